@@ -1,0 +1,1 @@
+"""Browser tools with which people label footage."""

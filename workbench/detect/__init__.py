@@ -1,0 +1,1 @@
+"""Teachers that label footage, and the COCO datasets made of their labels."""

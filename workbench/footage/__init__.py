@@ -1,0 +1,1 @@
+"""Video in and out, the clip list, and the built-in footage."""

@@ -1,0 +1,102 @@
+"""The clip list: one row per clip, saved as `clips.json` beside the clip files.
+
+A clip is a video file of its own plus the row that says where it came from. Frame and time
+intervals are half-open, [start, end). Knows nothing about pixels: `frames` and `cut` do that.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import FootageError
+from workbench.saving import save_json
+
+CLIPS_FORMAT = "workbench-clips/1"
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One row of the clip list.
+
+    `file`, `source` and `truth` are relative to the folder of `clips.json` where they lie below it.
+    """
+
+    clip_id: str
+    file: str  # the clip's own video
+    source: str  # the video it was cut from; itself where the clip is the whole video
+    session: str  # one place, one camera set-up, one outing: the unit that splits keep whole
+    start_frame: int  # in the source, presentation order
+    end_frame: int  # exclusive
+    start_pts: int  # in units of time_base
+    end_pts: int  # exclusive: the PTS at which the frame after the clip would be shown
+    time_base: Fraction  # seconds per PTS unit of the source
+    fps: Fraction  # mean frames per second of the clip
+    width: int  # as shown, after rotation
+    height: int
+    sport: str | None = None  # baseball, basketball, soccer, none; None where nobody has said
+    split: str | None = None  # train, valid, test; None until a dataset decides
+    venue: str | None = None
+    fixed_camera: bool = False  # on a tripod: what a background model needs
+    truth: str | None = None  # per-frame truth (COCO JSON), where it is known
+
+    @property
+    def frame_count(self) -> int:
+        """Number of frames in the clip."""
+        return self.end_frame - self.start_frame
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds, from the source's time stamps."""
+        return float((self.end_pts - self.start_pts) * self.time_base)
+
+
+def save_clips(folder: Path, clips: Iterable[Clip]) -> Path:
+    """Write `folder/clips.json`, sorted by clip id, and return its path.
+
+    Raises:
+        FootageError: If two clips share an id.
+    """
+    rows = sorted(clips, key=lambda clip: clip.clip_id)
+    repeated = [name for name, n in Counter(clip.clip_id for clip in rows).items() if n > 1]
+    if repeated:
+        raise FootageError(f"clip id {repeated[0]!r} is used twice", "give every clip its own id")
+    path = folder / "clips.json"
+    save_json(path, {"format": CLIPS_FORMAT, "clips": [_to_row(clip) for clip in rows]})
+    return path
+
+
+def load_clips(folder: Path) -> list[Clip]:
+    """Read `folder/clips.json`.
+
+    Raises:
+        FootageError: If the file is absent, is not JSON, or has a row that is not a clip.
+    """
+    path = folder / "clips.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        rows = content["clips"]
+    except FileNotFoundError:
+        raise FootageError(f"{path} does not exist", "run the stage make_footage first") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise FootageError(f"{path} is not a clip list ({error})", "make it anew") from None
+    return [_from_row(row, f"{path}, clip {number}") for number, row in enumerate(rows)]
+
+
+def _to_row(clip: Clip) -> dict[str, Any]:
+    row = asdict(clip)
+    row["time_base"], row["fps"] = str(clip.time_base), str(clip.fps)
+    return row
+
+
+def _from_row(row: dict[str, Any], where: str) -> Clip:
+    known = {field.name for field in fields(Clip)}
+    try:
+        values = {name: value for name, value in row.items() if name in known}
+        values["time_base"], values["fps"] = Fraction(row["time_base"]), Fraction(row["fps"])
+        return Clip(**values)
+    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise FootageError(f"{where} is not a clip row ({error})", "make the list anew") from None

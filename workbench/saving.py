@@ -1,0 +1,66 @@
+"""Saving files so that a reader sees the old content or the new, never half of either.
+
+Knows bytes, text and JSON; knows nothing about what they mean.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path` that takes its place when the block ends well.
+
+    The temporary file keeps the suffix, because encoders choose their container by it. If the block
+    raises, the temporary file is removed and whatever was at `path` stays as it was.
+
+    Example:
+        >>> with replacing(Path("cut.mp4")) as part:  # doctest: +SKIP
+        ...     encode(frames, part)
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    part = Path(name)
+    try:
+        yield part
+        with part.open("rb") as written:
+            os.fsync(written.fileno())
+        part.chmod(0o666 & ~_umask())  # mkstemp gives 0600; a shared folder wants the usual mode
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def save_bytes(path: Path, content: bytes) -> None:
+    """Write `content` to `path` in one step, making missing folders."""
+    with replacing(path) as part:
+        part.write_bytes(content)
+
+
+def save_text(path: Path, content: str) -> None:
+    """Write `content` to `path` as UTF-8 in one step, making missing folders."""
+    save_bytes(path, content.encode())
+
+
+def save_json(path: Path, content: Any, indent: int | None = 1) -> None:
+    """Write `content` as JSON in one step.
+
+    Keys keep the order they were given in, so that the same content gives the same bytes.
+
+    Raises:
+        ValueError: If `content` holds NaN or infinity, which JSON does not have.
+    """
+    save_text(path, json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _umask() -> int:
+    # The mask can only be read by setting it.
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
