@@ -1,0 +1,171 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from workbench.intervals import (
+    bootstrap,
+    cluster_weights,
+    f1_interval,
+    hull,
+    mcnemar,
+    paired_difference,
+    wilson,
+)
+
+
+@pytest.mark.parametrize(
+    ("successes", "n", "low", "high"),
+    [
+        (110, 117, 0.882, 0.971),
+        (27, 29, 0.780, 0.981),
+        (29, 29, 0.883, 1.0),
+        (0, 29, 0.0, 0.117),
+        (0, 0, 0.0, 1.0),
+    ],
+)
+def test_wilson_gives_published_intervals(successes, n, low, high):
+    interval = wilson(successes, n)
+    assert (interval.low, interval.high) == pytest.approx((low, high), abs=5e-4)
+
+
+@given(n=st.integers(1, 5000), data=st.data())
+def test_wilson_agrees_with_scipy_and_holds_the_value(n, data):
+    successes = data.draw(st.integers(0, n))
+    confidence = data.draw(st.floats(0.5, 0.999))
+    ours = wilson(successes, n, confidence)
+    theirs = stats.binomtest(successes, n).proportion_ci(confidence, method="wilson")
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+    assert 0 <= ours.low <= ours.value <= ours.high <= 1
+
+
+def test_wilson_refuses_more_successes_than_items():
+    with pytest.raises(ValueError, match="5 successes out of 4"):
+        wilson(5, 4)
+
+
+@given(hits=st.integers(0, 400), errors=st.integers(0, 400))
+def test_f1_interval_holds_f1_and_is_never_a_point(hits, errors):
+    if hits + errors == 0:
+        return
+    interval = f1_interval(hits, errors)
+    assert interval.value == pytest.approx(2 * hits / (2 * hits + errors))
+    assert 0 <= interval.low <= interval.value <= interval.high <= 1
+    assert interval.low < interval.high
+
+
+@given(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=40), st.integers(0, 99))
+def test_resampling_takes_whole_clusters(clusters, seed):
+    weights = cluster_weights(clusters, resamples=50, seed=seed)
+    assert weights.shape == (50, len(clusters))
+    for name in set(clusters):
+        members = weights[:, [place for place, c in enumerate(clusters) if c == name]]
+        assert (members == members[:, :1]).all()
+    first_of_each = [clusters.index(name) for name in dict.fromkeys(clusters)]
+    assert (weights[:, first_of_each].sum(axis=1) == len(first_of_each)).all()
+
+
+def test_bootstrap_of_independent_items_has_the_width_theory_gives():
+    right = np.arange(400) % 5 > 0  # 0.8 of 400
+    interval = bootstrap(
+        lambda weights: weights @ right / weights.sum(axis=1), list(range(400)), seed=1
+    )
+    half = 1.96 * np.sqrt(0.8 * 0.2 / 400)
+    assert interval.value == pytest.approx(0.8)
+    assert (interval.low, interval.high) == pytest.approx((0.8 - half, 0.8 + half), abs=0.005)
+
+
+def test_clusters_of_alike_items_widen_the_interval_by_their_size():
+    # 400 items in 20 clusters, alike within each: as unsure as 20 items, √20 times as wide.
+    right = np.repeat(np.arange(20) % 5 > 0, 20)
+
+    def share(weights):
+        return weights @ right / weights.sum(axis=1)
+
+    alone = bootstrap(share, list(range(400)))
+    grouped = bootstrap(share, [item // 20 for item in range(400)])
+    ratio = (grouped.high - grouped.low) / (alone.high - alone.low)
+    assert ratio == pytest.approx(np.sqrt(20), rel=0.15)
+
+
+def test_clustered_interval_holds_the_truth_about_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    held = 0
+    for trial in range(200):
+        session_rate = np.clip(rng.normal(0.8, 0.1, 25), 0, 1)
+        right = rng.random((25, 8)) < session_rate[:, None]
+        interval = bootstrap(
+            lambda weights, right=right: weights @ right.ravel() / weights.sum(axis=1),
+            np.repeat(np.arange(25), 8).tolist(),
+            resamples=500,
+            seed=trial,
+        )
+        held += interval.low <= 0.798 <= interval.high  # clipping at 1 costs 0.002
+    assert 0.88 <= held / 200 <= 0.99
+
+
+def test_bootstrap_is_the_same_for_the_same_seed_and_refuses_nothing():
+    right = np.array([1, 0, 1, 1, 0, 1])
+
+    def share(weights):
+        return weights @ right / weights.sum(axis=1)
+
+    assert bootstrap(share, list("aabbcc"), seed=3) == bootstrap(share, list("aabbcc"), seed=3)
+    with pytest.raises(ValueError, match="no items"):
+        bootstrap(share, [])
+
+
+@pytest.mark.parametrize(
+    ("gained", "lost", "p_value"),
+    [(0, 0, 1.0), (5, 0, 0.0625), (6, 0, 0.03125), (6, 1, 0.125), (10, 2, 0.0385742), (3, 3, 1.0)],
+)
+def test_mcnemar_gives_the_exact_binomial_tail(gained, lost, p_value):
+    both = 117 - gained - lost
+    first = [1] * both + [0] * gained + [1] * lost
+    second = [1] * both + [1] * gained + [0] * lost
+    test = mcnemar(first, second)
+    assert (test.gained, test.lost, test.n) == (gained, lost, 117)
+    assert test.p_value == pytest.approx(p_value, abs=1e-6)
+    assert test.difference == pytest.approx((gained - lost) / 117)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
+def test_mcnemar_does_not_care_who_comes_first(pairs):
+    first, second = zip(*pairs, strict=True)
+    there, back = mcnemar(first, second), mcnemar(second, first)
+    assert there.p_value == pytest.approx(back.p_value)
+    assert (there.gained, there.lost) == (back.lost, back.gained)
+
+
+def test_mcnemar_refuses_other_items():
+    with pytest.raises(ValueError, match="3 items against 2"):
+        mcnemar([1, 1, 0], [1, 1])
+
+
+def test_a_paired_difference_is_surer_than_its_two_sides():
+    rng = np.random.default_rng(2)
+    first = rng.random(300) < 0.7
+    second = first | (rng.random(300) < 0.2)  # never loses
+
+    def share(right):
+        return lambda weights: weights @ right / weights.sum(axis=1)
+
+    sessions = [item // 10 for item in range(300)]
+    gain = paired_difference(share(first), share(second), sessions)
+    assert gain.value == pytest.approx(second.mean() - first.mean())
+    assert gain.low > 0
+    alone = bootstrap(share(first), sessions)
+    assert gain.high - gain.low < alone.high - alone.low
+
+
+def test_hull_holds_both():
+    joined = hull(wilson(9, 10), wilson(80, 100))
+    assert (joined.value, joined.n) == (0.9, 10)
+    assert joined.low == wilson(9, 10).low
+    assert joined.high == wilson(9, 10).high
+
+
+def test_an_interval_of_nothing_is_json():
+    assert wilson(0, 0).to_dict() == {"value": None, "low": 0.0, "high": 1.0, "n": 0}
+    assert str(wilson(110, 117)) == "0.940 [0.882, 0.971] n=117"

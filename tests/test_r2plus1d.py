@@ -1,0 +1,189 @@
+import pytest
+import torch
+from torch import nn
+from torchvision.models.video import r2plus1d_18
+
+from workbench.classify.r2plus1d import (
+    ARCHITECTURES,
+    TemporalConv3d,
+    build_model,
+    fold_temporal_convolutions,
+)
+from workbench.errors import WorkbenchError
+
+# (frames, kernel, stride, padding, dilation, groups, bias)
+SHAPES = [
+    (8, 3, 1, 1, 1, 1, False),
+    (8, 3, 2, 1, 1, 1, True),
+    (2, 3, 1, 1, 1, 1, False),  # fewer frames than taps: where bf16 gradients went wrong
+    (3, 5, 1, 2, 1, 1, True),
+    (1, 3, 1, 1, 1, 1, False),
+    (9, 3, 1, 2, 2, 1, False),
+    (6, 3, 1, 1, 1, 4, True),
+]
+IDS = [f"T{s[0]}-k{s[1]}-stride{s[2]}-dil{s[4]}-groups{s[5]}" for s in SHAPES]
+
+
+def _pair(shape):
+    frames, kernel, stride, padding, dilation, groups, bias = shape
+    torch.manual_seed(0)
+    plain = nn.Conv3d(
+        48,
+        32,
+        (kernel, 1, 1),
+        (stride, 1, 1),
+        (padding, 0, 0),
+        (dilation, 1, 1),
+        groups=groups,
+        bias=bias,
+    )
+    return plain, torch.randn(4, 48, frames, 8, 9)
+
+
+def _run(conv, clips, dtype=None):
+    """Output and gradients, by name, of a loss that weighs every output differently."""
+    conv.zero_grad()
+    clips = clips.clone().requires_grad_()
+    with torch.autocast("cpu", dtype=dtype, enabled=dtype is not None):
+        output = conv(clips)
+    weights = torch.linspace(-1, 1, output.numel()).view_as(output)
+    (output.float() * weights).sum().backward()
+    gradients = {name: p.grad.clone() for name, p in conv.named_parameters()}
+    return {"output": output.detach().float(), "clips": clips.grad, **gradients}
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=IDS)
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last_3d])
+def test_folded_convolution_equals_conv3d(shape, layout):
+    plain, clips = _pair(shape)
+    clips = clips.contiguous(memory_format=layout)
+    expected = _run(plain, clips)
+    got = _run(TemporalConv3d.from_conv(plain), clips)
+    assert got.keys() == expected.keys()
+    for name in expected:
+        torch.testing.assert_close(got[name], expected[name], rtol=1e-4, atol=1e-4, msg=name)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=IDS)
+def test_bf16_gradients_are_close_to_fp32(shape):
+    plain, clips = _pair(shape)
+    expected = _run(plain, clips)
+    # Freed memory full of NaN: what an uninitialised gradient would be made of.
+    for size in (1 << power for power in range(8, 20, 2)):
+        del [torch.full((size,), float("nan")) for _ in range(4)][:]
+    got = _run(TemporalConv3d.from_conv(plain), clips, torch.bfloat16)
+    for name in expected:
+        assert torch.isfinite(got[name]).all(), name
+        error = (got[name] - expected[name]).norm() / expected[name].norm()
+        assert error < 0.02, (name, float(error))
+
+
+def test_folding_leaves_names_values_and_outputs_of_torchvision_as_they_were():
+    torch.manual_seed(0)
+    network = r2plus1d_18(num_classes=4).eval()
+    clips = torch.rand(1, 3, 4, 32, 32)
+    before, names = network(clips), list(network.state_dict())
+    parameters = {name: id(p) for name, p in network.named_parameters()}
+
+    folded = fold_temporal_convolutions(network)
+
+    assert folded == 1 + 16  # the stem's, and two per block
+    assert list(network.state_dict()) == names
+    assert {name: id(p) for name, p in network.named_parameters()} == parameters
+    torch.testing.assert_close(network(clips), before, rtol=1e-4, atol=1e-5)
+    assert fold_temporal_convolutions(network) == 0
+
+
+@pytest.mark.parametrize(
+    "conv",
+    [
+        nn.Conv3d(4, 4, (3, 3, 3), padding=1),
+        nn.Conv3d(4, 4, (1, 3, 3), padding=(0, 1, 1)),
+        nn.Conv3d(4, 4, 1),
+        nn.Conv3d(4, 4, (3, 1, 1), (1, 2, 2), (1, 0, 0)),
+        nn.Conv3d(4, 4, (3, 1, 1), padding=(1, 1, 1)),
+        nn.Conv3d(4, 4, (3, 1, 1), padding="same"),
+        nn.Conv3d(4, 4, (3, 1, 1), padding=(1, 0, 0), padding_mode="circular"),
+    ],
+    ids=str,
+)
+def test_other_convolutions_stay(conv):
+    network = nn.Sequential(conv)
+    assert fold_temporal_convolutions(network) == 0
+    assert network[0] is conv
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_networks_score_the_frames_as_stored(name):
+    torch.manual_seed(0)
+    network = build_model(name, classes=5).eval()
+    frames = torch.randint(0, 256, (2, 4, 32, 40, 3), dtype=torch.uint8)
+    scores = network(frames)
+    assert scores.shape == (2, 5)
+    torch.testing.assert_close(network(frames.float()), scores)
+    assert not any(type(m) is nn.Conv3d and m.kernel_size[0] > 1 for m in network.modules())
+
+
+def test_slim_sees_motion_as_change_between_frames():
+    network = build_model("slim", classes=2).eval()
+    seen = []
+    network.backbone.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    frames = torch.randint(0, 256, (1, 8, 16, 16, 3), dtype=torch.uint8)
+    network(frames)
+    colour, change = seen[0][:, :3], seen[0][:, 3:]
+    torch.testing.assert_close(change[:, :, :-1], colour[:, :, 1:] - colour[:, :, :-1])
+    still = frames[:, :1].expand(-1, 8, -1, -1, -1)
+    network(still)
+    assert seen[1][:, 3:].abs().max() == 0
+
+
+def test_weights_of_a_file_fill_the_body_and_leave_the_head(tmp_path):
+    torch.manual_seed(1)
+    published = r2plus1d_18(num_classes=400)
+    torch.save(published.state_dict(), tmp_path / "kinetics.pth")
+    network = build_model("r2plus1d_18", classes=4, weights=tmp_path / "kinetics.pth")
+    body = network.backbone.state_dict()
+    assert body["fc.weight"].shape == (4, 512)
+    for name, value in published.state_dict().items():
+        if not name.startswith("fc."):
+            torch.testing.assert_close(body[name], value, msg=name)
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "settings", "problem"),
+    [
+        ("resnet", None, {}, "no model is called 'resnet'"),
+        ("slim", "kinetics400", {}, "no Kinetics weights"),
+        ("slim", "absent.pth", {}, "no weights at absent.pth"),
+        ("slim", None, {"depth": 3}, "depth"),
+        ("r2plus1d_18", None, {"width": 8}, "width"),
+    ],
+)
+def test_what_cannot_be_built_says_why(name, weights, settings, problem):
+    with pytest.raises(WorkbenchError, match=problem):
+        build_model(name, 4, weights=weights, **settings)
+
+
+@pytest.mark.parametrize("content", ["noise", "list", "other network", "other width"])
+def test_files_that_are_no_such_weights_are_refused(tmp_path, content):
+    path = tmp_path / "weights.pth"
+    if content == "noise":
+        path.write_bytes(b"not a checkpoint")
+    elif content == "list":
+        torch.save([1, 2], path)
+    elif content == "other network":
+        torch.save(nn.Linear(2, 2).state_dict(), path)
+    else:
+        torch.save(build_model("slim", 4, width=8).backbone.state_dict(), path)
+    with pytest.raises(WorkbenchError, match=r"weights\.pth"):
+        build_model("slim", 4, weights=path)
+
+
+def test_missing_download_names_the_remedy(monkeypatch, tmp_path):
+    def refuse(*_args, **_kwargs):
+        raise OSError("Name or service not known")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("torch.hub.download_url_to_file", refuse)
+    with pytest.raises(WorkbenchError, match=r"r2plus1d_18-91a641e6\.pth"):
+        build_model("r2plus1d_18", 4, weights="kinetics400")

@@ -1,0 +1,304 @@
+"""R(2+1)D networks that take the stored frames as they are: uint8, not yet normalised.
+
+The unit is a batch of clips (N, T, H, W, 3) in, class scores (N, K) out. Normalisation and the
+frame difference are part of the network, so what a checkpoint was trained with travels with it.
+Knows nothing about files of footage, labels or training.
+
+Source: Tran et al. (2018), "A Closer Look at Spatiotemporal Convolutions for Action Recognition";
+blocks and Kinetics weights from torchvision.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchvision.models.video import R2Plus1D_18_Weights, r2plus1d_18
+from torchvision.models.video.resnet import BasicBlock, Conv2Plus1D
+
+from workbench.errors import WorkbenchError
+
+# Of Kinetics-400, as torchvision's video weights were trained.
+KINETICS_MEAN = (0.43216, 0.394666, 0.37645)
+KINETICS_STD = (0.22803, 0.22145, 0.216989)
+
+
+class TemporalConv3d(nn.Conv3d):
+    """A (k, 1, 1) convolution over time, computed as a 2D convolution over (T, H·W).
+
+    The sums, the parameters and the state dict are those of `nn.Conv3d`. It exists because oneDNN's
+    bf16 weight gradient of a Conv3d is uninitialised memory whenever 1 < T < k (torch 2.15, oneDNN
+    3.13, AVX-512; R(2+1)D meets that in its last layers), and because it is faster in fp32 too
+    (`benchmarks/temporal_conv.py`).
+    """
+
+    @staticmethod
+    def can_stand_for(conv: nn.Conv3d) -> bool:
+        """Say whether `conv` convolves over time alone, with zeros around."""
+        return (
+            conv.kernel_size[0] > 1
+            and conv.kernel_size[1:] == (1, 1)
+            and conv.stride[1:] == (1, 1)
+            and not isinstance(conv.padding, str)
+            and conv.padding[1:] == (0, 0)
+            and conv.padding_mode == "zeros"
+        )
+
+    @classmethod
+    def from_conv(cls, conv: nn.Conv3d) -> "TemporalConv3d":
+        """Return a stand-in for `conv` that shares its very parameters."""
+        # On the meta device nothing is allocated or drawn at random for weights replaced below.
+        stand_in = cls(
+            conv.in_channels,
+            conv.out_channels,
+            conv.kernel_size,  # type: ignore[arg-type]
+            conv.stride,  # type: ignore[arg-type]
+            conv.padding,  # type: ignore[arg-type]
+            conv.dilation,  # type: ignore[arg-type]
+            conv.groups,
+            conv.bias is not None,
+            device="meta",
+        )
+        stand_in.weight = conv.weight
+        stand_in.bias = conv.bias
+        return stand_in.train(conv.training)
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Convolve (N, C, T, H, W) over T."""
+        assert not isinstance(self.padding, str)  # `can_stand_for` lets none through
+        over_time = F.conv2d(
+            clips.flatten(3),
+            self.weight.squeeze(-1),
+            self.bias,
+            (self.stride[0], 1),
+            (self.padding[0], 0),
+            (self.dilation[0], 1),
+            self.groups,
+        )
+        return over_time.view(*over_time.shape[:3], *clips.shape[3:])
+
+
+def fold_temporal_convolutions(network: nn.Module) -> int:
+    """Replace every (k, 1, 1) Conv3d below `network` by a `TemporalConv3d`, in place.
+
+    Parameters stay the same objects under the same names, so optimisers and checkpoints made
+    before or after fit alike.
+
+    Returns:
+        The number of convolutions replaced.
+    """
+    folded = 0
+    for parent in list(network.modules()):
+        for name, child in list(parent.named_children()):
+            if type(child) is nn.Conv3d and TemporalConv3d.can_stand_for(child):
+                setattr(parent, name, TemporalConv3d.from_conv(child))
+                folded += 1
+    return folded
+
+
+class SlimR2Plus1d(nn.Module):
+    """R(2+1)D of one block per stage and a quarter of the width, for training on a CPU.
+
+    Args:
+        channels: Input channels.
+        classes: Number of classes.
+        width: Channels of the first stage; the others have 2, 4 and 8 times as many.
+        dropout: Share of the pooled features dropped in training.
+    """
+
+    def __init__(self, channels: int, classes: int, width: int = 16, dropout: float = 0.0) -> None:
+        super().__init__()
+        stem = max(8, 45 * width // 64)  # R(2+1)D-18 has 45 before its 64
+        self.stem = nn.Sequential(
+            nn.Conv3d(channels, stem, (1, 7, 7), (1, 2, 2), (0, 3, 3), bias=False),
+            nn.BatchNorm3d(stem),
+            nn.ReLU(inplace=True),
+            nn.Conv3d(stem, width, (3, 1, 1), padding=(1, 0, 0), bias=False),
+            nn.BatchNorm3d(width),
+            nn.ReLU(inplace=True),
+        )
+        self.layers = nn.Sequential(
+            BasicBlock(width, width, Conv2Plus1D),
+            *(_halving_block(width * 2**stage, width * 2 ** (stage + 1)) for stage in range(3)),
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.fc = nn.Linear(8 * width, classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv3d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            elif isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, 0, 0.01)
+                nn.init.zeros_(module.bias)
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Score (N, C, T, H, W); any T, H and W that survive three halvings."""
+        features: Tensor = self.layers(self.stem(clips)).mean((2, 3, 4))
+        scores: Tensor = self.fc(self.dropout(features))
+        return scores
+
+
+def _halving_block(inputs: int, outputs: int) -> nn.Module:
+    shortcut = nn.Sequential(
+        nn.Conv3d(inputs, outputs, 1, Conv2Plus1D.get_downsample_stride(2), bias=False),
+        nn.BatchNorm3d(outputs),
+    )
+    block: nn.Module = BasicBlock(inputs, outputs, Conv2Plus1D, 2, shortcut)
+    return block
+
+
+class ClipNet(nn.Module):
+    """A video network behind the pixels: (N, T, H, W, 3) uint8 in, scores (N, K) out.
+
+    Args:
+        backbone: Takes (N, C, T, H, W) floats; C is 3, or 6 with `difference`.
+        difference: Append to RGB the change towards the next frame. Trained from scratch on some
+            160 clips, this input decided between 0.26 and 0.94 accuracy; the width did not.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, backbone: nn.Module, *, difference: bool) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.difference = difference
+        for name, values in (("mean", KINETICS_MEAN), ("std", KINETICS_STD)):
+            self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1, 1))
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Score a batch of clips, RGB, uint8 or float in 0–255."""
+        clips = (frames.movedim(-1, 1).float() / 255 - self.mean) / self.std
+        if self.difference:
+            change = clips.diff(dim=2)
+            clips = torch.cat([clips, torch.cat([change, change[:, :, -1:]], dim=2)], dim=1)
+        scores: Tensor = self.backbone(clips.contiguous(memory_format=torch.channels_last_3d))
+        return scores
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network we can build, and the input it was made for."""
+
+    frames: int
+    size_wh: tuple[int, int]
+    build: Callable[..., ClipNet]
+    kinetics: Callable[[], dict[str, Tensor]] | None = None  # fetches published weights
+
+
+def _slim(classes: int, width: int = 16, dropout: float = 0.0) -> ClipNet:
+    return ClipNet(SlimR2Plus1d(6, classes, width, dropout), difference=True)
+
+
+def _r2plus1d_18(classes: int, dropout: float = 0.0) -> ClipNet:
+    backbone = r2plus1d_18(num_classes=classes)
+    if dropout:
+        backbone.fc = nn.Sequential(nn.Dropout(dropout), backbone.fc)
+    return ClipNet(backbone, difference=False)
+
+
+def _kinetics_r2plus1d_18() -> dict[str, Tensor]:
+    weights: dict[str, Tensor] = R2Plus1D_18_Weights.KINETICS400_V1.get_state_dict(
+        progress=False, check_hash=True
+    )
+    return weights
+
+
+ARCHITECTURES = {
+    "slim": Architecture(8, (64, 64), _slim),
+    "r2plus1d_18": Architecture(16, (112, 112), _r2plus1d_18, _kinetics_r2plus1d_18),
+}
+
+
+def build_model(
+    name: str, classes: int, *, weights: str | Path | None = None, **settings: Any
+) -> ClipNet:
+    """Build a clip classifier by name, its temporal convolutions folded.
+
+    Args:
+        name: "slim" (CPU, from scratch) or "r2plus1d_18" (torchvision's reference network).
+        classes: Number of classes.
+        weights: None for random weights; "kinetics400" to download what torchvision publishes; or
+            a file with a state dict of the backbone. The head is always new.
+        **settings: What the network takes besides: `dropout`, and `width` for "slim".
+
+    Raises:
+        WorkbenchError: If the name is unknown, a setting unfit, or the weights cannot be had.
+
+    Example:
+        >>> net = build_model("slim", classes=4)
+        >>> net(torch.zeros(2, 8, 64, 64, 3, dtype=torch.uint8)).shape
+        torch.Size([2, 4])
+    """
+    architecture = architecture_of(name)
+    try:
+        network = architecture.build(classes, **settings)
+    except TypeError as error:
+        raise WorkbenchError(f"model {name!r} cannot be built ({error})", "leave it out") from None
+    if weights is not None:
+        _load_backbone(network.backbone, _fetch_weights(architecture, weights), str(weights))
+    fold_temporal_convolutions(network)
+    return network.to(memory_format=torch.channels_last_3d)
+
+
+def architecture_of(name: str) -> Architecture:
+    """Return the architecture called `name`.
+
+    Raises:
+        WorkbenchError: If there is none.
+    """
+    if name not in ARCHITECTURES:
+        raise WorkbenchError(
+            f"no model is called {name!r}", f"choose one of {', '.join(ARCHITECTURES)}"
+        )
+    return ARCHITECTURES[name]
+
+
+def _fetch_weights(architecture: Architecture, weights: str | Path) -> dict[str, Tensor]:
+    if weights == "kinetics400":
+        if architecture.kinetics is None:
+            raise WorkbenchError(
+                "no Kinetics weights are published for this model",
+                "use model r2plus1d_18, or weights None to start from random ones",
+            )
+        try:
+            return architecture.kinetics()
+        except (OSError, RuntimeError) as error:  # no network; or a download that is not the file
+            raise WorkbenchError(
+                f"the Kinetics weights could not be downloaded ({error})",
+                "download r2plus1d_18-91a641e6.pth from download.pytorch.org/models elsewhere and "
+                "give its path as weights, or start from random ones with weights None",
+            ) from None
+    path = Path(weights)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise WorkbenchError(
+            f"no weights at {path}", "give the path of a state dict, or kinetics400"
+        ) from None
+    except Exception as error:  # torch.load raises whatever the broken byte leads to
+        raise WorkbenchError(
+            f"{path} holds no weights ({type(error).__name__})", "download it again"
+        ) from None
+    if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
+        raise WorkbenchError(f"{path} is not a state dict", "save model.state_dict() to it")
+    return content
+
+
+def _load_backbone(backbone: nn.Module, weights: dict[str, Tensor], where: str) -> None:
+    body = {name: value for name, value in weights.items() if not name.startswith("fc.")}
+    try:
+        missing, unexpected = backbone.load_state_dict(body, strict=False)
+    except RuntimeError as error:  # same names, other shapes
+        raise WorkbenchError(
+            f"the weights of {where} are those of another network ({str(error).splitlines()[-1]})",
+            "give weights of the same model",
+        ) from None
+    strangers = [name for name in missing if not name.startswith("fc.")] + list(unexpected)
+    if strangers:
+        raise WorkbenchError(
+            f"the weights of {where} are those of another network (at {strangers[0]})",
+            "give weights of the same model",
+        )
