@@ -11,8 +11,9 @@ from workbench.classify.baselines import (
     run_baselines,
     single_frame,
 )
-from workbench.classify.clipset import BUILT_IN_FOOTAGE, build_clipset
+from workbench.classify.clipset import build_clipset
 from workbench.errors import DatasetError
+from workbench.footage.origin import BUILT_IN_FOOTAGE
 
 
 @pytest.fixture(scope="module")

@@ -15,12 +15,13 @@ from moving_shapes import film_shapes
 from torch import nn
 
 from workbench.classify.augment import Augmentation
-from workbench.classify.clipset import BUILT_IN_FOOTAGE, build_clipset
+from workbench.classify.clipset import build_clipset
 from workbench.classify.predict import load_predictions, predict_clips
 from workbench.classify.r2plus1d import ARCHITECTURES, Architecture, ClipNet
 from workbench.classify.recipe import TrainConfig, learning_rate
 from workbench.classify.train import train_classifier
 from workbench.errors import DatasetError, WorkbenchError
+from workbench.footage.origin import BUILT_IN_FOOTAGE
 
 # Left and right are classes here, so nothing may be mirrored.
 SMALL = TrainConfig(

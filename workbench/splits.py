@@ -78,6 +78,21 @@ def split_sessions(
     return {session: group_to_split[group] for session, group in session_to_group.items()}
 
 
+def split_or_train(sessions: Sequence[str], *, seed: int = 0) -> dict[str, str]:
+    """Split unlabelled sessions as `split_sessions` does; with fewer than three, all are "train".
+
+    For datasets that are worth having even where nothing can be tested.
+
+    Example:
+        >>> split_or_train(["a", "a", "b"])
+        {'a': 'train', 'b': 'train'}
+    """
+    names = sorted(set(sessions))
+    if len(names) < len(SPLITS):
+        return dict.fromkeys(names, "train")
+    return split_sessions(sessions, ["any"] * len(sessions), seed=seed)
+
+
 def pairs_that_share(keys: Iterable[Hashable], sessions: Iterable[str]) -> list[tuple[str, str]]:
     """Return pairs of sessions that share a key, such as a clip's content or its source video."""
     key_to_sessions: dict[Hashable, list[str]] = defaultdict(list)

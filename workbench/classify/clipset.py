@@ -30,31 +30,16 @@ from workbench.classify.items import (
     hash_items,
     list_sessions,
 )
-from workbench.splits import SPLITS, pairs_that_share, split_sessions
 from workbench.errors import DatasetError, FootageError
 from workbench.footage.cache import cached_frames
 from workbench.footage.clips import Clip
 from workbench.footage.frames import uniform_indices
+from workbench.footage.origin import Origin
 from workbench.saving import replacing, save_json, save_text
+from workbench.splits import SPLITS, pairs_that_share, split_sessions
 
 CLIPSET_FORMAT = "workbench-clipset/1"
 Frames = npt.NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where footage comes from, what one may do with it, and what it cannot show."""
-
-    source: str
-    licence: str
-    caveat: str | None = None
-
-
-BUILT_IN_FOOTAGE = Origin(
-    source="built-in footage, rendered",
-    licence="Apache-2.0",
-    caveat="rendered footage: proves the machinery, says nothing about real footage",
-)
 
 
 @dataclass(frozen=True, eq=False)

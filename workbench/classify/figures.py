@@ -106,11 +106,13 @@ def draw_class_scores(report: ClipTestReport, ax: Axes | None = None) -> Axes:
     ax.set_xticks(range(len(names)), labels)
     bottom = max(0.0, ax.get_ylim()[0] - 0.12)  # points, not bars: the axis need not start at 0
     ax.set(
-        ylabel="score, 95 % interval", ylim=(bottom, 1.02), title="How sure is each class's score?"
+        ylabel="score, 95 % interval",
+        ylim=(bottom, 1.02),
+        title="How sure is each class's score?\n",
     )
     ax.grid(axis="y", color="#DDDDDD", linewidth=0.6)
     ax.set_axisbelow(True)
-    ax.legend(frameon=False, ncols=3, loc="lower left")
+    ax.legend(frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 0.98))
     return _open_frame(ax)
 
 
@@ -140,6 +142,26 @@ def draw_reliability(calibration: Calibration, ax: Axes | None = None) -> Axes:
         title=f"Are its probabilities true?\nECE {c.error:.3f}, {c.null_mean:.3f} if calibrated",
     )
     ax.legend(frameon=False, loc="lower right")
+    return _open_frame(ax)
+
+
+def draw_confidence(predictions: Predictions, ax: Axes | None = None) -> Axes:
+    """Draw how sure the calls are, one row of points per called class."""
+    ax = ax or plt.subplots(figsize=(8, 0.6 + 0.55 * len(predictions.classes)))[1]
+    colours = class_colours(predictions.classes)
+    table = predictions.to_frame()
+    for row, name in enumerate(predictions.classes):
+        sure = table.loc[table["predicted"] == name, "probability"].to_numpy(dtype=float)
+        ax.plot(sure, np.full(len(sure), row), "|", color=colours[name], markersize=16, mew=2)
+        ax.text(1.02, row, f"n={len(sure)}", va="center")
+    ax.axvline(1 / len(predictions.classes), color=GREY, linewidth=0.8, linestyle=":")
+    ax.set_yticks(range(len(predictions.classes)), predictions.classes)
+    ax.set(
+        xlabel="probability of the call (dotted: chance)",
+        xlim=(0, 1.01),
+        ylim=(len(predictions.classes) - 0.5, -0.5),
+        title="How sure is it of each clip?",
+    )
     return _open_frame(ax)
 
 

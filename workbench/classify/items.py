@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from workbench.splits import SPLITS
 from workbench.errors import DatasetError
+from workbench.splits import SPLITS
 
 PREDICT = "predict"  # the split of clips that nobody has labelled
 

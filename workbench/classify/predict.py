@@ -58,6 +58,12 @@ class Predictions:
         wrong = table[table["label"].notna() & (table["label"] != table["predicted"])]
         return wrong.sort_values("probability", ascending=False, kind="stable")
 
+    def worth_a_look(self, least_sure: int = 4) -> pd.DataFrame:
+        """Return the surest call of each class, then the clips with the least sure calls."""
+        table = self.to_frame().sort_values("probability", ascending=False, kind="stable")
+        surest = table.drop_duplicates("predicted")
+        return pd.concat([surest, table.drop(surest.index).tail(least_sure)])
+
     def to_frame(self) -> pd.DataFrame:
         """Return one row per clip: label, predicted class and its probability, all of them."""
         table = pd.DataFrame(

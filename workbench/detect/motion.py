@@ -20,7 +20,7 @@ from workbench.detect.ballpath import Spot, best_path
 from workbench.detect.goalfinder import find_goal
 from workbench.detect.teachers import BALL, CLASSES, GOAL, PERSON, LabelledFrame
 from workbench.footage.frames import iter_frames, sample_frames
-from workbench.footage.probe import probe
+from workbench.footage.video_info import probe
 
 _MOST_COMPANIONS = 6  # clips of the same view that help the background
 

@@ -15,7 +15,7 @@ from pycocotools import mask as rle
 
 from workbench.detect.labelling import Annotation, ClipLabels
 from workbench.detect.teachers import CLASSES
-from workbench.intervals import Interval, bootstrap
+from workbench.intervals import Interval, bootstrap, hull, wilson
 
 Counts = npt.NDArray[np.int64]
 
@@ -64,6 +64,10 @@ class LabelScore:
             return np.where(total > 0, weights @ hits / np.maximum(total, 1), np.nan)
 
         found = bootstrap(share, self.clip_ids)
+        if found.low == found.high:
+            # All clips alike: resampling them says nothing. Take each clip as one item.
+            seen = int(((hits + others) > 0).sum())
+            found = hull(found, wilson(round(found.value * seen), seen))
         return Interval(found.value, found.low, found.high, n)
 
 

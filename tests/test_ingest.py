@@ -1,0 +1,219 @@
+"""From a folder of anything to clips: every readable second once, the rest with a reason."""
+
+import shutil
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from videos import flip_bits, make_video, read_numbers
+
+from workbench.errors import FootageError
+from workbench.footage import (
+    VideoWriter,
+    ingest_folder,
+    is_fixed_camera,
+    iter_frames,
+    probe,
+    sample_frames,
+)
+from workbench.footage.clips import load_clips, save_clips
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A phone's folder: good videos of many kinds, and what else lies about."""
+    folder = tmp_path / "phone"
+    (folder / "saturday").mkdir(parents=True)
+    make_video(folder / "IMG 001.MOV", 75, turned_clockwise_deg=90, clicks_s=[0.5])
+    make_video(folder / "saturday" / "match.avi", 60)
+    make_video(folder / "saturday" / "match.mkv", 20)
+    pts = np.cumsum(np.random.default_rng(0).integers(600, 4000, 60)).tolist()
+    make_video(
+        folder / "vfr.mp4",
+        60,
+        pts=pts,
+        time_base=Fraction(1, 30_000),
+    )
+    (folder / "empty.mp4").write_bytes(b"")
+    (folder / "noise.mp4").write_bytes(bytes(range(256)) * 50)
+    (folder / "notes.txt").write_text("not a video, and not named like one")
+    (folder / ".hidden.mp4").write_bytes(b"a thumbnail cache")
+    return folder
+
+
+def test_every_second_is_cut_once(folder, tmp_path):
+    out = tmp_path / "out"
+    seen = []
+    report = ingest_folder(
+        folder, out, window_s=1.0, on_progress=lambda done, total, clip: seen.append((done, total))
+    )
+    assert load_clips(out) == list(report.clips)
+    assert report.clips_path == out / "clips.json"
+    assert seen == [(i + 1, len(report.clips)) for i in range(len(report.clips))]
+    assert {video.path.name for video in report.videos} == {
+        *("IMG 001.MOV", "match.avi", "match.mkv", "vfr.mp4")
+    }
+    windows = {}
+    for clip in report.clips:
+        windows.setdefault(clip.source, []).append((clip.start_frame, clip.end_frame))
+        source = sample_frames(clip.source, range(clip.start_frame, clip.end_frame))
+        numbers = read_numbers([frame.image for frame in iter_frames(out / clip.file)])
+        assert numbers == read_numbers(source) == list(range(clip.start_frame, clip.end_frame))
+        info = probe(out / clip.file)
+        assert (clip.width, clip.height, clip.fps) == (*info.size_wh, info.fps)
+        assert clip.duration_s == pytest.approx(info.duration_s, abs=1e-3), clip
+        assert (clip.sport, clip.truth, clip.split) == (None, None, None)
+    by_name = {source.rsplit("/", 1)[1]: spans for source, spans in windows.items()}
+    assert by_name["IMG 001.MOV"] == [(0, 30), (30, 60), (60, 75)]  # the rest is half a window
+    assert by_name["match.avi"] == [(0, 30), (30, 60)]
+    assert by_name["match.mkv"] == [(0, 20)]  # shorter than a window
+    spans = by_name["vfr.mp4"]
+    assert [end for _, end in spans[:-1]] == [start for start, _ in spans[1:]]
+    assert [clip.session for clip in report.clips if clip.file.startswith("clips/IMG")] == (
+        ["IMG-001"] * 3
+    )
+    portrait = next(clip for clip in report.clips if clip.file.startswith("clips/IMG"))
+    assert (portrait.width, portrait.height) == (96, 160)
+
+
+def test_bad_files_are_named_with_a_reason(folder, tmp_path):
+    whole = make_video(tmp_path / "whole.mp4", 120, options={"g": "30", "bf": "3"})
+    flip_bits(whole, folder / "broken.mp4", seed=0, flips=60, first=0.4, last=0.5)
+    report = ingest_folder(folder, tmp_path / "out", window_s=1.0)
+    reasons = {(bad.path.name, bad.window): bad.reason for bad in report.unreadable}
+    assert reasons[("empty.mp4", None)] == "is empty"
+    assert "cannot be read as a video" in reasons[("noise.mp4", None)]
+    assert "of 30 frames cannot be decoded" in reasons[("broken.mp4", (30, 60))]
+    assert len(reasons) == 3 + (("broken.mp4", (60, 90)) in reasons)
+    kept = [clip for clip in report.clips if clip.source.endswith("broken.mp4")]
+    assert {clip.start_frame for clip in kept} >= {0, 90}
+
+
+def test_doing_it_again_keeps_what_is_there(folder, tmp_path):
+    out = tmp_path / "out"
+    first = ingest_folder(folder, out, window_s=1.0)
+    assert first.kept_count == 0
+    stamps = {path: path.stat().st_mtime_ns for path in (out / "clips").iterdir()}
+    # A person says what is in a clip, a clip is lost, another is damaged, a video changes.
+    rows = load_clips(out)
+    rows[0] = type(rows[0])(**{**rows[0].__dict__, "sport": "soccer"})
+    save_clips(out, rows)
+    lost, damaged = (out / rows[1].file), (out / rows[2].file)
+    lost.unlink()
+    damaged.write_bytes(damaged.read_bytes()[:500])
+    make_video(folder / "saturday" / "match.mkv", 22)
+
+    again = ingest_folder(folder, out, window_s=1.0)
+    assert again.kept_count == len(first.clips) - 3
+    assert again.clips[0].sport == "soccer"
+    changed = {
+        path for path in (out / "clips").iterdir() if path.stat().st_mtime_ns != stamps.get(path)
+    }
+    assert {path.name for path in changed} == {
+        *(lost.name, damaged.name),
+        next(clip.file for clip in again.clips if clip.source.endswith("mkv")).split("/")[1],
+    }
+
+
+def test_clips_made_inside_the_folder_are_not_taken_in_again(folder):
+    first = ingest_folder(folder, folder / "workbench", window_s=1.0)
+    again = ingest_folder(folder, folder / "workbench", window_s=1.0, workers=2)
+    assert again.clips == first.clips
+    assert again.kept_count == len(first.clips)
+
+
+def test_windows_stride_and_limit(tmp_path):
+    (tmp_path / "in").mkdir()
+    make_video(tmp_path / "in" / "a.mp4", 300)
+
+    def spans(**how):
+        clips = ingest_folder(tmp_path / "in", tmp_path / "out", window_s=2, **how).clips
+        return [(clip.clip_id, clip.start_frame, clip.end_frame) for clip in clips]
+
+    assert [span[1:] for span in spans(stride_s=4)] == [(0, 60), (120, 180), (240, 300)]
+    assert spans(most_per_video=2) == [("a_0001", 60, 120), ("a_0003", 180, 240)]
+    assert len(spans(most_per_video=9)) == 5
+
+
+def test_sessions_by_folder(folder, tmp_path):
+    report = ingest_folder(folder, tmp_path / "out", window_s=1.0, one_session_per_folder=True)
+    assert {clip.session for clip in report.clips} == {"phone", "saturday"}
+
+
+@pytest.mark.parametrize("window_s", [0, -1])
+def test_windows_must_have_a_length(folder, tmp_path, window_s):
+    with pytest.raises(FootageError, match="positive"):
+        ingest_folder(folder, tmp_path / "out", window_s=window_s)
+
+
+def test_folders_without_a_video(folder, tmp_path):
+    with pytest.raises(FootageError, match="is not a folder"):
+        ingest_folder(tmp_path / "absent", tmp_path / "out")
+    with pytest.raises(FootageError, match="is not a folder"):
+        ingest_folder(folder / "notes.txt", tmp_path / "out")
+    bad = tmp_path / "bad"
+    bad.mkdir()
+    with pytest.raises(FootageError, match="holds no video"):
+        ingest_folder(bad, tmp_path / "out")
+    shutil.copy(folder / "empty.mp4", bad)
+    shutil.copy(folder / "noise.mp4", bad)
+    with pytest.raises(FootageError, match=r"none of the 2 videos .* can be read") as caught:
+        ingest_folder(bad, tmp_path / "out")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("pan_px", "expected"), [(0.0, True), (0.2, False), (6.0, False)])
+def test_a_fixed_camera_is_told_from_a_moving_one(tmp_path, pan_px, expected):
+    """A textured wall, a player walking past; the camera pans so many pixels a frame."""
+    rng = np.random.default_rng(0)
+    wall = rng.integers(0, 255, (45, 120, 3)).astype(np.uint8).repeat(8, 0).repeat(8, 1)
+    with VideoWriter(tmp_path / "a.mp4", (320, 180), 30) as video:
+        for number in range(40):
+            at = round(number * pan_px)
+            image = wall[100:280, 100 + at : 420 + at].copy()
+            image[60:160, 20 + 5 * number : 70 + 5 * number] = (200, 30, 30)
+            video.write(image)
+    assert is_fixed_camera(video.path) is expected
+
+
+def test_without_texture_nobody_can_tell(tmp_path):
+    with VideoWriter(tmp_path / "sky.mp4", (320, 180), 30) as video:
+        for _ in range(10):
+            video.write(np.full((180, 320, 3), 170, np.uint8))
+    assert not is_fixed_camera(video.path)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("clips/soccer_juggling_10s.mp4", True),
+        ("edge/h264_in_avi_odd_pts.avi", True),
+        ("clips/basketball_driveway_10s.mp4", False),
+        ("clips/soccer_drone_30s.mp4", False),
+        ("clips/baseball_swing_run_6s.mp4", False),
+        ("clips/soccer_tactical_7s.mp4", False),  # slow
+        ("clips/basketball_game_7s.mp4", False),  # only at its end
+    ],
+)
+def test_real_cameras(shared, name, expected):
+    assert is_fixed_camera(shared / "footage" / name) is expected
+
+
+def test_real_footage(shared, tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in (
+        *("bitflipped.mp4", "empty.mp4", "not_a_video.mp4", "rotated_90_phone.mp4"),
+        *("truncated_fragmented.mp4", "truncated_no_moov.mp4", "variable_frame_rate.mp4"),
+    ):
+        shutil.copy(shared / "footage" / "edge" / name, tmp_path / "in")
+    report = ingest_folder(tmp_path / "in", tmp_path / "out", window_s=1, most_per_video=1)
+    assert [clip.clip_id.rpartition("_")[0] for clip in report.clips] == [
+        *("rotated_90_phone", "truncated_fragmented", "variable_frame_rate")
+    ]
+    assert {(bad.path.name, bad.window is None) for bad in report.unreadable} == {
+        ("empty.mp4", True),
+        ("not_a_video.mp4", True),
+        ("truncated_no_moov.mp4", True),
+        ("bitflipped.mp4", False),
+    }

@@ -1,0 +1,187 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from notebooks_on_disk import write_notebook
+
+from workbench.errors import PipelineError
+from workbench.parameters import (
+    Choice,
+    DictOf,
+    Kind,
+    ListOf,
+    Nullable,
+    Scalar,
+    did_you_mean,
+    parse_parameters,
+    read_parameters,
+)
+
+
+def test_reads_name_type_default_and_help_in_order(tmp_path: Path) -> None:
+    source = """
+        from typing import Literal
+        # A comment of its own is no help text.
+        epochs: int = 20  # passes over the training set
+        place: Literal["park", "gym"] = "park"
+        weights: dict[str, float] = {
+            "goal": 1,  # rarer
+        }
+        threshold: float | None = None  # None: chosen on validation
+    """
+    found = read_parameters(write_notebook(tmp_path / "a.ipynb", parameters=source))
+    assert [(p.name, p.annotation, p.default, p.help) for p in found.values()] == [
+        ("epochs", "int", 20, "passes over the training set"),
+        ("place", "Literal['park', 'gym']", "park", ""),
+        ("weights", "dict[str, float]", {"goal": 1.0}, "rarer"),
+        ("threshold", "float | None", None, "None: chosen on validation"),
+    ]
+
+
+def test_a_notebook_without_a_parameters_cell_has_none(tmp_path: Path) -> None:
+    assert read_parameters(write_notebook(tmp_path / "a.ipynb", "x = 1")) == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("lr = 1e-3", "has no type"),
+        ("lr: float", "has no default"),
+        ("lr: float = 1 / 3", "the default of .* is not float"),
+        ("lr: float = 'high'", "the default of .* is not float"),
+        ("epochs: int = True", "the default of .* is not int"),
+        ("epochs: int = 2.0", "the default of .* is not int"),
+        ("lr: Path = 'a'", "type `Path` is not known"),
+        ("lr: int | str = 1", "type `int | str` is not known"),
+        ("lr: list = []", "type `list` is not known"),
+        ("a: dict[int, str] = {}", "is not known"),
+        ("a: Literal[2, '2'] = 2", "is not known"),
+        ("a: int = 1\na: int = 2", "set twice"),
+        ("print(3)", "is not a parameter"),
+        ("import os", "is not a parameter"),
+        ("a: int = ", "not Python"),
+        ("a: float = 1e999", "is not float"),
+    ],
+)
+def test_a_line_that_is_no_parameter_is_refused(source: str, message: str) -> None:
+    with pytest.raises(PipelineError, match=message):
+        parse_parameters(source, "a.ipynb")
+
+
+@pytest.mark.parametrize(
+    ("annotation", "text", "value"),
+    [
+        ("int", "12", 12),
+        ("int", "-3", -3),
+        ("float", "1e-3", 0.001),
+        ("float", "3", 3.0),
+        ("bool", "yes", True),
+        ("bool", "0", False),
+        ("str", "12", "12"),
+        ("str", "", ""),
+        ("str | None", "None", None),
+        ("str | None", "none", "none"),
+        ("str | None", '"null"', "null"),
+        ("Optional[int]", "null", None),
+        ("list[int]", "[1, 2]", [1, 2]),
+        ("list[str]", "[north, south]", ["north", "south"]),
+        ("list[float]", "[1, 2.5]", [1.0, 2.5]),
+        ("dict[str, float]", '{"goal": 1}', {"goal": 1.0}),
+        ("Literal[8, 16]", "16", 16),
+    ],
+)
+def test_text_is_read_by_the_declared_type(annotation: str, text: str, value: Any) -> None:
+    found = _kind(annotation).parse(text)
+    assert found == value
+    assert type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "text"),
+    [
+        ("int", "12.5"),
+        ("int", "high"),
+        ("int", "true"),
+        ("float", "nan"),
+        ("float", "inf"),
+        ("bool", "maybe"),
+        ("bool", "2"),
+        ("list[int]", "[1, a]"),
+        ("list[int]", "[true]"),
+        ("list[int]", "3"),
+        ("dict[str, int]", "[1]"),
+        ("Literal['a', 'b']", "c"),
+    ],
+)
+def test_text_of_another_type_is_refused(annotation: str, text: str) -> None:
+    parameter = parse_parameters(f"a: {annotation} = {_DEFAULTS[annotation]}", "n.ipynb")["a"]
+    with pytest.raises(PipelineError, match=r"a = .* is not"):
+        parameter.parse(text, "-p")
+
+
+_DEFAULTS = {
+    "int": "0",
+    "float": "0.0",
+    "bool": "False",
+    "str": "''",
+    "str | None": "None",
+    "Optional[int]": "None",
+    "list[int]": "[]",
+    "list[str]": "[]",
+    "list[float]": "[]",
+    "dict[str, float]": "{}",
+    "dict[str, int]": "{}",
+    "Literal[8, 16]": "8",
+    "Literal['a', 'b']": "'a'",
+}
+
+
+def _kind(annotation: str) -> Kind:
+    return parse_parameters(f"a: {annotation} = {_DEFAULTS[annotation]}", "n.ipynb")["a"].kind
+
+
+def _values_of(kind: Kind) -> st.SearchStrategy[Any]:
+    if isinstance(kind, Scalar):
+        finite = st.floats(allow_nan=False, allow_infinity=False)
+        return {bool: st.booleans(), int: st.integers(), float: finite, str: st.text()}[kind.type]
+    if isinstance(kind, Choice):
+        return st.sampled_from(kind.values)
+    if isinstance(kind, Nullable):
+        return st.none() | _values_of(kind.inner)
+    if isinstance(kind, ListOf):
+        return st.lists(_values_of(kind.item), max_size=4)
+    assert isinstance(kind, DictOf)
+    return st.dictionaries(st.text(), _values_of(kind.item), max_size=4)
+
+
+_SCALARS = st.sampled_from([Scalar(bool), Scalar(int), Scalar(float), Scalar(str)])
+_KINDS: st.SearchStrategy[Kind] = st.recursive(
+    _SCALARS | st.just(Choice(("a", 2, False, None))),
+    lambda inner: st.one_of(
+        inner.map(ListOf),
+        inner.map(DictOf),
+        inner.filter(lambda kind: not isinstance(kind, Nullable | Choice)).map(Nullable),
+    ),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_what_is_written_is_read_again(data: st.DataObject) -> None:
+    kind = data.draw(_KINDS)
+    value = data.draw(_values_of(kind))
+    assert kind.check(value) == value
+    read = kind.parse(kind.format(value))
+    assert json.dumps(read) == json.dumps(value)  # 1, 1.0 and True are equal, but not the same
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [("epoch", "did you mean 'epochs'?"), ("zzz", "known are epochs, lr")],
+)
+def test_an_unknown_name_gets_a_remedy(name: str, remedy: str) -> None:
+    assert did_you_mean(name, ["lr", "epochs"]) == remedy

@@ -1,0 +1,257 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from notebooks_on_disk import write_notebook, write_pipeline
+
+from workbench.errors import PipelineError
+from workbench.pipeline import find_pipeline, load_pipeline
+from workbench.plan import Plan, make_plan
+from workbench.provenance import Digests, changes, imported_names, key_parts
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two notebooks: `a` makes something, `b` takes it."""
+    parameters = """
+        out_dir: str = ""  # where to
+        epochs: int = 2
+        lr: float = 1e-3
+        source_dir: str | None = None
+    """
+    write_notebook(tmp_path / "a.ipynb", "x = 1", parameters=parameters)
+    write_notebook(tmp_path / "b.ipynb", "y = 2", parameters="epochs: int = 3")
+    return tmp_path
+
+
+STAGES: dict[str, Any] = {
+    "b": {"notebook": "b.ipynb", "needs": ["a"]},
+    "a": {
+        "notebook": "a.ipynb",
+        "params": {"out_dir": "{data}/a"},
+        "reads": ["{source_dir}"],
+        "products": ["{data}/a", "{run}/metrics.json"],
+    },
+}
+
+
+def _plan(folder: Path, *given: str, names: tuple[str, ...] = (), **rest: Any) -> Plan:
+    pipeline = load_pipeline(write_pipeline(folder, STAGES, **rest))
+    return make_plan(pipeline, names, given=given)
+
+
+def test_stages_come_after_what_they_need_and_paths_become_absolute(folder: Path) -> None:
+    plan = _plan(folder)
+    assert list(plan.stages) == ["a", "b"]
+    a, b = plan.stages.values()
+    assert a.values["out_dir"] == f"{folder}/data/demo/a"
+    assert a.reads == ()  # its only entry stands for a parameter that is None
+    assert a.products_in(folder / "r") == [folder / "data/demo/a", folder / "r/metrics.json"]
+    assert b.reads == (folder / "data/demo/a",)  # nothing declared: what `a` produces
+
+
+def test_a_profile_goes_before_the_stage_and_the_command_before_both(folder: Path) -> None:
+    profiles = {"ci": {"params": {"a": {"epochs": 1, "lr": 2}}}}
+    assert _plan(folder, profiles=profiles).stages["a"].values["lr"] == 2.0
+    plan = _plan(folder, "a.epochs=7", profiles=profiles)
+    assert plan.stages["a"].values["epochs"] == 7
+    assert plan.stages["b"].values["epochs"] == 3
+    plan = _plan(folder, "epochs=9", profiles=profiles)
+    assert [stage.values["epochs"] for stage in plan.stages.values()] == [9, 9]
+
+
+def test_a_parameter_without_stage_goes_to_the_stages_named_only(folder: Path) -> None:
+    plan = _plan(folder, "epochs=9", names=("b",))
+    assert list(plan.stages) == ["a", "b"]
+    assert [stage.values["epochs"] for stage in plan.stages.values()] == [2, 9]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("epoch=3", "no chosen stage has the parameter 'epoch': did you mean 'epochs'"),
+        ("a.epoch=3", "has no parameter 'epoch': did you mean 'epochs'"),
+        ("c.epochs=3", "no stage 'c'"),
+        ("epochs", "has no value"),
+        ("epochs=many", "is not int"),
+        ("lr=fast", "is not float"),
+    ],
+)
+def test_a_wrong_parameter_is_refused(folder: Path, given: str, message: str) -> None:
+    with pytest.raises(PipelineError, match=message):
+        _plan(folder, given)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"stages": {}}, "has no stages"),
+        ({"profiles": {}}, "has no profiles"),
+        ({"stags": {}}, "unknown key 'stags': did you mean 'stages'"),
+        ({"default_profile": "dmo"}, "unknown profile 'dmo': did you mean 'demo'"),
+        ({"profiles": {"demo": {"stage": []}}}, "profile demo: unknown key 'stage'"),
+        ({"profiles": {"demo": {"stages": ["c"]}}}, "profile demo: unknown stage 'c'"),
+        ({"profiles": {"demo": {"params": {"c": {}}}}}, "profile demo: unknown stage 'c'"),
+        ({"profiles": {"demo": {"params": {"a": {"epoch": 1}}}}}, "no parameter 'epoch'"),
+        ({"profiles": {"demo": {"params": {"a": {"epochs": "x"}}}}}, "profile demo, a: epochs ="),
+        ({"data": "d/{run}"}, "unknown placeholder {run}"),
+        ({"footage": {"profile": "own", "param": "a.x"}}, "unknown profile 'own'"),
+        ({"footage": {"profile": "demo", "param": "a"}}, "has no parameter"),
+        ({"root": "nowhere"}, "nowhere is not a folder"),
+    ],
+)
+def test_a_wrong_file_is_refused_naming_the_place(
+    folder: Path, change: dict[str, Any], message: str
+) -> None:
+    content = {"stages": STAGES, "profiles": {"demo": {}}} | change
+    stages = content.pop("stages")
+    with pytest.raises(PipelineError, match=message):
+        make_plan(load_pipeline(write_pipeline(folder, stages, **content)))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"notebok": "a.ipynb"}, "stage s: unknown key 'notebok': did you mean 'notebook'"),
+        ({"notebook": "aa.ipynb"}, "aa.ipynb does not exist: did you mean 'a.ipynb'"),
+        ({"needs": ["t"]}, "stage s: needs the unknown stage 't'"),
+        ({"needs": ["s"]}, "need each other"),
+        ({"needs": "s"}, "is not a list"),
+        ({"params": {"out_dir": "{dta}/x"}}, "unknown placeholder {dta}: did you mean 'data'"),
+        ({"products": ["{outdir}/x"]}, "unknown {outdir}: did you mean 'out_dir'"),
+        ({"reads": ["{run}/x"]}, "{run} is the run's own"),
+        ({"reads": ["nothing_here"]}, "reads .*nothing_here, which does not exist"),
+        ({"title": 3}, "is not text"),
+    ],
+)
+def test_a_wrong_stage_is_refused(folder: Path, change: dict[str, Any], message: str) -> None:
+    stage = {"notebook": "a.ipynb", **change}
+    with pytest.raises(PipelineError, match=message):
+        make_plan(load_pipeline(write_pipeline(folder, {"s": stage})))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("stages: [", "is not YAML"),
+        ("stages: {}\nstages: {}", "'stages' is there twice"),
+        ("- a", "is not a mapping"),
+    ],
+)
+def test_a_file_that_is_no_pipeline(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "pipeline.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(PipelineError, match=message):
+        load_pipeline(path)
+
+
+def test_yaml_scalars_mean_what_they_look_like(folder: Path) -> None:
+    write_notebook(folder / "c.ipynb", parameters="lr: float = 1.0\nsport: str = ''")
+    path = folder / "pipeline.yaml"
+    path.write_text(
+        "stages: {c: {notebook: c.ipynb, params: {lr: 1e-3, sport: no}}}\nprofiles: {demo: }\n",
+        encoding="utf-8",
+    )
+    values = make_plan(load_pipeline(path)).stages["c"].values
+    assert values == {"lr": 0.001, "sport": "no"}
+
+
+def test_a_cycle_is_named(folder: Path) -> None:
+    stages = {n: {"notebook": "a.ipynb", "needs": [m]} for n, m in ("ab", "bc", "ca")}
+    with pytest.raises(PipelineError, match=r"[abc] → [abc] → [abc] → [abc]"):
+        load_pipeline(write_pipeline(folder, stages))
+
+
+def test_a_profile_may_leave_out_stages_that_others_need(folder: Path) -> None:
+    profiles = {"own": {"stages": ["b"]}}
+    plan = _plan(folder, profiles=profiles)
+    assert list(plan.stages) == ["b"]
+    assert plan.stages["b"].reads == ()
+    with pytest.raises(PipelineError, match="does not include the stage 'a'"):
+        _plan(folder, names=("a",), profiles=profiles)
+
+
+def test_footage_chooses_the_profile_and_fills_the_parameter(folder: Path) -> None:
+    profiles = {"demo": {}, "own": {"stages": ["a"]}}
+    footage = {"profile": "own", "param": "a.source_dir"}
+    pipeline = load_pipeline(write_pipeline(folder, STAGES, profiles=profiles, footage=footage))
+    videos = folder / "videos"
+    with pytest.raises(PipelineError, match="videos does not exist"):
+        make_plan(pipeline, footage=videos)
+    videos.mkdir()
+    plan = make_plan(pipeline, footage=videos)
+    assert plan.profile.name == "own"
+    assert plan.stages["a"].values["source_dir"] == str(videos)
+    assert plan.stages["a"].reads == (videos,)
+
+
+def test_the_root_is_the_project_the_file_lies_in(folder: Path) -> None:
+    inner = folder / "notebooks"
+    write_notebook(inner / "a.ipynb")
+    path = write_pipeline(inner, {"a": {"notebook": "a.ipynb"}})
+    assert load_pipeline(path).root == inner
+    (folder / "pyproject.toml").touch()
+    assert load_pipeline(path).root == folder
+    assert find_pipeline(folder) == path
+
+
+def test_the_key_changes_with_what_the_run_depends_on_and_with_nothing_else(folder: Path) -> None:
+    (folder / "mine.py").write_text("import other\n", encoding="utf-8")
+    (folder / "other.py").write_text("x = 1\n", encoding="utf-8")
+    (folder / "data/demo/a").mkdir(parents=True)
+    read = folder / "data/demo/a/x.txt"
+    read.write_text("1", encoding="utf-8")
+    code = ("def late():\n    import mine\n    return mine", "from workbench import saving")
+    notebook = folder / "b.ipynb"
+    write_notebook(notebook, "# Prose", *code, parameters="epochs: int = 3  # passes")
+
+    def parts(*given: str) -> Any:
+        plan = _plan(folder, *given)
+        return key_parts(plan.stages["b"], folder, Digests(folder / "none.json"))
+
+    first = parts()
+    assert {"mine", "other", "workbench", "workbench.saving"} <= set(first.modules)
+    assert changes(first.to_json(), parts()) == []
+    write_notebook(notebook, "# Other prose", *code, parameters="epochs: int = 3  # passes")
+    assert parts().key == first.key
+    assert changes(first.to_json(), parts("b.epochs=5")) == ["parameter epochs: 3 → 5"]
+    read.write_text("2", encoding="utf-8")
+    assert changes(first.to_json(), parts()) == ["read data/demo/a"]
+    read.write_text("1", encoding="utf-8")
+    (folder / "other.py").write_text("x = 2\n", encoding="utf-8")
+    assert changes(first.to_json(), parts()) == ["module other"]
+    (folder / "other.py").write_text("x = 1\n", encoding="utf-8")
+    write_notebook(notebook, code[0], "y = 1", code[1], parameters="epochs: int = 3  # passes")
+    assert changes(first.to_json(), parts()) == ["code cell 3 is new"]
+
+
+def test_digests_are_remembered_but_not_trusted_blindly(tmp_path: Path) -> None:
+    import os
+
+    file, memory = tmp_path / "a", tmp_path / "digests.json"
+    file.write_text("one", encoding="utf-8")
+    os.utime(file, ns=(10**18, 10**18))
+    digests = Digests(memory)
+    one = digests.of(file)
+    digests.save()
+    assert str(file) in memory.read_text(encoding="utf-8")
+    file.write_text("two", encoding="utf-8")  # same size, another time
+    assert Digests(memory).of(file) != one
+    memory.write_text("{broken", encoding="utf-8")
+    file.write_text("one", encoding="utf-8")
+    assert Digests(memory).of(file) == one
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("import a.b, c", {"a.b", "c"}),
+        ("from . import x", {".", ".x"}),
+        ("from ..p import q", {"..p", "..p.q"}),
+        ("def f():\n    from a import b", {"a", "a.b"}),
+        ("def __getattr__(name): ...", {"*"}),
+        ("!ls\nfrom a import b\n%time x", {"a", "a.b"}),
+    ],
+)
+def test_imports_are_found_wherever_they_stand(source: str, names: set[str]) -> None:
+    assert set(imported_names(source)) == names

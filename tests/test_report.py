@@ -1,0 +1,317 @@
+import html
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workbench.errors import WorkbenchError
+from workbench.metrics import (
+    Exact,
+    Metric,
+    MetricError,
+    count,
+    load_metrics,
+    measured,
+    record,
+    show_interval,
+    show_value,
+)
+from workbench.report import TEXT_LIMIT, inert_html, save_report, settle_text
+from workbench.runs import Cell, FailedCell, Run, load_runs
+
+PIXEL = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E"
+    "rkJggg=="
+)
+SCRIPT = "<script>alert('run')</script>"
+
+
+class Page(HTMLParser):
+    """What a browser would load and run, and what it would show."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.loads: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self.tags.append((tag, values))
+        self.loads += [values[name] or "" for name in ("src", "srcset", "poster") if name in values]
+        if tag == "link":
+            self.loads.append(values.get("href") or "")
+
+    def count(self, tag: str) -> int:
+        return sum(name == tag for name, _ in self.tags)
+
+
+def _run(**change: Any) -> Run:
+    parameters = [
+        {"name": "epochs", "type": "int", "default": 2, "help": "passes", "source": "command"},
+        {"name": "note", "type": "str", "default": "", "help": "", "source": "command"},
+    ]
+    values: dict[str, Any] = {
+        "stage": "train",
+        "run": "demo-01234567",
+        "profile": "demo",
+        "title": "Can it be learned?",
+        "notebook": "notebooks/40.ipynb",
+        "status": "ok",
+        "reason": "",
+        "params": {"epochs": 20, "note": SCRIPT},
+        "parameters": parameters,
+        "key": "0123",
+        "key_parts": {},
+        "started": "2026-01-02T03:04:05.000+00:00",
+        "ended": "2026-01-02T03:05:05.000+00:00",
+        "wall_s": 60.0,
+    }
+    return Run(**values | change)
+
+
+def _report(folder: Path, content: list[Any], **change: Any) -> str:
+    nbformat.write(nbformat.v4.new_notebook(cells=content), folder / "notebook.ipynb")
+    return save_report(folder, _run(**change)).read_text(encoding="utf-8")
+
+
+def _markdown(source: str) -> Any:
+    return nbformat.v4.new_markdown_cell(source)
+
+
+def _code(source: str, *outputs: Any, tags: tuple[str, ...] = ()) -> Any:
+    return nbformat.v4.new_code_cell(source, outputs=list(outputs), metadata={"tags": list(tags)})
+
+
+def _shown(**data: str) -> Any:
+    kinds = {"text": "text/plain", "html": "text/html", "png": "image/png", "svg": "image/svg+xml"}
+    kinds |= {"js": "application/javascript", "md": "text/markdown"}
+    return nbformat.v4.new_output("display_data", data={kinds[key]: data[key] for key in data})
+
+
+def test_the_title_is_the_first_heading_and_contents_are_the_others(tmp_path: Path) -> None:
+    page = _report(
+        tmp_path, [_markdown("# Is it *so*?\n\nWell."), _markdown("## One"), _markdown("### A & B")]
+    )
+    assert "<title>Is it so? · demo-01234567</title>" in page
+    assert page.count("Is it so?") == 2  # the tab and the page's own heading
+    contents = re.findall(r'<li class="level-(\d)"><a href="#([^"]+)">([^<]+)</a>', page)
+    assert [(level, html.unescape(text)) for level, _, text in contents] == [
+        ("2", "One"),
+        ("3", "A & B"),
+    ]
+    for _, anchor, _ in contents:
+        assert f'id="{anchor}"' in page
+
+
+def test_nothing_is_fetched_and_no_script_runs_but_ours(tmp_path: Path) -> None:
+    cells = [
+        _markdown(f"# Q\n\n{SCRIPT}\n\n![x](http://a.example/x.png) [fine](https://b.example)"),
+        _code(
+            "1", _shown(html=f"<b onclick='x()'>b</b>{SCRIPT}<img src='https://c.example/i.png'>")
+        ),
+        _code("2", _shown(html="<link rel=stylesheet href='http://d.example/s.css'><p>kept</p>")),
+        _code("3", _shown(html="<div style='background:url(http://e.example)'>d</div>")),
+        _code("4", _shown(js="alert(1)", text="plain")),
+        _code("5", nbformat.v4.new_output("stream", text=SCRIPT)),
+        _code("6", _shown(text=SCRIPT)),
+        _code(f"x = {SCRIPT!r}"),
+        _code(
+            "7", nbformat.v4.new_output("error", ename="E", evalue=SCRIPT, traceback=[SCRIPT, "x"])
+        ),
+    ]
+    text = _report(tmp_path, cells)
+    page = Page(text)
+    assert page.count("script") == 1
+    assert all(load.startswith("data:") for load in page.loads), page.loads
+    assert "url(http" not in text
+    assert "onclick" not in text
+    assert html.escape(SCRIPT, quote=False)[:20] in text  # shown, not obeyed
+    assert "https://b.example" in text  # a link is not a load
+    assert "<p>kept</p>" in text
+    policy = next(v["content"] for t, v in page.tags if t == "meta" and "http-equiv" in v)
+    assert policy is not None
+    assert "default-src 'none'" in policy
+
+
+@given(st.text(max_size=60))
+def test_html_made_inert_holds_no_script(text: str) -> None:
+    for wrapped in (text, f"<script src='http://x'>{text}</script>", f"<img onerror='{text}'>"):
+        page = Page(inert_html(f"<p>{wrapped}</p>"))
+        assert page.count("script") == 0
+        assert not any(name.startswith("on") for _, attrs in page.tags for name in attrs)
+
+
+def test_parameters_are_a_table_and_their_cells_are_gone(tmp_path: Path) -> None:
+    cells = [
+        _code("epochs: int = 2", tags=("parameters",)),
+        _code("epochs = 20", tags=("injected-parameters",)),
+        _code("print(epochs)"),
+    ]
+    page = _report(tmp_path, cells)
+    assert "epochs = 20" not in page
+    row = re.search(r'<tr class="chosen">.*?epochs.*?</tr>', page, re.S)
+    assert row is not None
+    assert "<code>20</code>" in row[0]
+    assert "<code>2</code>" in row[0]
+    assert "passes" in row[0]
+
+
+def test_a_figure_is_described_by_the_heading_above_it(tmp_path: Path) -> None:
+    cells = [
+        _markdown("# Q\n\n## How fast?"),
+        _code("plot()", _shown(png=PIXEL), _shown(png=PIXEL)),
+    ]
+    page = Page(_report(tmp_path, cells))
+    alts = [attrs["alt"] for tag, attrs in page.tags if tag == "img"]
+    assert alts == ["Figure 1 of: How fast?", "Figure 2 of: How fast?"]
+
+
+def test_the_failed_cell_is_one_click_away(tmp_path: Path) -> None:
+    ansi = "\x1b[0;31mValueError\x1b[0m: bad"
+    error = nbformat.v4.new_output("error", ename="ValueError", evalue="bad", traceback=["…", ansi])
+    cells = [_code("a = 1"), _code("boom()", error), _code("never()")]
+    states = ("ok", "failed", "pending")
+    page = _report(
+        tmp_path,
+        cells,
+        status="failed",
+        reason="code cell 2: ValueError: bad",
+        cells=[Cell(n, n + 1, f"i{n}", cells[n].source, state) for n, state in enumerate(states)],
+        failed_cell=FailedCell(1, 2, "i1", "boom()", "ValueError", "bad"),
+    )
+    assert '<a href="#cell-2">' in page
+    assert 'class="code-cell failed" id="cell-2"' in page
+    assert 'class="ansi-red-fg">ValueError' in page
+    assert "\x1b" not in page
+    assert "did not run" in page
+
+
+def test_numbers_stand_right_and_words_left(tmp_path: Path) -> None:
+    import pandas as pd
+
+    table = pd.DataFrame({"clip": ["a", "b"], "frames": [60, 1_000], "score": [0.5, float("nan")]})
+    page = _report(tmp_path, [_code("table", _shown(html=table.to_html()))])
+    assert '<td class="words">a</td>' in page
+    assert "<td>60</td>" in page
+    assert "<td>NaN</td>" in page
+    assert '<th class="words">clip</th>' in page
+
+
+@pytest.mark.parametrize(
+    ("text", "settled"),
+    [
+        ("10 %\r50 %\r100 %\ndone", "100 %\ndone"),
+        ("a\r\nb", "a\nb"),
+        ("working\r", "working"),
+        ("plain", "plain"),
+    ],
+)
+def test_carriage_returns_overwrite_their_line(text: str, settled: str) -> None:
+    assert settle_text(text) == settled
+
+
+def test_long_text_keeps_both_ends() -> None:
+    settled = settle_text("begin" + "x" * (3 * TEXT_LIMIT) + "end")
+    assert settled.startswith("begin")
+    assert settled.endswith("end")
+    assert len(settled) < TEXT_LIMIT + 200
+    assert "left out here" in settled
+
+
+def test_a_run_without_a_notebook_still_has_a_page(tmp_path: Path) -> None:
+    page = save_report(tmp_path, _run(status="killed", reason="gone")).read_text(encoding="utf-8")
+    assert "The run ended before the notebook was started" in page
+    assert "gone" in page
+
+
+def test_metrics_are_kept_in_order_and_shown_first(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("WORKBENCH_RUN_DIR", str(tmp_path))
+    metrics = {
+        "accuracy": Metric(0.925, n=40, low=0.8, high=0.97, note="Wilson"),
+        "clips": count(1200),
+        "decoding": measured(12.5, "s"),
+    }
+    shown = record(metrics)._repr_html_()
+    assert "[0.800, 0.970]" in shown
+    assert load_metrics(tmp_path) == metrics
+    assert list(load_metrics(tmp_path)) == list(metrics)
+    page = _report(tmp_path, [_markdown("# Q")])
+    for text in ("0.925", "[0.800, 0.970]", "n = 40", "1,200", "12.50 s"):
+        assert text in page
+
+
+def test_outside_a_run_nothing_is_saved_and_that_is_said(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.delenv("WORKBENCH_RUN_DIR", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert "Not saved" in repr(record({"clips": count(3)}))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: record({"accuracy": 0.9}),  # type: ignore[dict-item]
+        lambda: Metric(0.9, n=40, low=0.91, high=0.97),
+        lambda: Metric(0.9, n=-1, low=0.8, high=0.97),
+        lambda: Metric(float("nan"), n=40, low=0.8, high=0.97),
+        lambda: measured(0.9, ""),
+        lambda: count(2.5),  # type: ignore[arg-type]
+        lambda: Exact(float("inf")),
+    ],
+)
+def test_a_score_without_its_interval_is_refused(make: Any) -> None:
+    with pytest.raises(MetricError):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "interval"),
+    [
+        (Metric(0.9, 40, 0.77, 1.0), "0.900", "[0.770, 1.000]"),
+        (Metric(0.0, 40, 0.0, 0.05), "0", "[0, 0.050]"),
+        (Metric(92.35, 40, 80.1, 110.7, unit="km/h"), "92.35 km/h", "[80.10, 111]"),
+        (count(12), "12", ""),
+        (measured(0.00004, "s"), "4.0e-05 s", ""),
+    ],
+)
+def test_numbers_are_rounded_as_far_as_they_can_be_read(
+    metric: Metric | Exact, value: str, interval: str
+) -> None:
+    assert (show_value(metric), show_interval(metric)) == (value, interval)
+
+
+def test_a_record_that_is_none_is_no_run(tmp_path: Path) -> None:
+    for name, text in (("a", "{"), ("b", "[]"), ("c", json.dumps({"format": "other/1"}))):
+        folder = tmp_path / "stage" / name
+        folder.mkdir(parents=True)
+        (folder / "run.json").write_text(text, encoding="utf-8")
+    assert load_runs(tmp_path) == []
+
+
+def test_the_engine_is_not_imported_to_draw_a_report() -> None:
+    """Papermill takes a second to import; the page does not need it."""
+    code = "import sys, workbench.report; sys.exit('papermill' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_errors_of_ours_fold_their_traceback(tmp_path: Path) -> None:
+    def cells(name: str) -> list[Any]:
+        lines = ["Traceback", "more"]
+        error = nbformat.v4.new_output("error", ename=name, evalue="x", traceback=lines)
+        return [_code("f()", error)]
+
+    assert issubclass(MetricError, WorkbenchError)
+    assert "<details><summary>Traceback" in _report(tmp_path, cells("FootageError"))
+    opened = re.search(
+        "<details open[^>]*><summary>Traceback", _report(tmp_path, cells("ValueError"))
+    )
+    assert opened is not None

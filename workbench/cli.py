@@ -1,0 +1,350 @@
+"""The `workbench` command.
+
+Thin: every command reads its options, calls one function and prints. Whatever a command needs
+beyond Typer and Rich is imported inside it, so that `workbench --help` answers at once.
+"""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from workbench import __version__
+from workbench.errors import PipelineError, WorkbenchError
+from workbench.footage.cli import app as footage_app
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from rich.console import Console
+
+    from workbench.pipeline import Pipeline
+    from workbench.runner import Outcome
+
+STAGE_FAILED, BAD_INPUT, INTERRUPTED, TERMINATED = 1, 2, 130, 143
+
+app = typer.Typer(
+    name="workbench",
+    help="From raw sports footage to trusted answers, one notebook at a time.",
+    epilog="Start with: workbench doctor, then: workbench run",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+app.add_typer(footage_app)
+
+PipelineOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--pipeline",
+        metavar="FILE",
+        help="The pipeline file.  [default: notebooks/pipeline.yaml]",
+        show_default=False,
+    ),
+]
+ProfileOption = Annotated[
+    str | None,
+    typer.Option("--profile", metavar="NAME", help="Size of the run, as the file names them."),
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", metavar="DIR", help="Where reports go.  [default: reports]", show_default=False
+    ),
+]
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        print(f"workbench {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    stages: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="STAGE", help="Stages to bring up to date. Default: all."),
+    ] = None,
+    pipeline: PipelineOption = None,
+    profile: ProfileOption = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-p",
+            "--param",
+            metavar="NAME=VALUE",
+            help="A parameter of the stages named; STAGE.NAME=VALUE for one stage. Repeatable.",
+        ),
+    ] = None,
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", metavar="N", min=1, help="Stages at the same time.")
+    ] = 1,
+    out: OutOption = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="DIR", help="Where stages keep products.")
+    ] = None,
+    footage: Annotated[
+        Path | None, typer.Option("--footage", metavar="DIR", help="A folder of your own videos.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Run the stages named even if unchanged.")
+    ] = False,
+    why: Annotated[
+        bool, typer.Option("--why", help="Say for each stage why it runs, or does not.")
+    ] = False,
+    timeout: Annotated[
+        float | None,
+        typer.Option("--timeout", metavar="S", min=0.1, help="Seconds a stage may take."),
+    ] = None,
+    cell_timeout: Annotated[
+        float | None,
+        typer.Option("--cell-timeout", metavar="S", min=0.1, help="Seconds a cell may take."),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option("--threads", metavar="N", min=1, help="Threads per stage.  [default: 1]"),
+    ] = None,
+) -> None:
+    """Run stages and make their reports; what is unchanged is skipped.
+
+    A stage runs with all the stages it needs. Exit code: 0 all up to date, 1 a stage failed, 2 bad
+    input (nothing was started), 130 stopped by Ctrl-C.
+
+    **Examples**
+
+    - `workbench run`: everything, in the default profile
+    - `workbench run train_classifier -p epochs=12 --why`: one stage, with one change
+    - `workbench run -p train_classifier.seed=3`: everything, with one change in one stage
+    - `workbench run --footage ~/videos`: your own videos
+    - `workbench run --pipeline my/pipeline.yaml --jobs 2`: your own notebooks
+    """
+    from workbench.pipeline import load_pipeline
+    from workbench.plan import make_plan
+
+    loaded = load_pipeline(_pipeline_path(pipeline))
+    plan = make_plan(loaded, stages or [], profile, param or [], data, footage)
+    if footage is not None:
+        _check_footage(footage)
+    out = _out(out, loaded)
+
+    import signal
+    import threading
+
+    from rich.console import Console
+
+    from workbench.execution import Limits
+    from workbench.progress import Progress
+    from workbench.runner import Stopped, run_plan
+    from workbench.startup import skip_iri_grammar
+
+    skip_iri_grammar()
+    stop = threading.Event()
+    received: list[int] = []
+
+    def on_signal(number: int, frame: "FrameType | None") -> None:
+        received.append(number)
+        stop.set()
+
+    before = {
+        number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    console = Console()
+    limits = Limits(run_s=timeout, cell_s=cell_timeout, threads=threads)
+    try:
+        with Progress(console, list(plan.stages), why) as progress:
+            outcomes = run_plan(plan, out, progress, stop, jobs, force, limits)
+    except Stopped as stopped:
+        _print_paths(console, stopped.outcomes, out)
+        code = TERMINATED if signal.SIGTERM in received else INTERRUPTED
+        raise typer.Exit(code) from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    _print_paths(console, outcomes, out)
+    if not all(outcome.is_good for outcome in outcomes):
+        raise typer.Exit(STAGE_FAILED)
+
+
+@app.command("list")
+def list_stages(
+    pipeline: PipelineOption = None, profile: ProfileOption = None, out: OutOption = None
+) -> None:
+    """Show the stages, what they need, and how their newest run went.
+
+    **Example**: `workbench list --profile ci`
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from workbench.pages import show_duration, show_time
+    from workbench.pipeline import load_pipeline
+    from workbench.runs import load_runs
+
+    loaded = load_pipeline(_pipeline_path(pipeline))
+    chosen = loaded.profile(profile)
+    folder = _out(out, loaded)
+    table = Table(
+        title=f"profile {chosen.name}", title_justify="left", box=None, padding=(0, 2, 0, 0)
+    )
+    for column in ("stage", "question", "needs", "newest run", "when", "took"):
+        table.add_column(column)
+    colours = {"ok": "green", "timeout": "yellow", "skipped": "dim", "running": "cyan"}
+    for stage in loaded.stages_of(chosen):
+        runs = [run for run in load_runs(folder, stage.name) if run.profile == chosen.name]
+        newest = runs[0] if runs else None
+        status = newest.status if newest is not None else "–"
+        table.add_row(
+            Text(stage.name, style="bold"),
+            stage.title,
+            ", ".join(stage.needs),
+            Text(status, style=colours.get(status, "red" if newest is not None else "dim")),
+            show_time(newest.started) if newest is not None else "",
+            show_duration(newest.wall_s) if newest is not None else "",
+        )
+    console = Console()
+    console.print(table)
+    others = [name for name in loaded.profiles if name != chosen.name]
+    if others:
+        console.print(f"[dim]other profiles: {', '.join(others)}[/]", highlight=False)
+
+
+@app.command()
+def params(
+    stage: Annotated[str, typer.Argument(metavar="STAGE", help="A stage of the pipeline.")],
+    pipeline: PipelineOption = None,
+    profile: ProfileOption = None,
+) -> None:
+    """Show the parameters of a stage: type, default, value in the profile, meaning.
+
+    **Example**: `workbench params train_classifier --profile ci`
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from workbench.pages import show_parameter
+    from workbench.parameters import read_parameters
+    from workbench.pipeline import load_pipeline
+    from workbench.plan import stage_values
+    from workbench.provenance import portable
+
+    loaded = load_pipeline(_pipeline_path(pipeline))
+    chosen = loaded.profile(profile)
+    wanted = next(item for item in loaded.select([stage], chosen) if item.name == stage)
+    schema = read_parameters(wanted.notebook)
+    values = portable(stage_values(loaded, wanted, chosen), loaded.root)
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("name", "type", "default", f"in profile {chosen.name}", "meaning"):
+        table.add_column(column, overflow="fold")
+    for name, parameter in schema.items():
+        table.add_row(
+            Text(name, style="bold"),
+            Text(parameter.annotation, style="dim"),
+            Text(show_parameter(parameter.default)),
+            Text(
+                show_parameter(values[name]),
+                style="" if values[name] == parameter.default else "cyan",
+            ),
+            Text(parameter.help),
+        )
+    Console().print(table if schema else f"{stage} has no parameters")
+
+
+@app.command()
+def doctor(pipeline: PipelineOption = None, out: OutOption = None) -> None:
+    """Check that this machine can run the workbench, and say what to do where it cannot.
+
+    Exit code 1 if a check fails; warnings do not count.
+
+    **Example**: `workbench doctor`
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from workbench.doctor import examine
+    from workbench.pipeline import load_pipeline
+
+    loaded = load_pipeline(_pipeline_path(pipeline))
+    colours = {"ok": "green", "warn": "yellow", "fail": "red"}
+    table = Table.grid(padding=(0, 2, 0, 0))
+    findings = []
+    console = Console()
+    with console.status("Examining …"):
+        for finding in examine(loaded, _out(out, loaded)):
+            findings.append(finding)
+            said = Text(finding.said)
+            if finding.remedy:
+                said.append(f"\n→ {finding.remedy}", style="bold")
+            level = Text(finding.level, style=colours[finding.level])
+            table.add_row(level, Text(finding.subject), said)
+    console.print(table)
+    if any(finding.level == "fail" for finding in findings):
+        raise typer.Exit(STAGE_FAILED)
+
+
+def main() -> None:
+    """Run the command; errors a user can put right are one line and exit code 2."""
+    try:
+        app()
+    except WorkbenchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(BAD_INPUT)
+
+
+def _pipeline_path(given: Path | None) -> Path:
+    from workbench.pipeline import find_pipeline
+
+    return given if given is not None else find_pipeline(Path.cwd())
+
+
+def _out(given: Path | None, pipeline: "Pipeline") -> Path:
+    return (given if given is not None else pipeline.root / "reports").absolute()
+
+
+def _check_footage(folder: Path) -> None:
+    """Refuse a folder without one video that can be read, before any stage starts."""
+    from workbench.footage import probe
+    from workbench.provenance import files_in
+
+    files = files_in(folder)
+    for path in files:
+        try:
+            probe(path)
+        except WorkbenchError:
+            continue
+        return
+    problem = f"--footage {folder} holds no video that can be read ({len(files)} files looked at)"
+    raise PipelineError(problem, "give a folder of videos such as .mp4, .mov or .mkv")
+
+
+def _print_paths(console: "Console", outcomes: "list[Outcome]", out: Path) -> None:
+    from workbench.report_index import INDEX
+    from workbench.runs import REPORT
+
+    lines = [
+        f"{outcome.stage}: {_near(outcome.run_dir / REPORT)}"
+        for outcome in outcomes
+        if outcome.run_dir is not None and (outcome.run_dir / REPORT).is_file()
+    ]
+    # Never wrapped: a path is there to be copied.
+    text = "\n".join(["", *lines, f"all runs: {_near(out / INDEX)}"])
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _near(path: Path) -> Path:
+    """Return a path relative to where one stands, if it lies below."""
+    here = Path.cwd()
+    return path.relative_to(here) if here in path.parents else path
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""The pictures of labels: overlays on frames, scores with intervals, where the ball is missing.
+
+Every function answers the question in its title, draws on the axes it is given and returns them.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import supervision as sv
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+from pycocotools import mask as rle
+
+from workbench.detect.labelling import ClipLabels
+from workbench.detect.scoring import LabelScore
+from workbench.detect.teachers import CLASSES
+from workbench.footage.clips import Clip
+from workbench.footage.frames import sample_frames
+from workbench.palette import class_colours
+
+_INK, _SOFT = "#222222", "#767676"
+
+
+def paint_labels(image: NDArray[np.uint8], labels: ClipLabels, frame: int) -> NDArray[np.uint8]:
+    """Frame (H, W, 3) with masks and boxes of its labels in the classes' colours."""
+    found = labels.frames[frame]
+    if not found:
+        return image.copy()
+    boxes = np.array([label["bbox"] for label in found], np.float32)
+    detections = sv.Detections(
+        xyxy=np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1),
+        mask=np.stack([rle.decode(label["segmentation"]).astype(bool) for label in found]),
+        class_id=np.array([label["category_id"] - 1 for label in found]),
+    )
+    colours = class_colours(CLASSES)
+    palette = sv.ColorPalette.from_hex([_swapped(colours[name]) for name in CLASSES])
+    scene = sv.MaskAnnotator(color=palette, opacity=0.45).annotate(image.copy(), detections)
+    scene = sv.BoxAnnotator(color=palette, thickness=1).annotate(scene, detections)
+    return np.asarray(scene, np.uint8)
+
+
+def draw_overlays(
+    clips: Sequence[Clip],
+    labels: Sequence[ClipLabels],
+    footage_dir: Path,
+    ax: Axes | None = None,
+    *,
+    frames: int = 4,
+) -> Axes:
+    """Draw labelled frames, one row per clip."""
+    rows = []
+    for clip, own in zip(clips, labels, strict=True):
+        chosen = np.linspace(0, len(own.frames) - 1, frames + 2).round().astype(int)[1:-1]
+        images = sample_frames(footage_dir / clip.file, chosen)
+        painted = [
+            paint_labels(image, own, int(frame))
+            for image, frame in zip(images, chosen, strict=True)
+        ]
+        rows.append(np.concatenate([_fit(image) for image in painted], axis=1))
+    sheet = np.concatenate(rows)
+    ax = ax or plt.subplots(figsize=(10, 0.5 + 10 * sheet.shape[0] / sheet.shape[1] * 0.9))[1]
+    ax.imshow(sheet)
+    ax.set_title("What did the teacher see?", loc="left")
+    step = sheet.shape[0] / len(rows)
+    ax.set_yticks([step * (row + 0.5) for row in range(len(rows))], [c.clip_id for c in clips])
+    ax.set_xticks([])
+    ax.tick_params(length=0, labelsize=8)
+    colours = class_colours(CLASSES)
+    patches = [Patch(color=colours[name], label=name) for name in CLASSES]
+    ax.legend(handles=patches, ncols=3, frameon=False, loc="lower right", bbox_to_anchor=(1, 1))
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    return ax
+
+
+def draw_label_scores(score: LabelScore, ax: Axes | None = None) -> Axes:
+    """Draw precision and recall of every class with their 95 % intervals."""
+    ax = ax or plt.subplots(figsize=(6.4, 3.2))[1]
+    colours = class_colours(CLASSES)
+    for place, name in enumerate(CLASSES):
+        for shift, found, marker in (
+            (-0.13, score.precision(name), "o"),
+            (0.13, score.recall(name), "s"),
+        ):
+            if found is None:
+                continue
+            ax.plot([found.low, found.high], [place + shift] * 2, color=colours[name], linewidth=4)
+            ax.plot(found.value, place + shift, marker, color=_INK, markersize=7)
+            ax.text(1.03, place + shift, f"{found.value:.2f}  n={found.n}", va="center", fontsize=9)
+    ax.plot([], [], "o", color=_INK, label="precision")
+    ax.plot([], [], "s", color=_INK, label="recall")
+    ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    ax.set_yticks(range(len(CLASSES)), CLASSES)
+    ax.set(xlim=(0, 1), ylim=(len(CLASSES) - 0.5, -0.5), xlabel=f"score at IoU {score.iou:g}")
+    ax.set_title("How right is the teacher?", loc="right")
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def draw_ball_presence(labels: Sequence[ClipLabels], ax: Axes | None = None) -> Axes:
+    """Draw for each clip the frames in which a ball is labelled."""
+    ax = ax or plt.subplots(figsize=(8, 0.8 + 0.22 * len(labels)))[1]
+    colour = class_colours(CLASSES)["ball"]
+    for row, clip in enumerate(labels):
+        has = [frame for frame in range(len(clip.frames)) if clip.of_class(frame, "ball")]
+        ax.barh(row, len(clip.frames), height=0.7, color="#E6E6E6")
+        ax.broken_barh(
+            [(frame, 1) for frame in has], (row - 0.35, 0.7), facecolors=colour, edgecolor="none"
+        )
+        ax.text(
+            len(clip.frames) + 1, row, f"{len(has)}/{len(clip.frames)}", va="center", fontsize=8
+        )
+    ax.set_yticks(range(len(labels)), [clip.clip_id for clip in labels], fontsize=8)
+    ax.invert_yaxis()
+    ax.set(xlabel="frame", title="Where is the ball labelled?")
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def _fit(image: NDArray[np.uint8], height_px: int = 270) -> NDArray[np.uint8]:
+    """Image of a common size 16:9, so that clips of any shape fit one sheet."""
+    width_px = round(height_px * 16 / 9)
+    return np.asarray(sv.letterbox_image(image, (width_px, height_px), color=(255, 255, 255)))
+
+
+def _swapped(colour: str) -> str:
+    # supervision draws in OpenCV's channel order, BGR; our images are RGB.
+    return f"#{colour[5:7]}{colour[3:5]}{colour[1:3]}"

@@ -1,0 +1,93 @@
+"""Small frames, decoded once and kept: training reads a clip in every epoch.
+
+The unit is one array of frames of one video at one size, in an .npy file whose name is a digest of
+what went in. The video's *content* counts, not its path, so moving or copying footage keeps the
+cache. Deleting the folder is always safe.
+"""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.errors import FootageError
+from workbench.footage.digest import content_digest
+from workbench.footage.frames import sample_frames
+from workbench.saving import replacing
+
+log = logging.getLogger(__name__)
+
+# Raise when the same request would give other pixels: another scaler, another colour conversion.
+CACHE_FORMAT = "workbench-frames/1"
+
+
+def cached_frames(
+    path: Path | str,
+    indices: Sequence[int] | NDArray[np.integer],
+    size_wh: tuple[int, int],
+    cache_dir: Path | str,
+) -> NDArray[np.uint8]:
+    """Read frames as `sample_frames` does, from the cache where they are there already.
+
+    Several processes may share a cache: an entry appears whole, and whoever comes second writes the
+    same bytes again. An entry that is damaged is made anew.
+
+    Args:
+        path: The video.
+        indices: Frame numbers in presentation order, in any order.
+        size_wh: Width and height of the images as shown.
+        cache_dir: A folder of the cache's own.
+
+    Returns:
+        (N, H, W, 3) RGB, mapped from the file and read-only: pages are loaded when touched and
+        shared between processes.
+
+    Raises:
+        FootageError: As `sample_frames`; nothing is cached then.
+
+    Example:
+        >>> images = cached_frames("clip.mp4", range(16), (112, 112), "cache")  # doctest: +SKIP
+    """
+    path = Path(path)
+    wanted = np.asarray(indices, dtype=np.int64)
+    shape = (len(wanted), size_wh[1], size_wh[0], 3)
+    name = _entry_name(content_digest(path), wanted, size_wh)
+    entry = Path(cache_dir) / name[:2] / f"{name}.npy"
+    images = _load(entry, shape)
+    if images is None:
+        fresh = sample_frames(path, wanted, size_wh)
+        try:
+            with replacing(entry) as part:
+                np.save(part, fresh)
+        except OSError as error:
+            raise FootageError(
+                f"cannot write the frame cache {entry.parent} ({error.strerror})",
+                "free some space, or choose another cache folder",
+            ) from None
+        images = _load(entry, shape)
+        if images is None:
+            fresh.setflags(write=False)
+            return fresh
+    return images
+
+
+def _entry_name(digest: str, indices: NDArray[np.int64], size_wh: tuple[int, int]) -> str:
+    request = f"{CACHE_FORMAT} {digest} {size_wh[0]}x{size_wh[1]} {indices.tolist()}"
+    return hashlib.sha256(request.encode()).hexdigest()[:40]
+
+
+def _load(entry: Path, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
+    if not entry.exists():
+        return None
+    try:
+        images: NDArray[np.uint8] = np.load(entry, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        log.warning("cache entry %s is damaged (%s); making it anew", entry, error)
+        return None
+    if images.shape != shape or images.dtype != np.uint8:
+        log.warning("cache entry %s does not hold what its name says; making it anew", entry)
+        return None
+    return images

@@ -1,0 +1,129 @@
+"""Cutting clips out of a video, exact to the frame.
+
+The unit is an interval of frames [start, end) in presentation order. The clip is encoded anew,
+because a copy without encoding can only start at a keyframe and would hide the rest behind an edit
+list, which half the readers ignore.
+"""
+
+from pathlib import Path
+
+from workbench.errors import FootageError
+from workbench.footage.decoder import decode_frames
+from workbench.footage.digest import content_digest
+from workbench.footage.frames import Developer, FrameRangeError, partial_read
+from workbench.footage.packets import PacketTable, open_video, read_packets
+from workbench.footage.sound import Sound
+from workbench.footage.video_info import VideoInfo, probe
+from workbench.footage.writer import VideoWriter
+
+CUT_FORMAT = "workbench-cut/1"  # raise when the same cut would give another clip
+
+
+def cut_clip(
+    path: Path | str,
+    out: Path | str,
+    start: int,
+    end: int,
+    *,
+    crf: int = 18,
+    preset: str = "veryfast",
+    threads: int = 1,
+) -> VideoInfo:
+    """Cut frames [start, end) into a video file of their own.
+
+    The clip is H.264 with the index in front; it starts at time zero and keeps the time between
+    frames, also where the frame rate varies. Rotation is applied to the pixels. Sound comes along
+    as AAC. An odd width or height loses its last column or row, because H.264 4:2:0 wants both
+    even. `frames_at` turns seconds into frames.
+
+    Args:
+        path: The video. It is never changed.
+        out: The clip: .mp4, .m4v or .mov. It appears whole or not at all.
+        start: First frame, counted from 0 in presentation order.
+        end: The frame to stop before.
+        crf: x264's constant rate factor. 18 keeps what a model can see.
+        preset: x264's speed preset.
+        threads: Decoder and encoder threads.
+
+    Returns:
+        What was written.
+
+    Raises:
+        FootageError: If the file cannot be read or the clip not be written.
+        FrameRangeError: If the interval is empty or lies outside the video.
+        PartialReadError: If one of the frames cannot be decoded whole.
+
+    Example:
+        >>> start, end = frames_at("match.mp4", [12.0, 15.0])  # doctest: +SKIP
+        >>> cut_clip("match.mp4", "shot.mp4", start, end).frame_count
+        90
+    """
+    out = Path(out)
+    table = read_packets(path)
+    if not 0 <= start < end <= table.frame_count:
+        raise FrameRangeError(
+            f"{path} has {table.frame_count} frames, no clip [{start}, {end})",
+            f"give 0 ≤ start < end ≤ {table.frame_count}",
+        )
+    # A container that counts in milliseconds blurs a constant rate; the clip gets it exact.
+    steady = table.is_constant_rate
+    width, height = (size - size % 2 for size in table.shown_wh)
+    with VideoWriter(
+        out,
+        (width, height),
+        table.nominal_rate if steady else table.mean_rate,
+        crf=crf,
+        preset=preset,
+        time_base=None if steady else table.time_base,
+        sound=_sound(table, start, end),
+        comment=_recipe(table.path, start, end, crf, preset),
+        threads=threads,
+    ) as clip:
+        develop = Developer(table, table.shown_wh, exact_colour=True)
+        lost: list[int] = []
+        for index, picture in decode_frames(table, range(start, end), threads):
+            if picture is None:
+                lost.append(index)
+            elif not lost:
+                image = develop(picture)[:height, :width]
+                pts = int(table.pts[index] - table.pts[start])
+                duration = table.until_pts(index) - int(table.pts[index])
+                clip.write(image) if steady else clip.write(image, pts=pts, duration=duration)
+        if lost:
+            raise partial_read(table, tuple(lost), asked=end - start)
+    return probe(out)
+
+
+def is_cut(
+    path: Path | str,
+    out: Path | str,
+    start: int,
+    end: int,
+    *,
+    crf: int = 18,
+    preset: str = "veryfast",
+) -> bool:
+    """Whether `out` is what `cut_clip` with these arguments makes, so that it need not run again.
+
+    The recipe is in the clip's metadata; a source with other content, another interval or another
+    quality, or a clip that does not hold all its frames, says no.
+    """
+    try:
+        recipe = _recipe(Path(path), start, end, crf, preset)
+        with open_video(Path(out)) as (container, _):
+            if container.metadata.get("comment") != recipe:
+                return False
+        return read_packets(out).frame_count == end - start
+    except FootageError:
+        return False
+
+
+def _recipe(path: Path, start: int, end: int, crf: int, preset: str) -> str:
+    return f"{CUT_FORMAT} {content_digest(path)} [{start}, {end}) crf {crf} {preset}"
+
+
+def _sound(table: PacketTable, start: int, end: int) -> Sound | None:
+    if not table.has_audio:
+        return None
+    begin, until = int(table.pts[start]), table.until_pts(end - 1)
+    return Sound(table.path, begin * table.time_base, until * table.time_base)

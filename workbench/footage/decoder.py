@@ -1,0 +1,223 @@
+"""Decoding: the wanted frames of a video in presentation order, each whole or known to be lost.
+
+The unit is one decoded picture, as stored: not yet scaled, turned or converted. What is asked for
+comes in order and exactly, because every picture is matched to the packet it was made of, never to
+a time computed from a frame rate.
+
+Lost means: the picture did not come out, came out with errors, or leans on one that did. FFmpeg
+hides errors by painting neighbouring content over them and goes on; from there to the next keyframe
+nothing can be relied on, so nothing of it is handed out. Damage that the codec itself cannot notice
+(most have no checksums, so a flipped bit may decode to another valid picture) stays unnoticed.
+"""
+
+from __future__ import annotations  # PyAV's Packet is generic to the type checker only
+
+import bisect
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, suppress
+from dataclasses import dataclass, field
+from itertools import chain
+
+import av
+import numpy as np
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from workbench.errors import FootageError
+from workbench.footage.packets import READ_ERRORS, Origin, PacketTable, decodable, open_video
+
+# A frame that has not come out once this many later packets were decoded never will: H.264 and
+# HEVC hold at most 16 frames back.
+PATIENCE_PACKETS = 32
+# Jumping over fewer packets than this saves less than the jump costs.
+WORTH_A_JUMP_PACKETS = 8
+
+
+@dataclass
+class _Damage:
+    """Which packets went wrong, and which frames that spoils."""
+
+    table: PacketTable
+    positions: list[int] = field(default_factory=list)  # sorted, decode order
+
+    def __post_init__(self) -> None:
+        self._keys = np.flatnonzero(self.table.is_key)
+
+    def add(self, position: int) -> None:
+        bisect.insort(self.positions, position)
+
+    def spoils(self, position: int) -> bool:
+        """Whether the frame of packet `position` is broken or leans on a broken one."""
+        shelter = self._shelter(position)
+        place = bisect.bisect_right(self.positions, position) - 1
+        if place >= 0 and self.positions[place] >= shelter:
+            return True
+        orderless = self.table.orderless
+        if not len(orderless):
+            return False
+        # Nor can a frame be trusted to have its number where one between its keyframes has none.
+        place = int(np.searchsorted(self._keys, position, side="right"))
+        end = self._keys[place] if place < len(self._keys) else len(self.table.dts)
+        return bool(((orderless >= shelter) & (orderless < end)).any())
+
+    def _shelter(self, position: int) -> int:
+        """The earliest packet that the frame of packet `position` can lean on."""
+        rank = self.table.rank
+        nearest = int(np.searchsorted(self._keys, position, side="right")) - 1
+        while nearest >= 0 and rank[self._keys[nearest]] > rank[position]:
+            nearest -= 1  # shown before its keyframe: an open GOP lets it lean further back
+        return int(self._keys[nearest]) if nearest >= 0 else 0
+
+
+def decode_frames(
+    table: PacketTable, wanted: Sequence[int], threads: int = 1
+) -> Iterator[tuple[int, VideoFrame | None]]:
+    """Yield `(index, picture)` for every wanted presentation index; None where it is lost.
+
+    Decodes from the keyframe before the first wanted frame, and jumps ahead where a later keyframe
+    lets it skip work. Memory is bounded by the decoder's own reordering, not by the video.
+
+    Args:
+        table: The packets of the video.
+        wanted: Presentation indices, growing, each below the frame count.
+        threads: Decoder threads.
+    """
+    if not len(wanted):
+        return
+    with _Run(table, threads) as run:
+        start = int(table.entry[wanted[0]])
+        cautious = False  # whether this run began earlier than it should have to
+        done = 0
+        while done < len(wanted):
+            restart = None
+            for index, picture in run.pictures(start):
+                if index is not None and index < wanted[done]:
+                    continue
+                while done < len(wanted) and (index is None or wanted[done] <= index):
+                    got = picture if wanted[done] == index else None
+                    at_entry = int(table.entry[wanted[done]]) == start
+                    if got is None and at_entry and start > 0 and not cautious:
+                        # A keyframe by name that does not stand alone? Take a run-up.
+                        restart, cautious = _earlier_key(table, start), True
+                        break
+                    yield wanted[done], got
+                    done += 1
+                if restart is not None or done == len(wanted):
+                    break
+                following = int(table.entry[wanted[done]])
+                if following > run.position + WORTH_A_JUMP_PACKETS:
+                    restart, cautious = following, False
+                    break
+            start = start if restart is None else restart
+
+
+def _earlier_key(table: PacketTable, position: int) -> int:
+    keys = np.flatnonzero(table.is_key[:position])
+    return int(keys[-1]) if len(keys) else 0
+
+
+class _Run(AbstractContextManager["_Run"]):
+    """An open video that can be decoded from any keyframe on."""
+
+    def __init__(self, table: PacketTable, threads: int) -> None:
+        self.table = table
+        self.position = -1  # of the last packet given to the decoder
+        self._threads = threads
+        # Elsewhere FFmpeg makes time stamps up as it goes, and others after a seek.
+        self._can_seek = table.is_timed or table.container == "avi"
+        self._opened = ExitStack()
+        self._open()
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+
+    def pictures(self, start: int) -> Iterator[tuple[int | None, VideoFrame | None]]:
+        """Yield `(index, picture or None)` from packet `start` on, then `(None, None)` at the end.
+
+        A picture is held back until every packet before its own has come out or failed: only then
+        is it known whether something it leans on was broken.
+        """
+        patience = PATIENCE_PACKETS + self._threads  # each thread holds a frame back, too
+        damage = _Damage(self.table)
+        held: list[tuple[int, int, VideoFrame]] = []  # (position, index, picture), as they came
+        pending: list[int] = []  # packets given to the decoder whose frames are not out; sorted
+        for position, packet in self._packets(start):
+            self.position = position
+            if packet is not None:
+                pending.append(position)
+            for picture in self._decode(packet, position, damage):
+                origin = picture.opaque
+                if not isinstance(origin, Origin):  # the decoder made it of no packet of ours
+                    continue
+                made_of = origin.position
+                if made_of in pending:
+                    pending.remove(made_of)
+                if picture.is_corrupt:
+                    damage.add(made_of)
+                index = int(self.table.index[made_of])
+                if index < 0:  # before an edit list's start
+                    continue
+                held.append((made_of, index, picture))
+            pending = [at for at in pending if at >= position - patience]
+            if packet is None:
+                pending = []
+            while held and (not pending or pending[0] > held[0][0]):
+                made_of, index, picture = held.pop(0)
+                yield index, None if damage.spoils(made_of) else picture
+        yield None, None
+
+    def _decode(
+        self, packet: Packet[VideoStream] | None, position: int, damage: _Damage
+    ) -> list[VideoFrame]:
+        if packet is not None and packet.is_corrupt:
+            damage.add(position)
+        try:
+            return self._stream.codec_context.decode(packet and decodable(packet, position))
+        except av.error.EOFError:
+            return []
+        except av.error.FFmpegError:
+            damage.add(position)
+            return []
+
+    def _packets(self, start: int) -> Iterator[tuple[int, Packet[VideoStream] | None]]:
+        """Yield `(place in decode order, packet)` from `start` on, then None to flush."""
+        position, packets = self._land(start)
+        self._is_read = True
+        try:
+            for packet in packets:
+                if packet.size and not self.table.is_at(position, packet):
+                    raise FootageError(
+                        f"{self.table.path} is not what it was a moment ago",
+                        "read it again once nothing writes to it",
+                    )
+                if position >= start and packet.size:
+                    yield position, packet
+                position += packet.size > 0
+        except READ_ERRORS:
+            pass  # the file breaks off here; the table knows
+        yield position - 1, None
+
+    def _land(self, start: int) -> tuple[int, Iterator[Packet[VideoStream]]]:
+        """Go to packet `start` or before; return the place reached and the packets from there."""
+        if start > 0 and self._can_seek:
+            pts = int(self.table.packet_pts[start])
+            with suppress(av.error.FFmpegError):  # not every file can seek
+                self._is_read = True
+                self._container.seek(pts, stream=self._stream, backward=True)
+                packets = self._container.demux(self._stream)
+                first = next(packets)
+                place = self.table.locate(first)
+                if place is not None and place <= start:
+                    return place, chain([first], packets)
+        # At the start, or landed late or nowhere we know. Reading without decoding is cheap.
+        if self._is_read:
+            self._open()
+        return 0, self._container.demux(self._stream)
+
+    def _open(self) -> None:
+        self._is_read = False
+        self._opened.close()
+        self._container, self._stream = self._opened.enter_context(
+            open_video(self.table.path, self._threads)
+        )

@@ -1,0 +1,324 @@
+"""Frames as RGB images: one after another, or just the ones asked for.
+
+The unit is one shown frame, counted from 0 in presentation order; time runs from the first frame.
+Frames come at the size needed, turned the way the camera was held, and exactly the ones asked for,
+whatever the keyframe distance, B-frames, edit lists or frame times. A frame that cannot be decoded
+whole is an error or is reported, never a black or a repeated one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation, VideoReformatter
+from numpy.typing import ArrayLike, NDArray
+
+from workbench.errors import FootageError
+from workbench.footage.decoder import decode_frames
+from workbench.footage.packets import PacketTable, read_packets
+
+# Scaling and colour conversion in one pass. AREA averages every pixel that a smaller one covers;
+# the other two stop swscale from rounding colours down, which costs little at small sizes.
+SCALED = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+UNSCALED = Interpolation.BILINEAR
+
+
+class FrameRangeError(FootageError, IndexError):
+    """A frame or time the video does not have."""
+
+
+class PartialReadError(FootageError):
+    """Some of the frames asked for cannot be decoded whole.
+
+    `iter_frames` raises it at the first lost frame and knows of no others.
+
+    Args:
+        path: The video.
+        lost: Presentation indices of the lost frames, growing.
+        lost_s: When each would be shown, in seconds from the first frame.
+        asked: How many frames were asked for.
+    """
+
+    def __init__(
+        self, path: Path, lost: tuple[int, ...], lost_s: tuple[float, ...], asked: int
+    ) -> None:
+        super().__init__(
+            f"{path}: {len(lost)} of {asked} frames cannot be decoded ({spell_runs(lost)};"
+            f" first at {lost_s[0]:.2f} s)",
+            "choose other frames, or take what is there with `sample_readable`",
+        )
+        self.path = path
+        self.lost = lost
+        self.lost_s = lost_s
+        self.asked = asked
+
+    def __reduce__(self) -> tuple[type[PartialReadError], tuple[object, ...]]:
+        # Exceptions travel between processes; the default would call __init__ with the message.
+        return type(self), (self.path, self.lost, self.lost_s, self.asked)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One shown frame."""
+
+    index: int  # presentation order, from 0
+    pts: int  # in the video's time_base
+    time_s: float  # from the first frame
+    image: NDArray[np.uint8]  # (H, W, 3) RGB
+
+
+@dataclass(frozen=True)
+class ReadableFrames:
+    """The frames that could be decoded whole, and those that could not."""
+
+    images: NDArray[np.uint8]  # (N, H, W, 3) RGB, in the order asked for, lost ones left out
+    frames: tuple[int, ...]  # the presentation index of each image
+    lost: tuple[int, ...]  # presentation indices asked for and lost, growing, each once
+
+
+def iter_frames(
+    path: Path | str,
+    *,
+    start: int = 0,
+    stop: int | None = None,
+    step: int = 1,
+    size_wh: tuple[int, int] | None = None,
+    skip_lost: bool = False,
+    threads: int = 1,
+) -> Iterator[Frame]:
+    """Yield frames in presentation order, holding only a few at a time.
+
+    Args:
+        path: The video.
+        start: First frame, counted from 0.
+        stop: The frame to stop before; the end by default.
+        step: Take every step-th frame.
+        size_wh: Width and height of the images as shown; the video's own by default.
+        skip_lost: Leave out frames that cannot be decoded whole (the indices show the gap) instead
+            of raising.
+        threads: Decoder threads. One is best when several videos are read at once.
+
+    Raises:
+        FootageError: If the file cannot be read.
+        FrameRangeError: If `start` or `stop` lies outside the video.
+        PartialReadError: At the first frame that cannot be decoded whole.
+
+    Example:
+        >>> for frame in iter_frames("match.mp4", step=5, size_wh=(640, 360)):  # doctest: +SKIP
+        ...     print(frame.index, frame.time_s, frame.image.shape)
+    """
+    table = read_packets(path)
+    stop = table.frame_count if stop is None else stop
+    if step < 1:
+        raise FrameRangeError(f"a step of {step} frames", "give a step of 1 or more")
+    if not 0 <= start <= stop <= table.frame_count:
+        raise FrameRangeError(
+            f"{path} has {table.frame_count} frames, not [{start}, {stop})",
+            f"give 0 ≤ start ≤ stop ≤ {table.frame_count}",
+        )
+    return _iterate(table, range(start, stop, step), size_wh, skip_lost, threads)
+
+
+def sample_frames(
+    path: Path | str,
+    frames: Sequence[int] | NDArray[np.integer],
+    size_wh: tuple[int, int] | None = None,
+    *,
+    threads: int = 1,
+) -> NDArray[np.uint8]:
+    """Read just these frames, in the order given; repeats are allowed.
+
+    Args:
+        path: The video.
+        frames: Frame numbers in presentation order, from 0.
+        size_wh: Width and height of the images as shown; the video's own by default.
+        threads: Decoder threads.
+
+    Returns:
+        (N, H, W, 3) RGB.
+
+    Raises:
+        FootageError: If the file cannot be read.
+        FrameRangeError: If a frame number lies outside the video.
+        PartialReadError: If one of the frames cannot be decoded whole.
+
+    Example:
+        >>> info = probe("clip.mp4")  # doctest: +SKIP
+        >>> sample_frames("clip.mp4", uniform_indices(info.frame_count, 16), (112, 112)).shape
+        (16, 112, 112, 3)
+    """
+    got = sample_readable(path, frames, size_wh, threads=threads)
+    if got.lost:
+        table = read_packets(path)
+        raise partial_read(table, got.lost, asked=len(frames))
+    return got.images
+
+
+def sample_readable(
+    path: Path | str,
+    frames: Sequence[int] | NDArray[np.integer],
+    size_wh: tuple[int, int] | None = None,
+    *,
+    threads: int = 1,
+) -> ReadableFrames:
+    """Read those of these frames that can be decoded whole, and say which cannot.
+
+    Takes the arguments of `sample_frames` and raises what it raises, except `PartialReadError`.
+    """
+    table = read_packets(path)
+    asked = [int(index) for index in frames]
+    for index in asked:
+        if not 0 <= index < table.frame_count:
+            raise FrameRangeError(
+                f"{path} has no frame {index}",
+                f"it has {table.frame_count} frames, from 0 to {table.frame_count - 1}",
+            )
+    width, height = table.shown_wh if size_wh is None else _checked(size_wh)
+    places: dict[int, list[int]] = {}
+    for place, index in enumerate(asked):
+        places.setdefault(index, []).append(place)
+    images = np.empty((len(asked), height, width, 3), dtype=np.uint8)
+    develop = Developer(table, (width, height))
+    lost = []
+    for index, picture in decode_frames(table, sorted(places), threads):
+        if picture is None:
+            lost.append(index)
+        else:
+            images[places[index]] = develop(picture)
+    if lost:
+        kept = [place for place, index in enumerate(asked) if index not in set(lost)]
+        return ReadableFrames(images[kept], tuple(asked[place] for place in kept), tuple(lost))
+    return ReadableFrames(images, tuple(asked), ())
+
+
+def sample_times(
+    path: Path | str,
+    times_s: ArrayLike,
+    size_wh: tuple[int, int] | None = None,
+    *,
+    threads: int = 1,
+) -> NDArray[np.uint8]:
+    """Read the frames that are on the screen at these times.
+
+    Takes seconds from the first frame; see `frames_at` for which frame that is, and `sample_frames`
+    for the rest.
+    """
+    return sample_frames(path, frames_at(path, times_s), size_wh, threads=threads)
+
+
+def frames_at(path: Path | str, times_s: ArrayLike) -> NDArray[np.int64]:
+    """Translate seconds from the first frame into frame numbers.
+
+    The frame shown at a time is the last one that is due by then; the last frame stays until the
+    video ends. Times are compared in the video's own units after rounding to a thousandth of a
+    unit, so that `frame.time_s`, and a time written with three decimals, find their frame again
+    where the unit is coarse enough to allow it.
+
+    Raises:
+        FrameRangeError: If a time lies before the first frame or after the end of the last.
+    """
+    table = read_packets(path)
+    times = np.atleast_1d(np.asarray(times_s, dtype=np.float64))
+    end = table.until_pts(table.frame_count - 1)
+    due = table.pts[0] + np.round(times / float(table.time_base), 3)
+    if not ((due >= table.pts[0]) & (due <= end)).all():  # NaN fails, too
+        length_s = float((end - int(table.pts[0])) * table.time_base)
+        wrong = times[~((due >= table.pts[0]) & (due <= end))][0]
+        raise FrameRangeError(
+            f"{path} shows nothing at {wrong:g} s", f"give times from 0 to {length_s:.3f} s"
+        )
+    return np.asarray(np.searchsorted(table.pts, due, side="right"), dtype=np.int64) - 1
+
+
+def uniform_indices(frame_count: int, n: int) -> NDArray[np.int64]:
+    """`n` frame numbers spread evenly over `frame_count` frames: the middle of n equal parts.
+
+    Shorter videos repeat frames, so that there are always `n`.
+
+    Example:
+        >>> uniform_indices(90, 4).tolist()
+        [11, 33, 56, 78]
+    """
+    if frame_count < 1 or n < 1:
+        raise FrameRangeError(
+            f"{n} frames of {frame_count}", "take at least one frame of a video that has one"
+        )
+    return (2 * np.arange(n, dtype=np.int64) + 1) * frame_count // (2 * n)
+
+
+def spell_runs(frames: Sequence[int]) -> str:
+    """Frame numbers as words: `frames 3–7, 12`, shortened after four runs."""
+    runs: list[list[int]] = []
+    for frame in sorted(frames):
+        if runs and frame == runs[-1][1] + 1:
+            runs[-1][1] = frame
+        else:
+            runs.append([frame, frame])
+    spelled = [str(a) if a == b else f"{a}–{b}" for a, b in runs[:4]]
+    more = f" and {len(runs) - 4} more runs" if len(runs) > 4 else ""
+    return f"frame{'s' if len(frames) > 1 else ''} {', '.join(spelled)}{more}"
+
+
+class Developer:
+    """Turns decoded pictures into RGB images of one size, sharing one scaler.
+
+    Args:
+        table: The video the pictures come from.
+        size_wh: Width and height of the images as shown.
+        exact_colour: Round colours exactly also where nothing is scaled. Costs three times as much
+            there; without it images come out one level of 255 darker, as OpenCV's do.
+    """
+
+    def __init__(
+        self, table: PacketTable, size_wh: tuple[int, int], exact_colour: bool = False
+    ) -> None:
+        self._orientation = table.orientation
+        self._stored_wh = table.orientation.swap(size_wh)
+        is_scaled = self._stored_wh != table.coded_wh
+        self._interpolation = SCALED if is_scaled or exact_colour else UNSCALED
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, picture: VideoFrame) -> NDArray[np.uint8]:
+        """Scale, convert and turn one picture: uint8 (H, W, 3)."""
+        width, height = self._stored_wh
+        rgb = self._reformatter.reformat(
+            picture,
+            width=width,
+            height=height,
+            format="rgb24",
+            interpolation=self._interpolation,
+            threads=1,
+        )
+        image: NDArray[np.uint8] = rgb.to_ndarray().astype(np.uint8, copy=False)
+        return self._orientation.apply(image)
+
+
+def _iterate(
+    table: PacketTable,
+    wanted: range,
+    size_wh: tuple[int, int] | None,
+    skip_lost: bool,
+    threads: int,
+) -> Iterator[Frame]:
+    develop = Developer(table, table.shown_wh if size_wh is None else _checked(size_wh))
+    for index, picture in decode_frames(table, wanted, threads):
+        if picture is not None:
+            pts = int(table.pts[index])
+            yield Frame(index, pts, table.time_s(index), develop(picture))
+        elif not skip_lost:
+            raise partial_read(table, (index,), asked=len(wanted))
+
+
+def partial_read(table: PacketTable, lost: tuple[int, ...], asked: int) -> PartialReadError:
+    """The error that names these lost frames and their times."""
+    return PartialReadError(table.path, lost, tuple(table.time_s(index) for index in lost), asked)
+
+
+def _checked(size_wh: tuple[int, int]) -> tuple[int, int]:
+    if min(size_wh) < 1:
+        raise FootageError(f"{size_wh[0]}×{size_wh[1]} is not an image size", "give positive sizes")
+    return size_wh

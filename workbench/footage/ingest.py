@@ -1,0 +1,249 @@
+"""A folder of a user's own videos → clips: fixed windows, each a file of its own, and `clips.json`.
+
+The unit is one source video. One bad file never stops the rest: it is reported with its reason.
+Whatever was cut before from the same content is kept, with what people have written in its row.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import av
+import numpy as np
+
+from workbench.errors import FootageError
+from workbench.footage.clips import Clip, load_clips, save_clips
+from workbench.footage.cut import cut_clip, is_cut
+from workbench.footage.fixed_camera import is_fixed_camera
+from workbench.footage.video_info import VideoInfo, probe
+
+VIDEO_SUFFIXES = frozenset(
+    {
+        *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg"),
+        *(".mts", ".mxf", ".ogv", ".ts", ".webm", ".wmv"),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A file, or a window of one, that no clip could be made of."""
+
+    path: Path
+    reason: str
+    window: tuple[int, int] | None = None  # frames [start, end); None for the whole file
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What became of a folder of videos."""
+
+    clips: tuple[Clip, ...]  # as saved, sorted by clip id
+    clips_path: Path  # the clips.json
+    videos: tuple[VideoInfo, ...]  # the readable ones, with their oddities
+    unreadable: tuple[Unreadable, ...]
+    kept_count: int  # clips that were there already
+
+
+@dataclass(frozen=True)
+class _Window:
+    info: VideoInfo
+    clip_id: str
+    session: str
+    start: int
+    end: int
+
+
+def ingest_folder(
+    folder: Path | str,
+    out_dir: Path | str,
+    *,
+    window_s: float = 3.0,
+    stride_s: float | None = None,
+    most_per_video: int | None = None,
+    one_session_per_folder: bool = False,
+    workers: int = 1,
+    on_progress: Callable[[int, int, str], None] | None = None,
+) -> IngestReport:
+    """Cut every readable video below `folder` into windows and write `out_dir/clips.json`.
+
+    Windows follow the clock, not the frame count, so they are equally long whatever the frame rate.
+    A last window shorter than half is left out; a video shorter than a window is one clip.
+
+    Args:
+        folder: Searched with its subfolders, hidden ones and `out_dir` left out. Never changed.
+        out_dir: Gets `clips.json` and `clips/`.
+        window_s: Length of a clip.
+        stride_s: From the start of one clip to the start of the next; `window_s` by default.
+        most_per_video: At most this many windows of a video, evenly spread over it.
+        one_session_per_folder: The videos of a folder were filmed in one place in one outing, so
+            that a split must keep them together. By default every video is a session of its own.
+        workers: Clips cut at the same time.
+        on_progress: Called after each clip with the number done, the number in all, and its id.
+
+    Raises:
+        FootageError: If the folder does not exist, holds no readable video, or yields no clip.
+
+    Example:
+        >>> report = ingest_folder("phone", "data/clips", window_s=3)  # doctest: +SKIP
+        >>> for video in report.videos:
+        ...     print(video.path.name, *video.oddities, sep="; ")
+    """
+    folder, out_dir = Path(folder), Path(out_dir)
+    stride_s = window_s if stride_s is None else stride_s
+    if window_s <= 0 or stride_s <= 0:
+        raise FootageError(f"windows of {window_s} s every {stride_s} s", "give positive lengths")
+    videos, unreadable = _probe_all(folder, out_dir)
+    names = _name_all(folder, [info.path for info in videos])
+    sessions = {
+        path: _folder_name(folder, path) if one_session_per_folder else name
+        for path, name in names.items()
+    }
+    windows = [
+        _Window(info, f"{names[info.path]}_{number:04d}", sessions[info.path], start, end)
+        for info in videos
+        for number, start, end in _windows(info, window_s, stride_s, most_per_video)
+    ]
+    before = _rows_before(out_dir)
+    clips: list[Clip] = []
+    kept_count = 0
+    with ThreadPoolExecutor(workers) as pool:  # decoding and encoding run outside Python's lock
+        made = pool.map(lambda window: _make(window, out_dir, before), windows)
+        for done, (window, result) in enumerate(zip(windows, made, strict=True), start=1):
+            if isinstance(result, Unreadable):
+                unreadable.append(result)
+            else:
+                clip, was_kept = result
+                clips.append(clip)
+                kept_count += was_kept
+            if on_progress:
+                on_progress(done, len(windows), window.clip_id)
+    if not clips:
+        raise FootageError(
+            f"no clip could be cut from {folder} ({unreadable[0].reason})",
+            "check that the videos play to their end",
+        )
+    path = save_clips(out_dir, clips)
+    ordered = tuple(sorted(clips, key=lambda clip: clip.clip_id))
+    return IngestReport(ordered, path, tuple(videos), tuple(unreadable), kept_count)
+
+
+def find_videos(folder: Path, leave_out: Path | None = None) -> list[Path]:
+    """Files below `folder` that are named like videos, sorted; hidden ones left out.
+
+    Raises:
+        FootageError: If the folder does not exist.
+    """
+    if not folder.is_dir():
+        raise FootageError(f"{folder} is not a folder", "give a folder that holds videos")
+    avoid = leave_out.resolve() if leave_out else None
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in VIDEO_SUFFIXES
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and (avoid is None or avoid not in path.resolve().parents)
+        and path.is_file()
+    )
+
+
+def _probe_all(folder: Path, out_dir: Path) -> tuple[list[VideoInfo], list[Unreadable]]:
+    paths = find_videos(folder, leave_out=out_dir)
+    if not paths:
+        raise FootageError(f"{folder} holds no video", "copy videos (such as .mp4, .mov) there")
+    videos, unreadable = [], []
+    for path in paths:
+        try:
+            videos.append(probe(path))
+        except (FootageError, OSError, ValueError) as error:
+            unreadable.append(Unreadable(path, _reason(error, path)))
+    if not videos:
+        raise FootageError(
+            f"none of the {len(paths)} videos in {folder} can be read ({unreadable[0].reason})",
+            "check that they play, and copy them again",
+        )
+    return videos, unreadable
+
+
+def _reason(error: Exception, path: Path) -> str:
+    problem = error.problem if isinstance(error, FootageError) else str(error)
+    return problem.removeprefix(f"{path}").lstrip(": ") or type(error).__name__
+
+
+def _windows(
+    info: VideoInfo, window_s: float, stride_s: float, most: int | None
+) -> Iterator[tuple[int, int, int]]:
+    """Yield `(number of the window, start frame, end frame)`; the end is exclusive."""
+    times_s = (info.pts - info.pts[0]) * float(info.time_base)
+    length_s = info.duration_s
+    count = max(1, int((length_s - window_s / 2) / stride_s + 1e-9) + 1)
+    numbers = np.arange(count)
+    if most is not None and count > most:
+        numbers = (2 * np.arange(most) + 1) * count // (2 * most)
+    half_tick_s = float(info.time_base) / 2  # so that a frame due at the border is in one window
+    for number in numbers:
+        begin_s = number * stride_s - half_tick_s
+        start, end = np.searchsorted(times_s, [begin_s, begin_s + window_s])
+        if start < end:  # a gap in a variable frame rate may leave a window empty
+            yield int(number), int(start), int(end)
+
+
+def _name_all(folder: Path, paths: list[Path]) -> dict[Path, str]:
+    """A name for each video that is fit for file names, tells where it lies, and is its own."""
+    names: dict[Path, str] = {}
+    taken: set[str] = set()
+    for path in paths:
+        relative = path.relative_to(folder)
+        name = re.sub(r"[^\w-]+", "-", "_".join(relative.with_suffix("").parts)).strip("-")
+        if not name or name.casefold() in taken:  # some file systems do not tell cases apart
+            name = f"{name}-{sha256(str(relative).encode()).hexdigest()[:6]}"
+        taken.add(name.casefold())
+        names[path] = name
+    return names
+
+
+def _folder_name(folder: Path, path: Path) -> str:
+    inside = path.parent.relative_to(folder)
+    return inside.as_posix() if inside.parts else folder.resolve().name
+
+
+def _rows_before(out_dir: Path) -> dict[str, Clip]:
+    try:
+        return {clip.clip_id: clip for clip in load_clips(out_dir)}
+    except FootageError:
+        return {}
+
+
+def _make(
+    window: _Window, out_dir: Path, before: dict[str, Clip]
+) -> tuple[Clip, bool] | Unreadable:
+    info, start, end = window.info, window.start, window.end
+    out = out_dir / "clips" / f"{window.clip_id}.mp4"
+    try:
+        there = is_cut(info.path, out, start, end)
+        row = before.get(window.clip_id)
+        if there and row and (row.start_frame, row.end_frame) == (start, end):
+            return row, True
+        clip_info = probe(out) if there else cut_clip(info.path, out, start, end)
+        fixed_camera = is_fixed_camera(out)
+    except (FootageError, OSError, ValueError, av.error.FFmpegError) as error:
+        return Unreadable(info.path, _reason(error, info.path), (start, end))
+    clip = Clip(
+        clip_id=window.clip_id,
+        file=out.relative_to(out_dir).as_posix(),
+        source=str(info.path.resolve()),
+        session=window.session,
+        start_frame=start,
+        end_frame=end,
+        start_pts=int(info.pts[start]),
+        end_pts=int(info.pts[end]) if end < info.frame_count else info.end_pts,
+        time_base=info.time_base,
+        fps=clip_info.fps,
+        width=clip_info.width,
+        height=clip_info.height,
+        fixed_camera=fixed_camera,
+    )
+    return clip, there

@@ -1,0 +1,356 @@
+"""What a video file says about its frames before any is decoded: order, time stamps, keyframes.
+
+The unit is one packet: one coded frame. Reads the whole file once and decodes one frame, for what
+only a frame tells (how it is turned). Knows nothing about pixels: `decoder` and `frames` do that.
+
+Two orders meet here. Packets stand in *decode* order, because a B-frame needs a later frame first;
+people, labels and models count frames in *presentation* order. Only what is shown has an index:
+packets that an edit list cuts away are decoded, because others lean on them, and never shown.
+"""
+
+from __future__ import annotations  # PyAV's Packet is generic to the type checker only
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+from typing import cast
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from workbench.errors import FootageError
+from workbench.footage.orientation import Orientation, orientation_of
+
+NO_STAMP = np.iinfo(np.int64).min
+FALLBACK_RATE = Fraction(25)  # frames/s for a file that states neither times nor a rate
+
+# FFmpeg "plays" text, pictures and playlists too. Playlists name other files, and we open one.
+NOT_VIDEO = ("tty", "image2", "hls", "concat", "lrc", "txt")
+# Containers that store the time a frame is shown at. Others (AVI, raw streams) store decode order
+# at best; what FFmpeg fills in for B-frames there is a guess, so we decode such a file once to
+# learn its order.
+TIMED_CONTAINERS = ("mov", "matroska", "mpegts", "flv", "nut", "ivf", "mxf")
+# What reading a damaged file can raise; the second where damage makes a stream vanish.
+READ_ERRORS = (av.error.FFmpegError, IndexError)
+
+
+@dataclass(frozen=True)
+class PacketTable:
+    """The packets of one video stream in decode order, and the frames they show.
+
+    The arrays `dts`, `packet_pts`, `is_key`, `rank` and `index` are per packet, `entry` and `pts`
+    per shown frame.
+    """
+
+    path: Path
+    container: str
+    codec: str
+    time_base: Fraction
+    nominal_rate: Fraction
+    header_frame_count: int | None
+    coded_wh: tuple[int, int]
+    pixel_aspect: Fraction
+    orientation: Orientation
+    interlaced: bool
+    transfer: int  # ITU-T H.273 transfer characteristics; 16 and 18 are HDR
+    has_audio: bool
+    dts: NDArray[np.int64]
+    packet_pts: NDArray[np.int64]
+    is_key: NDArray[np.bool_]
+    rank: NDArray[np.int64]  # grows with presentation order, packets not shown included
+    index: NDArray[np.int64]  # presentation index; -1 where the packet is not shown
+    orderless: NDArray[np.int64]  # packets whose place in that order could not be learnt
+    entry: NDArray[np.int64]  # per shown frame, the packet to start decoding at
+    last_duration: int  # how long the last frame is shown, in time_base units; 0 if not said
+    is_timed: bool  # time stamps give the presentation order; else it was learnt by decoding
+    stamps_missing: int  # packets without a time stamp
+    broken_off: str | None  # why reading stopped before the end of the file
+    pts: NDArray[np.int64]  # of shown frames, presentation order
+
+    @property
+    def frame_count(self) -> int:
+        """Number of frames there are to show."""
+        return len(self.pts)
+
+    @property
+    def shown_wh(self) -> tuple[int, int]:
+        """Width and height of a frame as shown, after rotation."""
+        return self.orientation.swap(self.coded_wh)
+
+    @property
+    def mean_rate(self) -> Fraction:
+        """Frames per second over the whole video; the nominal rate where they agree.
+
+        Containers that count in milliseconds cannot say 30000/1001; where the times are those of
+        the nominal rate up to rounding, the nominal rate is the truth.
+        """
+        gaps = self.frame_count - 1
+        span_s = int(self.pts[-1] - self.pts[0]) * self.time_base
+        if gaps == 0 or abs(span_s - gaps / self.nominal_rate) <= self.time_base:
+            return self.nominal_rate
+        return gaps / span_s
+
+    @property
+    def is_constant_rate(self) -> bool:
+        """Whether every time stamp is that of the nominal rate, rounded to the time base."""
+        step = 1 / (self.nominal_rate * self.time_base)  # PTS units per frame
+        even = np.arange(self.frame_count) * float(step)
+        return bool((np.abs(self.pts - self.pts[0] - even) <= 1).all())
+
+    def time_s(self, index: int) -> float:
+        """When a frame is shown, in seconds from the first frame."""
+        return float(int(self.pts[index] - self.pts[0]) * self.time_base)
+
+    def until_pts(self, index: int) -> int:
+        """When a frame goes: when the next one comes; for the last as stated, else a mean frame."""
+        if index + 1 < self.frame_count:
+            return int(self.pts[index + 1])
+        mean = max(1, round(1 / (self.mean_rate * self.time_base)))
+        return int(self.pts[-1]) + (self.last_duration if self.last_duration > 0 else mean)
+
+    def locate(self, packet: Packet[VideoStream]) -> int | None:
+        """The place of a packet, just read, in decode order; None if it is not certain."""
+        places = np.flatnonzero(
+            (self.dts == stamp(packet.dts)) & (self.packet_pts == stamp(packet.pts))
+        )
+        return int(places[0]) if len(places) == 1 else None
+
+    def is_at(self, position: int, packet: Packet[VideoStream]) -> bool:
+        """Whether a packet, just read, is the one at this place in decode order."""
+        return (
+            position < len(self.dts)
+            and self.dts[position] == stamp(packet.dts)
+            and self.packet_pts[position] == stamp(packet.pts)
+        )
+
+
+def stamp(value: int | None) -> int:
+    """A time stamp as an integer, `NO_STAMP` for none."""
+    return NO_STAMP if value is None else value
+
+
+@contextmanager
+def open_video(path: Path, threads: int = 1) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open the first moving-picture stream of a file.
+
+    Raises:
+        FootageError: If the path is not a readable video file.
+    """
+    if not path.is_file():  # also keeps us from waiting on a pipe or a device
+        what = "is a folder" if path.is_dir() else "does not exist"
+        if path.exists() and not path.is_dir():
+            what = "is not a regular file"
+        raise FootageError(f"{path} {what}", "give the path of a video file")
+    if path.stat().st_size == 0:
+        raise FootageError(f"{path} is empty", "copy it again from the camera")
+    try:
+        # Names of tracks in odd encodings must not keep us from the pictures.
+        container = av.open(str(path), metadata_errors="replace")
+    except av.error.FFmpegError as error:
+        raise FootageError(
+            f"{path} cannot be read as a video ({error.strerror})",
+            "check that it plays, and copy it again; a recording cut short may lack its index",
+        ) from None
+    with container:
+        name = container.format.name
+        streams = [
+            stream
+            for stream in container.streams.video
+            if not stream.disposition & av.stream.Disposition.attached_pic  # an album cover
+        ]
+        if name in NOT_VIDEO or name.endswith("_pipe") or not streams:
+            raise FootageError(f"{path} holds no video stream", "give the path of a video file")
+        stream = streams[0]
+        try:
+            stream.codec_context.thread_count = threads
+        except RuntimeError:
+            raise FootageError(
+                f"{path} uses a codec this FFmpeg cannot decode", "convert it to H.264"
+            ) from None
+        stream.codec_context.thread_type = "NONE" if threads == 1 else "AUTO"
+        stream.codec_context.copy_opaque = True  # each frame carries the packet it came from
+        yield container, stream
+
+
+def read_packets(path: Path | str) -> PacketTable:
+    """Read the packet table of a video. The latest files are remembered until they change.
+
+    Raises:
+        FootageError: If the file is not a video or not one frame of it can be decoded.
+    """
+    path = Path(path)
+    state = path.stat() if path.is_file() else None
+    return _read(path, state and state.st_size, state and state.st_mtime_ns)
+
+
+def forget_packets() -> None:
+    """Forget the tables remembered so far, as a measurement of a first look must."""
+    _read.cache_clear()
+
+
+class Origin:
+    """Travels with a packet through the decoder, to tell which frame came of it.
+
+    An object of its own, because PyAV tells opaque values apart by identity.
+    """
+
+    __slots__ = ("position",)
+
+    def __init__(self, position: int) -> None:
+        self.position = position
+
+
+def decodable(packet: Packet[VideoStream], position: int) -> Packet[VideoStream]:
+    """The packet as the decoder shall see it: marked with its place, and never discarded.
+
+    FFmpeg decodes the frames before an edit list's start and swallows them with their errors. We
+    want to see them, because the frames that are shown lean on them.
+    """
+    if packet.is_discard:
+        plain = cast("Packet[VideoStream]", Packet(bytes(packet)))
+        plain.pts, plain.dts, plain.time_base = packet.pts, packet.dts, packet.time_base
+        plain.is_keyframe = packet.is_keyframe
+        packet = plain
+    packet.opaque = Origin(position)
+    return packet
+
+
+@lru_cache(maxsize=128)
+def _read(path: Path, size_bytes: int | None, mtime_ns: int | None) -> PacketTable:
+    del size_bytes, mtime_ns  # part of the key only
+    with open_video(path) as (container, stream):
+        rows: list[tuple[int, int, bool, bool]] = []
+        last_pts, last_duration = NO_STAMP, 0
+        broken_off = None
+        first: VideoFrame | None = None
+        try:
+            for packet in container.demux(stream):
+                if packet.size:
+                    pts = stamp(packet.pts)
+                    is_shown = not packet.is_discard and not _is_hidden(stream, packet)
+                    rows.append((stamp(packet.dts), pts, packet.is_keyframe, is_shown))
+                    if is_shown and pts >= last_pts:
+                        last_pts, last_duration = pts, packet.duration or 0
+                if first is None:
+                    first = next(iter(_decode(stream, packet, len(rows) - 1)), None)
+        except READ_ERRORS as error:
+            broken_off = getattr(error, "strerror", None) or str(error)
+        if first is None or not any(row[3] for row in rows):
+            raise FootageError(
+                f"not one frame of {path} can be decoded", "copy it again, or check that it plays"
+            )
+        dts, packet_pts, is_key, shows = (np.array(column) for column in zip(*rows, strict=True))
+        time_base = stream.time_base or Fraction(1, 90_000)
+        rate = stream.guessed_rate or stream.average_rate or FALLBACK_RATE
+        has_stamps = len(np.unique(packet_pts)) == len(rows) and NO_STAMP not in packet_pts
+        is_timed = has_stamps and container.format.name.split(",")[0] in TIMED_CONTAINERS
+        orderless = np.empty(0, dtype=np.int64)
+        if is_timed:
+            rank = packet_pts
+        elif stream.codec_context.codec.intra_only:
+            rank = np.arange(len(rows))
+        else:
+            rank, orderless = _learn_order(path, len(rows))
+        shown = np.flatnonzero(shows)
+        index = np.full(len(rows), -1, dtype=np.int64)
+        index[shown[np.argsort(rank[shown])]] = np.arange(len(shown))
+        if has_stamps:
+            pts_of_shown = np.sort(packet_pts[shown])
+        else:
+            step = 1 / (rate * time_base)
+            pts_of_shown = np.array([round(i * step) for i in range(len(shown))], np.int64)
+        pts_of_shown.setflags(write=False)
+        return PacketTable(
+            path=path,
+            container=container.format.name,
+            codec=stream.codec_context.name,
+            time_base=time_base,
+            nominal_rate=rate,
+            header_frame_count=stream.frames or None,
+            coded_wh=(first.width, first.height),
+            pixel_aspect=stream.sample_aspect_ratio or Fraction(1),
+            orientation=orientation_of(first),
+            interlaced=first.interlaced_frame,
+            transfer=first.color_trc,
+            has_audio=bool(container.streams.audio),
+            dts=dts,
+            packet_pts=packet_pts,
+            is_key=is_key,
+            rank=rank,
+            index=index,
+            orderless=orderless,
+            entry=_entry_points(rank, is_key, index),
+            last_duration=last_duration,
+            is_timed=is_timed,
+            stamps_missing=int((packet_pts == NO_STAMP).sum()),
+            broken_off=broken_off,
+            pts=pts_of_shown,
+        )
+
+
+def _learn_order(path: Path, packet_count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The presentation rank of every packet, from decoding all once, and the packets without one.
+
+    A packet that yields no frame is placed before the first frame that was decoded after it. Its
+    neighbours may then be off by one, so `decoder` gives up the whole stretch between keyframes
+    around a damaged packet of such a file.
+    """
+    order: list[int] = []
+    with open_video(path) as (container, stream), suppress(*READ_ERRORS):
+        position = 0
+        for packet in container.demux(stream):
+            for frame in _decode(stream, packet, position):
+                if isinstance(frame.opaque, Origin):
+                    order.append(frame.opaque.position)
+            position += packet.size > 0
+    order = list(dict.fromkeys(order))
+    orderless = sorted(set(range(packet_count)) - set(order))
+    for lost in orderless:
+        later = (place for place, position in enumerate(order) if position > lost)
+        order.insert(next(later, len(order)), lost)
+    rank = np.empty(packet_count, dtype=np.int64)
+    rank[order] = np.arange(packet_count)
+    return rank, np.array(orderless, dtype=np.int64)
+
+
+def _entry_points(
+    rank: NDArray[np.int64], is_key: NDArray[np.bool_], index: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """For every shown frame, the packet from which on decoding yields it whole.
+
+    That is the last keyframe that is neither decoded nor shown after the frame: what follows a
+    keyframe in both orders does not lean on anything before it. (In an open GOP, frames that are
+    decoded after a keyframe and shown before it do.)
+    """
+    shown = np.flatnonzero(index >= 0)
+    position = shown[np.argsort(index[shown])]  # of each shown frame, in presentation order
+    keys = np.flatnonzero(is_key)
+    if not len(keys):
+        return np.zeros_like(position)
+    nearest = np.searchsorted(keys, position, side="right") - 1
+    while True:
+        too_late = (nearest >= 0) & (rank[keys[nearest]] > rank[position])
+        if not too_late.any():
+            return np.where(nearest >= 0, keys[nearest], 0)
+        nearest[too_late] -= 1
+
+
+def _decode(stream: VideoStream, packet: Packet[VideoStream], position: int) -> list[VideoFrame]:
+    try:
+        return stream.codec_context.decode(decodable(packet, position) if packet.size else None)
+    except av.error.FFmpegError:
+        return []
+
+
+def _is_hidden(stream: VideoStream, packet: Packet[VideoStream]) -> bool:
+    # VP8 keeps its alternate reference frames in packets of their own; RFC 6386 §9.1: bit 4 of the
+    # first byte says whether the frame is shown. Newer codecs bundle them with a shown frame.
+    return stream.codec_context.name == "vp8" and not bytes(packet)[0] & 0x10

@@ -1,0 +1,104 @@
+"""The sound that belongs to a stretch of video, as blocks of samples.
+
+The unit is a block of float samples (channels, n). Sound is there for the people who rate and label
+clips (a ball on a post is heard before it is seen); nothing in the workbench measures it.
+"""
+
+from __future__ import annotations  # PyAV's Packet is generic to the type checker only
+
+import logging
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+from av.packet import Packet
+from numpy.typing import NDArray
+
+log = logging.getLogger(__name__)
+
+AAC_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+RUN_UP_S = 1.0  # decode this much before the start: AAC and MP3 lean on earlier packets
+JITTER_S = 0.02  # time stamps may be rounded by this much without there being a gap
+
+
+class Sound:
+    """The first sound track of a file, from `start_s` to `end_s` of the file's own clock.
+
+    Gaps and what cannot be decoded become silence, so that the length is always exact and lips stay
+    with voices. More than two channels are mixed down to stereo.
+
+    Args:
+        path: A file that has a sound track.
+        start_s: Where to start, in seconds of the container's time stamps.
+        end_s: Where to stop, exclusive.
+    """
+
+    def __init__(self, path: Path, start_s: Fraction, end_s: Fraction) -> None:
+        with av.open(str(path), metadata_errors="replace") as container:
+            context = container.streams.audio[0].codec_context
+            own_rate, channels = context.sample_rate, context.channels
+        self.path = path
+        self.rate_hz = own_rate if own_rate in AAC_RATES_HZ else AAC_RATES_HZ[-1]
+        self.layout = "mono" if channels == 1 else "stereo"
+        self.sample_count = round((end_s - start_s) * self.rate_hz)
+        self._start_s = start_s
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """Yield blocks (channels, n) without gaps between them, `sample_count` samples in all."""
+        done = 0
+        channels = 1 if self.layout == "mono" else 2
+        for offset, block in self._decoded():
+            tolerance = JITTER_S * self.rate_hz if done else 0  # the start is exact
+            if abs(offset - done) > tolerance:
+                if offset > done:
+                    silence = min(offset, self.sample_count) - done
+                    yield np.zeros((channels, silence), dtype=np.float32)
+                    done += silence
+                else:  # before the start, or a second time
+                    block = block[:, done - offset :]
+            block = block[:, : self.sample_count - done]
+            if block.shape[1]:
+                yield block
+                done += block.shape[1]
+            if done == self.sample_count:
+                return
+        yield np.zeros((channels, self.sample_count - done), dtype=np.float32)
+
+    def _decoded(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Yield `(sample number counted from the start, block)`; some may lie outside."""
+        with av.open(str(self.path), metadata_errors="replace") as container:
+            stream = container.streams.audio[0]
+            time_base = stream.time_base or Fraction(1, 1000)
+            resampler = AudioResampler(format="fltp", layout=self.layout, rate=self.rate_hz)
+            try:
+                begin = int((self._start_s - Fraction(RUN_UP_S)) / time_base)
+                container.seek(begin, stream=stream, backward=True)
+            except av.error.FFmpegError:
+                pass  # a container without seeking: read from where we are
+            try:
+                for packet in container.demux(stream):
+                    yield from self._decode(packet, resampler)
+            except av.error.FFmpegError as error:
+                log.warning("%s: the sound breaks off (%s)", self.path, error.strerror)
+
+    def _decode(
+        self, packet: Packet[AudioStream], resampler: AudioResampler
+    ) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError:
+            return
+        for frame in frames:
+            if frame.pts is None or frame.time_base is None:
+                continue
+            for part in resampler.resample(frame):
+                yield self._offset(part), part.to_ndarray().astype(np.float32, copy=False)
+
+    def _offset(self, frame: AudioFrame) -> int:
+        time_s = (frame.pts or 0) * (frame.time_base or Fraction(1, self.rate_hz))
+        return round((time_s - self._start_s) * self.rate_hz)

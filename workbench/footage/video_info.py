@@ -1,0 +1,181 @@
+"""What a video is, before anything is made of it: size, rate, times, and what is odd about it.
+
+The unit is one video file. Reads packets, not pictures, so it is quick even for a long match; with
+`decode=True` it also decodes every frame and says which are lost.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.footage.decoder import decode_frames
+from workbench.footage.frames import spell_runs
+from workbench.footage.packets import PacketTable, read_packets
+
+LONG_GOP_S = 10.0  # keyframes further apart than this make jumping about slow
+HDR_TRANSFERS = {16: "PQ", 18: "HLG"}  # ITU-T H.273
+
+
+@dataclass(frozen=True, eq=False)
+class VideoInfo:
+    """One video file, as shown to a person: rotated, edit lists honoured.
+
+    Frames are counted from 0 in presentation order; seconds run from the first frame.
+    """
+
+    path: Path
+    width: int  # as shown, after rotation
+    height: int
+    coded_width: int  # as stored
+    coded_height: int
+    fps: Fraction  # mean frames per second
+    nominal_fps: Fraction  # what the file claims
+    time_base: Fraction  # seconds per PTS unit
+    pts: NDArray[np.int64]  # (frame_count,) of every frame in presentation order; read-only
+    end_pts: int  # when the last frame goes, exclusive
+    rotation_deg: int  # how far the stored picture is turned clockwise to be shown
+    variable_frame_rate: bool
+    has_audio: bool
+    codec: str
+    container: str
+    header_frame_count: int | None  # what the file claims; None where it claims nothing
+    keyframe_count: int
+    oddities: tuple[str, ...]  # what a careful reader wants to know, in words
+    frames_lost: tuple[int, ...] | None  # not decodable whole; None unless probed with decode=True
+
+    @property
+    def frame_count(self) -> int:
+        """How many frames there are to show."""
+        return len(self.pts)
+
+    @property
+    def duration_s(self) -> float:
+        """From the first frame's appearance to the last one's end."""
+        return float((self.end_pts - int(self.pts[0])) * self.time_base)
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        """Width and height as shown."""
+        return self.width, self.height
+
+
+def probe(path: Path | str, *, decode: bool = False) -> VideoInfo:
+    """Say what a video holds, and what is odd about it.
+
+    Args:
+        path: The video.
+        decode: Also decode every frame, to find those that cannot be decoded whole. Takes as long
+            as decoding does.
+
+    Raises:
+        FootageError: If the file is not a video, or not one frame of it can be decoded.
+
+    Example:
+        >>> info = probe("match.mp4")  # doctest: +SKIP
+        >>> info.width, info.height, info.fps, info.frame_count
+        (1280, 720, Fraction(30000, 1001), 630)
+        >>> info.oddities
+        ('the header counts 772 frames, 630 are shown: an edit list hides 142',)
+    """
+    table = read_packets(path)
+    width, height = table.shown_wh
+    lost = None
+    if decode:
+        pictures = decode_frames(table, range(table.frame_count))
+        lost = tuple(index for index, picture in pictures if picture is None)
+    return VideoInfo(
+        path=table.path,
+        width=width,
+        height=height,
+        coded_width=table.coded_wh[0],
+        coded_height=table.coded_wh[1],
+        fps=table.mean_rate,
+        nominal_fps=table.nominal_rate,
+        time_base=table.time_base,
+        pts=table.pts,
+        end_pts=table.until_pts(table.frame_count - 1),
+        rotation_deg=table.orientation.clockwise_deg,
+        variable_frame_rate=_varies(table),
+        has_audio=table.has_audio,
+        codec=table.codec,
+        container=table.container,
+        header_frame_count=table.header_frame_count,
+        keyframe_count=int(table.is_key.sum()),
+        oddities=tuple(_oddities(table, lost)),
+        frames_lost=lost,
+    )
+
+
+def _varies(table: PacketTable) -> bool:
+    """Whether `index / fps` is ever more than a quarter of a frame wrong.
+
+    Phones jitter by less, which does no harm; a single dropped frame makes it half a frame.
+    """
+    step = 1 / float(table.mean_rate * table.time_base)  # PTS units per frame
+    even = table.pts[0] + np.arange(table.frame_count) * step
+    return bool(np.abs(table.pts - even).max() > step / 4 + 1)
+
+
+def _oddities(table: PacketTable, lost: tuple[int, ...] | None) -> Iterator[str]:
+    yield from _counting_oddities(table, lost)
+    yield from _time_oddities(table)
+    yield from _picture_oddities(table)
+
+
+def _counting_oddities(table: PacketTable, lost: tuple[int, ...] | None) -> Iterator[str]:
+    stored, shown, header = len(table.dts), table.frame_count, table.header_frame_count
+    if table.broken_off is not None:
+        yield f"the file breaks off after frame {shown - 1} ({table.broken_off})"
+    if header is None:
+        if table.container.startswith("mov"):  # others never say
+            yield "the header does not say how many frames there are"
+    elif header > stored:
+        yield f"the header counts {header} frames, {stored} are there: the rest is missing"
+    elif header != shown:
+        hidden = stored - shown
+        why = f": an edit list hides {hidden}" if hidden == header - shown else ""
+        yield f"the header counts {header} frames, {shown} are shown{why}"
+    if lost:
+        first_s = table.time_s(lost[0])
+        yield (
+            f"{len(lost)} of {shown} frames cannot be decoded whole"
+            f" ({spell_runs(lost)}; first at {first_s:.2f} s)"
+        )
+
+
+def _time_oddities(table: PacketTable) -> Iterator[str]:
+    if table.stamps_missing:
+        yield f"{table.stamps_missing} of {len(table.dts)} packets have no time stamp"
+    elif not table.is_timed:
+        yield "the container does not store when frames are shown; their order was learnt"
+    gaps_ms = np.diff(table.pts) * float(table.time_base) * 1000
+    if _varies(table):
+        yield f"variable frame rate: {gaps_ms.min():.0f} to {gaps_ms.max():.0f} ms between frames"
+    start_s = float(int(table.pts[0]) * table.time_base)
+    if table.is_timed and abs(start_s) > 1e-9:
+        yield f"time stamps start at {start_s:.3f} s, not at zero"
+    keys = np.flatnonzero(table.is_key)
+    longest = int(np.diff(np.append(keys, len(table.dts))).max()) if len(keys) else len(table.dts)
+    if longest / float(table.mean_rate) > LONG_GOP_S:
+        yield f"up to {longest} frames between keyframes: jumping about is slow"
+    if len(keys) == 0 or keys[0] > 0:
+        yield "it does not start with a keyframe"
+
+
+def _picture_oddities(table: PacketTable) -> Iterator[str]:
+    orientation = table.orientation
+    if orientation.clockwise_deg:
+        yield f"stored turned: shown after turning {orientation.clockwise_deg}° clockwise"
+    if orientation.is_mirror_image:
+        yield "stored as a mirror image"
+    if table.pixel_aspect not in (0, 1):
+        ratio = table.pixel_aspect
+        yield f"pixels are not square ({ratio.numerator}:{ratio.denominator}); not corrected"
+    if table.interlaced:
+        yield "interlaced; not corrected"
+    if table.transfer in HDR_TRANSFERS:
+        yield f"high dynamic range ({HDR_TRANSFERS[table.transfer]}); colours look flat"
