@@ -240,7 +240,7 @@ def make_clip(path: Path, keyframe_every: int, count: int = 90) -> Path:
     place, speed = rng.uniform(0, 600, (12, 2)), rng.uniform(-9, 9, (12, 2))
     ground = cv2.GaussianBlur(rng.integers(40, 200, (720, 1280, 3)).astype(np.uint8), (0, 0), 9)
     colours = rng.integers(0, 256, (12, 3)).tolist()
-    noise = rng.normal(0, 3, (4, 720, 1280, 3)).astype(np.int16)
+    noise = rng.normal(0, 4, (720, 1280, 3)).astype(np.int16)
     with VideoWriter(
         path, (1280, 720), Fraction(30), crf=23, keyframe_every=keyframe_every
     ) as video:
@@ -248,7 +248,8 @@ def make_clip(path: Path, keyframe_every: int, count: int = 90) -> Path:
             image = ground.copy()
             for shape, (x, y) in enumerate((place + number * speed) % (1280, 720)):
                 cv2.circle(image, (int(x), int(y)), 20 + 6 * shape, colours[shape], -1)
-            image = np.clip(image + noise[number % 4], 0, 255).astype(np.uint8)
+            # Rolled, so that no frame's noise predicts the next one's.
+            image = np.clip(image + np.roll(noise, 977 * number), 0, 255).astype(np.uint8)
             bits = ((number >> np.arange(BITS)) & 1).reshape(ROWS, -1).astype(np.uint8)
             image[-180:, -240:] = np.kron(bits * 200 + 25, np.ones((60, 60), np.uint8))[..., None]
             video.write(image)
@@ -274,8 +275,9 @@ def _nearest_frame(path: Path) -> Checker:
             near = slice(max(0, index - 30), index + 31)  # bounds the work; shifts are small
             distance = np.abs(frames[near].astype(np.int16) - image).mean((1, 2, 3))
             own = distance[index - near.start]
-            # Still scenes repeat themselves: only a clearly better match is another frame.
-            wrong += bool(distance.min() < 0.8 * own and own > 1.5)
+            # Still scenes repeat themselves: only a clearly better match is another frame. And a
+            # picture far from its own is not upright or not this video's at all.
+            wrong += bool(own > 12 or (own > 1.5 and distance.min() < 0.8 * own))
         return wrong
 
     return check

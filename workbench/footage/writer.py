@@ -5,7 +5,8 @@ The unit is one RGB image and the time it is shown at. Knows nothing about where
 
 from __future__ import annotations  # PyAV's Packet is generic to the type checker only
 
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -105,7 +106,7 @@ class VideoWriter:
         self._open: ExitStack | None = None
 
     def __enter__(self) -> VideoWriter:
-        with ExitStack() as stack:
+        with self._explained(), ExitStack() as stack:
             part = stack.enter_context(replacing(self.path))
             # faststart rewrites the file once, moving the index to the front.
             self.container = av.open(str(part), "w", options={"movflags": "+faststart"})
@@ -159,9 +160,10 @@ class VideoWriter:
         frame.time_base = self._time_base
         if duration is not None:
             self._durations[frame.pts] = duration
-        self._mux(self._stream.encode(frame))
-        if self._track:  # keep picture and sound side by side in the file
-            self._track.write_until(float(frame.pts * self._time_base))
+        with self._explained():
+            self._mux(self._stream.encode(frame))
+            if self._track:  # keep picture and sound side by side in the file
+                self._track.write_until(float(frame.pts * self._time_base))
         self.frame_count += 1
 
     def __exit__(
@@ -178,7 +180,7 @@ class VideoWriter:
                 self.container.close()
             stack.__exit__(kind, error, trace)  # `replacing` removes the unfinished file
             return
-        with stack:
+        with self._explained(), stack:
             if self.frame_count == 0:
                 self.container.close()
                 raise FootageError(
@@ -188,6 +190,17 @@ class VideoWriter:
             if self._track:
                 self._track.finish()
             self.container.close()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn what the disk or FFmpeg has against writing into a line with a remedy."""
+        try:
+            yield
+        except (OSError, av.error.FFmpegError) as error:
+            raise FootageError(
+                f"cannot write {self.path} ({error.strerror})",
+                "check the folder and the space that is left on the disk",
+            ) from error
 
     def _mux(self, packets: list[Packet[Any]]) -> None:
         for packet in packets:

@@ -1,0 +1,40 @@
+"""The two ways to install agree, and the lock names no registry."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def requirements() -> list[str]:
+    extras = PROJECT["optional-dependencies"].values()
+    return [*PROJECT["dependencies"], *(line for extra in extras for line in extra)]
+
+
+def test_conda_environment_asks_for_the_same_packages() -> None:
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    python, _, from_pip = environment["dependencies"]
+    assert python == f"python{PROJECT['requires-python']}"
+    assert sorted(from_pip["pip"]) == sorted(requirements())
+
+
+def test_lock_pins_every_requirement_with_hashes_and_names_no_registry() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    pinned = dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", lock, flags=re.MULTILINE))
+    for line in requirements():
+        name = re.match(r"[A-Za-z0-9._-]+", line)
+        assert name is not None
+        assert name[0].lower() in pinned, f"{name[0]} is not in the lock: run `make lock`"
+    entries = re.split(r"\n(?=[a-z0-9])", lock[lock.index("\nabsl") + 1 :])
+    assert all("--hash=sha256:" in entry for entry in entries)
+    assert "://" not in lock
+
+
+def test_every_dependency_says_why_it_is_there() -> None:
+    text = (ROOT / "pyproject.toml").read_text()
+    for line in requirements():
+        assert re.search(re.escape(f'"{line}",') + r" +# \S", text), line
