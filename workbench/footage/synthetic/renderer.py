@@ -19,7 +19,7 @@ from workbench.footage.synthetic.scene import FIRST_BALL_ID, Moment, Scene
 from workbench.footage.synthetic.venue import Image, Venue, backdrop
 
 _MARGIN_PX = 14  # how far the hand can shake
-_BLUR_STEP_PX = 2.5  # movement within the shutter time that asks for one more sub-frame
+_BLUR_STEP_PX = 4.0  # movement within the shutter time that asks for one more sub-frame
 _MAX_SUBFRAMES = 4
 
 
