@@ -80,11 +80,11 @@ class MotionTeacher:
             yield from self._label_window(path, start, min(start + self._window, count), others)
 
     def _others(self, same_view: tuple[Path, ...], path: Path) -> list[Image]:
-        """Frames of the clips that share the view, a few of each."""
+        """Frames of the clips that share the view, together as many as the clip's own."""
         clips = [other for other in same_view if other != path][:_MOST_COMPANIONS]
-        return [
-            frame for other in clips for frame in _spread(other, 0, probe(other).frame_count, 5)
-        ]
+        each = -(-self._samples // max(1, len(clips)))
+        found = [_spread(other, 0, probe(other).frame_count, each) for other in clips]
+        return [frame for frames in found for frame in frames]
 
     def _label_window(
         self, path: Path, start: int, stop: int, others: list[Image]

@@ -20,11 +20,12 @@ import numpy as np
 
 from workbench.errors import FootageError
 from workbench.footage.clips import Clip, save_clips
-from workbench.footage.synthetic.actions import SPORTS, draw_act, draw_cast, draw_temper, stage_act
+from workbench.footage.synthetic.actions import SPORTS, draw_act, draw_temper
 from workbench.footage.synthetic.camera import Camera
 from workbench.footage.synthetic.renderer import Optics, Renderer
 from workbench.footage.synthetic.scene import Scene
 from workbench.footage.synthetic.shooting import draw_range, stage_shot
+from workbench.footage.synthetic.staging import draw_cast, stage_act
 from workbench.footage.synthetic.truth import TruthRecorder
 from workbench.footage.synthetic.venue import VENUES, Venue, draw_venue
 from workbench.footage.writer import VideoWriter
@@ -182,7 +183,7 @@ def _prepare_action(job: ClipJob) -> _Shoot:
     duration_s = rng.uniform(1.2, 2.0)
     temper = draw_temper(rng, duration_s)
     act = draw_act(rng, sport, temper)
-    staged = stage_act(rng, act, temper, cast, venue, (job.width, job.height))
+    staged = stage_act(rng, act, cast, venue, (job.width, job.height))
     optics = Optics(
         fps=fps,
         shutter=rng.uniform(0.2, 0.6),

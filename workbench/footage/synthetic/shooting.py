@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from workbench.footage.synthetic import motions
-from workbench.footage.synthetic.actions import goal_frame
 from workbench.footage.synthetic.camera import Camera, Points
 from workbench.footage.synthetic.flight import BALL_RADIUS_M, Flight, Save, Verdict, aim, fly
 from workbench.footage.synthetic.people import Body, draw_body, joints_of, mirrored
@@ -24,6 +23,7 @@ from workbench.footage.synthetic.scene import (
     Person,
     Scene,
 )
+from workbench.footage.synthetic.staging import goal_frame
 from workbench.footage.synthetic.venue import Rgb, Venue
 
 SHOOTER_ID, KEEPER_ID = 1, 2
