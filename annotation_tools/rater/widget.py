@@ -14,11 +14,13 @@ import anywidget
 import traitlets
 
 from annotation_tools.rater.jupyter_files import NotServedError, served_paths, server_root
+from annotation_tools.serving.keys import load_keys
 from workbench.errors import WorkbenchError
 from workbench.footage.clips import Clip
 from workbench.labels import LabelStore
+from workbench.labels.values import check_text
 
-_HERE = Path(__file__).parent
+_STATIC = Path(__file__).parent / "static"
 _TOOL = "rater"
 
 
@@ -35,16 +37,18 @@ class ClipRater(anywidget.AnyWidget):  # type: ignore[misc] # the package has no
         store: Where every rating goes at once.
         annotator: Whose ratings these are.
         root_dir: The Jupyter server's root folder, where it cannot be found out (a remote kernel).
+        keys: A JSON file with the annotator's own keys, `{"rater": {"unsure": ["x"]}}`.
 
     Raises:
-        WorkbenchError: If the annotator has no name.
+        LabelError: If the annotator has no name, or the store cannot be read.
+        ServingError: If `keys` names an action or key that there is not.
 
     Example:
         >>> ClipRater(load_clips(folder), folder, open_store(None), "anna")  # doctest: +SKIP
     """
 
-    _esm = _HERE / "static" / "rater.js"
-    _css = _HERE / "static" / "rater.css"
+    _esm = _STATIC / "rater.js"
+    _css = _STATIC / "rater.css"
 
     clips = traitlets.List().tag(sync=True)
     ratings = traitlets.Dict().tag(sync=True)
@@ -61,9 +65,9 @@ class ClipRater(anywidget.AnyWidget):  # type: ignore[misc] # the package has no
         annotator: str,
         *,
         root_dir: Path | None = None,
+        keys: Path | None = None,
     ) -> None:
-        if not annotator.strip():
-            raise WorkbenchError("the annotator has no name", 'say who rates: annotator="anna"')
+        annotator = check_text(annotator, "the annotator's name")
         files = [folder / clip.file for clip in clips]
         try:
             served, obstacle = served_paths(files, root_dir or server_root()), ""
@@ -80,7 +84,7 @@ class ClipRater(anywidget.AnyWidget):  # type: ignore[misc] # the package has no
             annotator=annotator,
             obstacle=obstacle,
             record=hashlib.sha256(f"{store.url}\n{annotator}".encode()).hexdigest()[:16],
-            keys={},
+            keys=load_keys(_STATIC / "keys.json", keys, _TOOL),
         )
         self.on_msg(self._on_press)
 

@@ -86,7 +86,9 @@ def _check_cut(value: Mapping[str, Any]) -> Value:
     _check_fields(
         "cut", value, ("start_frame", "end_frame", "name"), ("start_pts", "end_pts", "sport")
     )
-    start, end = (_integer(value[name], f"{name} of a cut") for name in ("start_frame", "end_frame"))
+    start, end = (
+        _integer(value[name], f"{name} of a cut") for name in ("start_frame", "end_frame")
+    )
     if end <= start:
         raise LabelError(f"a cut from frame {start} to {end} is empty", "mark OUT after IN")
     pts = {name: value.get(name) for name in ("start_pts", "end_pts")}

@@ -1,0 +1,518 @@
+// The clip rater's page part: an ES module that anywidget loads, without a build step.
+//
+// Every press goes into the browser's own storage first, then to the kernel, and leaves the storage
+// only when the kernel says that it is in the label store. A press that meets a dead kernel is sent
+// again by the next view of the same record; its entry_id keeps it from counting twice.
+
+const STARS = [1, 2, 3, 4, 5];
+const STAR_SHAPE =
+  '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M12 2.2l3 6.3 6.9.9-5 4.8 1.2 6.8L12 17.7 5.9 21l1.2-6.8-5-4.8 6.9-.9z"/></svg>';
+const KERNEL_IS_LATE_MS = 4000;
+const RETRY_MS = 3000;
+
+function baseUrl() {
+  const config = document.getElementById("jupyter-config-data");
+  const base = config ? JSON.parse(config.textContent).baseUrl : document.body.dataset.baseUrl;
+  return base ? (base.endsWith("/") ? base : `${base}/`) : null;
+}
+
+function fileUrl(base, path) {
+  return `${base}files/${path.split("/").map(encodeURIComponent).join("/")}`;
+}
+
+function newId() {
+  // crypto.randomUUID exists on https and localhost only; a hub may serve plain http.
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
+}
+
+function element(tag, className, content) {
+  const node = document.createElement(tag);
+  node.className = className;
+  if (content !== undefined) node.append(content);
+  return node;
+}
+
+function kindOf(value) {
+  if (!value) return "none";
+  if (value.stars) return `stars${value.stars}`;
+  return value.unsure ? "unsure" : "skipped";
+}
+
+function inWords(value) {
+  if (!value) return "no rating";
+  if (value.stars) return "★".repeat(value.stars) + "☆".repeat(5 - value.stars);
+  return value.unsure ? "unsure" : "skipped";
+}
+
+const KEY_NAMES = {
+  ArrowLeft: "←",
+  ArrowRight: "→",
+  ArrowUp: "↑",
+  ArrowDown: "↓",
+  Escape: "Esc",
+  Comma: ",",
+  Period: ".",
+};
+
+/** How a key of the key table is printed: "s" as S, "KeyJ" as J. */
+function keyName(key) {
+  const parts = key.split("+").filter(Boolean);
+  const last = (parts.pop() ?? "+").replace(/^(Key|Digit|Numpad)(?=.$)/, "");
+  return [...parts, KEY_NAMES[last] ?? (last.length === 1 ? last.toUpperCase() : last)].join("+");
+}
+
+/** Presses that the kernel has not confirmed, kept by the browser across reloads. */
+class Unsaved {
+  constructor(record) {
+    this.name = `workbench-rater:${record}`;
+  }
+  all() {
+    try {
+      return JSON.parse(localStorage.getItem(this.name)) ?? [];
+    } catch {
+      return [];
+    }
+  }
+  add(press) {
+    this.#write([...this.all(), press]);
+  }
+  remove(entryId) {
+    this.#write(this.all().filter((press) => press.entry_id !== entryId));
+  }
+  #write(presses) {
+    if (presses.length) localStorage.setItem(this.name, JSON.stringify(presses));
+    else localStorage.removeItem(this.name);
+  }
+}
+
+class Rater {
+  constructor(model, host) {
+    this.model = model;
+    this.host = host;
+    this.clips = model.get("clips");
+    this.base = baseUrl();
+    this.unsaved = new Unsaved(model.get("record"));
+    this.shown = new Set(this.clips.map((clip) => clip.id));
+    this.visited = [];
+    this.pressTimes = [];
+    this.problem = null;
+    this.build();
+    this.readRatings();
+    this.bindKeys();
+    this.onRatings = () => {
+      this.readRatings();
+      this.draw();
+    };
+    this.onAnswer = (answer) => this.heard(answer);
+    model.on("change:ratings", this.onRatings);
+    model.on("msg:custom", this.onAnswer);
+    for (const press of this.waiting()) this.send(press);
+    const first = this.nextUnrated(-1);
+    this.show(first ?? this.clips.length);
+  }
+
+  end() {
+    this.model.off("change:ratings", this.onRatings);
+    this.model.off("msg:custom", this.onAnswer);
+    clearTimeout(this.late);
+    clearTimeout(this.retry);
+    for (const video of this.videos) video.removeAttribute("src");
+  }
+
+  // ---- what is rated ------------------------------------------------------------------------
+
+  waiting() {
+    return this.unsaved.all().filter((press) => this.shown.has(press.item_id));
+  }
+
+  readRatings() {
+    this.ratings = { ...this.model.get("ratings") };
+    for (const press of this.waiting()) this.keep(press);
+  }
+
+  keep(press) {
+    if (press.value) this.ratings[press.item_id] = press.value;
+    else delete this.ratings[press.item_id];
+  }
+
+  rate(value) {
+    const clip = this.clips[this.place];
+    if (!clip) return;
+    const before = this.ratings[clip.id];
+    if (!value && !before) {
+      this.say(`${clip.name}: there is no rating to clear`);
+      return;
+    }
+    const press = { entry_id: newId(), item_id: clip.id, value };
+    this.unsaved.add(press);
+    this.keep(press);
+    this.send(press);
+    this.say(value ? `${clip.name}  ${inWords(value)}` : `${clip.name}: rating cleared`);
+    if (!value) {
+      this.draw();
+      return;
+    }
+    this.pressTimes.push(performance.now());
+    // Having gone back to change one rating, one goes on from there, not to the far end.
+    const goesOn = before && this.place + 1 < this.clips.length;
+    this.go(goesOn ? this.place + 1 : (this.nextUnrated(this.place) ?? this.clips.length));
+  }
+
+  send(press) {
+    try {
+      this.model.send(press);
+    } catch {
+      // The connection is gone: the press stays unsaved and the line below says so.
+    }
+    clearTimeout(this.late);
+    this.late = setTimeout(() => this.drawSaved(true), KERNEL_IS_LATE_MS);
+  }
+
+  heard({ entry_id: entryId, problem }) {
+    this.problem = problem;
+    if (problem) {
+      clearTimeout(this.retry);
+      this.retry = setTimeout(() => this.waiting().forEach((press) => this.send(press)), RETRY_MS);
+    } else {
+      this.unsaved.remove(entryId);
+    }
+    this.drawSaved();
+  }
+
+  // ---- where one is ---------------------------------------------------------------------------
+
+  nextUnrated(from) {
+    const count = this.clips.length;
+    for (let step = 1; step <= count; step++) {
+      const place = (from + step + count) % count;
+      if (!this.ratings[this.clips[place].id]) return place;
+    }
+    return null;
+  }
+
+  go(place) {
+    if (place < 0 || place > this.clips.length || place === this.place) return;
+    this.visited.push(this.place);
+    this.show(place);
+  }
+
+  back() {
+    const place = this.visited.pop() ?? this.place - 1;
+    if (place >= 0) this.show(place);
+  }
+
+  show(place) {
+    this.place = place;
+    this.help.hidden = true;
+    this.draw();
+    const playing = this.clips[place];
+    const ahead = this.nextUnrated(place);
+    const wanted = [playing, this.clips[ahead === place ? place + 1 : ahead]].map((clip) => clip?.file);
+    // The clip after this one is already there when its turn comes: the two players swap roles.
+    if (this.videos[1].dataset.file && this.videos[1].dataset.file === wanted[0]) this.videos.reverse();
+    this.videos.forEach((video, role) => this.load(video, wanted[role], role === 0));
+  }
+
+  load(video, file, isShown) {
+    video.hidden = !isShown;
+    video.preload = "auto";
+    if (this.model.get("obstacle") || !this.base) return;
+    if ((video.dataset.file ?? "") !== (file ?? "")) {
+      video.dataset.file = file ?? "";
+      if (file) video.src = fileUrl(this.base, file);
+      else video.removeAttribute("src");
+    }
+    if (!isShown) {
+      video.pause();
+      return;
+    }
+    this.cover.hidden = true;
+    if (!file) return;
+    if (video.error) this.explain(video);
+    if (video.readyState > 0) video.currentTime = 0;
+    video.play().catch(() => {}); // refused while the page is hidden; Space starts it
+  }
+
+  async explain(video) {
+    if (video !== this.videos[0] || !video.dataset.file) return;
+    const file = video.dataset.file;
+    const answer = await fetch(video.src, { method: "HEAD" }).catch(() => null);
+    if (video !== this.videos[0] || video.dataset.file !== file) return;
+    const reason = !answer
+      ? "The Jupyter server does not answer."
+      : answer.ok
+        ? "This browser cannot play it: the codec is not one of its own. Cut it anew as H.264."
+        : `Jupyter answers ${answer.status} for ${file}. Make the clips anew, or skip with S.`;
+    this.block(`${this.clips[this.place]?.name ?? ""}: ${reason}`);
+  }
+
+  block(text) {
+    this.cover.hidden = false;
+    this.cover.textContent = text;
+  }
+
+  // ---- keys -----------------------------------------------------------------------------------
+
+  bindKeys() {
+    const keys = this.model.get("keys");
+    this.actionOf = new Map();
+    for (const [action, { keys: codes }] of Object.entries(keys))
+      for (const code of codes) this.actionOf.set(code, action);
+    this.host.addEventListener("keydown", (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+      const shift = event.shiftKey ? "Shift+" : "";
+      const letter = event.key.toLowerCase();
+      const action =
+        this.actionOf.get(shift + event.code) ?? this.actionOf.get(shift + letter) ?? this.actionOf.get(letter);
+      if (!action) return;
+      event.preventDefault();
+      event.stopPropagation();
+      const repeats = action === "previous" || action === "next";
+      if (!event.repeat || repeats) this.act(action);
+    });
+  }
+
+  act(action) {
+    if (action.startsWith("stars_")) this.rate({ stars: Number(action.slice(6)) });
+    else if (action === "unsure") this.rate({ unsure: true });
+    else if (action === "skip") this.rate({ skipped: true });
+    else if (action === "clear") this.rate(null);
+    else if (action === "back") this.back();
+    else if (action === "previous") this.go(this.place - 1);
+    else if (action === "next") this.go(this.place + 1);
+    else if (action === "help") this.help.hidden = !this.help.hidden;
+    else if (action === "leave") this.leave();
+    else this.control(this.videos[0], action);
+  }
+
+  control(video, action) {
+    if (action === "replay") video.currentTime = 0;
+    if (action === "replay" || (action === "play" && video.paused)) video.play().catch(() => {});
+    else if (action === "play") video.pause();
+    else if (action === "sound") {
+      for (const each of this.videos) each.muted = !each.muted;
+      this.say(video.muted ? "sound off" : "sound on");
+    }
+  }
+
+  leave() {
+    if (!this.help.hidden) {
+      this.help.hidden = true;
+      return;
+    }
+    const cell = this.host.closest("[tabindex]:not(.wb-rater)") ?? this.host.parentElement?.closest("[tabindex]");
+    this.host.blur();
+    cell?.focus();
+  }
+
+  // ---- what one sees --------------------------------------------------------------------------
+
+  build() {
+    const host = this.host;
+    host.className = "wb-rater";
+    host.tabIndex = 0;
+    host.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves keys pressed in here alone
+    host.setAttribute("role", "application");
+    host.setAttribute("aria-label", "Clip rater. Press ? for the keys.");
+
+    this.title = element("span", "wb-title");
+    this.count = element("span", "wb-count");
+    this.saved = element("span", "wb-saved");
+    const head = element("header", "wb-head");
+    head.append(this.title, this.count, this.saved);
+
+    const stage = element("div", "wb-stage");
+    this.videos = [0, 1].map(() => {
+      const video = element("video", "wb-video");
+      video.muted = true;
+      video.loop = true;
+      video.playsInline = true;
+      video.addEventListener("error", () => this.explain(video));
+      stage.append(video);
+      return video;
+    });
+    this.done = element("div", "wb-done");
+    this.cover = element("div", "wb-cover");
+    this.cover.hidden = true;
+    this.toast = element("div", "wb-toast");
+    this.toast.setAttribute("role", "status");
+    this.invite = element("div", "wb-invite", "Click here to rate with the keyboard");
+    this.help = this.buildHelp();
+    stage.append(this.done, this.cover, this.toast, this.invite, this.help);
+    stage.addEventListener("click", () => host.focus({ preventScroll: true }));
+
+    host.append(head, stage, this.buildControls(), this.buildStrip());
+    if (this.model.get("obstacle")) this.block(this.model.get("obstacle"));
+    else if (!this.base) this.block("This page is not JupyterLab: open the notebook there to see the clips.");
+  }
+
+  buildControls() {
+    const controls = element("div", "wb-controls");
+    const keys = this.model.get("keys");
+    const button = (action, content, className) => {
+      const node = element("button", `wb-button ${className}`, content);
+      node.type = "button";
+      node.tabIndex = -1; // one stop for Tab; inside, the keys do it
+      node.title = keys[action].help;
+      node.append(element("kbd", "wb-key", keyName(keys[action].keys[0])));
+      node.addEventListener("mousedown", (event) => event.preventDefault()); // focus stays on the host
+      node.addEventListener("click", () => {
+        this.host.focus({ preventScroll: true });
+        this.act(action);
+      });
+      return node;
+    };
+    const stars = element("div", "wb-stars");
+    this.starButtons = STARS.map((number) => {
+      const shape = element("span", "wb-star");
+      shape.innerHTML = STAR_SHAPE;
+      const node = button(`stars_${number}`, shape, "wb-star-button");
+      node.setAttribute("aria-label", `${number} of 5 stars`);
+      return node;
+    });
+    stars.append(...this.starButtons);
+    this.unsureButton = button("unsure", "Unsure", "");
+    this.skipButton = button("skip", "Skip", "");
+    const others = element("div", "wb-others");
+    others.append(
+      this.unsureButton,
+      this.skipButton,
+      button("clear", "Clear", ""),
+      button("replay", "Replay", ""),
+      button("back", "Back", ""),
+      button("help", "Keys", ""),
+    );
+    controls.append(stars, others);
+    return controls;
+  }
+
+  buildHelp() {
+    const help = element("div", "wb-help");
+    help.hidden = true;
+    const list = element("dl", "wb-keys");
+    const all = Object.entries(this.model.get("keys"));
+    for (const [, { keys, help: text }] of all) {
+      const row = element("div", "");
+      const term = element("dt", "");
+      const names = [...new Set(keys.map(keyName))];
+      term.append(...names.map((name) => element("kbd", "wb-key", name)));
+      row.append(term, element("dd", "", text));
+      list.append(row);
+    }
+    help.append(list);
+    return help;
+  }
+
+  buildStrip() {
+    this.strip = element("div", "wb-strip");
+    this.marks = this.clips.map((clip, place) => {
+      const mark = element("i", "wb-mark");
+      mark.title = clip.name;
+      mark.addEventListener("click", () => {
+        this.host.focus({ preventScroll: true });
+        this.go(place);
+      });
+      return mark;
+    });
+    this.strip.append(...this.marks);
+    return this.strip;
+  }
+
+  draw() {
+    const clip = this.clips[this.place];
+    const value = clip && this.ratings[clip.id];
+    const rated = this.clips.filter((each) => this.ratings[each.id]).length;
+    this.host.dataset.clip = clip?.id ?? "";
+    this.host.dataset.rating = kindOf(value);
+    this.title.textContent = clip ? clip.name : this.clips.length ? "All shown" : "No clips";
+    this.count.textContent = [
+      `${this.model.get("annotator")}: ${rated} of ${this.clips.length} rated`,
+      this.timeLeft(this.clips.length - rated),
+    ]
+      .filter(Boolean)
+      .join(" · ");
+    this.starButtons.forEach((node, place) => {
+      node.classList.toggle("wb-on", (value?.stars ?? 0) > place);
+      node.setAttribute("aria-pressed", String(value?.stars === place + 1));
+    });
+    this.unsureButton.classList.toggle("wb-on", Boolean(value?.unsure));
+    this.skipButton.classList.toggle("wb-on", Boolean(value?.skipped));
+    this.marks.forEach((mark, place) => {
+      mark.className = `wb-mark wb-${kindOf(this.ratings[this.clips[place].id])}`;
+      mark.classList.toggle("wb-here", place === this.place);
+    });
+    this.drawDone(!clip);
+    this.drawSaved();
+  }
+
+  timeLeft(clipsLeft) {
+    const times = this.pressTimes.slice(-21);
+    if (times.length < 4 || !clipsLeft) return "";
+    const steps = times.slice(1).map((time, place) => time - times[place]);
+    steps.sort((one, other) => one - other); // the median: a coffee break is not the pace
+    const minutes = (steps[Math.floor(steps.length / 2)] * clipsLeft) / 60000;
+    return minutes < 1 ? "less than a minute left" : `about ${Math.round(minutes)} min left`;
+  }
+
+  drawDone(isDone) {
+    this.done.hidden = !isDone || Boolean(this.model.get("obstacle"));
+    if (!isDone) return;
+    const values = this.clips.map((clip) => kindOf(this.ratings[clip.id]));
+    const rows = [...STARS].reverse().map((stars) => ["★".repeat(stars), `stars${stars}`]);
+    rows.push(["unsure", "unsure"], ["skipped", "skipped"], ["not rated", "none"]);
+    const counts = rows.map(([label, kind]) => [label, kind, values.filter((each) => each === kind).length]);
+    const most = Math.max(1, ...counts.map(([, , number]) => number));
+    const table = element("div", "wb-counts");
+    for (const [label, kind, number] of counts) {
+      if (!number && !kind.startsWith("stars")) continue;
+      const bar = element("span", `wb-bar wb-${kind}`);
+      bar.style.width = `${(100 * number) / most}%`;
+      const track = element("span", "wb-track", bar);
+      table.append(element("span", "wb-bar-label", label), track, element("span", "wb-bar-count", String(number)));
+    }
+    const left = values.filter((each) => each === "none").length;
+    const said = left ? `${left} of ${values.length} not rated yet` : `All ${values.length} rated`;
+    this.done.replaceChildren(
+      element("p", "wb-done-title", this.clips.length ? said : "There are no clips to rate"),
+      table,
+    );
+  }
+
+  drawSaved(isLate = false) {
+    const waiting = this.waiting().length;
+    this.saved.classList.toggle("wb-warn", Boolean(waiting && (isLate || this.problem)));
+    if (!waiting) {
+      clearTimeout(this.late);
+      this.saved.textContent = "saved";
+    } else if (this.problem) {
+      this.saved.textContent = `${waiting} not saved, trying again – ${this.problem}`;
+    } else if (isLate) {
+      this.saved.textContent = `${waiting} not saved: the kernel does not answer. If it was restarted, run this cell again`;
+    } else {
+      this.saved.textContent = "saving …";
+    }
+    this.host.dataset.unsaved = String(waiting);
+  }
+
+  say(text) {
+    this.toast.textContent = text;
+    this.toast.getAnimations().forEach((animation) => animation.cancel());
+    this.toast.animate([{ opacity: 1 }, { opacity: 1, offset: 0.7 }, { opacity: 0 }], {
+      duration: 1600,
+      fill: "forwards",
+    });
+  }
+}
+
+function render({ model, el }) {
+  const host = document.createElement("div");
+  el.append(host);
+  const rater = new Rater(model, host);
+  return () => rater.end();
+}
+
+export default { render };

@@ -1,0 +1,250 @@
+"""The application around a tool: its pages, the videos, the labels, and errors in plain words.
+
+The unit is one tool. See the package's docstring for the addresses it serves.
+"""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from annotation_tools.serving.guard import Guard, GuardMiddleware
+from annotation_tools.serving.keys import load_keys
+from annotation_tools.serving.media import MediaIndex
+from annotation_tools.serving.problem import ServingError, refusal
+from annotation_tools.serving.ranges import OPEN_RANGE_BYTES, RangeResponse
+from workbench import __version__
+from workbench.errors import WorkbenchError
+
+if TYPE_CHECKING:
+    from workbench.labels import Entry, LabelStore
+
+log = logging.getLogger(__name__)
+
+SHARED = Path(__file__).parent / "static"
+UNREADABLE = 422
+
+Body = dict[str, Any]
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class _Pages(StaticFiles):
+    """Static files that a browser asks about each time, so that an update shows at once."""
+
+    def file_response(self, *arguments: Any, **options: Any) -> Response:
+        response = super().file_response(*arguments, **options)
+        response.headers["cache-control"] = "no-cache"
+        return response
+
+
+def make_app(
+    *,
+    tool: str,
+    static: Path,
+    media: MediaIndex,
+    store: "LabelStore",
+    kinds: Sequence[str],
+    guard: Guard,
+    routes: Sequence[BaseRoute] = (),
+    annotator: str = "",
+    extras: Mapping[str, Any] | None = None,
+    keys: Path | None = None,
+    open_range_bytes: int | None = OPEN_RANGE_BYTES,
+) -> Starlette:
+    """Make the application of a tool.
+
+    Args:
+        tool: Its name, such as "goals"; labels say they were made with it.
+        static: The tool's pages: `index.html`, `keys.json` and what they load.
+        media: The videos it may show.
+        store: Where labels go.
+        kinds: The kinds of label the tool may write, such as ("verdict",).
+        guard: Who may use it.
+        routes: The tool's own routes, such as `Route("/api/queue", queue)`.
+        annotator: Who labels, unless the page says otherwise.
+        extras: What else the page shall find in `api/session`.
+        keys: A JSON file with the user's own keys, `{"goals": {"goal": ["y", "1"]}}`.
+        open_range_bytes: Most bytes of a video in an answer to a range without an end.
+
+    Returns:
+        The application, for uvicorn or a test client.
+    """
+    session = {
+        "tool": tool,
+        "version": __version__,
+        "annotator": annotator,
+        "kinds": list(kinds),
+        **(extras or {}),
+    }
+    bindings = load_keys(static / "keys.json", keys, tool)
+    known_sources: set[str] = set()
+
+    async def index(request: Request) -> Response:
+        return FileResponse(static / "index.html", headers={"cache-control": "no-cache"})
+
+    async def get_session(request: Request) -> Response:
+        return JSONResponse(session)
+
+    async def get_keys(request: Request) -> Response:
+        return JSONResponse(bindings)
+
+    async def list_media(request: Request) -> Response:
+        rows = [
+            {"media_id": one.media_id, "name": one.name, "size_bytes": one.path.stat().st_size}
+            for one in media
+            if one.path.is_file()
+        ]
+        return JSONResponse(rows)
+
+    async def get_video(request: Request) -> Response:
+        medium = media.get(request.path_params["media_id"])
+        if not medium.path.is_file():
+            raise ServingError(f"{medium.name} is gone", "restart the tool", 410)
+        return RangeResponse(medium.path, medium.media_type, open_range_bytes)
+
+    async def get_frames(request: Request) -> Response:
+        table = await run_in_threadpool(media.frame_table, request.path_params["media_id"])
+        return JSONResponse(table)
+
+    async def get_image(request: Request) -> Response:
+        frame, width = (_integer(request, name) for name in ("frame", "width"))
+        media_id = request.path_params["media_id"]
+        jpeg = await run_in_threadpool(media.image, media_id, frame, width)
+        return Response(jpeg, media_type="image/jpeg", headers=_KEEP)
+
+    def ensure_source(source_id: str) -> None:
+        if source_id not in known_sources:
+            store.add_source(media.source(source_id))
+            known_sources.add(source_id)
+
+    async def get_labels(request: Request) -> Response:
+        asked = {
+            name: request.query_params.get(name)
+            for name in ("kind", "item_id", "annotator", "source_id")
+        }
+        entries = await run_in_threadpool(lambda: store.history(**asked))
+        return JSONResponse([label_row(entry) for entry in entries])
+
+    async def append_label(request: Request) -> Response:
+        body = await read_body(request)
+        _check_label(body, kinds)
+
+        def append() -> "Entry":
+            source_id = body.get("source_id")
+            if source_id is not None:
+                ensure_source(source_id)
+            return store.append(
+                body["kind"],
+                body["item_id"],
+                body.get("value"),
+                annotator=body["annotator"],
+                tool=tool,
+                source_id=source_id,
+                entry_id=body["entry_id"],
+                undoes=body.get("undoes"),
+            )
+
+        entry = await run_in_threadpool(append)
+        return JSONResponse(label_row(entry), 201)
+
+    own: list[BaseRoute] = [
+        Route("/", index),
+        Route("/api/session", get_session),
+        Route("/api/keys", get_keys),
+        Route("/api/media", list_media),
+        Route("/api/media/{media_id}/frames", get_frames),
+        Route("/api/media/{media_id}/image", get_image),
+        Route("/api/labels", get_labels, methods=["GET"]),
+        Route("/api/labels", append_label, methods=["POST"]),
+        Route("/media/{media_id}", get_video),
+        Mount("/shared", _Pages(directory=SHARED)),
+        Mount("/static", _Pages(directory=static)),
+    ]
+    return Starlette(
+        routes=[*routes, *own],
+        middleware=[Middleware(GuardMiddleware, guard=guard, tool=tool)],
+        exception_handlers={
+            WorkbenchError: _explain,
+            HTTPException: _explain_status,
+            Exception: _apologise,
+        },
+    )
+
+
+async def read_body(request: Request) -> Body:
+    """The JSON object in a request's body.
+
+    Raises:
+        ServingError: If the body is not a JSON object.
+    """
+    try:
+        body = json.loads(await request.body())
+    except (ValueError, RecursionError):
+        raise ServingError("the body is not JSON", "send one JSON object") from None
+    if not isinstance(body, dict):
+        raise ServingError("the body is not a JSON object", "send one JSON object")
+    return body
+
+
+def label_row(entry: "Entry") -> Body:
+    """One appended label as JSON values."""
+    row = asdict(entry)
+    for name, value in row.items():
+        if isinstance(value, datetime):
+            row[name] = value.astimezone(UTC).isoformat()
+    return row
+
+
+_KEEP = {"cache-control": "private, max-age=86400"}  # a frame of a content id never changes
+
+
+def _integer(request: Request, name: str) -> int:
+    text = request.query_params.get(name, "")
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise ServingError(f"{name} is {text[:20]!r}", "give a whole number")
+    return int(text)
+
+
+def _check_label(body: Body, kinds: Sequence[str]) -> None:
+    for name in ("kind", "item_id", "annotator", "entry_id"):
+        if not isinstance(body.get(name), str) or not body[name]:
+            raise ServingError(f"the label lacks {name}", "send it as text", UNREADABLE)
+    for name in ("source_id", "undoes"):
+        if body.get(name) is not None and not isinstance(body[name], str):
+            raise ServingError(f"{name} is not text", "send it as text, or null", UNREADABLE)
+    if body["kind"] not in kinds:
+        raise ServingError(
+            f"this tool does not write labels of kind {body['kind'][:40]!r}",
+            f"send {' or '.join(kinds)}",
+            UNREADABLE,
+        )
+
+
+async def _explain(request: Request, error: Exception) -> Response:
+    assert isinstance(error, WorkbenchError)
+    status = error.status if isinstance(error, ServingError) else UNREADABLE
+    return refusal(status, error.problem, error.remedy)
+
+
+async def _explain_status(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    answer = refusal(error.status_code, error.detail, "see the tool's own page")
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _apologise(request: Request, error: Exception) -> Response:
+    # The traceback goes to the log; the page gets a line, and no paths of this computer.
+    return refusal(500, "the server made a mistake", "see its terminal; nothing saved was lost")

@@ -1,0 +1,41 @@
+"""What people say about footage: the label database, its files, and how far people agree.
+
+The calls that others build on are offered here and loaded when first used, so that the command line
+answers at once.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workbench.labels.database import LabelStoreError
+    from workbench.labels.history import Entry, Undoable
+    from workbench.labels.sources import Source
+    from workbench.labels.store import LabelStore, open_store
+    from workbench.labels.values import LabelError
+
+__all__ = [
+    "Entry",
+    "LabelError",
+    "LabelStore",
+    "LabelStoreError",
+    "Source",
+    "Undoable",
+    "open_store",
+]
+
+_HOME = {
+    "Entry": "history",
+    "LabelError": "values",
+    "LabelStore": "store",
+    "LabelStoreError": "database",
+    "Source": "sources",
+    "Undoable": "history",
+    "open_store": "store",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,125 @@
+"""The tables of the label database, the same on SQLite and PostgreSQL.
+
+Two tables: the videos that frame numbers count in, and the entries. The database itself refuses to
+change or delete an entry: whoever writes to it, nothing that was said is ever overwritten.
+"""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Dialect
+from sqlalchemy.types import TypeDecorator
+
+from workbench.labels.values import KINDS, LONGEST_TEXT, LabelError
+
+SCHEMA_VERSION = 1
+_SCHEMA_LOCK = 0x776F726B  # any number; all openers of one PostgreSQL database wait for the same
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A time in UTC to the microsecond; SQLite keeps it as text that sorts by time."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Convert to UTC, without the zone where the database has no room for one."""
+        if value is None:
+            return None
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give the zone back."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = sa.MetaData()
+
+schema_table = sa.Table(
+    "workbench_schema", metadata, sa.Column("version", sa.Integer, primary_key=True)
+)
+
+source_table = sa.Table(
+    "sources",
+    metadata,
+    sa.Column("source_id", sa.String(LONGEST_TEXT), primary_key=True),
+    sa.Column("name", sa.String(LONGEST_TEXT), nullable=False),
+    sa.Column("fps", sa.String(40), nullable=False),  # a fraction: 30000/1001
+    sa.Column("frame_count", sa.BigInteger, nullable=False),
+    sa.Column("width", sa.Integer, nullable=False),
+    sa.Column("height", sa.Integer, nullable=False),
+    sa.Column("duration_s", sa.Double, nullable=False),
+)
+
+entry_table = sa.Table(
+    "entries",
+    metadata,
+    # SQLite numbers rows by itself only where the column's type is INTEGER, to the letter.
+    sa.Column(
+        "seq",
+        sa.BigInteger().with_variant(sa.Integer, "sqlite"),
+        sa.Identity(always=True),
+        primary_key=True,
+    ),
+    sa.Column("entry_id", sa.String(36), nullable=False, unique=True),
+    sa.Column("kind", sa.String(20), sa.CheckConstraint(f"kind IN {KINDS}"), nullable=False),
+    sa.Column("item_id", sa.String(LONGEST_TEXT), nullable=False),
+    sa.Column("source_id", sa.ForeignKey("sources.source_id")),
+    sa.Column("annotator", sa.String(LONGEST_TEXT), nullable=False),
+    sa.Column("value", sa.JSON(none_as_null=True)),
+    sa.Column("undoes", sa.ForeignKey("entries.entry_id")),
+    sa.Column("tool", sa.String(LONGEST_TEXT), nullable=False),
+    sa.Column("tool_version", sa.String(LONGEST_TEXT), nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Index("entries_by_annotator", "annotator", "created_at"),
+    sa.Index("entries_by_item", "kind", "item_id"),
+    sqlite_autoincrement=True,  # a number is never given twice
+)
+
+_REFUSAL = "labels are appended, never changed or deleted"
+_KEEP_ENTRIES = {
+    "sqlite": [
+        f"CREATE TRIGGER entries_keep_{action.lower()} BEFORE {action} ON entries "
+        f"BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"
+        for action in ("UPDATE", "DELETE")
+    ],
+    "postgresql": [
+        "CREATE FUNCTION entries_refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN RAISE EXCEPTION '{_REFUSAL}'; END $$",
+        "CREATE TRIGGER entries_keep BEFORE UPDATE OR DELETE OR TRUNCATE ON entries "
+        "FOR EACH STATEMENT EXECUTE FUNCTION entries_refuse()",
+    ],
+}
+
+
+def create_schema(connection: Connection) -> None:
+    """Create the tables where they are absent; of several that try at once, one does it.
+
+    Args:
+        connection: In a transaction that has taken SQLite's write lock.
+
+    Raises:
+        LabelError: If the database was made by a newer version.
+    """
+    dialect = connection.dialect.name
+    if dialect == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
+    if not sa.inspect(connection).has_table(schema_table.name):
+        metadata.create_all(connection)
+        for statement in _KEEP_ENTRIES[dialect]:
+            connection.exec_driver_sql(statement)
+        connection.execute(schema_table.insert().values(version=SCHEMA_VERSION))
+    version = connection.scalar(sa.select(sa.func.max(schema_table.c.version)))
+    if version != SCHEMA_VERSION:
+        problem = f"the label database has schema {version}, this workbench knows {SCHEMA_VERSION}"
+        raise LabelError(problem, "update workbench")
+
+
+def to_json(value: Any) -> str:
+    """Write a value so that equal values give equal text."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)

@@ -1,0 +1,62 @@
+"""The videos that labels are about: what makes the frame numbers of a label mean something.
+
+The unit is one video, known by its content wherever it lies and whatever it is called. Reads no
+files: `workbench.footage` does that.
+"""
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from workbench.labels.values import Kind, LabelError, Value, check_text
+
+_FRAME_FIELDS: dict[Kind, tuple[tuple[str, int], ...]] = {
+    "cut": (("start_frame", 0), ("end_frame", 1)),  # the end is exclusive
+    "rating": (),
+    "verdict": (("event_frame", 0),),
+    "event": (("frame", 0),),
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A video that frame numbers count in, known by its content."""
+
+    source_id: str  # `workbench.footage.digest.content_digest` of the file
+    name: str  # what people call it
+    fps: Fraction
+    frame_count: int
+    width: int  # as shown, after rotation
+    height: int
+    duration_s: float
+
+
+def check_source(source: Source) -> Source:
+    """Return a source with its names composed.
+
+    Raises:
+        LabelError: If it is no video that plays.
+    """
+    counts = (source.frame_count, source.width, source.height)
+    if source.fps <= 0 or min(counts) <= 0 or not 0 < source.duration_s < float("inf"):
+        raise LabelError(f"{source.name} has no frames, size or rate", "give a video that plays")
+    return replace(
+        source,
+        source_id=check_text(source.source_id, "the source id"),
+        name=check_text(source.name, "the name of a video"),
+        fps=Fraction(source.fps),
+    )
+
+
+def check_frames(kind: Kind, value: Value | None, source: Source) -> None:
+    """Check that the frames a label names are in its video.
+
+    Raises:
+        LabelError: If one is not.
+    """
+    for name, beyond in _FRAME_FIELDS[kind]:
+        frame = (value or {}).get(name)
+        if frame is not None and frame >= source.frame_count + beyond:
+            raise LabelError(
+                f"{name} {frame} is beyond the end of {source.name} ({source.frame_count} frames)",
+                "label a frame of the video",
+            )
