@@ -24,7 +24,8 @@ from workbench.detect.labelling import (
     to_annotations,
 )
 from workbench.detect.scoring import frames_without, score_labels
-from workbench.detect.teachers import TeacherError, make_teacher
+from workbench.detect.teacher import TeacherError
+from workbench.detect.teachers import make_teacher
 from workbench.errors import DatasetError
 from workbench.footage.clips import Clip, load_clips
 from workbench.footage.synthetic import make_footage

@@ -336,7 +336,7 @@ def test_the_page_works_in_a_browser_without_a_network(tmp_path: Path) -> None:
     _report(tmp_path, cells, status="failed", cells=runs, failed_cell=failed)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 390, "height": 844})
+        page = browser.new_page(viewport={"width": 390, "height": 844}, reduced_motion="reduce")
         asked: list[str] = []
         faults: list[str] = []
         page.on("request", lambda request: asked.append(request.url))

@@ -16,7 +16,7 @@ import cv2
 import pandas as pd
 
 from workbench.detect.labelling import ClipLabels, coco_categories
-from workbench.detect.teachers import CLASSES
+from workbench.detect.teacher import CLASSES
 from workbench.errors import DatasetError
 from workbench.footage.clips import Clip
 from workbench.footage.frames import sample_frames

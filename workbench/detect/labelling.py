@@ -15,7 +15,7 @@ import numpy as np
 import supervision as sv
 from pycocotools import mask as rle
 
-from workbench.detect.teachers import CLASSES, LabelledFrame, Teacher
+from workbench.detect.teacher import CLASSES, LabelledFrame, Teacher
 from workbench.errors import DatasetError
 from workbench.footage.clips import Clip
 from workbench.saving import save_json

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from workbench.detect.ballpath import Spot, best_path
 from workbench.detect.goalfinder import find_goal
-from workbench.detect.teachers import BALL, CLASSES, GOAL, PERSON, LabelledFrame
+from workbench.detect.teacher import BALL, CLASSES, GOAL, PERSON, LabelledFrame
 from workbench.footage.frames import iter_frames, sample_frames
 from workbench.footage.video_info import probe
 

@@ -14,7 +14,7 @@ import pandas as pd
 from pycocotools import mask as rle
 
 from workbench.detect.labelling import Annotation, ClipLabels
-from workbench.detect.teachers import CLASSES
+from workbench.detect.teacher import CLASSES
 from workbench.intervals import Interval, bootstrap, hull, wilson
 
 Counts = npt.NDArray[np.int64]

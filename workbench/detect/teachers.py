@@ -1,50 +1,8 @@
-"""What a teacher is: who labels the frames of a clip so that a fast model can learn from it.
+"""The teachers there are, by name."""
 
-The unit is one frame's `supervision.Detections`: boxes, masks, scores, class ids, track ids. Which
-labels are good enough is decided later, at export. Knows nothing about any particular method.
-"""
+from collections.abc import Callable
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
-
-import supervision as sv
-
-from workbench.errors import WorkbenchError
-
-CLASSES = ("person", "ball", "goal")  # class_id is the place in this tuple
-PERSON, BALL, GOAL = range(len(CLASSES))
-
-
-class TeacherError(WorkbenchError):
-    """A teacher that does not exist, or cannot label this footage."""
-
-
-@dataclass(frozen=True)
-class LabelledFrame:
-    """What a teacher saw in one frame."""
-
-    frame: int  # index within the clip, presentation order
-    detections: (
-        sv.Detections
-    )  # with mask, confidence, class_id; tracker_id where objects are followed
-
-
-class Teacher(Protocol):
-    """Labels clips frame by frame, in order, in bounded memory."""
-
-    name: str
-    needs_fixed_camera: bool
-
-    def label(self, path: Path, same_view: Sequence[Path] = ()) -> Iterator[LabelledFrame]:
-        """Yield every frame of the clip with what is seen in it.
-
-        Args:
-            path: The clip.
-            same_view: Clips of the same session, which a fixed camera filmed from the same place.
-        """
-        ...
+from workbench.detect.teacher import Teacher, TeacherError
 
 
 def make_teacher(name: str) -> Teacher:

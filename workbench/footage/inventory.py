@@ -12,7 +12,7 @@ import pandas as pd
 
 from workbench.errors import FootageError
 from workbench.footage.clips import Clip
-from workbench.footage.video_info import probe
+from workbench.footage.video_info import VideoInfo, probe
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Inventory:
 
     clips: tuple[Clip, ...]
     clip_to_oddities: dict[str, tuple[str, ...]]  # in words; only clips that have some
+    video_to_oddities: dict[str, tuple[str, ...]]  # of the videos the clips were cut from
 
     @property
     def duration_s(self) -> float:
@@ -50,27 +51,33 @@ class Inventory:
         return same.join(table.agg(sums).round(1))
 
     def oddities_frame(self) -> pd.DataFrame:
-        """One row per oddity."""
+        """One row per oddity, videos before the clips cut from them."""
         rows = [
-            {"clip": clip_id, "oddity": oddity}
-            for clip_id, oddities in self.clip_to_oddities.items()
+            {"file": name, "oddity": oddity}
+            for found in (self.video_to_oddities, self.clip_to_oddities)
+            for name, oddities in found.items()
             for oddity in oddities
         ]
-        return pd.DataFrame(rows, columns=["clip", "oddity"])
+        return pd.DataFrame(rows, columns=["file", "oddity"])
 
     def _sports(self) -> list[str]:
         return sorted({clip.sport for clip in self.clips if clip.sport is not None})
 
 
-def take_stock(clips: Sequence[Clip], folder: Path) -> Inventory:
+def take_stock(clips: Sequence[Clip], folder: Path, videos: Sequence[VideoInfo] = ()) -> Inventory:
     """Look at every clip's file and compare it with the list.
 
     Args:
         clips: The list.
         folder: Of its `clips.json`.
+        videos: What the clips were cut from, where that is known.
     """
     found = {clip.clip_id: _oddities(clip, folder) for clip in clips}
-    return Inventory(tuple(clips), {clip_id: odd for clip_id, odd in found.items() if odd})
+    return Inventory(
+        clips=tuple(clips),
+        clip_to_oddities={clip_id: odd for clip_id, odd in found.items() if odd},
+        video_to_oddities={info.path.name: info.oddities for info in videos if info.oddities},
+    )
 
 
 def _oddities(clip: Clip, folder: Path) -> tuple[str, ...]:

@@ -1,0 +1,55 @@
+"""Saving: the old content or the new, never half of either."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workbench.saving import replacing, save_bytes, save_json, save_text
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+
+
+def test_a_failure_leaves_the_old_content_and_no_litter(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    save_text(path, "old")
+    with pytest.raises(KeyError), replacing(path) as part:  # noqa: PT012 - the block is the case
+        part.write_text("half")
+        raise KeyError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_folders_are_made_and_the_mode_is_the_usual_one(tmp_path: Path) -> None:
+    path = tmp_path / "b" / "c.bin"
+    save_bytes(path, b"\0")
+    usual = tmp_path / "usual"
+    usual.touch()
+    assert path.stat().st_mode == usual.stat().st_mode
+
+
+@given(content=json_values)
+def test_json_comes_back_as_it_was(
+    content: object, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("json") / "x.json"
+    save_json(path, content)
+    assert json.loads(path.read_text()) == content
+
+
+def test_numbers_that_json_lacks_are_refused_and_nothing_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    save_json(path, {"a": 1})
+    with pytest.raises(ValueError, match="nan"):
+        save_json(path, {"a": float("nan")})
+    assert json.loads(path.read_text()) == {"a": 1}
