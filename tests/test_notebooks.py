@@ -8,7 +8,7 @@ import pytest
 
 from workbench.parameters import read_parameters
 from workbench.pipeline import load_pipeline
-from workbench.plan import make_plan
+from workbench.running.plan import make_plan
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

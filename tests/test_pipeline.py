@@ -6,8 +6,8 @@ from notebooks_on_disk import write_notebook, write_pipeline
 
 from workbench.errors import PipelineError
 from workbench.pipeline import find_pipeline, load_pipeline
-from workbench.plan import Plan, make_plan
-from workbench.provenance import Digests, changes, imported_names, key_parts
+from workbench.running.plan import Plan, make_plan
+from workbench.running.provenance import Digests, changes, imported_names, key_parts
 
 
 @pytest.fixture

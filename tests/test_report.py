@@ -27,7 +27,7 @@ from workbench.metrics import (
     show_value,
 )
 from workbench.report import TEXT_LIMIT, inert_html, save_report, settle_text
-from workbench.runs import Cell, FailedCell, Run, load_runs
+from workbench.running.runs import Cell, FailedCell, Run, load_runs
 
 PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E"

@@ -15,11 +15,11 @@ import psutil
 import pytest
 from notebooks_on_disk import only_run, write_notebook, write_pipeline
 
-from workbench.execution import Limits
 from workbench.pipeline import load_pipeline
-from workbench.plan import make_plan
 from workbench.runner import Decision, Outcome, run_plan
-from workbench.runs import Run, load_run, load_runs
+from workbench.running.execution import Limits
+from workbench.running.plan import make_plan
+from workbench.running.runs import Run, load_run, load_runs
 
 COMMAND = [sys.executable, "-m", "workbench.cli"]
 
@@ -344,7 +344,7 @@ def test_the_engine_serves_plain_papermill_too(tmp_path: Path) -> None:
     import papermill
     from papermill.engines import papermill_engines
 
-    from workbench.engine import WorkbenchEngine
+    from workbench.running.engine import WorkbenchEngine
 
     papermill_engines.register("workbench", WorkbenchEngine)
     notebook = write_notebook(

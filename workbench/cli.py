@@ -126,7 +126,7 @@ def run(
     - `workbench run --pipeline my/pipeline.yaml --jobs 2`: your own notebooks
     """
     from workbench.pipeline import load_pipeline
-    from workbench.plan import make_plan
+    from workbench.running.plan import make_plan
 
     loaded = load_pipeline(_pipeline_path(pipeline))
     plan = make_plan(loaded, stages or [], profile, param or [], data, footage)
@@ -139,10 +139,10 @@ def run(
 
     from rich.console import Console
 
-    from workbench.execution import Limits
-    from workbench.progress import Progress
     from workbench.runner import Stopped, run_plan
-    from workbench.startup import skip_iri_grammar
+    from workbench.running.execution import Limits
+    from workbench.running.progress import Progress
+    from workbench.running.startup import skip_iri_grammar
 
     skip_iri_grammar()
     stop = threading.Event()
@@ -186,7 +186,7 @@ def list_stages(
 
     from workbench.pages import show_duration, show_time
     from workbench.pipeline import load_pipeline
-    from workbench.runs import load_runs
+    from workbench.running.runs import load_runs
 
     loaded = load_pipeline(_pipeline_path(pipeline))
     chosen = loaded.profile(profile)
@@ -233,8 +233,8 @@ def params(
     from workbench.pages import show_parameter
     from workbench.parameters import read_parameters
     from workbench.pipeline import load_pipeline
-    from workbench.plan import stage_values
-    from workbench.provenance import portable
+    from workbench.running.plan import stage_values
+    from workbench.running.provenance import portable
 
     loaded = load_pipeline(_pipeline_path(pipeline))
     chosen = loaded.profile(profile)
@@ -313,7 +313,7 @@ def _out(given: Path | None, pipeline: "Pipeline") -> Path:
 def _check_footage(folder: Path) -> None:
     """Refuse a folder without one video that can be read, before any stage starts."""
     from workbench.footage import probe
-    from workbench.provenance import files_in
+    from workbench.running.provenance import files_in
 
     files = files_in(folder)
     for path in files:
@@ -328,7 +328,7 @@ def _check_footage(folder: Path) -> None:
 
 def _print_paths(console: "Console", outcomes: "list[Outcome]", out: Path) -> None:
     from workbench.report_index import INDEX
-    from workbench.runs import REPORT
+    from workbench.running.runs import REPORT
 
     lines = [
         f"{outcome.stage}: {_near(outcome.run_dir / REPORT)}"

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from workbench.pipeline import Pipeline
-from workbench.provenance import find_lock
+from workbench.running.provenance import find_lock
 
 PACKAGES = {  # distribution → module
     "av": "av",

@@ -29,7 +29,7 @@ from workbench.pages import (
     show_time,
 )
 from workbench.parameters import INJECTED_TAG, TAG
-from workbench.runs import LOG, NOTEBOOK, REPORT, Run
+from workbench.running.runs import LOG, NOTEBOOK, REPORT, Run
 from workbench.saving import save_text
 
 TEXT_LIMIT = 200_000  # characters of text that one output may bring into the page

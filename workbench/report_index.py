@@ -10,7 +10,7 @@ from typing import Any
 from workbench.metrics import MetricError, load_metrics
 from workbench.pages import metric_rows, render, show_duration, show_parameter, show_time
 from workbench.pipeline import Pipeline
-from workbench.runs import REPORT, Run, load_runs
+from workbench.running.runs import REPORT, Run, load_runs
 from workbench.saving import save_text
 
 INDEX = "index.html"

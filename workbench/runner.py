@@ -18,18 +18,18 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from workbench.errors import PipelineError
-from workbench.execution import Event, Limits, execute
 from workbench.metrics import FILE_NAME as METRICS
-from workbench.plan import Plan, PlannedStage
-from workbench.provenance import (
+from workbench.running.execution import Event, Limits, execute
+from workbench.running.plan import Plan, PlannedStage
+from workbench.running.provenance import (
     Digests,
     KeyParts,
     changes,
     key_parts,
     portable,
 )
-from workbench.recording import Recorder, finish, new_record
-from workbench.runs import (
+from workbench.running.recording import Recorder, finish, new_record
+from workbench.running.runs import (
     LOG,
     NOTEBOOK,
     RECORD,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from workbench.labels.database import LabelStoreError
     from workbench.labels.history import Entry, Undoable
-    from workbench.labels.sources import Source
+    from workbench.labels.sources import Source, read_source
     from workbench.labels.store import LabelStore, open_store
     from workbench.labels.values import LabelError
 
@@ -22,6 +22,7 @@ __all__ = [
     "Source",
     "Undoable",
     "open_store",
+    "read_source",
 ]
 
 _HOME = {
@@ -32,6 +33,7 @@ _HOME = {
     "Source": "sources",
     "Undoable": "history",
     "open_store": "store",
+    "read_source": "sources",
 }
 
 

@@ -42,15 +42,18 @@ class Database:
     Args:
         url: `sqlite:///…`, `postgresql://…`, or the path of an SQLite file. Default: what the
             environment variable WORKBENCH_DB says, else `data/labels.sqlite` where one stands.
+        create: Whether an SQLite file that is absent is made.
 
     Raises:
         LabelError: If that is no such place.
     """
 
-    def __init__(self, url: str | Path | None = None) -> None:
+    def __init__(self, url: str | Path | None = None, *, create: bool = True) -> None:
         given = url if url is not None else os.environ.get(DATABASE_VARIABLE) or DEFAULT_PATH
         parsed = _parse_url(given)
         self.is_sqlite = parsed.drivername == "sqlite"
+        if self.is_sqlite:
+            _check_file(Path(parsed.database or ""), create)
         self._engine = _sqlite_engine(parsed) if self.is_sqlite else _postgresql_engine(parsed)
         self._writing = self._engine.execution_options(writes=True)
         # SQLite takes one writer at a time and lets the others sleep and try again, luck deciding
@@ -92,12 +95,14 @@ class Database:
         engine: Engine,
         turn: AbstractContextManager[Any],
     ) -> _Result:
+        deadline = time.monotonic() + WAIT_S
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with turn, engine.begin() as connection:
                     return work(connection)
             except exc.DBAPIError as error:
-                if attempt == ATTEMPTS or not _may_pass(error):
+                is_last = attempt == ATTEMPTS or time.monotonic() > deadline
+                if is_last or not _may_pass(error):
                     raise self._explain(error) from error
             except exc.TimeoutError as error:
                 raise self._explain(error) from error
@@ -124,23 +129,27 @@ def _parse_url(url: str | Path) -> URL:
         raise LabelError("the address of the label database cannot be read", _URL_FORMS) from None
     name = parsed.drivername.partition("+")[0]
     if name == "sqlite":
-        if parsed.database in (None, "", ":memory:"):
+        if not parsed.database or parsed.database == ":memory:":
             raise LabelError("a label database in memory forgets its labels", "name a file")
-        return parsed.set(drivername="sqlite")
+        return parsed.set(drivername="sqlite", database=str(Path(parsed.database).absolute()))
     if name in ("postgresql", "postgres"):
         return parsed.set(drivername="postgresql")
     raise LabelError(f"{name} is no database that labels are kept in", _URL_FORMS)
 
 
-def _sqlite_engine(url: URL) -> Engine:
-    assert url.database is not None
-    path = Path(url.database)
+def _check_file(path: Path, create: bool) -> None:
+    if not create and not path.is_file():
+        remedy = f"name the database by --db or {DATABASE_VARIABLE}"
+        raise LabelStoreError(f"there is no label database {path}", remedy)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LabelStoreError(
             f"{path.parent} cannot be made ({error.strerror})", "name another place for the labels"
         ) from None
+
+
+def _sqlite_engine(url: URL) -> Engine:
     engine = sa.create_engine(
         url,
         json_serializer=to_json,

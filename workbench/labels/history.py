@@ -133,9 +133,8 @@ class _Standing:
     def __init__(self, entries: Iterable[Entry]) -> None:
         self.labels: list[Entry] = []
         self.is_standing: dict[str, bool] = {}
-        self._chain: dict[
-            str, tuple[Entry, bool]
-        ] = {}  # entry → its label, and whether it keeps it
+        # every entry to the label at the end of its chain, and whether it keeps that
+        self._chain: dict[str, tuple[Entry, bool]] = {}
         for entry in entries:
             self.add(entry)
 

@@ -1,11 +1,12 @@
 """The videos that labels are about: what makes the frame numbers of a label mean something.
 
-The unit is one video, known by its content wherever it lies and whatever it is called. Reads no
-files: `workbench.footage` does that.
+The unit is one video, known by its content wherever it lies and whatever it is called. Looking into
+the file is left to `workbench.footage`.
 """
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 
 from workbench.labels.values import Kind, LabelError, Value, check_text
 
@@ -30,6 +31,30 @@ class Source:
     duration_s: float
 
 
+def read_source(path: Path | str) -> Source:
+    """Look into a video file for what labels need to know about it.
+
+    Raises:
+        FootageError: If it is no video that can be read.
+
+    Example:
+        >>> store.add_source(read_source("match.mp4"))  # doctest: +SKIP
+    """
+    from workbench.footage import probe
+    from workbench.footage.digest import content_digest
+
+    info = probe(path)
+    return Source(
+        source_id=content_digest(path),
+        name=info.path.name,
+        fps=info.fps,
+        frame_count=info.frame_count,
+        width=info.width,
+        height=info.height,
+        duration_s=info.duration_s,
+    )
+
+
 def check_source(source: Source) -> Source:
     """Return a source with its names composed.
 
@@ -37,7 +62,13 @@ def check_source(source: Source) -> Source:
         LabelError: If it is no video that plays.
     """
     counts = (source.frame_count, source.width, source.height)
-    if source.fps <= 0 or min(counts) <= 0 or not 0 < source.duration_s < float("inf"):
+    plays = (
+        all(isinstance(count, int) and 0 < count < 2**31 for count in counts)
+        and isinstance(source.duration_s, int | float)
+        and 0 < source.duration_s < float("inf")
+        and source.fps > 0
+    )
+    if not plays:
         raise LabelError(f"{source.name} has no frames, size or rate", "give a video that plays")
     return replace(
         source,

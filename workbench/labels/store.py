@@ -23,7 +23,7 @@ from workbench.labels.database import Database
 from workbench.labels.history import Entry, Undoable, check_entry, current, in_order, undoable
 from workbench.labels.schema import create_schema, entry_table, source_table
 from workbench.labels.sources import Source, check_frames, check_source
-from workbench.labels.values import LabelError, check_kind, check_text
+from workbench.labels.values import LabelError, check_kind, check_text, check_value
 
 
 class LabelStore:
@@ -99,7 +99,7 @@ class LabelStore:
             item_id=item_id,
             source_id=source_id,
             annotator=annotator,
-            value=None if value is None else dict(value),
+            value=None if value is None else check_value(kind, value),
             undoes=undoes,
             tool=tool,
             tool_version=__version__,
@@ -258,17 +258,18 @@ class LabelStore:
         return sqlite.insert(table) if self._database.is_sqlite else postgresql.insert(table)
 
 
-def open_store(url: str | Path | None = None) -> LabelStore:
+def open_store(url: str | Path | None = None, *, create: bool = True) -> LabelStore:
     """Open a label database, making it if need be.
 
     Args:
         url: `sqlite:///…`, `postgresql://…`, or the path of an SQLite file. Default: what the
             environment variable WORKBENCH_DB says, else `data/labels.sqlite` where one stands.
+        create: Whether an SQLite file that is absent is made.
 
     Raises:
         LabelError: If it cannot be opened.
     """
-    database = Database(url)
+    database = Database(url, create=create)
     try:
         return LabelStore(database)
     except BaseException:

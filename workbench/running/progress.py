@@ -18,10 +18,10 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from workbench.execution import Event
 from workbench.pages import show_duration
 from workbench.runner import Decision, Outcome
-from workbench.runs import REPORT, Run
+from workbench.running.execution import Event
+from workbench.running.runs import REPORT, Run
 
 _MARKS = {
     "ok": ("✓", "green"),

@@ -1,9 +1,9 @@
 """The papermill engine of the workbench, and the process that runs one notebook with it.
 
 `papermill --engine workbench in.ipynb out.ipynb` uses the engine alone. `workbench run` starts
-`python -m workbench.engine SPEC`, one process per run: it starts a kernel of this very interpreter,
-executes the notebook through papermill and writes one JSON line per event to a pipe. Whatever
-happens to it, the process that started it knows how far it came.
+`python -m workbench.running.engine SPEC`, one process per run: it starts a kernel of this very
+interpreter, executes the notebook through papermill and writes one JSON line per event to a pipe.
+Whatever happens to it, the process that started it knows how far it came.
 
 Does not import papermill at the top: papermill imports this module while it is being imported.
 """
@@ -22,7 +22,7 @@ from typing import Any
 
 import psutil
 
-from workbench.startup import skip_iri_grammar
+from workbench.running.startup import skip_iri_grammar
 
 SAMPLE_EVERY_S = 0.2
 # What the process that started this one sends to end it, and what the run then counts as.
@@ -58,7 +58,7 @@ class WorkbenchEngine:
         """
         from papermill.log import logger
 
-        from workbench.notebook_client import Client, Manager
+        from workbench.running.notebook_client import Client, Manager
 
         session: Session | None = options.get("session")
         manager = Manager(

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.parameters import read_notebook
-from workbench.plan import PlannedStage
+from workbench.running.plan import PlannedStage
 from workbench.saving import save_json
 
 PACKAGES = ("workbench", "annotation_tools")  # whose source is part of the key

@@ -25,9 +25,9 @@ from typing import Any
 import psutil
 
 from workbench.metrics import RUN_DIR_VARIABLE
-from workbench.runs import LOG, NOTEBOOK
+from workbench.running.runs import LOG, NOTEBOOK
 from workbench.saving import save_json
-
+ENGINE = "workbench.running.engine"  # the module that a run's process executes
 MARK_VARIABLE = "WORKBENCH_RUN_MARK"
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 GRACE_S = 8.0  # for the process to save the notebook after it was told to stop
@@ -81,7 +81,13 @@ def execute(
         with (run_dir / LOG).open("wb") as log:
             process = subprocess.Popen(
                 # -P: what notebooks leave in the folder must not pass for a module.
-                [sys.executable, "-P", "-m", "workbench.engine", str(private / "spec.json")],
+                [
+                    sys.executable,
+                    "-P",
+                    "-m",
+                    "workbench.running.engine",
+                    str(private / "spec.json"),
+                ],
                 cwd=run_dir,
                 env=_environment(notebook, run_dir, private, mark, limits.threads),
                 stdin=subprocess.PIPE,  # closed by our end, whatever ends us

@@ -10,11 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from workbench.execution import Event
 from workbench.parameters import read_notebook
-from workbench.plan import Plan, PlannedStage
-from workbench.provenance import Digests, KeyParts, files_in, fingerprint, portable
-from workbench.runs import Cell, FailedCell, Product, Run, now, this_process
+from workbench.running.execution import Event
+from workbench.running.plan import Plan, PlannedStage
+from workbench.running.provenance import Digests, KeyParts, files_in, fingerprint, portable
+from workbench.running.runs import Cell, FailedCell, Product, Run, now, this_process
 
 _EXCERPT_LINES = 12
 

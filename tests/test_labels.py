@@ -1,0 +1,358 @@
+"""The label database, on SQLite and on PostgreSQL alike."""
+
+import sqlite3
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from workbench import __version__
+from workbench.errors import WorkbenchError
+from workbench.labels import LabelError, LabelStoreError, open_store
+
+pytest_plugins = ["label_databases"]
+
+CUT = {
+    "start_frame": 10,
+    "end_frame": 40,
+    "start_pts": 5005,
+    "end_pts": 20020,
+    "name": "Freistoß <b>links</b> ⚽",
+    "sport": "soccer",
+}
+RATING, VERDICT = {"stars": 4}, {"verdict": "goal", "event_frame": 12}
+
+
+def rate(store, item_id="clip_1", stars=4, annotator="ann", tool="rater", **options):
+    value = {"stars": stars}
+    return store.append("rating", item_id, value, annotator=annotator, tool=tool, **options)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("cut", CUT),
+        ("cut", {**CUT, "start_pts": -512, "end_pts": 2**62, "sport": None}),
+        ("rating", RATING),
+        ("rating", {"unsure": True}),
+        ("rating", {"skipped": True}),
+        ("verdict", VERDICT),
+        ("verdict", {"verdict": "unsure", "event_frame": None}),
+        ("event", {"label": "PASS", "frame": 0}),
+    ],
+)
+def test_a_label_comes_back_as_it_was_said(match, database, kind, value):
+    with open_store(database) as store:
+        store.add_source(match)
+        before = datetime.now(UTC)
+        said = store.append(
+            kind, "item", value, annotator="José", tool="tool", source_id=match.source_id
+        )
+    with open_store(database) as store:
+        assert store.history() == [said]
+        assert store.current(kind) == {("José", "item"): said}
+        assert store.sources() == {match.source_id: match}
+    assert (said.value, said.kind, said.tool) == (value, kind, "tool")
+    assert (said.tool_version, said.source_id) == (__version__, match.source_id)
+    assert before <= said.created_at <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "problem"),
+    [
+        ("rating", {"stars": 6}, "stars is 6"),
+        ("rating", {"stars": 0}, "stars is 0"),
+        ("rating", {"stars": True}, "stars is True"),
+        ("rating", {"stars": 4.0}, "stars is 4.0"),
+        ("rating", {"stars": "4"}, "stars is '4'"),
+        ("rating", {"stars": 4, "unsure": True}, "says stars, unsure"),
+        ("rating", {"unsure": False}, "unsure is False"),
+        ("rating", {}, "says nothing"),
+        ("rating", [4], "is \\[4\\]"),
+        ("verdict", {"verdict": "maybe"}, "verdict is 'maybe'"),
+        ("verdict", {"verdict": ["goal"]}, "verdict is \\['goal'\\]"),
+        ("verdict", {"verdict": "goal", "event_frame": -1}, "event_frame is -1"),
+        ("verdict", {"verdict": "goal", "event_frame": 900}, "beyond the end of match.mp4"),
+        ("verdict", {"event_frame": 3}, "lacks verdict"),
+        ("verdict", {"verdict": "goal", "frame": 3}, "no field 'frame'"),
+        ("cut", {**CUT, "end_frame": 10}, "from frame 10 to 10 is empty"),
+        ("cut", {**CUT, "end_frame": 901}, "beyond the end"),
+        ("cut", {**CUT, "end_pts": 5005}, "is empty"),
+        ("cut", {**CUT, "end_pts": None}, "one of start_pts and end_pts"),
+        ("cut", {**CUT, "start_frame": 2**70, "end_frame": 2**71}, "start_frame"),
+        ("cut", {**CUT, "name": "  "}, "name of a cut is empty"),
+        ("cut", {**CUT, "name": "x" * 201}, "201 characters"),
+        ("cut", {**CUT, "name": "half \ud800"}, "holds the character"),
+        ("event", {"label": "nul\x00", "frame": 1}, "holds the character"),
+        ("event", {"label": "two\nlines", "frame": 1}, "holds the character"),
+        ("goal", VERDICT, "'goal' is no kind"),
+    ],
+)
+def test_what_is_no_label_is_refused_with_a_remedy(match, store, kind, value, problem):
+    store.add_source(match)
+    with pytest.raises(LabelError, match=problem) as caught:
+        store.append(kind, "i", value, annotator="ann", tool="t", source_id=match.source_id)
+    assert caught.value.remedy
+    assert store.history() == []
+
+
+def test_the_last_frames_of_a_video_can_be_labelled(match, store):
+    store.add_source(match)
+    options = {"annotator": "ann", "tool": "t", "source_id": match.source_id}
+    store.append("cut", "c", {**CUT, "end_frame": 900}, **options)
+    store.append("event", "e", {"label": "GOAL", "frame": 899}, **options)
+    assert len(store.history(source_id=match.source_id)) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"annotator": ""}, "annotator's name is empty"),
+        ({"annotator": None}, "annotator's name is None"),
+        ({"annotator": "a\x00"}, "holds the character"),
+        ({"source_id": "unheard"}, "video unheard is not known"),
+        ({"entry_id": "1"}, "no UUID"),
+        ({"undoes": str(uuid.uuid4())}, "an undo has a value"),
+        ({"tool": " "}, "tool's name is empty"),
+    ],
+)
+def test_a_label_without_who_or_where_is_refused(store, options, problem):
+    with pytest.raises(LabelError, match=problem):
+        rate(store, **options)
+    assert store.history() == []
+
+
+def test_sending_a_label_again_stores_it_once(store):
+    entry_id = str(uuid.uuid4())
+    first = rate(store, entry_id=entry_id)
+    rate(store, stars=2)
+    again = rate(store, entry_id=entry_id.upper())
+    assert again == first
+    assert len(store.history()) == 2
+    assert store.current("rating")["ann", "clip_1"].value == {"stars": 2}
+
+
+@pytest.mark.parametrize("change", [{"stars": 3}, {"annotator": "bob"}, {"item_id": "clip_2"}])
+def test_an_id_that_is_taken_never_swallows_another_label(store, change):
+    entry_id = str(uuid.uuid4())
+    rate(store, entry_id=entry_id)
+    with pytest.raises(LabelError, match="belongs to another label"):
+        rate(store, entry_id=entry_id, **change)
+
+
+def test_undo_redo_and_clearing_survive_a_restart(database):
+    def take_back(entry):
+        with open_store(database) as store:
+            return store.append(
+                "rating", "clip_1", None, annotator="ann", tool="rater", undoes=entry.entry_id
+            )
+
+    def standing():
+        with open_store(database) as store:
+            return {key[1]: entry.value for key, entry in store.current("rating").items()}
+
+    with open_store(database) as store:
+        rate(store, stars=3)
+        better = rate(store, stars=5)
+    undo = take_back(better)
+    assert standing() == {"clip_1": {"stars": 3}}
+    with open_store(database) as store:
+        assert [entry.value for entry in store.undoable("ann").done] == [{"stars": 3}]
+        assert store.undoable("ann").undone == [undo]
+    take_back(undo)
+    assert standing() == {"clip_1": {"stars": 5}}
+    with open_store(database) as store:
+        store.append("rating", "clip_1", None, annotator="ann", tool="rater")
+    assert standing() == {}
+    with open_store(database) as store:
+        assert len(store.history()) == 5
+
+
+def test_nobody_takes_back_what_another_said(store):
+    said = rate(store)
+    for annotator, item_id, entry_id in (
+        ("bob", "clip_1", said.entry_id),
+        ("ann", "clip_2", said.entry_id),
+        ("ann", "clip_1", str(uuid.uuid4())),
+    ):
+        with pytest.raises(LabelError):
+            store.append("rating", item_id, None, annotator=annotator, tool="t", undoes=entry_id)
+    assert store.current("rating") == {("ann", "clip_1"): said}
+
+
+def test_an_undo_belongs_to_the_video_of_what_it_takes_back(match, store):
+    store.add_source(match)
+    said = rate(store, source_id=match.source_id)
+    store.append("rating", "clip_1", None, annotator="ann", tool="t", undoes=said.entry_id)
+    assert store.current("rating", source_id=match.source_id) == {}
+
+
+def test_history_is_filtered_and_in_order(match, store):
+    store.add_source(match)
+    for stars, annotator, item in ((1, "ann", "a"), (2, "bob", "a"), (3, "ann", "b")):
+        rate(store, item, stars, annotator)
+    store.append("verdict", "a", VERDICT, annotator="ann", tool="t", source_id=match.source_id)
+
+    def stars(**filters):
+        return [entry.value["stars"] for entry in store.history("rating", **filters)]
+
+    assert stars() == [1, 2, 3]
+    assert stars(item_id="a") == [1, 2]
+    assert stars(annotator="ann") == [1, 3]
+    assert stars(source_id=match.source_id) == []
+    assert [entry.kind for entry in store.history(item_id="a")] == ["rating", "rating", "verdict"]
+    seqs = [entry.seq for entry in store.history()]
+    assert seqs == sorted(set(seqs))
+
+
+def test_a_name_typed_in_two_ways_is_one_annotator(store):
+    rate(store, stars=2, annotator="Jose\u0301 ")  # e and a combining accent
+    rate(store, stars=5, annotator="Jos\u00e9")
+    labels = store.current("rating", annotator="Jose\u0301")
+    assert [entry.value for entry in labels.values()] == [{"stars": 5}]
+
+
+def test_a_new_label_counts_even_if_the_clock_was_set_back(store):
+    ahead = rate(store, stars=1)
+    later = replace(
+        ahead,
+        entry_id=str(uuid.uuid4()),
+        value={"stars": 2},
+        created_at=datetime.now(UTC) + timedelta(days=400),
+    )
+    store.add_all([], [later])
+    newest = rate(store, stars=3)
+    assert newest.created_at > later.created_at
+    assert store.current("rating")["ann", "clip_1"] == newest
+
+
+def test_a_video_is_known_by_its_content(match, store):
+    store.add_source(match)
+    store.add_source(replace(match, name="renamed.mp4"))
+    assert store.sources()[match.source_id].name == "match.mp4"
+    with pytest.raises(LabelError, match="frame_count is 899, but was 900"):
+        store.add_source(replace(match, frame_count=899))
+    for nonsense in ({"fps": Fraction(0)}, {"width": 0}, {"duration_s": float("nan")}):
+        with pytest.raises(LabelError):
+            store.add_source(replace(match, source_id="x", **nonsense))
+
+
+def test_the_database_itself_keeps_what_was_said(database, store):
+    said = rate(store)
+    address = database.replace("postgresql://", "postgresql+psycopg://")
+    engine = sa.create_engine(address)
+    for change in ("UPDATE entries SET annotator = 'bob'", "DELETE FROM entries"):
+        with pytest.raises(sa.exc.DBAPIError, match="never changed"), engine.begin() as connection:
+            connection.exec_driver_sql(change)
+    engine.dispose()
+    assert store.history() == [said]
+
+
+def test_all_of_an_import_or_nothing(match, store):
+    good = rate(store)
+    new = replace(good, entry_id=str(uuid.uuid4()))
+    changed = replace(good, value={"stars": 1})
+    with pytest.raises(LabelError, match="belongs to another label"):
+        store.add_all([match], [new, changed])
+    assert store.history() == [good]
+    assert store.sources() == {}
+    assert store.add_all([match], [new, good]) == 1
+
+
+def test_a_database_of_a_newer_version_is_left_alone(database):
+    open_store(database).close()
+    engine = sa.create_engine(database.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO workbench_schema VALUES (2)")
+    engine.dispose()
+    with pytest.raises(LabelError, match="schema 2") as caught:
+        open_store(database)
+    assert caught.value.remedy == "update workbench"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite://",
+        "sqlite:///:memory:",
+        "mysql://host/labels",
+        "://",
+        "postgresql://nobody:secret@127.0.0.1:1/labels",
+    ],
+)
+def test_a_wrong_address_is_told_without_its_password(url):
+    with pytest.raises(WorkbenchError) as caught:
+        open_store(url)
+    assert "secret" not in str(caught.value)
+    assert caught.value.remedy
+
+
+def test_a_file_that_is_no_database_is_told(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("these are my notes\n" * 100)
+    with pytest.raises(LabelStoreError, match="not a database"):
+        open_store(path)
+    assert path.read_text().startswith("these are my notes")
+
+
+def test_without_create_nothing_is_made(tmp_path):
+    with pytest.raises(LabelStoreError, match="there is no label database"):
+        open_store(tmp_path / "typo.sqlite", create=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_default_place_is_the_environments_or_data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("WORKBENCH_DB", raising=False)
+    with open_store() as store:
+        rate(store)
+    assert (tmp_path / "data" / "labels.sqlite").is_file()
+    monkeypatch.setenv("WORKBENCH_DB", f"sqlite:///{tmp_path}/elsewhere.sqlite")
+    with open_store() as store:
+        assert store.history() == []
+    assert (tmp_path / "elsewhere.sqlite").is_file()
+
+
+def test_sqlite_keeps_no_write_ahead_log(tmp_path):
+    """A database that something else has switched to WAL goes back: WAL breaks on network homes."""
+    path = tmp_path / "labels.sqlite"
+    open_store(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    connection.close()
+    with open_store(path) as store:
+        rate(store)
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+    connection.close()
+
+
+def test_a_locked_file_is_told_and_the_label_can_be_sent_again(tmp_path, monkeypatch):
+    monkeypatch.setattr("workbench.labels.database.WAIT_S", 0.2)
+    path, entry_id = tmp_path / "labels.sqlite", str(uuid.uuid4())
+    with open_store(path) as store:
+        other = sqlite3.connect(path)
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(LabelStoreError, match="locked"):
+            rate(store, entry_id=entry_id)
+        other.rollback()
+        other.close()
+        rate(store, entry_id=entry_id)
+        assert len(store.history()) == 1
+
+
+def test_labels_go_on_after_the_server_has_dropped_the_connections(postgres):
+    url = postgres.new_database()
+    with open_store(url) as store:
+        rate(store, "clip_1")
+        with psycopg.connect(postgres.url("postgres"), autocommit=True) as admin:
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname LIKE 'labels_%'"
+            )
+        rate(store, "clip_2")
+        assert len(store.history()) == 2

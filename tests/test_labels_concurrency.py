@@ -1,0 +1,130 @@
+"""Many who label at once, and processes that die while they write: no label lost, none twice."""
+
+import json
+import os
+import random
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from textwrap import dedent
+
+import pytest
+import sqlalchemy as sa
+
+from workbench.labels import open_store
+
+pytest_plugins = ["label_databases"]
+
+ANNOTATORS, LABELS, PROCESSES = 50, 200, 5
+
+ANNOTATE = dedent("""
+    import json, random, sys, threading, uuid
+    from workbench.labels import open_store
+
+    url, first, count, labels = sys.argv[1], *map(int, sys.argv[2:])
+    store = open_store(url)
+    acknowledged, lock = [], threading.Lock()
+
+    def annotate(number):
+        rng = random.Random(number)
+        for item in range(labels):
+            said = dict(annotator=f"annotator {number}", tool="test", entry_id=str(uuid.uuid4()))
+            value = {"stars": rng.randint(1, 5)}
+            entry = store.append("rating", f"clip {item}", value, **said)
+            if rng.random() < 0.05:  # the answer was lost on the way: send it again
+                assert store.append("rating", f"clip {item}", value, **said) == entry
+            with lock:
+                acknowledged.append([entry.entry_id, number, item, value])
+
+    threads = [threading.Thread(target=annotate, args=[first + n]) for n in range(count)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    print(json.dumps(acknowledged))
+""")
+
+WRITE_UNTIL_KILLED = dedent("""
+    import os, sys, threading
+    from workbench.labels import open_store
+
+    store, round_number = open_store(sys.argv[1]), sys.argv[2]
+
+    def write(thread):
+        for item in range(1_000_000):
+            name = f"{thread} of round {round_number}"
+            entry = store.append("event", f"{item}", {"label": "PASS", "frame": item},
+                                 annotator=name, tool="test")
+            os.write(1, f"{entry.entry_id} {item}\\n".encode())
+
+    for thread in range(3):
+        threading.Thread(target=write, args=[thread]).start()
+""")
+
+
+def test_fifty_annotators_lose_nothing_and_store_nothing_twice(database):
+    open_store(database).close()
+    share = ANNOTATORS // PROCESSES
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", ANNOTATE, database, str(first), str(share), str(LABELS)],
+            stdout=subprocess.PIPE,
+        )
+        for first in range(0, ANNOTATORS, share)
+    ]
+    outputs = [process.communicate(timeout=280)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * PROCESSES
+    acknowledged = [row for output in outputs for row in json.loads(output)]
+    with open_store(database) as store:
+        history = store.history()
+        current = store.current("rating")
+    assert len(acknowledged) == len(history) == ANNOTATORS * LABELS
+    assert {row[0] for row in acknowledged} == {entry.entry_id for entry in history}
+    said = {(f"annotator {who}", f"clip {item}"): value for _, who, item, value in acknowledged}
+    assert {key: entry.value for key, entry in current.items()} == said
+    assert set(Counter(entry.annotator for entry in history).values()) == {LABELS}
+    # Each annotator's labels are in the order in which they were said.
+    for who in range(ANNOTATORS):
+        items = [entry.item_id for entry in history if entry.annotator == f"annotator {who}"]
+        assert items == [f"clip {item}" for item in range(LABELS)]
+
+
+def test_databases_are_made_once_by_many_openers(database):
+    opening = f"from workbench.labels import open_store; open_store({database!r}).close()"
+    processes = [subprocess.Popen([sys.executable, "-c", opening]) for _ in range(6)]
+    assert [process.wait(timeout=120) for process in processes] == [0] * 6
+    with open_store(database) as store:
+        assert store.history() == []
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_killed_writer_loses_no_acknowledged_label(database, seed):
+    rng, acknowledged = random.Random(seed), {}
+    open_store(database).close()
+    for round_number in range(4):
+        command = [sys.executable, "-c", WRITE_UNTIL_KILLED, database, str(round_number)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
+            assert writer.stdout is not None
+            select.select([writer.stdout], [], [], 60)
+            time.sleep(rng.uniform(0, 0.4))
+            writer.send_signal(signal.SIGKILL)
+            output = writer.stdout.read().decode()
+        assert writer.returncode == -signal.SIGKILL
+        lines = [line.split() for line in output.splitlines()]
+        acknowledged |= {entry_id: int(frame) for entry_id, frame in lines}
+        with open_store(database) as store:
+            history = store.history()
+        stored = {entry.entry_id: entry.value["frame"] for entry in history}
+        assert len(stored) == len(history)
+        assert acknowledged.items() <= stored.items()
+        # At most the label that each thread was about to hear of is there without having been
+        # acknowledged.
+        assert len(stored) <= len(acknowledged) + 3 * (round_number + 1)
+    assert len(acknowledged) >= 4
+    if database.startswith("sqlite"):
+        engine = sa.create_engine(database)
+        with engine.connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+        engine.dispose()
+        assert not os.path.exists(f"{engine.url.database}-journal")

@@ -1,0 +1,409 @@
+"""The clip rater, alone and in a live JupyterLab that a real browser shows."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from fractions import Fraction
+from pathlib import Path
+
+import nbformat
+import pytest
+from videos import make_video
+
+from annotation_tools.rater import ClipRater
+from annotation_tools.rater.jupyter_files import NotServedError, served_paths, server_root
+from annotation_tools.serving import ServingError
+from workbench.footage.clips import Clip, save_clips
+from workbench.labels import LabelError, open_store
+
+TOKEN = "a-token-for-this-test"
+STARS = (5, 4, 3, 2, 1)
+
+
+def make_clips(folder, count):
+    """Write `count` short clips and their list, each of 1 s with its own picture."""
+    (folder / "clips").mkdir(parents=True)
+    clips = []
+    for number in range(count):
+        name = f"clip_{number:02d}"
+        make_video(folder / "clips" / f"{name}.mp4", 25, size_wh=(320, 192), fps=Fraction(25))
+        clips.append(
+            Clip(
+                clip_id=name,
+                file=f"clips/{name}.mp4",
+                source=f"clips/{name}.mp4",
+                session="s0",
+                start_frame=0,
+                end_frame=25,
+                start_pts=0,
+                end_pts=25,
+                time_base=Fraction(1, 25),
+                fps=Fraction(25),
+                width=320,
+                height=192,
+                sport="soccer",
+            )
+        )
+    save_clips(folder, clips)
+    return clips
+
+
+def press(rater, item_id, value, entry_id):
+    """Let the widget hear what its page part sends; return what it answers."""
+    answers = []
+    rater.send = lambda answer, buffers=None: answers.append(answer)
+    rater._handle_custom_msg({"entry_id": entry_id, "item_id": item_id, "value": value}, buffers=[])
+    return answers[0]
+
+
+# ---- without a browser -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def rating(tmp_path):
+    """Make raters of the same clips and store, as often as a cell is run."""
+    clips = make_clips(tmp_path / "footage", 3)
+    store = open_store(tmp_path / "labels.sqlite")
+    yield lambda annotator="anna", **options: ClipRater(
+        clips, tmp_path / "footage", store, annotator, root_dir=tmp_path, **options
+    )
+    store.close()
+
+
+UUIDS = [f"00000000-0000-4000-8000-{number:012d}" for number in range(9)]
+
+
+def test_a_press_is_in_the_store_before_it_is_called_saved(rating, tmp_path):
+    answer = press(rating(), "clip_01", {"stars": 4}, UUIDS[0])
+    assert answer == {"entry_id": UUIDS[0], "problem": None}
+    with open_store(tmp_path / "labels.sqlite") as other:
+        assert other.current("rating")["anna", "clip_01"].value == {"stars": 4}
+
+
+def test_a_new_rater_shows_what_the_store_holds_and_only_ones_own(rating):
+    press(rating(), "clip_00", {"stars": 2}, UUIDS[0])
+    press(rating(), "clip_01", {"unsure": True}, UUIDS[1])
+    press(rating("ben"), "clip_02", {"stars": 5}, UUIDS[2])
+    assert rating().ratings == {"clip_00": {"stars": 2}, "clip_01": {"unsure": True}}
+    assert repr(rating()) == "2 of 3 clips rated by anna"
+
+
+def test_sending_a_press_again_stores_it_once(rating, tmp_path):
+    for _ in range(3):
+        press(rating(), "clip_00", {"stars": 2}, UUIDS[0])
+    with open_store(tmp_path / "labels.sqlite") as store:
+        assert len(store.history()) == 1
+
+
+def test_clearing_leaves_no_rating_but_keeps_the_history(rating, tmp_path):
+    rater = rating()
+    press(rater, "clip_00", {"stars": 2}, UUIDS[0])
+    press(rater, "clip_00", None, UUIDS[1])
+    assert rater.ratings == {}
+    with open_store(tmp_path / "labels.sqlite") as store:
+        assert [entry.value for entry in store.history()] == [{"stars": 2}, None]
+
+
+@pytest.mark.parametrize("value", [{"stars": 6}, {"stars": True}, {"stars": 1, "unsure": True}, {}])
+def test_what_is_no_rating_is_refused_with_the_reason(rating, value, tmp_path):
+    answer = press(rating(), "clip_00", value, UUIDS[0])
+    assert answer["entry_id"] == UUIDS[0]
+    assert answer["problem"]
+    with open_store(tmp_path / "labels.sqlite") as store:
+        assert store.history() == []
+
+
+def test_a_name_is_needed(rating):
+    with pytest.raises(LabelError, match="name"):
+        rating("  ")
+
+
+def test_keys_can_be_changed(rating, tmp_path):
+    own = tmp_path / "keys.json"
+    own.write_text('{"rater": {"unsure": ["x"]}}')
+    assert rating(keys=own).key_table["unsure"]["keys"] == ["x"]
+    own.write_text('{"rater": {"unsur": ["x"]}}')
+    with pytest.raises(ServingError, match="did you mean 'unsure'"):
+        rating(keys=own)
+
+
+@pytest.mark.parametrize(
+    ("file", "root", "expected"),
+    [
+        ("a/b/c.mp4", "a", "b/c.mp4"),
+        ("a/b c/é#?.mp4", "a", "b c/é#?.mp4"),
+        ("a/../a/c.mp4", "a", "c.mp4"),
+        ("link/c.mp4", ".", "link/c.mp4"),  # as written: the server follows links itself
+        ("link/c.mp4", "a", "c.mp4"),  # and where the link leads
+        ("a/b/c.mp4", "link", "b/c.mp4"),
+    ],
+)
+def test_paths_are_relative_to_the_root_of_the_server(tmp_path, file, root, expected):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    assert served_paths([tmp_path / file], (tmp_path / root).absolute()) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("file", "root", "remedy"),
+    [
+        ("clips/c.mp4", "notebooks", "--ServerApp.root_dir={tmp_path}$"),
+        ("notebooks/.cache/c.mp4", "notebooks", "no leading dot"),
+        ("clips/c.mp4", None, "open the notebook in JupyterLab"),
+    ],
+)
+def test_clips_that_are_not_served_say_what_to_do(tmp_path, file, root, remedy):
+    with pytest.raises(NotServedError, match=remedy.format(tmp_path=tmp_path)) as caught:
+        served_paths([tmp_path / file], root and tmp_path / root)
+    assert "\n" not in str(caught.value)
+
+
+def test_without_a_server_the_rater_is_there_and_says_why_it_shows_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("JPY_PARENT_PID", "1")
+    assert server_root() is None
+    clips = make_clips(tmp_path, 1)
+    with open_store(tmp_path / "labels.sqlite") as store:
+        rater = ClipRater(clips, tmp_path, store, "anna")
+        assert "no Jupyter server" in rater.obstacle
+        assert repr(rater).startswith("0 of 1 clips rated by anna")
+
+
+# ---- in JupyterLab ---------------------------------------------------------------------------
+
+CELL = """
+from pathlib import Path
+from annotation_tools.rater import ClipRater
+from workbench.footage.clips import load_clips
+from workbench.labels import open_store
+
+footage = Path({footage!r})
+ClipRater(load_clips(footage), footage, open_store(Path("labels.sqlite").absolute()), "anna")
+"""
+
+
+class Lab:
+    """A running JupyterLab and the folder it serves."""
+
+    def __init__(self, root: Path, port: int) -> None:
+        self.root, self.url = root, f"http://127.0.0.1:{port}"
+
+    def add_notebook(self, name: str, source: str) -> None:
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+        # Without it JupyterLab asks for a kernel first.
+        notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
+        nbformat.write(notebook, self.root / name)
+
+    def stored(self) -> dict[str, dict]:
+        with open_store(self.root / "labels.sqlite") as store:
+            current = store.current("rating", annotator="anna")
+        return {item: entry.value for (_, item), entry in current.items()}
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    base = tmp_path_factory.mktemp("lab")
+    root = base / "root with ünicode"
+    make_clips(root / "footage", 10)
+    make_clips(base / "elsewhere", 1)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [
+        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+        *(f"--port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}"),
+        *(f"--ServerApp.root_dir={root}", "--LabApp.news_url=None"),
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]
+    folders = {
+        name: str(base / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "HOME")
+    }
+    with (base / "lab.log").open("w") as log:
+        process = subprocess.Popen(
+            command, env=os.environ | folders, stdout=log, stderr=log, cwd=root
+        )
+    lab = Lab(root, port)
+    try:
+        wait_for_server(lab, process, base / "lab.log")
+        yield lab
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def wait_for_server(lab, process, log):
+    until = time.monotonic() + 90
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            urllib.request.urlopen(f"{lab.url}/api/status?token={TOKEN}", timeout=5).close()
+            return
+        except OSError:
+            time.sleep(0.3)
+    pytest.fail(f"JupyterLab did not start:\n{log.read_text()[-2000:]}")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright_api = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no browser: install Debian's chromium")
+    with playwright_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser):
+    context = browser.new_context(viewport={"width": 1280, "height": 720})
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    yield page
+    context.close()
+
+
+def open_notebook(page, lab, name):
+    page.goto(f"{lab.url}/lab/tree/{name}?reset&token={TOKEN}")
+    page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
+
+
+def run_cell(page):
+    page.locator(".jp-Notebook .jp-CodeCell .cm-content").first.click()
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector(".wb-rater")
+
+
+def on_clip(page, clip_id):
+    page.wait_for_selector(f'.wb-rater[data-clip="{clip_id}"]')
+
+
+def all_saved(page):
+    page.wait_for_selector('.wb-rater[data-unsaved="0"]')
+
+
+def restart_kernel(page):
+    page.get_by_role("menuitem", name="Kernel", exact=True).click()
+    page.get_by_role("menuitem", name="Restart Kernel…", exact=True).click()
+    page.get_by_role("button", name="Confirm Kernel Restart").click()
+    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
+
+
+def test_rating_ten_clips_with_the_keyboard_in_jupyterlab(lab, page):
+    lab.add_notebook("rate.ipynb", CELL.format(footage="footage"))
+    fetched, websocket_bytes = [], []
+    page.on("request", lambda request: fetched.append(request.url))
+    page.on(
+        "websocket",
+        lambda socket: socket.on("framereceived", lambda data: websocket_bytes.append(len(data))),
+    )
+    open_notebook(page, lab, "rate.ipynb")
+    run_cell(page)
+    on_clip(page, "clip_00")
+
+    # The video comes from /files/ and plays.
+    playing = "() => { const v = document.querySelector('.wb-video:not([hidden])');"
+    page.wait_for_function(playing + "return v.readyState >= 2 && v.videoWidth === 320; }")
+    assert any("/files/footage/clips/clip_00.mp4" in url for url in fetched)
+
+    page.locator(".wb-stage").click()
+    for stars in STARS:
+        page.keyboard.press(str(stars))
+    on_clip(page, "clip_05")
+
+    # Back twice and another mind: 0 clears, a number sets; then on from where one was.
+    page.keyboard.press("b")
+    page.keyboard.press("Backspace")
+    on_clip(page, "clip_03")
+    assert page.locator(".wb-star-button.wb-on").count() == 2
+    page.keyboard.press("0")
+    assert page.locator(".wb-star-button.wb-on").count() == 0
+    page.keyboard.press("4")
+    on_clip(page, "clip_04")
+    page.keyboard.press("0")
+    page.keyboard.press("ArrowRight")
+    on_clip(page, "clip_05")
+    page.keyboard.press("u")
+    page.keyboard.press("s")
+    page.keyboard.press("f")  # no key of the rater
+    on_clip(page, "clip_07")
+    page.keyboard.press("r")
+    all_saved(page)
+    expected = {
+        **{f"clip_0{place}": {"stars": stars} for place, stars in enumerate((5, 4, 3, 4))},
+        "clip_05": {"unsure": True},
+        "clip_06": {"skipped": True},
+    }
+    assert lab.stored() == expected
+    assert page.locator(".jp-Notebook .jp-Cell").count() == 1  # no key reached the notebook
+
+    restart_kernel(page)
+    page.locator(".wb-stage").click()
+    page.keyboard.press("3")  # into a kernel that does not know the widget: kept by the browser
+    page.wait_for_selector(".wb-saved.wb-warn")
+    assert "run this cell again" in page.locator(".wb-saved").inner_text()
+    assert lab.stored() == expected
+    run_cell(page)
+    page.wait_for_function("() => document.querySelectorAll('.wb-rater').length === 1")
+    all_saved(page)
+    expected["clip_07"] = {"stars": 3}
+    assert lab.stored() == expected
+    on_clip(page, "clip_04")  # the first without a rating
+    assert "7 of 10 rated" in page.locator(".wb-count").inner_text()
+
+    page.locator(".wb-stage").click()
+    for key, clip in (("2", "clip_08"), ("1", "clip_09"), ("5", "")):
+        page.keyboard.press(key)
+        on_clip(page, clip)
+    assert "All 10 rated" in page.locator(".wb-done").inner_text()
+    all_saved(page)
+    assert lab.stored() == expected | {
+        f"clip_0{place}": {"stars": stars} for place, stars in ((4, 2), (8, 1), (9, 5))
+    }
+    with open_store(lab.root / "labels.sqlite") as store:
+        entries = store.history()
+    assert len(entries) == len({entry.entry_id for entry in entries}) == 14
+    assert max(websocket_bytes) < 100_000  # no video passed through the kernel
+
+
+def test_clips_outside_the_served_folder_say_what_to_do(lab, page):
+    lab.add_notebook("outside.ipynb", CELL.format(footage="../elsewhere"))
+    open_notebook(page, lab, "outside.ipynb")
+    run_cell(page)
+    said = page.locator(".wb-cover").inner_text()
+    assert "lie outside" in said
+    assert f"jupyter lab --ServerApp.root_dir={lab.root.parent}" in said
+
+
+def test_a_clip_that_is_gone_says_so_and_can_be_skipped(lab, page):
+    folder = lab.root / "gone"
+    make_clips(folder, 2)
+    (folder / "clips" / "clip_00.mp4").unlink()
+    source = CELL.format(footage="gone").replace("labels.sqlite", "gone.sqlite")
+    lab.add_notebook("gone.ipynb", source)
+    open_notebook(page, lab, "gone.ipynb")
+    run_cell(page)
+    page.wait_for_selector(".wb-cover:not([hidden])")
+    assert "404" in page.locator(".wb-cover").inner_text()
+    page.locator(".wb-stage").click()
+    page.keyboard.press("s")
+    on_clip(page, "clip_01")
+    page.wait_for_selector(".wb-cover", state="hidden")
+
+
+def test_names_from_outside_are_shown_as_text(lab, page):
+    clips = make_clips(lab.root / "named", 1)
+    evil = "<img src=x onerror=document.title='owned'>"
+    save_clips(lab.root / "named", [Clip(**(vars(clips[0]) | {"sport": evil}))])
+    source = CELL.format(footage="named").replace('"anna"', json.dumps(evil))
+    lab.add_notebook("named.ipynb", source)
+    open_notebook(page, lab, "named.ipynb")
+    run_cell(page)
+    assert evil in page.locator(".wb-title").inner_text()
+    assert evil in page.locator(".wb-count").inner_text()
+    assert page.title() != "owned"

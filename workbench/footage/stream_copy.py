@@ -1,0 +1,259 @@
+"""Cutting clips out of a video without encoding: quick, lossless, and not exact to the frame.
+
+The unit is an interval of frames [start, end) in presentation order. A copy can only begin where
+the codec lets decoding begin, so it begins at the keyframe at or before `start`, and it says so:
+the real interval is returned, never hidden behind an edit list. `cut.cut_clip` is the exact one.
+"""
+
+from __future__ import annotations  # PyAV's Packet is generic to the type checker only
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import cast
+
+import av
+import numpy as np
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from workbench.errors import FootageError
+from workbench.footage.digest import content_digest
+from workbench.footage.frames import FrameRangeError
+from workbench.footage.packets import READ_ERRORS, PacketTable, open_video, read_packets
+from workbench.saving import replacing
+
+COPY_FORMAT = "workbench-copy/1"  # raise when the same copy would give another clip
+MP4_CODECS = ("h264", "hevc", "av1", "mpeg4", "vp9")
+MP4_SOUND = ("aac", "mp3", "ac3", "eac3", "opus", "alac", "flac")
+
+
+@dataclass(frozen=True)
+class CopiedClip:
+    """A clip as it became: which frames of the source it really holds."""
+
+    path: Path
+    start_frame: int  # at or before the one asked for
+    end_frame: int  # exclusive; at or after the one asked for
+    early_frames: int  # frames before the one asked for
+    late_frames: int  # frames after the last one asked for
+
+
+def copied_interval(path: Path | str, start: int, end: int) -> tuple[int, int]:
+    """The frames [start, end) that a stream copy of these would really hold.
+
+    Raises:
+        FootageError: If the file cannot be read, or its frames have no time stamps of their own.
+        FrameRangeError: If the interval is empty or lies outside the video.
+    """
+    table = read_packets(path)
+    first, last = _packets_of(table, start, end)
+    shown = table.index[first:last]
+    shown = shown[shown >= table.index[first]]
+    return int(shown.min()), int(shown.max()) + 1
+
+
+def copy_suffix(path: Path | str) -> str:
+    """The suffix of a file that can hold a copy of this video: .mp4 where MP4 can, else .mkv."""
+    table = read_packets(path)
+    codec = table.codec.split(" ")[0].lower()
+    if codec not in MP4_CODECS:
+        return ".mkv"
+    if not table.has_audio:
+        return ".mp4"
+    with open_video(Path(path)) as (container, _):
+        sound = container.streams.audio[0].codec_context.name
+    return ".mp4" if sound in MP4_SOUND else ".mkv"
+
+
+def copy_clip(path: Path | str, out: Path | str, start: int, end: int) -> CopiedClip:
+    """Copy frames [start, end), and what decoding them takes, into a file of their own.
+
+    Sound comes along where the container can hold it. The clip starts at time zero.
+
+    Args:
+        path: The video. It is never changed.
+        out: The clip; name it with `copy_suffix`. It appears whole or not at all.
+        start: First frame wanted, counted from 0 in presentation order.
+        end: The frame to stop before.
+
+    Returns:
+        What was written.
+
+    Raises:
+        FootageError: If the file cannot be read or the clip not be written.
+        FrameRangeError: If the interval is empty or lies outside the video.
+
+    Example:
+        >>> clip = copy_clip("match.mp4", "shot.mp4", 300, 420)  # doctest: +SKIP
+        >>> clip.start_frame, clip.end_frame, clip.early_frames
+        (250, 420, 50)
+    """
+    path, out = Path(path), Path(out)
+    table = read_packets(path)
+    first, last = _packets_of(table, start, end)
+    real_start, real_end = copied_interval(path, start, end)
+    try:
+        with replacing(out) as part, open_video(path) as (source, video):
+            options = {"movflags": "+faststart"} if out.suffix != ".mkv" else {}
+            with av.open(str(part), "w", options=options) as clip:
+                clip.metadata["comment"] = _recipe(path, start, end)
+                _copy(table, source, video, clip, first, last)
+    except (OSError, *READ_ERRORS) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise FootageError(
+            f"frames [{start}, {end}) of {path} cannot be copied to {out.name} ({why})",
+            "cut them exactly instead",
+        ) from error
+    written = read_packets(out).frame_count
+    if written != real_end - real_start:
+        out.unlink()
+        raise FootageError(
+            f"a copy of frames [{start}, {end}) of {path} holds {written} frames instead of"
+            f" {real_end - real_start}",
+            "cut them exactly instead",
+        )
+    return CopiedClip(out, real_start, real_end, start - real_start, real_end - end)
+
+
+def is_copy(path: Path | str, out: Path | str, start: int, end: int) -> bool:
+    """Whether `out` is what `copy_clip` with these arguments makes, so that it need not run again.
+
+    A source with other content, another interval, or a clip that does not hold all its frames, says
+    no.
+    """
+    try:
+        with open_video(Path(out)) as (container, _):
+            if container.metadata.get("comment", container.metadata.get("COMMENT")) != _recipe(
+                Path(path), start, end
+            ):
+                return False
+        real_start, real_end = copied_interval(path, start, end)
+        return read_packets(out).frame_count == real_end - real_start
+    except FootageError:
+        return False
+
+
+def _packets_of(table: PacketTable, start: int, end: int) -> tuple[int, int]:
+    """The packets [first, last), in decode order, that a copy takes.
+
+    From the keyframe before `start` on, until every frame before `end` is in, and then until no
+    frame is missing between those that came along because others lean on them.
+    """
+    if not 0 <= start < end <= table.frame_count:
+        raise FrameRangeError(
+            f"{table.path} has {table.frame_count} frames, no clip [{start}, {end})",
+            f"give 0 ≤ start < end ≤ {table.frame_count}",
+        )
+    if not table.is_timed:
+        raise FootageError(
+            f"{table.path} does not store when its frames are shown", "cut exactly instead"
+        )
+    first = int(table.entry[start])
+    position = np.empty(table.frame_count, dtype=np.int64)
+    shown = np.flatnonzero(table.index >= 0)
+    position[table.index[shown]] = shown
+    # The last packet that any frame up to here needs.
+    until = np.maximum.accumulate(position)
+    last, reach = 0, end
+    while True:
+        last = int(until[reach - 1]) + 1
+        brought = int(table.index[first:last].max()) + 1
+        if brought <= reach:
+            break
+        reach = brought
+    kept = table.rank[first:last] >= table.rank[first]
+    if (table.index[first:last][kept] < 0).any():
+        raise FootageError(
+            f"{table.path} hides frames (an edit list) that a copy would show",
+            "cut exactly instead",
+        )
+    return first, last
+
+
+def _copy(
+    table: PacketTable,
+    source: av.container.InputContainer,
+    video: VideoStream,
+    clip: OutputContainer,
+    first: int,
+    last: int,
+) -> None:
+    track = clip.add_stream_from_template(video)
+    sounds = [
+        (stream, clip.add_stream_from_template(stream))
+        for stream in source.streams.audio[:1]
+        if clip.format.name == "matroska" or stream.codec_context.name in MP4_SOUND
+    ]
+    sound_to_track: dict[AudioStream, AudioStream] = dict(sounds)
+    time_base = table.time_base
+    begin_pts = int(table.packet_pts[first])
+    kept = [place for place in range(first, last) if table.packet_pts[place] >= begin_pts]
+    # Left out are frames decoded after the keyframe but shown before it: they lean on what is gone.
+    pts_of = {place: int(table.packet_pts[place]) - begin_pts for place in kept}
+    dts_of = _decoding_times(pts_of)
+    end_pts = max(int(table.packet_pts[place]) for place in kept)
+    begin_s, end_s = begin_pts * time_base, end_pts * time_base + 1 / table.mean_rate
+    if first > 0:
+        source.seek(int(table.dts[first]), stream=video, backward=True)
+    reading = [video, *sound_to_track]
+    position: int | None = None if first > 0 else 0
+    is_done = False
+    for packet in source.demux(reading):
+        if not packet.size:
+            continue
+        if packet.stream is video:
+            if position is None:
+                position = table.locate(cast("Packet[VideoStream]", packet))
+                if position is None:
+                    continue
+            if position in pts_of:
+                packet.pts, packet.dts = pts_of[position], dts_of[position]
+                packet.stream = track
+                clip.mux(packet)
+            position += 1
+            is_done = position >= last
+        elif (
+            not _copy_sound(
+                cast("Packet[AudioStream]", packet), sound_to_track, clip, begin_s, end_s
+            )
+            and is_done
+        ):
+            return
+        if is_done and not sound_to_track:
+            return
+
+
+def _decoding_times(pts_of: dict[int, int]) -> dict[int, int]:
+    """When to decode each packet: in order, never after it is shown. Matroska does not say."""
+    growing = sorted(pts_of.values())
+    late = max(early - pts for early, pts in zip(growing, pts_of.values(), strict=True))
+    return {place: early - late for place, early in zip(pts_of, growing, strict=True)}
+
+
+def _copy_sound(
+    packet: Packet[AudioStream],
+    sound_to_track: dict[AudioStream, AudioStream],
+    clip: OutputContainer,
+    begin_s: Fraction,
+    end_s: Fraction,
+) -> bool:
+    """Copy one packet of sound if it belongs; return whether more may follow."""
+    if packet.pts is None or packet.time_base is None:
+        return True
+    time_s = packet.pts * packet.time_base
+    if time_s >= end_s:
+        return False
+    if time_s >= begin_s:
+        track = sound_to_track[packet.stream]
+        packet.pts -= round(begin_s / packet.time_base)
+        packet.dts = packet.pts
+        packet.stream = track
+        clip.mux(packet)
+    return True
+
+
+def _recipe(path: Path, start: int, end: int) -> str:
+    return f"{COPY_FORMAT} {content_digest(path)} [{start}, {end})"

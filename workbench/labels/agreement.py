@@ -1,0 +1,352 @@
+"""How far people agree: observed agreement, Cohen's kappa, Krippendorff's alpha, and on what not.
+
+The unit is one item judged by several annotators, some of whom may not have judged it. Knows
+ratings and verdicts; where an event lies in time is another question.
+
+Sources: Cohen (1960), "A coefficient of agreement for nominal scales"; Cohen (1968), "Weighted
+kappa"; Krippendorff (2011), "Computing Krippendorff's alpha-reliability", whose example the tests
+hold; alpha itself comes from the package `krippendorff`.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import Any, Literal
+
+import krippendorff
+import numpy as np
+import numpy.typing as npt
+
+from workbench.intervals import Floats, Interval, Statistic, Weights, bootstrap
+from workbench.labels.store import LabelStore
+from workbench.labels.values import MOST_STARS, LabelError, Value, check_kind
+
+Level = Literal["nominal", "ordinal", "interval"]
+KappaWeights = Literal["none", "linear", "quadratic"]
+
+RESAMPLES = 2_000  # alpha is computed anew for each
+UNSURE = "unsure"
+_SCALES: dict[str, tuple[str, ...]] = {
+    "rating": tuple(str(stars) for stars in range(1, MOST_STARS + 1)),
+    "verdict": ("no_goal", "goal"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Judgements:
+    """What every annotator said about every item, as codes: the place of the answer in a scale."""
+
+    kind: str
+    annotators: tuple[str, ...]
+    items: tuple[str, ...]
+    scale: tuple[str, ...]  # from worst to best; "unsure", where it counts, comes last
+    codes: Floats  # (annotators, items); NaN where nothing was said
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One coefficient over all annotators, or between two of them."""
+
+    name: str
+    unsure: str  # "a category" of its own, or "left out"
+    interval: Interval
+    annotators: tuple[str, ...] = ()  # the two that are compared; empty: all
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far the annotators of one kind of label agree."""
+
+    kind: str
+    annotators: tuple[str, ...]
+    items: int  # judged by anyone
+    shared: int  # judged by two or more
+    unsure: int  # judgements "unsure"
+    judgements: int  # all of them
+    overall: tuple[Measure, ...]
+    pairs: tuple[Measure, ...]  # Cohen's kappa of each two that share items
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures for JSON."""
+        row = asdict(self)
+        for part in ("overall", "pairs"):
+            measures: tuple[Measure, ...] = getattr(self, part)
+            row[part] = [
+                {**asdict(measure), "interval": measure.interval.to_dict()} for measure in measures
+            ]
+        return row
+
+
+def measure_agreement(
+    store: LabelStore,
+    kind: str,
+    *,
+    item_to_cluster: Mapping[str, Hashable] | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Agreement:
+    """Measure how far annotators agree in ratings or verdicts, with and without "unsure".
+
+    "Unsure" has no place between one star and five: where it counts as a category, the scale is
+    nominal. Skipped items were not judged.
+
+    Args:
+        store: The labels.
+        kind: "rating" or "verdict".
+        item_to_cluster: Items that resemble each other, say the session of a clip: intervals are
+            then drawn by whole clusters. Items that are not named stand alone.
+        resamples: Data sets drawn for the intervals.
+        seed: Of the draws.
+
+    Example:
+        >>> agreement = measure_agreement(store, "verdict")  # doctest: +SKIP
+        >>> print(agreement.overall[0].interval)
+        0.743 [0.401, 0.952] n=11
+    """
+    every = judgements(store, kind)
+    sure = judgements(store, kind, with_unsure=False)
+    settings: dict[str, Any] = {"resamples": resamples, "seed": seed}
+    named = item_to_cluster or {}
+    clusters = [named.get(item, ("item", item)) for item in every.items]
+    levels: tuple[Level, ...] = (
+        ("nominal", "ordinal", "interval") if kind == "rating" else ("nominal",)
+    )
+    overall = []
+    for judged, unsure in ((every, "a category"), (sure, "left out")):
+        observed = observed_agreement(judged.codes, clusters, **settings)
+        overall.append(Measure("observed agreement", unsure, observed))
+        for level in levels if judged is sure else levels[:1]:
+            alpha = krippendorff_alpha(judged.codes, level, clusters, **settings)
+            overall.append(Measure(f"Krippendorff's alpha, {level}", unsure, alpha))
+    pairs = []
+    for first, second in combinations(range(len(every.annotators)), 2):
+        names = every.annotators[first], every.annotators[second]
+        for judged, unsure in ((every, "a category"), (sure, "left out")):
+            weights: KappaWeights = "quadratic" if kind == "rating" and judged is sure else "none"
+            codes = judged.codes[[first, second]]
+            if np.isfinite(codes).all(axis=0).sum() == 0:
+                continue
+            name = "Cohen's kappa" if weights == "none" else f"Cohen's kappa, {weights} weights"
+            kappa = cohen_kappa(*codes, weights=weights, clusters=clusters, **settings)
+            pairs.append(Measure(name, unsure, kappa, names))
+    said = np.isfinite(every.codes)
+    return Agreement(
+        kind=kind,
+        annotators=every.annotators,
+        items=len(every.items),
+        shared=int((said.sum(axis=0) >= 2).sum()),
+        unsure=int((said & ~np.isfinite(sure.codes)).sum()),
+        judgements=int(said.sum()),
+        overall=tuple(overall),
+        pairs=tuple(pairs),
+    )
+
+
+def judgements(store: LabelStore, kind: str, *, with_unsure: bool = True) -> Judgements:
+    """Return the standing ratings or verdicts as a matrix of annotators and items.
+
+    Args:
+        store: The labels.
+        kind: "rating" or "verdict".
+        with_unsure: Whether "unsure" is a category, or as if nothing had been said.
+
+    Raises:
+        LabelError: If the kind has no scale to agree on.
+    """
+    if check_kind(kind) not in _SCALES:
+        problem = f"agreement in labels of the kind {kind} is not measured"
+        raise LabelError(problem, f"choose {' or '.join(_SCALES)}")
+    answers = {}
+    for (annotator, item_id), entry in store.current(kind).items():
+        answer = _answer(kind, entry.value or {})
+        if answer is not None:
+            answers[annotator, item_id] = answer
+    annotators = tuple(sorted({annotator for annotator, _ in answers}))
+    items = tuple(sorted({item_id for _, item_id in answers}))
+    scale = _SCALES[kind] + ((UNSURE,) if with_unsure else ())
+    annotator_to_row = {name: row for row, name in enumerate(annotators)}
+    item_to_column = {name: column for column, name in enumerate(items)}
+    codes = np.full((len(annotators), len(items)), np.nan)
+    for (annotator, item_id), answer in answers.items():
+        if answer in scale:
+            codes[annotator_to_row[annotator], item_to_column[item_id]] = scale.index(answer)
+    return Judgements(kind, annotators, items, scale, codes)
+
+
+def disagreements(store: LabelStore, kind: str) -> list[str]:
+    """Return the items that annotators disagree on, worst first: the queue for review.
+
+    An item counts by the mean distance of two of its judgements: 1 for goal against no goal and for
+    one star against five, in proportion between; half for unsure against anything.
+
+    Example:
+        >>> disagreements(store, "verdict")  # doctest: +SKIP
+        ['clip_031', 'clip_007']
+    """
+    judged = judgements(store, kind)
+    distances = _distances(len(_SCALES[kind]))
+    item_to_distance = {}
+    for item, codes in zip(judged.items, judged.codes.T, strict=True):
+        pairs = list(combinations(codes[np.isfinite(codes)].astype(int), 2))
+        distance = float(np.mean([distances[pair] for pair in pairs])) if pairs else 0.0
+        if distance > 0:
+            item_to_distance[item] = distance
+    return sorted(item_to_distance, key=lambda item: (-item_to_distance[item], item))
+
+
+def krippendorff_alpha(
+    codes: npt.ArrayLike,
+    level: Level,
+    clusters: Sequence[Hashable] | None = None,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Interval:
+    """Return Krippendorff's alpha of any number of annotators, with its bootstrap interval.
+
+    1 is perfect agreement, 0 what chance gives. Where there is nothing to tell apart, because all
+    say the same or no item is shared, alpha is undefined: NaN.
+
+    Args:
+        codes: Of each annotator for each item (annotators, items); NaN where nothing was said.
+        level: What distances between codes mean.
+        clusters: The cluster of each item; by default each is its own.
+        resamples: Data sets drawn for the interval.
+        seed: Of the draws.
+
+    Returns:
+        The interval; `n` counts the items that two or more annotators judged.
+
+    Example:
+        >>> a, b = [1, 2, 3, 3, 2, 1], [1, 2, 3, 3, 2, 2]
+        >>> round(krippendorff_alpha([a, b], "ordinal").value, 3)
+        0.869
+    """
+    codes = np.asarray(codes, dtype=float)
+    domain = np.unique(codes[np.isfinite(codes)])
+    counts = (codes.T[:, :, None] == domain).sum(axis=1)  # (items, values)
+
+    def alpha(weights: Weights) -> Floats:
+        return np.array([_alpha(np.repeat(kept, row, axis=0), domain, level) for row in weights])
+
+    shared = counts.sum(axis=1) >= 2
+    kept = counts[shared]
+    return _interval(alpha, shared, clusters, resamples, seed)
+
+
+def cohen_kappa(
+    first: npt.ArrayLike,
+    second: npt.ArrayLike,
+    *,
+    weights: KappaWeights = "none",
+    clusters: Sequence[Hashable] | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Interval:
+    """Return Cohen's kappa of two annotators, with its bootstrap interval.
+
+    Args:
+        first: Codes of one annotator (items,); NaN where nothing was said.
+        second: Codes of the other.
+        weights: "none" for names; "linear" or "quadratic" in the distance of codes for scales.
+        clusters: The cluster of each item; by default each is its own.
+        resamples: Data sets drawn for the interval.
+        seed: Of the draws.
+
+    Returns:
+        The interval; `n` counts the items that both judged. NaN where kappa is undefined: both
+        always say the same one thing, or share no item.
+
+    Example:
+        >>> round(cohen_kappa([1, 2, 3, 3, 2, 1], [1, 2, 3, 3, 2, 2], weights="quadratic").value, 3)
+        0.864
+    """
+    codes = np.array([first, second], dtype=float)
+    shared = np.isfinite(codes).all(axis=0)
+    domain, places = np.unique(codes[:, shared], return_inverse=True)
+    rows, columns = places.reshape(2, -1)
+    size = len(domain)
+    apart = np.abs(domain[:, None] - domain[None, :])
+    power = {"none": 0, "linear": 1, "quadratic": 2}[weights]
+    distances = np.where(apart > 0, apart**power, 0.0)
+    cells = np.eye(size * size)[rows * size + columns]  # (items, cells): where each item falls
+
+    def kappa(item_weights: Weights) -> Floats:
+        counts = (item_weights @ cells).reshape(-1, size, size)
+        chance = counts.sum(axis=2)[:, :, None] * counts.sum(axis=1)[:, None, :]
+        observed = (counts * distances).sum(axis=(1, 2))
+        expected = (chance * distances).sum(axis=(1, 2)) / item_weights.sum(axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(np.where(expected > 0, 1 - observed / expected, np.nan))
+
+    return _interval(kappa, shared, clusters, resamples, seed)
+
+
+def observed_agreement(
+    codes: npt.ArrayLike,
+    clusters: Sequence[Hashable] | None = None,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Interval:
+    """Return how often two judgements of an item are the same, not corrected for chance.
+
+    Args:
+        codes: Of each annotator for each item (annotators, items); NaN where nothing was said.
+        clusters: The cluster of each item; by default each is its own.
+        resamples: Data sets drawn for the interval.
+        seed: Of the draws.
+    """
+    codes = np.asarray(codes, dtype=float)
+    domain = np.unique(codes[np.isfinite(codes)])
+    counts = (codes.T[:, :, None] == domain).sum(axis=1)
+    shared = counts.sum(axis=1) >= 2
+    n = counts[shared].sum(axis=1)
+    same = (counts[shared] * (counts[shared] - 1)).sum(axis=1) / (n * (n - 1))
+
+    def share(weights: Weights) -> Floats:
+        return np.asarray(weights @ same / weights.sum(axis=1))
+
+    return _interval(share, shared, clusters, resamples, seed)
+
+
+def _alpha(counts: npt.NDArray[np.int_], domain: Floats, level: Level) -> float:
+    if np.count_nonzero(counts.sum(axis=0)) < 2:
+        return float("nan")  # nothing to tell apart
+    return float(
+        krippendorff.alpha(value_counts=counts, value_domain=domain, level_of_measurement=level)
+    )
+
+
+def _interval(
+    statistic: Statistic,
+    shared: npt.NDArray[np.bool_],
+    clusters: Sequence[Hashable] | None,
+    resamples: int,
+    seed: int,
+) -> Interval:
+    """Bootstrap over the items that are shared; without a value there is nothing to draw."""
+    names = clusters if clusters is not None else range(len(shared))
+    kept = [name for name, is_shared in zip(names, shared, strict=True) if is_shared]
+    nan = float("nan")
+    if not kept or np.isnan(statistic(np.ones((1, len(kept)), dtype=np.int64))[0]):
+        return Interval(nan, nan, nan, len(kept))
+    return bootstrap(statistic, kept, resamples=resamples, seed=seed)
+
+
+def _distances(steps: int) -> Floats:
+    """Distance of each two answers of a scale with "unsure" at its end."""
+    place = np.arange(steps) / (steps - 1)
+    distances = np.full((steps + 1, steps + 1), 0.5)
+    distances[:steps, :steps] = np.abs(place[:, None] - place[None, :])
+    distances[steps, steps] = 0
+    return distances
+
+
+def _answer(kind: str, value: Value) -> str | None:
+    """Return the place on the scale that a value names; None for a skipped item."""
+    if kind == "verdict":
+        return str(value["verdict"])
+    if "stars" in value:
+        return str(value["stars"])
+    return UNSURE if "unsure" in value else None

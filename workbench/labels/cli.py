@@ -1,0 +1,143 @@
+"""`workbench labels`: labels in and out as text, and how far people agree."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from workbench.labels.agreement import Agreement
+
+app = typer.Typer(
+    name="labels",
+    help="Export and import labels, or see how far people agree.",
+    no_args_is_help=True,
+)
+
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--db",
+        metavar="URL",
+        help="sqlite:///…, postgresql://…, or a file.  "
+        "[default: WORKBENCH_DB, else data/labels.sqlite]",
+        show_default=False,
+    ),
+]
+
+
+@app.command("export")
+def export_file(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The JSON file to write.")],
+    db: DatabaseOption = None,
+) -> None:
+    """Write all labels, their history and their videos to a text file that git can compare.
+
+    The same labels give the same bytes.
+
+    Example: workbench labels export labels.json
+    """
+    from workbench.labels.exchange import export_labels
+    from workbench.labels.store import open_store
+
+    with open_store(db, create=False) as store:
+        count = export_labels(store, file)
+    print(f"{_spell(count)} in {file}")
+
+
+@app.command("import")
+def import_files(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="JSON files.")],
+    db: DatabaseOption = None,
+    annotator: Annotated[
+        str | None,
+        typer.Option("--annotator", metavar="NAME", help="Who labelled, if the file cannot say."),
+    ] = None,
+    video: Annotated[
+        Path | None,
+        typer.Option("--video", metavar="FILE", help="What cuts are of, if the file cannot say."),
+    ] = None,
+) -> None:
+    """Take in labels: of our own export, or of other projects, which needs --annotator.
+
+    Of other projects: a list of cuts; an object from clip to stars; an object from clip to goal,
+    no_goal or unsure. Importing a file twice adds nothing.
+
+    Example: workbench labels import ratings.json --annotator ann
+    """
+    from workbench.labels.exchange import import_labels
+    from workbench.labels.foreign import import_foreign
+    from workbench.labels.store import open_store
+
+    with open_store(db) as store:
+        for file in files:
+            if annotator is None:
+                count = import_labels(store, file)
+            else:
+                count = import_foreign(store, file, annotator, video)
+            print(f"{_spell(count)} new from {file}")
+
+
+@app.command()
+def agreement(
+    kind: Annotated[str, typer.Option("--kind", help="rating or verdict.")] = "verdict",
+    db: DatabaseOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    seed: Annotated[int, typer.Option("--seed", metavar="S", help="Of the intervals.")] = 0,
+) -> None:
+    """Say how far annotators agree, with 95 % intervals, and on which items they do not.
+
+    Example: workbench labels agreement --kind rating
+    """
+    import json
+
+    from rich.console import Console
+
+    from workbench.labels.agreement import disagreements, measure_agreement
+    from workbench.labels.store import open_store
+
+    with open_store(db, create=False) as store:
+        measured = measure_agreement(store, kind, seed=seed)
+        queue = disagreements(store, kind)
+    if as_json:
+        print(json.dumps({**measured.to_dict(), "disagreements": queue}, indent=1))
+        return
+    console = Console(highlight=False, markup=False)
+    console.print(
+        f"{_spell(measured.judgements, kind)} of {len(measured.annotators)} annotators on "
+        f"{measured.items} items, {measured.shared} of them shared; {measured.unsure} unsure"
+    )
+    if not measured.shared:
+        console.print("no item was labelled by two: nothing to compare")
+        return
+    console.print(_measure_table(measured))
+    if queue:
+        shown = ", ".join(queue[:10]) + (" …" if len(queue) > 10 else "")
+        console.print(f"\n{len(queue)} items to review, worst first: {shown}", soft_wrap=True)
+
+
+def _measure_table(measured: "Agreement") -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("measure", "unsure is", "value", "95 % interval", "items"):
+        table.add_column(column)
+    for measure in (*measured.overall, *measured.pairs):
+        interval = measure.interval
+        is_known = interval.value == interval.value
+        who = f"{measure.name}: {' – '.join(measure.annotators)}"
+        table.add_row(
+            Text(who if measure.annotators else measure.name),
+            measure.unsure,
+            f"{interval.value:.3f}" if is_known else "undefined",
+            Text(f"[{interval.low:.3f}, {interval.high:.3f}]" if is_known else ""),
+            str(interval.n),
+        )
+    return table
+
+
+def _spell(count: int, kind: str = "label") -> str:
+    return f"{count} {kind}{'' if count == 1 else 's'}"
