@@ -55,7 +55,7 @@ class ClipRater(anywidget.AnyWidget):  # type: ignore[misc] # the package has no
     annotator = traitlets.Unicode().tag(sync=True)
     obstacle = traitlets.Unicode().tag(sync=True)  # why no video can be shown; empty if one can
     record = traitlets.Unicode().tag(sync=True)  # where unsaved presses belong, across restarts
-    keys = traitlets.Dict().tag(sync=True)
+    key_table = traitlets.Dict().tag(sync=True)
 
     def __init__(
         self,
@@ -77,14 +77,14 @@ class ClipRater(anywidget.AnyWidget):  # type: ignore[misc] # the package has no
         self._clip_ids = [clip.clip_id for clip in clips]
         super().__init__(
             clips=[
-                {"id": clip.clip_id, "file": path, "name": _caption(clip)}
+                {"id": clip.clip_id, "file": path}
                 for clip, path in zip(clips, served, strict=True)
             ],
             ratings=self._load(annotator),
             annotator=annotator,
             obstacle=obstacle,
             record=hashlib.sha256(f"{store.url}\n{annotator}".encode()).hexdigest()[:16],
-            keys=load_keys(_STATIC / "keys.json", keys, _TOOL),
+            key_table=load_keys(_STATIC / "keys.json", keys, _TOOL),
         )
         self.on_msg(self._on_press)
 
@@ -114,6 +114,3 @@ class ClipRater(anywidget.AnyWidget):  # type: ignore[misc] # the package has no
         said = f"{len(self.ratings)} of {len(self.clips)} clips rated by {self.annotator}"
         return f"{said} – {self.obstacle}" if self.obstacle else said
 
-
-def _caption(clip: Clip) -> str:
-    return " · ".join(part for part in (clip.clip_id, clip.sport) if part)

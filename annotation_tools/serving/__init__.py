@@ -8,10 +8,10 @@ run behind jupyter-server-proxy:
     static/…                    the tool's other files
     shared/player.js            `Player`: a <video> that knows which frame it shows
     shared/keys.js              `Keys`: bindings from JSON, help on `?`
-    shared/labels.js            `Labels`: append, undo, redo; a retry queue that outlives the page
+    shared/store.js             `Labels`: append, undo, redo; a retry queue that outlives the page
     shared/theme.css            the look: dark and light, focus visible, 390 to 1920 pixels wide
     media/{media_id}            the video file, with Range
-    api/session                 tool, version, annotator, kinds and extras: what the page starts from
+    api/session                 tool, version, annotator, kinds and what else the page needs
     api/keys                    the key table: the tool's defaults with the user's changes
     api/media                   the videos: [{media_id, name, size_bytes}]
     api/media/{media_id}/frames         size, rate and the time stamp of every frame, packed

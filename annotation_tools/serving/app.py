@@ -27,6 +27,7 @@ from annotation_tools.serving.problem import ServingError, refusal
 from annotation_tools.serving.ranges import OPEN_RANGE_BYTES, RangeResponse
 from workbench import __version__
 from workbench.errors import WorkbenchError
+from workbench.labels import LabelStoreError
 
 if TYPE_CHECKING:
     from workbench.labels import Entry, LabelStore
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SHARED = Path(__file__).parent / "static"
-UNREADABLE = 422
+UNREADABLE, TRY_AGAIN = 422, 503  # the page keeps a label that met 503 and sends it again
 
 Body = dict[str, Any]
 Handler = Callable[[Request], Awaitable[Response]]
@@ -234,7 +235,11 @@ def _check_label(body: Body, kinds: Sequence[str]) -> None:
 
 async def _explain(request: Request, error: Exception) -> Response:
     assert isinstance(error, WorkbenchError)
-    status = error.status if isinstance(error, ServingError) else UNREADABLE
+    status = UNREADABLE
+    if isinstance(error, ServingError):
+        status = error.status
+    elif isinstance(error, LabelStoreError):
+        status = TRY_AGAIN
     return refusal(status, error.problem, error.remedy)
 
 

@@ -86,6 +86,7 @@ class GuardMiddleware:
         self.tool = tool
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self.app(scope, receive, send)
@@ -161,8 +162,8 @@ class GuardMiddleware:
         if scope["path"] == "/" and "text/html" in Headers(scope=scope).get("accept", ""):
             return HTMLResponse(
                 "<!doctype html><meta charset='utf-8'><title>Workbench</title>"
-                "<h1>Open the whole address</h1><p>The terminal in which the tool was started shows "
-                "an address that ends in <code>?token=…</code>. Open that one.</p>",
+                "<h1>Open the whole address</h1><p>The terminal in which the tool was started "
+                "shows an address that ends in <code>?token=…</code>. Open that one.</p>",
                 401,
             )
         return refusal(401, "no valid token", "open the address that the server printed")

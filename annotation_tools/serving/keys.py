@@ -23,8 +23,8 @@ def load_keys(defaults: Path, changes: Path | None, tool: str) -> KeyTable:
     """Read a tool's key table and apply the user's changes to it.
 
     Args:
-        defaults: The tool's `keys.json`: `{action: {"keys", "help", "group"}}`, in the order that the
-            help shows.
+        defaults: The tool's `keys.json`: `{action: {"keys", "help", "group"}}`, in the order that
+            the help shows.
         changes: The user's file, `{tool: {action: [key, …]}}`; absent is fine.
         tool: The tool's name.
 

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 TABLE_FORMAT = "workbench-frame-times/1"  # raise when `_pack` would give another table
 WIDEST_IMAGE = 1280
 MEDIA_TYPES = {
-    **{suffix: "video/mp4" for suffix in (".mp4", ".m4v", ".mov")},
+    **dict.fromkeys((".mp4", ".m4v", ".mov"), "video/mp4"),
     **{".webm": "video/webm", ".mkv": "video/x-matroska", ".ogv": "video/ogg"},
 }
 
@@ -79,18 +79,19 @@ class MediaIndex:
         self._decoding = threading.Lock()
 
     @classmethod
-    def from_folder(cls, folder: Path, cache_dir: Path | None = None) -> MediaIndex:
-        """Index every video below a folder, hidden ones left out.
+    def from_folder(
+        cls, folder: Path, cache_dir: Path | None = None, leave_out: Path | None = None
+    ) -> MediaIndex:
+        """Index every video below a folder; hidden ones, and what is below `leave_out`, are not.
 
         Raises:
             ServingError: If the folder does not exist or holds no video.
         """
-        from workbench.footage.ingest import VIDEO_SUFFIXES
-        from workbench.provenance import files_in
+        from workbench.footage.ingest import find_videos
 
         if not folder.is_dir():
             raise ServingError(f"{folder} is not a folder", "give --footage a folder of videos")
-        files = [path for path in files_in(folder) if path.suffix.lower() in VIDEO_SUFFIXES]
+        files = find_videos(folder, leave_out)
         index = cls.from_files(files, folder, cache_dir)
         if not len(index):
             raise ServingError(

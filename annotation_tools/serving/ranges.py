@@ -9,6 +9,7 @@ it passes on the first byte, holds little. Knows nothing about who may read the 
 import os
 import re
 import secrets
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,7 @@ from starlette.types import Receive, Scope, Send
 
 OPEN_RANGE_BYTES = 4 << 20
 PIECE_BYTES = 512 << 10
+STRONG_DATE_S = 2
 MOST_RANGES = 32  # RFC 9110 §14.2 warns of requests for many; more are answered with the whole file
 
 
@@ -130,6 +132,7 @@ class RangeResponse(Response):
         self.open_bytes = open_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
         state = await anyio.to_thread.run_sync(_State.of, self.path)
         answer = self._answer(scope["method"], Headers(scope=scope), state)
         answer.headers["etag"] = state.etag
@@ -148,9 +151,7 @@ class RangeResponse(Response):
             try:
                 ranges = parse_ranges(headers["range"], state.size, self.open_bytes)
             except UnsatisfiableError:
-                return Response(
-                    status_code=416, headers={"content-range": f"bytes */{state.size}"}
-                )
+                return Response(status_code=416, headers={"content-range": f"bytes */{state.size}"})
         kind = str(self.media_type)
         if ranges is None:
             parts: list[bytes | range] = [range(state.size)]
@@ -225,8 +226,10 @@ def _range_applies(headers: Headers, state: _State) -> bool:
         return True
     if condition.startswith(('"', "W/")):
         return condition == state.etag
+    # A date is as good as a tag only if the file has had time to change after it (§8.8.2.2).
     stated = _date(condition)
-    return stated is not None and stated.timestamp() == state.modified_s
+    is_strong = state.modified_s + STRONG_DATE_S < time.time()
+    return stated is not None and stated.timestamp() == state.modified_s and is_strong
 
 
 def _lists(header: str, etag: str, *, weakly: bool) -> bool:

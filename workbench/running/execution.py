@@ -27,6 +27,7 @@ import psutil
 from workbench.metrics import RUN_DIR_VARIABLE
 from workbench.running.runs import LOG, NOTEBOOK
 from workbench.saving import save_json
+
 ENGINE = "workbench.running.engine"  # the module that a run's process executes
 MARK_VARIABLE = "WORKBENCH_RUN_MARK"
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")

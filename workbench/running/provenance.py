@@ -218,7 +218,7 @@ def fingerprint(root: Path) -> dict[str, Any]:
 
 def find_lock(root: Path) -> Path | None:
     """Return the lock of the project, else the one beside the package; None if there is neither."""
-    for folder in (root, Path(__file__).resolve().parent.parent):
+    for folder in (root, Path(__file__).resolve().parents[2]):
         if (folder / "requirements.lock").is_file():
             return folder / "requirements.lock"
     return None

@@ -144,14 +144,14 @@ class Rater {
     if (!clip) return;
     const before = this.ratings[clip.id];
     if (!value && !before) {
-      this.say(`${clip.name}: there is no rating to clear`);
+      this.say(`${clip.id}: there is no rating to clear`);
       return;
     }
     const press = { entry_id: newId(), item_id: clip.id, value };
     this.unsaved.add(press);
     this.keep(press);
     this.send(press);
-    this.say(value ? `${clip.name}  ${inWords(value)}` : `${clip.name}: rating cleared`);
+    this.say(value ? `${clip.id}  ${inWords(value)}` : `${clip.id}: rating cleared`);
     if (!value) {
       this.draw();
       return;
@@ -247,7 +247,7 @@ class Rater {
       : answer.ok
         ? "This browser cannot play it: the codec is not one of its own. Cut it anew as H.264."
         : `Jupyter answers ${answer.status} for ${file}. Make the clips anew, or skip with S.`;
-    this.block(`${this.clips[this.place]?.name ?? ""}: ${reason}`);
+    this.block(`${this.clips[this.place]?.id ?? ""}: ${reason}`);
   }
 
   block(text) {
@@ -258,7 +258,7 @@ class Rater {
   // ---- keys -----------------------------------------------------------------------------------
 
   bindKeys() {
-    const keys = this.model.get("keys");
+    const keys = this.model.get("key_table");
     this.actionOf = new Map();
     for (const [action, { keys: codes }] of Object.entries(keys))
       for (const code of codes) this.actionOf.set(code, action);
@@ -297,6 +297,11 @@ class Rater {
       for (const each of this.videos) each.muted = !each.muted;
       this.say(video.muted ? "sound off" : "sound on");
     }
+  }
+
+  takeKeys() {
+    this.host.focus({ preventScroll: true });
+    this.host.scrollIntoView({ block: "nearest" });
   }
 
   leave() {
@@ -343,7 +348,7 @@ class Rater {
     this.invite = element("div", "wb-invite", "Click here to rate with the keyboard");
     this.help = this.buildHelp();
     stage.append(this.done, this.cover, this.toast, this.invite, this.help);
-    stage.addEventListener("click", () => host.focus({ preventScroll: true }));
+    stage.addEventListener("click", () => this.takeKeys());
 
     host.append(head, stage, this.buildControls(), this.buildStrip());
     if (this.model.get("obstacle")) this.block(this.model.get("obstacle"));
@@ -352,7 +357,7 @@ class Rater {
 
   buildControls() {
     const controls = element("div", "wb-controls");
-    const keys = this.model.get("keys");
+    const keys = this.model.get("key_table");
     const button = (action, content, className) => {
       const node = element("button", `wb-button ${className}`, content);
       node.type = "button";
@@ -361,7 +366,7 @@ class Rater {
       node.append(element("kbd", "wb-key", keyName(keys[action].keys[0])));
       node.addEventListener("mousedown", (event) => event.preventDefault()); // focus stays on the host
       node.addEventListener("click", () => {
-        this.host.focus({ preventScroll: true });
+        this.takeKeys();
         this.act(action);
       });
       return node;
@@ -394,7 +399,7 @@ class Rater {
     const help = element("div", "wb-help");
     help.hidden = true;
     const list = element("dl", "wb-keys");
-    const all = Object.entries(this.model.get("keys"));
+    const all = Object.entries(this.model.get("key_table"));
     for (const [, { keys, help: text }] of all) {
       const row = element("div", "");
       const term = element("dt", "");
@@ -411,9 +416,9 @@ class Rater {
     this.strip = element("div", "wb-strip");
     this.marks = this.clips.map((clip, place) => {
       const mark = element("i", "wb-mark");
-      mark.title = clip.name;
+      mark.title = clip.id;
       mark.addEventListener("click", () => {
-        this.host.focus({ preventScroll: true });
+        this.takeKeys();
         this.go(place);
       });
       return mark;
@@ -428,7 +433,7 @@ class Rater {
     const rated = this.clips.filter((each) => this.ratings[each.id]).length;
     this.host.dataset.clip = clip?.id ?? "";
     this.host.dataset.rating = kindOf(value);
-    this.title.textContent = clip ? clip.name : this.clips.length ? "All shown" : "No clips";
+    this.title.textContent = clip ? clip.id : this.clips.length ? "All shown" : "No clips";
     this.count.textContent = [
       `${this.model.get("annotator")}: ${rated} of ${this.clips.length} rated`,
       this.timeLeft(this.clips.length - rated),
