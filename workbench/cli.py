@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from annotation_tools.cli import app as serve_app
 from workbench import __version__
 from workbench.errors import PipelineError, WorkbenchError
 from workbench.footage.cli import app as footage_app
+from workbench.labels.cli import app as labels_app
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -35,6 +37,8 @@ app = typer.Typer(
 )
 
 app.add_typer(footage_app)
+app.add_typer(labels_app)
+app.add_typer(serve_app)
 
 PipelineOption = Annotated[
     Path | None,
