@@ -381,3 +381,14 @@ def _wait_until(condition: Any, timeout_s: float = 60) -> None:
     while not condition():
         assert time.monotonic() < until, "waited in vain"
         time.sleep(0.1)
+
+
+def test_a_skipped_stage_is_forgotten_once_it_is_up_to_date(tmp_path: Path) -> None:
+    write_notebook(tmp_path / "a.ipynb", "assert n == 1", parameters="n: int = 1  # a number")
+    write_notebook(tmp_path / "b.ipynb", "print(1)")
+    stages = {"a": {"notebook": "a.ipynb"}, "b": {"notebook": "b.ipynb", "needs": ["a"]}}
+    write_pipeline(tmp_path, stages)
+    _run(tmp_path)
+    _run(tmp_path, "a.n=2")
+    _run(tmp_path)
+    assert [run.status for run in load_runs(tmp_path / "reports", "b")] == ["ok"]

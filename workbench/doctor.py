@@ -17,6 +17,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
+from packaging.requirements import Requirement
+
 from workbench.pipeline import Pipeline
 from workbench.running.provenance import find_lock
 
@@ -39,7 +41,7 @@ PACKAGES = {  # distribution → module
 }
 MIN_PYTHON = (3, 11)
 LOW_DISK_BYTES = 5_000_000_000
-_PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;\\]+)", re.M)
+_PIN = re.compile(r"^[A-Za-z0-9][^\\\n]*==[^\\\n]*", re.M)
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,11 @@ def _lock(root: Path) -> Iterator[Finding]:
         yield Finding("warn", "lock", said, "keep one beside pyproject.toml")
         return
     differing, same = defaultdict(list), 0
-    for name, pinned in _PIN.findall(lock.read_text(encoding="utf-8")):
+    for line in _PIN.findall(lock.read_text(encoding="utf-8")):
+        pin = Requirement(line.strip())
+        if pin.marker is not None and not pin.marker.evaluate():
+            continue  # for another Python or another system
+        name, pinned = pin.name, next(iter(pin.specifier)).version
         try:
             installed = metadata.version(name)
         except metadata.PackageNotFoundError:

@@ -134,6 +134,8 @@ def run_plan(
 
     def settle(outcome: Outcome) -> None:
         outcomes[outcome.stage] = outcome
+        if outcome.is_good:
+            _forget_skips(outcome.stage, plan.profile.name, out)
         watcher.finished(outcome)
 
     def collect(timeout_s: float | None) -> None:
@@ -234,6 +236,14 @@ def _skip(planned: PlannedStage, plan: Plan, out: Path, digests: Digests, failed
         record = replace(record, status="skipped", reason=reason, ended=record.started, parent=())
         save_run(decision.run_dir, record)
     return Outcome(planned.stage.name, "skipped", None, None)
+
+
+def _forget_skips(stage: str, profile: str, out: Path) -> None:
+    """Remove records that a stage was skipped, now that it is up to date."""
+    for path in (out / stage).glob(f"{profile}-*/{RECORD}"):
+        run = load_run(path.parent)
+        if run is not None and run.status == "skipped":
+            shutil.rmtree(path.parent)
 
 
 def _run_stage(
