@@ -349,10 +349,26 @@ def test_labels_go_on_after_the_server_has_dropped_the_connections(postgres):
     url = postgres.new_database()
     with open_store(url) as store:
         rate(store, "clip_1")
-        with psycopg.connect(postgres.url("postgres"), autocommit=True) as admin:
-            admin.execute(
+        with psycopg.connect(postgres.url, autocommit=True) as admin:
+            dropped = admin.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE datname LIKE 'labels_%'"
-            )
+                "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+            ).fetchall()
+        assert dropped
         rate(store, "clip_2")
         assert len(store.history()) == 2
+
+
+def test_who_may_only_read_can_read(postgres):
+    url, role = postgres.new_database(), f"reader_{uuid.uuid4().hex}"
+    schema = url.rpartition("%3D")[2]
+    with open_store(url) as store:
+        said = rate(store)
+    with psycopg.connect(postgres.url, autocommit=True) as admin:
+        admin.execute(f"CREATE ROLE {role} LOGIN")
+        admin.execute(f"GRANT USAGE ON SCHEMA {schema} TO {role}")
+        admin.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}")
+    with open_store(url.replace("postgres@", f"{role}@")) as store:
+        assert store.history() == [said]
+        with pytest.raises(LabelStoreError, match="permission denied"):
+            rate(store)

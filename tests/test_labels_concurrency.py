@@ -1,7 +1,6 @@
 """Many who label at once, and processes that die while they write: no label lost, none twice."""
 
 import json
-import os
 import random
 import select
 import signal
@@ -9,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
@@ -122,9 +122,12 @@ def test_a_killed_writer_loses_no_acknowledged_label(database, seed):
         # acknowledged.
         assert len(stored) <= len(acknowledged) + 3 * (round_number + 1)
     assert len(acknowledged) >= 4
+    with open_store(database) as store:
+        store.append("rating", "after all", {"stars": 5}, annotator="ann", tool="test")
+        assert len(store.history()) == len(stored) + 1
     if database.startswith("sqlite"):
         engine = sa.create_engine(database)
         with engine.connect() as connection:
             assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
         engine.dispose()
-        assert not os.path.exists(f"{engine.url.database}-journal")
+        assert not Path(f"{engine.url.database}-journal").exists()

@@ -36,7 +36,7 @@ SECURITY_HEADERS = {
 # Leaves the address with the token behind without a redirect: a redirect would still count as
 # coming from whatever site the link stood on, and the browser would hold the cookie back.
 ENTRANCE = (
-    '<!doctype html><meta charset="utf-8"><title>Workbench</title>'
+    '<!doctype html><meta charset="utf-8"><title>Workbench</title><link rel="icon" href="data:,">'
     '<meta http-equiv="refresh" content="0;url=./"><p><a href="./">Go on</a></p>'
 )
 

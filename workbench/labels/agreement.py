@@ -17,7 +17,7 @@ import krippendorff
 import numpy as np
 import numpy.typing as npt
 
-from workbench.intervals import Floats, Interval, Statistic, Weights, bootstrap
+from workbench.intervals import Floats, Interval, Statistic, Weights, bootstrap, wilson
 from workbench.labels.store import LabelStore
 from workbench.labels.values import MOST_STARS, LabelError, Value, check_kind
 
@@ -231,7 +231,9 @@ def krippendorff_alpha(
 
     shared = counts.sum(axis=1) >= 2
     kept = counts[shared]
-    return _interval(alpha, shared, clusters, resamples, seed)
+    totals = kept.sum(axis=0)
+    apart = 1 - (totals * (totals - 1)).sum() / max(totals.sum() * (totals.sum() - 1), 1)
+    return _interval(alpha, float(apart), shared, clusters, resamples, seed)
 
 
 def cohen_kappa(
@@ -279,7 +281,8 @@ def cohen_kappa(
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(np.where(expected > 0, 1 - observed / expected, np.nan))
 
-    return _interval(kappa, shared, clusters, resamples, seed)
+    shares = np.eye(size)[places.reshape(2, -1)].sum(axis=1) / max(shared.sum(), 1)
+    return _interval(kappa, float(1 - shares[0] @ shares[1]), shared, clusters, resamples, seed)
 
 
 def observed_agreement(
@@ -307,7 +310,7 @@ def observed_agreement(
     def share(weights: Weights) -> Floats:
         return np.asarray(weights @ same / weights.sum(axis=1))
 
-    return _interval(share, shared, clusters, resamples, seed)
+    return _interval(share, 1.0, shared, clusters, resamples, seed)
 
 
 def _alpha(counts: npt.NDArray[np.int_], domain: Floats, level: Level) -> float:
@@ -320,17 +323,34 @@ def _alpha(counts: npt.NDArray[np.int_], domain: Floats, level: Level) -> float:
 
 def _interval(
     statistic: Statistic,
+    apart: float,
     shared: npt.NDArray[np.bool_],
     clusters: Sequence[Hashable] | None,
     resamples: int,
     seed: int,
 ) -> Interval:
-    """Bootstrap over the items that are shared; without a value there is nothing to draw."""
+    """Bootstrap over the items that are shared; without a value there is nothing to draw.
+
+    Perfect agreement has nothing to draw either: resamples of it are perfect too. Its lower end is
+    then that of the share of agreeing clusters (Wilson), corrected for chance as the value is.
+
+    Args:
+        statistic: The coefficient.
+        apart: Probability that two judgements differ by chance; 1 where chance is not corrected.
+        shared: Which items count.
+        clusters: The cluster of each item, shared or not.
+        resamples: Data sets drawn.
+        seed: Of the draws.
+    """
     names = clusters if clusters is not None else range(len(shared))
     kept = [name for name, is_shared in zip(names, shared, strict=True) if is_shared]
-    nan = float("nan")
-    if not kept or np.isnan(statistic(np.ones((1, len(kept)), dtype=np.int64))[0]):
-        return Interval(nan, nan, nan, len(kept))
+    value = float(statistic(np.ones((1, len(kept)), dtype=np.int64))[0]) if kept else float("nan")
+    if np.isnan(value):
+        return Interval(value, value, value, len(kept))
+    if value == 1:
+        count = len(set(kept))
+        low = 1 - (1 - wilson(count, count).low) / apart
+        return Interval(1.0, max(low, -1.0), 1.0, len(kept))
     return bootstrap(statistic, kept, resamples=resamples, seed=seed)
 
 

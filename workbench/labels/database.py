@@ -8,7 +8,6 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -56,11 +55,7 @@ class Database:
             _check_file(Path(parsed.database or ""), create)
         self._engine = _sqlite_engine(parsed) if self.is_sqlite else _postgresql_engine(parsed)
         self._writing = self._engine.execution_options(writes=True)
-        # SQLite takes one writer at a time and lets the others sleep and try again, luck deciding
-        # who is next; within a process a lock hands on at once.
-        self._turn: AbstractContextManager[Any] = (
-            threading.Lock() if self.is_sqlite else nullcontext()
-        )
+        self._lock = threading.Lock()
 
     @property
     def url(self) -> str:
@@ -73,7 +68,7 @@ class Database:
         Raises:
             LabelStoreError: If the database cannot be used now.
         """
-        return self._attempt(work, self._engine, nullcontext())
+        return self._attempt(work, self._engine)
 
     def write(self, work: Callable[[Connection], _Result]) -> _Result:
         """Do `work` in one transaction; what it has written is on the disk when this returns.
@@ -83,22 +78,27 @@ class Database:
         Raises:
             LabelStoreError: If the database cannot be used now.
         """
-        return self._attempt(work, self._writing, self._turn)
+        if not self.is_sqlite:
+            return self._attempt(work, self._writing)
+        # SQLite takes one writer at a time and lets the others sleep and try again, luck deciding
+        # who is next; within a process a lock hands on at once.
+        if not self._lock.acquire(timeout=WAIT_S):
+            problem = f"the label database {self.url} has been busy for {WAIT_S:.0f} s"
+            raise LabelStoreError(problem, "see which program holds it, then try again")
+        try:
+            return self._attempt(work, self._writing)
+        finally:
+            self._lock.release()
 
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
 
-    def _attempt(
-        self,
-        work: Callable[[Connection], _Result],
-        engine: Engine,
-        turn: AbstractContextManager[Any],
-    ) -> _Result:
+    def _attempt(self, work: Callable[[Connection], _Result], engine: Engine) -> _Result:
         deadline = time.monotonic() + WAIT_S
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                with turn, engine.begin() as connection:
+                with engine.begin() as connection:
                     return work(connection)
             except exc.DBAPIError as error:
                 is_last = attempt == ATTEMPTS or time.monotonic() > deadline

@@ -94,7 +94,11 @@ def _draw_measures(
     ax.set_yticks(range(len(measures)), [_name(measure) for measure in measures])
     ax.set_ylim(len(measures) - 0.5, -0.5)
     left = min([0.0, *(m.interval.low for m in measures if not np.isnan(m.interval.low))])
-    ax.set(xlim=(left - 0.05, 1.05), xlabel="0 is chance, 1 is perfect; 95 % interval", title=title)
+    ax.set(
+        xlim=(left - 0.05, 1.05),
+        xlabel="95 % interval; 1 is perfect, and 0 of alpha and kappa is chance",
+        title=title,
+    )
     ax.grid(axis="x", color="#DDDDDD", linewidth=0.6)
     ax.set_axisbelow(True)
     if any(measure.unsure != "left out" for measure in measures):

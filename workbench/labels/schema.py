@@ -97,27 +97,36 @@ _KEEP_ENTRIES = {
 }
 
 
+def has_schema(connection: Connection) -> bool:
+    """Return whether the tables are there.
+
+    Raises:
+        LabelError: If the database was made by a newer version.
+    """
+    if not sa.inspect(connection).has_table(schema_table.name):
+        return False
+    version = connection.scalar(sa.select(sa.func.max(schema_table.c.version)))
+    if version != SCHEMA_VERSION:
+        problem = f"the label database has schema {version}, this workbench knows {SCHEMA_VERSION}"
+        raise LabelError(problem, "update workbench")
+    return True
+
+
 def create_schema(connection: Connection) -> None:
     """Create the tables where they are absent; of several that try at once, one does it.
 
     Args:
         connection: In a transaction that has taken SQLite's write lock.
-
-    Raises:
-        LabelError: If the database was made by a newer version.
     """
     dialect = connection.dialect.name
     if dialect == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
-    if not sa.inspect(connection).has_table(schema_table.name):
-        metadata.create_all(connection)
-        for statement in _KEEP_ENTRIES[dialect]:
-            connection.exec_driver_sql(statement)
-        connection.execute(schema_table.insert().values(version=SCHEMA_VERSION))
-    version = connection.scalar(sa.select(sa.func.max(schema_table.c.version)))
-    if version != SCHEMA_VERSION:
-        problem = f"the label database has schema {version}, this workbench knows {SCHEMA_VERSION}"
-        raise LabelError(problem, "update workbench")
+    if has_schema(connection):
+        return
+    metadata.create_all(connection)
+    for statement in _KEEP_ENTRIES[dialect]:
+        connection.exec_driver_sql(statement)
+    connection.execute(schema_table.insert().values(version=SCHEMA_VERSION))
 
 
 def to_json(value: Any) -> str:

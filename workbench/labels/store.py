@@ -21,7 +21,7 @@ from sqlalchemy.engine import Connection, RowMapping
 from workbench import __version__
 from workbench.labels.database import Database
 from workbench.labels.history import Entry, Undoable, check_entry, current, in_order, undoable
-from workbench.labels.schema import create_schema, entry_table, source_table
+from workbench.labels.schema import create_schema, entry_table, has_schema, source_table
 from workbench.labels.sources import Source, check_frames, check_source
 from workbench.labels.values import LabelError, check_kind, check_text, check_value
 
@@ -40,7 +40,8 @@ class LabelStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._database.write(create_schema)
+        if not database.read(has_schema):  # whoever may only read can open it too
+            database.write(create_schema)
 
     @property
     def url(self) -> str:

@@ -157,9 +157,7 @@ class Rater {
       return;
     }
     this.pressTimes.push(performance.now());
-    // Having gone back to change one rating, one goes on from there, not to the far end.
-    const goesOn = before && this.place + 1 < this.clips.length;
-    this.go(goesOn ? this.place + 1 : (this.nextUnrated(this.place) ?? this.clips.length));
+    this.go(this.nextUnrated(this.place) ?? this.place + 1);
   }
 
   send(press) {

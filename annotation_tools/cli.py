@@ -1,0 +1,207 @@
+"""`workbench serve`: the browser tools, each at one address with a token.
+
+Thin: reads options and starts a server; what a tool needs is imported when it is started.
+"""
+
+import getpass
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from annotation_tools.serving import MediaIndex
+    from annotation_tools.serving.server import MakeApp
+    from workbench.labels import LabelStore
+
+CLIPPER_PORT, GOALS_PORT = 8801, 8802
+DEFAULT_FOOTAGE = Path("data/raw")
+# Written for jupyter-server-proxy, which starts the tools without options.
+FOOTAGE_VARIABLE, ANNOTATOR_VARIABLE = "WORKBENCH_FOOTAGE", "WORKBENCH_ANNOTATOR"
+
+app = typer.Typer(
+    name="serve",
+    help="Open a browser tool: cut clips, or label goals.",
+    no_args_is_help=True,
+)
+
+FootageOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--footage",
+        metavar="DIR",
+        envvar=FOOTAGE_VARIABLE,
+        help="The videos.  [default: data/raw]",
+        show_default=False,
+    ),
+]
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--db", metavar="URL", help="The label database.  [default: $WORKBENCH_DB or SQLite]"
+    ),
+]
+AnnotatorOption = Annotated[
+    str | None,
+    typer.Option(
+        "--annotator",
+        metavar="NAME",
+        envvar=ANNOTATOR_VARIABLE,
+        help="Who labels.  [default: your login name]",
+        show_default=False,
+    ),
+]
+PortOption = Annotated[
+    int | None,
+    typer.Option("--port", metavar="N", min=0, max=65_535, help="Fail if this port is taken."),
+]
+HostOption = Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Where to listen.")]
+RemoteOption = Annotated[
+    bool, typer.Option("--allow-remote", help="Let other computers in. Not encrypted.")
+]
+AllowHostOption = Annotated[
+    list[str] | None,
+    typer.Option("--allow-host", metavar="NAME", help="Answer to this name, too. Repeatable."),
+]
+BrowserOption = Annotated[
+    bool, typer.Option("--browser/--no-browser", help="Open the address in a browser.")
+]
+KeysOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--keys",
+        metavar="FILE",
+        help="Your own keys, as JSON.  [default: ~/.config/workbench/keys.json]",
+        show_default=False,
+    ),
+]
+CacheOption = Annotated[
+    Path, typer.Option("--cache", metavar="DIR", help="Thumbnails and timelines.")
+]
+SocketOption = Annotated[
+    Path | None, typer.Option("--socket", metavar="FILE", hidden=True, help="For Jupyter.")
+]
+
+
+@app.command()
+def clipper(
+    footage: FootageOption = None,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Exported clips and clips.json.")
+    ] = Path("data/clips"),
+    db: DatabaseOption = None,
+    annotator: AnnotatorOption = None,
+    port: PortOption = None,
+    host: HostOption = "127.0.0.1",
+    allow_remote: RemoteOption = False,
+    allow_host: AllowHostOption = None,
+    browser: BrowserOption = True,
+    keys: KeysOption = None,
+    cache: CacheOption = Path("data/cache/serving"),
+    unix_socket: SocketOption = None,
+) -> None:
+    """Cut clips out of long videos, to the frame.
+
+    Every cut is in the label database the moment it is made; exporting writes DIR/clips/*.mp4 and
+    DIR/clips.json.
+
+    Example: workbench serve clipper --footage ~/matches --out data/clips
+    """
+    from annotation_tools.clipper import make_clipper
+
+    media, store = _open(footage, db, cache, leave_out=out)
+    make: MakeApp = lambda guard: make_clipper(  # noqa: E731
+        media=media,
+        store=store,
+        guard=guard,
+        out_dir=out,
+        annotator=annotator or _login(),
+        keys=_keys(keys),
+    )
+    _serve(make, CLIPPER_PORT, port, host, allow_remote, allow_host, browser, unix_socket)
+
+
+@app.command()
+def goals(
+    footage: FootageOption = None,
+    db: DatabaseOption = None,
+    annotator: AnnotatorOption = None,
+    port: PortOption = None,
+    host: HostOption = "127.0.0.1",
+    allow_remote: RemoteOption = False,
+    allow_host: AllowHostOption = None,
+    browser: BrowserOption = True,
+    keys: KeysOption = None,
+    cache: CacheOption = Path("data/cache/serving"),
+    unix_socket: SocketOption = None,
+) -> None:
+    """Say for every clip whether it shows a goal, and in which frame.
+
+    Example: workbench serve goals --footage data/clips
+    """
+    from annotation_tools.goals import make_goals
+
+    folder = footage or DEFAULT_FOOTAGE
+    media, store = _open(footage, db, cache)
+    make: MakeApp = lambda guard: make_goals(  # noqa: E731
+        media=media,
+        store=store,
+        guard=guard,
+        folder=folder,
+        annotator=annotator or _login(),
+        keys=_keys(keys),
+    )
+    _serve(make, GOALS_PORT, port, host, allow_remote, allow_host, browser, unix_socket)
+
+
+def _open(
+    footage: Path | None, db: str | None, cache: Path, leave_out: Path | None = None
+) -> "tuple[MediaIndex, LabelStore]":
+    from annotation_tools.serving import MediaIndex
+    from workbench.labels import open_store
+
+    media = MediaIndex.from_folder(footage or DEFAULT_FOOTAGE, cache, leave_out)
+    return media, open_store(db)
+
+
+def _serve(
+    make: "MakeApp",
+    default_port: int,
+    port: int | None,
+    host: str,
+    allow_remote: bool,
+    allow_host: list[str] | None,
+    browser: bool,
+    unix_socket: Path | None,
+) -> None:
+    from rich.console import Console
+
+    from annotation_tools.serving.server import run, run_on_socket
+
+    if unix_socket is not None:
+        run_on_socket(make, unix_socket)
+        return
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    run(
+        make,
+        host=host,
+        port=default_port if port is None else port,
+        port_is_fixed=port is not None,
+        allow_remote=allow_remote,
+        allow_hosts=allow_host or (),
+        open_browser=browser,
+        say=lambda url: console.print(url),
+    )
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container without a user database
+        return "annotator"
+
+
+def _keys(given: Path | None) -> Path:
+    config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return given if given is not None else config / "workbench" / "keys.json"

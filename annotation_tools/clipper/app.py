@@ -1,0 +1,105 @@
+"""The clipper's server: cuts come and go through the label store, exports run in the background."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from annotation_tools.clipper.export import MODES, Cut, Exporter
+from annotation_tools.clipper.timeline import Timelines
+from annotation_tools.serving import Guard, MediaIndex, ServingError, make_app, read_body
+from workbench.palette import CLASS_TO_COLOUR
+
+if TYPE_CHECKING:
+    from workbench.labels import LabelStore
+
+STATIC = Path(__file__).parent / "static"
+SPORTS = [name for name in CLASS_TO_COLOUR if name in ("baseball", "basketball", "soccer", "none")]
+
+
+def make_clipper(
+    *,
+    media: MediaIndex,
+    store: "LabelStore",
+    guard: Guard,
+    out_dir: Path,
+    annotator: str = "",
+    keys: Path | None = None,
+) -> Starlette:
+    """Make the clipper's application.
+
+    Args:
+        media: The videos to cut.
+        store: Where cuts are kept.
+        guard: Who may use it.
+        out_dir: Where exported clips and their `clips.json` go.
+        annotator: Who cuts, unless the page says otherwise.
+        keys: The user's own keys.
+    """
+    timelines = Timelines(media)
+    exporter = Exporter(media, out_dir)
+
+    async def get_timeline(request: Request) -> Response:
+        media_id = request.path_params["media_id"]
+        return JSONResponse(await run_in_threadpool(timelines.get, media_id))
+
+    async def get_exports(request: Request) -> Response:
+        exported = await run_in_threadpool(exporter.exported)
+        return JSONResponse({**exporter.status(), "exported": exported})
+
+    async def start_export(request: Request) -> Response:
+        body = await read_body(request)
+        mode, source_id, annotator = (body.get(key) for key in ("mode", "source_id", "annotator"))
+        if mode not in MODES:
+            raise ServingError(f"no export {mode!r}", f"use {' or '.join(MODES)}")
+        if not isinstance(annotator, str) or not isinstance(source_id, str | None):
+            raise ServingError("annotator or source_id is not text", "send them as text")
+        cuts = await run_in_threadpool(_cuts, store, media, annotator, source_id)
+        exporter.start(cuts, mode)
+        return JSONResponse(exporter.status(), 202)
+
+    async def stop_export(request: Request) -> Response:
+        exporter.stop()
+        return JSONResponse(exporter.status())
+
+    return make_app(
+        tool="clipper",
+        static=STATIC,
+        media=media,
+        store=store,
+        kinds=("cut",),
+        guard=guard,
+        annotator=annotator,
+        extras={"sports": SPORTS},
+        keys=keys,
+        routes=[
+            Route("/api/media/{media_id}/timeline", get_timeline),
+            Route("/api/exports", get_exports, methods=["GET"]),
+            Route("/api/exports", start_export, methods=["POST"]),
+            Route("/api/exports/stop", stop_export, methods=["POST"]),
+        ],
+    )
+
+
+def _cuts(
+    store: "LabelStore", media: MediaIndex, annotator: str, source_id: str | None
+) -> list[Cut]:
+    """The cuts that stand, in the order of the videos' names and of their frames."""
+    standing = store.current("cut", annotator=annotator, source_id=source_id)
+    cuts = [
+        Cut(
+            item_id=item_id,
+            source_id=entry.source_id,
+            start_frame=entry.value["start_frame"],
+            end_frame=entry.value["end_frame"],
+            name=entry.value["name"],
+            sport=entry.value["sport"],
+        )
+        for (_, item_id), entry in standing.items()
+        if entry.value is not None and entry.source_id is not None and entry.source_id in media
+    ]
+    return sorted(cuts, key=lambda cut: (media.get(cut.source_id).name, cut.start_frame))

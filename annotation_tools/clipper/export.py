@@ -1,0 +1,252 @@
+"""Turning cuts into clip files and rows of `clips.json`, in the background.
+
+The unit is one cut. A clip appears whole or not at all and says in its metadata what it was made
+of, so a job that was stopped, or killed, goes on where it was: what is there is not made again. A
+cut that was moved or renamed replaces the clip it had become before.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+from annotation_tools.serving import MediaIndex, Medium, ServingError
+from workbench.errors import FootageError, WorkbenchError
+from workbench.footage.clips import Clip, load_clips, save_clips
+from workbench.saving import save_json
+
+log = logging.getLogger(__name__)
+
+Mode = Literal["exact", "fast"]
+MODES: tuple[Mode, ...] = ("exact", "fast")
+MADE_OF = "cuts.json"  # beside clips.json: which cut became which clip
+
+
+@dataclass(frozen=True)
+class Cut:
+    """An interval of frames [start_frame, end_frame) that a person has marked."""
+
+    item_id: str
+    source_id: str
+    start_frame: int
+    end_frame: int
+    name: str
+    sport: str | None
+
+
+@dataclass
+class Exported:
+    """What became of one cut."""
+
+    item_id: str
+    name: str
+    state: Literal["waiting", "working", "done", "kept", "failed"] = "waiting"
+    file: str | None = None  # below the output folder
+    asked: tuple[int, int] = (0, 0)  # frames [start, end)
+    real: tuple[int, int] | None = None
+    start_off_s: float = 0.0  # how much earlier than asked the clip starts
+    problem: str | None = None
+
+
+@dataclass
+class Job:
+    """One export, as the page shows it."""
+
+    mode: Mode = "exact"
+    state: Literal["idle", "running", "done", "stopped"] = "idle"
+    frames_done: int = 0
+    frame_count: int = 0
+    rows: list[Exported] = field(default_factory=list)
+
+
+class Exporter:
+    """Exports cuts, one job at a time, in a thread of its own.
+
+    Args:
+        media: The videos.
+        out_dir: Gets `clips/` and `clips.json`.
+    """
+
+    def __init__(self, media: MediaIndex, out_dir: Path) -> None:
+        self.media = media
+        self.out_dir = out_dir
+        self._job = Job()
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._names = _name_all(media)
+
+    def status(self) -> dict[str, Any]:
+        """Return the job as JSON values, with the folder that clips go to."""
+        with self._lock:
+            return {**asdict(self._job), "folder": str(self.out_dir)}
+
+    def start(self, cuts: Sequence[Cut], mode: Mode) -> None:
+        """Begin to export these cuts.
+
+        Raises:
+            ServingError: If a job is running, or there is nothing to do.
+        """
+        if not cuts:
+            raise ServingError("there is no cut to export", "mark IN and OUT and press Enter")
+        with self._lock:
+            if self._job.state == "running":
+                raise ServingError("an export is running", "wait for it, or stop it", 409)
+            self._stop.clear()
+            self._job = Job(
+                mode=mode,
+                state="running",
+                frame_count=sum(cut.end_frame - cut.start_frame for cut in cuts),
+                rows=[
+                    Exported(cut.item_id, cut.name, asked=(cut.start_frame, cut.end_frame))
+                    for cut in cuts
+                ],
+            )
+            self._thread = threading.Thread(
+                target=self._run, args=(list(cuts), mode, self._job), name="export", daemon=True
+            )
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End the job after the clip it is at."""
+        self._stop.set()
+
+    def wait(self, timeout_s: float | None = None) -> None:
+        """Wait until the job has ended."""
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+
+    def exported(self) -> dict[str, dict[str, str]]:
+        """Return which cuts have become which files: `{item_id: {mode: file}}`.
+
+        A cut that was changed since is among them; `start` makes it anew.
+        """
+        found: dict[str, dict[str, str]] = {}
+        for key, row in self._made().items():
+            item_id, _, mode = key.rpartition("/")
+            if (self.out_dir / row["file"]).is_file():
+                found.setdefault(item_id, {})[mode] = row["file"]
+        return found
+
+    def _run(self, cuts: list[Cut], mode: Mode, job: Job) -> None:
+        for cut, row in zip(cuts, job.rows, strict=True):
+            if self._stop.is_set():
+                break
+            row.state = "working"
+            try:
+                was_there = self._export(cut, mode, row)
+                row.state = "kept" if was_there else "done"
+            except (WorkbenchError, OSError) as error:
+                row.state, row.problem = "failed", str(error)
+            except Exception as error:  # one odd file must not cost the other clips
+                log.exception("exporting %s", cut.item_id)
+                row.state, row.problem = "failed", f"{type(error).__name__}: {error}"
+            job.frames_done += cut.end_frame - cut.start_frame
+        with self._lock:
+            stopped = any(row.state == "waiting" for row in job.rows)
+            job.state = "stopped" if stopped else "done"
+
+    def _export(self, cut: Cut, mode: Mode, row: Exported) -> bool:
+        """Make one clip; return whether it was there already."""
+        from workbench.footage import cut_clip, probe
+        from workbench.footage.cut import is_cut
+        from workbench.footage.stream_copy import copied_interval, copy_clip, copy_suffix, is_copy
+
+        medium = self.media.get(cut.source_id)
+        source, asked = medium.path, (cut.start_frame, cut.end_frame)
+        info = probe(source)
+        exact = mode == "exact"
+        real = asked if exact else copied_interval(source, *asked)
+        row.real = real
+        row.start_off_s = float(int(info.pts[asked[0]] - info.pts[real[0]]) * info.time_base)
+        clip_id = self._clip_id(cut, medium, mode)
+        out = self.out_dir / "clips" / f"{clip_id}{'.mp4' if exact else copy_suffix(source)}"
+        is_there = is_cut if exact else is_copy
+        before = self._made().get(f"{cut.item_id}/{mode}")
+        old = None if before is None else self.out_dir / before["file"]
+        if old is not None and old != out and not out.exists() and is_there(source, old, *asked):
+            old.replace(out)  # only the name is another
+        was_there = is_there(source, out, *asked)
+        if not was_there:
+            (cut_clip if exact else copy_clip)(source, out, *asked)
+        made = probe(out)
+        end_pts = int(info.pts[real[1]]) if real[1] < info.frame_count else info.end_pts
+        clip = Clip(
+            clip_id=clip_id,
+            file=out.relative_to(self.out_dir).as_posix(),
+            source=str(source.resolve()),
+            session=self._names[medium.media_id],
+            start_frame=real[0],
+            end_frame=real[1],
+            start_pts=int(info.pts[real[0]]),
+            end_pts=end_pts,
+            time_base=Fraction(info.time_base),
+            fps=made.fps,
+            width=made.width,
+            height=made.height,
+            sport=cut.sport,
+        )
+        self._record(cut, mode, clip, None if before is None else before["clip_id"])
+        if old is not None and old != out:
+            old.unlink(missing_ok=True)
+        row.file = clip.file
+        return was_there
+
+    def _clip_id(self, cut: Cut, medium: Medium, mode: Mode) -> str:
+        parts = [
+            self._names[medium.media_id],
+            f"{cut.start_frame:06d}-{cut.end_frame:06d}",
+            _file_name(cut.name),
+            "" if mode == "exact" else "copy",
+        ]
+        return "_".join(part for part in parts if part)
+
+    def _record(self, cut: Cut, mode: Mode, clip: Clip, old_id: str | None) -> None:
+        """Put a clip's row into clips.json, with what people have written in it before."""
+        try:
+            rows = {row.clip_id: row for row in load_clips(self.out_dir)}
+        except FootageError:
+            if (self.out_dir / "clips.json").exists():
+                raise
+            rows = {}
+        before = rows.pop(old_id, None) if old_id is not None else rows.get(clip.clip_id)
+        if before is not None:
+            kept = {name: getattr(before, name) for name in ("split", "venue", "fixed_camera")}
+            clip = replace(clip, **kept, sport=clip.sport or before.sport)
+        rows[clip.clip_id] = clip
+        save_clips(self.out_dir, rows.values())
+        made = self._made()
+        made[f"{cut.item_id}/{mode}"] = {"clip_id": clip.clip_id, "file": clip.file}
+        save_json(self.out_dir / MADE_OF, dict(sorted(made.items())))
+
+    def _made(self) -> dict[str, dict[str, str]]:
+        try:
+            made: dict[str, dict[str, str]] = json.loads((self.out_dir / MADE_OF).read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return made
+
+
+def _file_name(text: str) -> str:
+    """What of a name can be part of a file name anywhere."""
+    return re.sub(r"[^\w-]+", "-", text).strip("-_")[:60]
+
+
+def _name_all(media: MediaIndex) -> dict[str, str]:
+    """For each video, a name that is fit for file names and its own."""
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for medium in media:
+        stem = _file_name(medium.name.rpartition(".")[0].replace("/", "_")) or "video"
+        if stem.casefold() in taken:  # some file systems do not tell cases apart
+            stem = f"{stem}-{medium.media_id[:6]}"
+        taken.add(stem.casefold())
+        names[medium.media_id] = stem
+    return names

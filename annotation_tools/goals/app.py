@@ -1,0 +1,114 @@
+"""The goal labeller's server: which clips there are, and which ones people or models disagree on."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from annotation_tools.goals.model_verdicts import FILE_NAME, load_model_verdicts
+from annotation_tools.serving import Guard, MediaIndex, make_app
+
+if TYPE_CHECKING:
+    from workbench.labels import LabelStore
+
+STATIC = Path(__file__).parent / "static"
+
+
+def make_goals(
+    *,
+    media: MediaIndex,
+    store: "LabelStore",
+    guard: Guard,
+    folder: Path,
+    annotator: str = "",
+    keys: Path | None = None,
+    verdicts: Path | None = None,
+) -> Starlette:
+    """Make the goal labeller's application.
+
+    Args:
+        media: The clips.
+        store: Where verdicts are kept.
+        guard: Who may use it.
+        folder: Of the clips; its `clips.json`, if there is one, says what they are called.
+        annotator: Who labels, unless the page says otherwise.
+        keys: The user's own keys.
+        verdicts: A model's verdicts, for review mode; by default `verdicts.json` in `folder`, if it
+            is there.
+
+    Raises:
+        LabelError: If the model's verdicts cannot be read.
+        FootageError: If there is a `clips.json` that cannot be read.
+    """
+    if verdicts is None and (folder / FILE_NAME).is_file():
+        verdicts = folder / FILE_NAME
+    model = None if verdicts is None else load_model_verdicts(verdicts)
+    items = _items(media, folder)
+    item_ids = {item["item_id"] for item in items}
+
+    async def get_items(request: Request) -> Response:
+        return JSONResponse(items)
+
+    async def get_model(request: Request) -> Response:
+        if model is None:
+            return JSONResponse({"model": None, "verdicts": {}})
+        return JSONResponse({"model": model.model, "verdicts": dict(model.item_to_verdict)})
+
+    def find_disagreements() -> list[str]:
+        from workbench.labels.agreement import disagreements
+
+        among_people = [item for item in disagreements(store, "verdict") if item in item_ids]
+        if model is None:
+            return among_people
+        seen = set(among_people)
+        with_model = {
+            item_id
+            for (_, item_id), entry in store.current("verdict").items()
+            if entry.value is not None
+            and item_id in item_ids - seen
+            and item_id in model.item_to_verdict
+            and model.item_to_verdict[item_id]["verdict"] != entry.value["verdict"]
+        }
+        return among_people + sorted(with_model)
+
+    async def get_disagreements(request: Request) -> Response:
+        return JSONResponse(await run_in_threadpool(find_disagreements))
+
+    return make_app(
+        tool="goals",
+        static=STATIC,
+        media=media,
+        store=store,
+        kinds=("verdict",),
+        guard=guard,
+        annotator=annotator,
+        keys=keys,
+        routes=[
+            Route("/api/items", get_items),
+            Route("/api/model", get_model),
+            Route("/api/disagreements", get_disagreements),
+        ],
+    )
+
+
+def _items(media: MediaIndex, folder: Path) -> list[dict[str, str]]:
+    """The clips in order, each with the id that its labels carry: its clip id, else its name."""
+    from workbench.footage.clips import load_clips
+
+    file_to_clip_id = {}
+    if (folder / "clips.json").is_file():
+        file_to_clip_id = {clip.file: clip.clip_id for clip in load_clips(folder)}
+    return [
+        {
+            "item_id": file_to_clip_id.get(
+                medium.name, Path(medium.name).with_suffix("").as_posix()
+            ),
+            "media_id": medium.media_id,
+            "name": medium.name,
+        }
+        for medium in media
+    ]

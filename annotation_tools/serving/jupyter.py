@@ -1,0 +1,30 @@
+"""The browser tools as tiles in JupyterLab's launcher, through jupyter-server-proxy.
+
+The unit is one tile. The proxy starts the tool on a Unix socket that only its user can reach, and
+has already asked who they are, so the tool needs no token. The entry points in pyproject.toml name
+the functions here.
+"""
+
+import sys
+from typing import Any
+
+
+def clipper() -> dict[str, Any]:
+    """The tile of the clipper."""
+    return _tile("clipper", "Clipper")
+
+
+def goals() -> dict[str, Any]:
+    """The tile of the goal labeller."""
+    return _tile("goals", "Goal labeller")
+
+
+def _tile(tool: str, title: str) -> dict[str, Any]:
+    program = "from workbench.cli import main; main()"
+    return {
+        "command": [sys.executable, "-c", program, "serve", tool, "--socket", "{unix_socket}"],
+        "unix_socket": True,
+        "timeout": 30,
+        "new_browser_tab": True,
+        "launcher_entry": {"enabled": True, "title": title, "category": "Workbench"},
+    }

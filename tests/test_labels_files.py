@@ -1,0 +1,387 @@
+"""Labels in and out: text files, other projects' files, tables, the command line."""
+
+import json
+import tempfile
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from workbench.errors import WorkbenchError
+from workbench.footage import VideoWriter, probe
+from workbench.footage.digest import content_digest
+from workbench.labels import Entry, LabelError, Source, open_store, read_source
+from workbench.labels.cli import app
+from workbench.labels.exchange import export_labels, import_labels, labels_text
+from workbench.labels.foreign import import_foreign
+from workbench.labels.table import history_table, label_table
+
+pytest_plugins = ["label_databases"]
+
+CUT = {
+    "start_frame": 0,
+    "end_frame": 9,
+    "start_pts": None,
+    "end_pts": None,
+    "name": "</script> \u2028 «ü»",
+    "sport": None,
+}
+
+
+def fill(store, match):
+    store.add_source(match)
+    options = {"annotator": "ann", "tool": "t", "source_id": match.source_id}
+    store.append("cut", "c1", CUT, **options)
+    said = store.append("verdict", "c1", {"verdict": "goal", "event_frame": 7}, **options)
+    undo = store.append("verdict", "c1", None, undoes=said.entry_id, annotator="ann", tool="t")
+    store.append("verdict", "c1", None, undoes=undo.entry_id, annotator="ann", tool="t")
+    store.append("rating", "c1", {"stars": 4}, annotator="bob", tool="t")
+    store.append("rating", "c1", None, annotator="bob", tool="t")
+
+
+def test_export_and_import_is_the_identity(database, match, tmp_path):
+    first, second = tmp_path / "a.json", tmp_path / "b.json"
+    with open_store(database) as store:
+        fill(store, match)
+        assert export_labels(store, first) == 6
+        history = store.history()
+    with open_store(tmp_path / "other.sqlite") as other:
+        assert import_labels(other, first) == 6
+        assert import_labels(other, first) == 0
+        assert other.current("verdict").keys() == {("ann", "c1")}
+        assert [replace(entry, seq=0) for entry in other.history()] == [
+            replace(entry, seq=0) for entry in history
+        ]
+        export_labels(other, second)
+    assert first.read_bytes() == second.read_bytes()
+
+
+TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=20).filter(
+    lambda text: text.strip()
+)
+VALUES = st.one_of(
+    st.tuples(st.just("rating"), st.integers(1, 5).map(lambda stars: {"stars": stars})),
+    st.tuples(st.just("rating"), st.sampled_from([None, {"unsure": True}, {"skipped": True}])),
+    st.tuples(
+        st.just("verdict"),
+        st.fixed_dictionaries(
+            {
+                "verdict": st.sampled_from(["goal", "no_goal", "unsure"]),
+                "event_frame": st.none() | st.integers(0, 2**62),
+            }
+        ),
+    ),
+    st.tuples(
+        st.just("event"), st.fixed_dictionaries({"label": TEXT, "frame": st.integers(0, 99)})
+    ),
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(said=st.lists(st.tuples(VALUES, TEXT, TEXT, st.booleans()), max_size=12))
+def test_any_history_survives_the_round_trip(said):
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with open_store(folder / "a.sqlite") as store:
+            for (kind, value), item, annotator, take_back in said:
+                entry = store.append(kind, item, value, annotator=annotator, tool="t")
+                if take_back:
+                    who = {"annotator": annotator, "tool": "t"}
+                    store.append(kind, item, None, undoes=entry.entry_id, **who)
+            export_labels(store, folder / "a.json")
+            standing = {kind: store.current(kind) for kind in ("rating", "verdict", "event")}
+        with open_store(folder / "b.sqlite") as store:
+            import_labels(store, folder / "a.json")
+            export_labels(store, folder / "b.json")
+            for kind, labels in standing.items():
+                values = {key: entry.value for key, entry in store.current(kind).items()}
+                assert values == {key: entry.value for key, entry in labels.items()}
+        assert (folder / "a.json").read_bytes() == (folder / "b.json").read_bytes()
+
+
+def test_an_export_is_read_line_by_line(store, match, tmp_path):
+    """One line per video and entry: a new label is one new line in a comparison."""
+    fill(store, match)
+    export_labels(store, tmp_path / "labels.json")
+    before = (tmp_path / "labels.json").read_text().splitlines()
+    store.append("rating", "c9", {"stars": 1}, annotator="ann", tool="t")
+    export_labels(store, tmp_path / "labels.json")
+    after = (tmp_path / "labels.json").read_text().splitlines()
+    assert len(after) == len(before) + 1
+    assert [line for line in before if line not in after] == [before[-2]]  # its comma
+    assert list(json.loads(after[1].rstrip(",").split(": ", 1)[1] + "null]")) == [None]
+
+
+def entry(created_at, value, number):
+    return Entry(
+        entry_id=str(uuid.UUID(int=number)),
+        seq=0,
+        kind="rating",
+        item_id="clip",
+        source_id=None,
+        annotator="ann",
+        value=value,
+        undoes=None,
+        tool="t",
+        tool_version="1",
+        created_at=created_at,
+    )
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_labels_from_two_machines_come_to_the_same_in_either_order(tmp_path, order):
+    noon = datetime(2025, 5, 1, 12, tzinfo=UTC)
+    files = [tmp_path / "early.json", tmp_path / "late.json"]
+    files[0].write_text(labels_text([], [entry(noon, {"stars": 1}, 1)]))
+    files[1].write_text(labels_text([], [entry(noon + timedelta(hours=1), {"stars": 5}, 2)]))
+    with open_store(tmp_path / "both.sqlite") as store:
+        for place in order:
+            import_labels(store, files[place])
+        assert store.current("rating")["ann", "clip"].value == {"stars": 5}
+        export_labels(store, tmp_path / "both.json")
+    assert [line[:1] for line in (tmp_path / "both.json").read_text().splitlines()].count("{") == 3
+
+
+def damaged(change):
+    row = json.loads(labels_text([], [entry(datetime(2025, 5, 1, tzinfo=UTC), {"stars": 1}, 1)]))[
+        "entries"
+    ][0]
+    content = {"format": "workbench-labels/1", "sources": [], "entries": [{**row, **change}]}
+    return json.dumps(content)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{",
+        "[" * 100_000,
+        '{"format": "workbench-labels/2", "sources": [], "entries": []}',
+        '{"format": "workbench-labels/1", "sources": [], "entries": {}}',
+        '{"format": "workbench-labels/1", "sources": [7], "entries": []}',
+        '{"format": "workbench-labels/1", "sources": [], "entries": [{"kind": "rating"}]}',
+        damaged({"value": {"stars": 9}}),
+        damaged({"value": "five"}),
+        damaged({"created_at": "yesterday"}),
+        damaged({"created_at": "2025-05-01T00:00:00"}),
+        damaged({"created_at": 7}),
+        damaged({"entry_id": 7}),
+        damaged({"annotator": 7}),
+        damaged({"source_id": "unheard"}),
+        damaged({"undoes": str(uuid.uuid4()), "value": None}),
+        damaged({"surplus": 1}),
+    ],
+)
+def test_a_damaged_file_is_refused_and_nothing_taken_in(tmp_path, text):
+    path = tmp_path / "labels.json"
+    path.write_text(text)
+    with open_store(tmp_path / "labels.sqlite") as store:
+        with pytest.raises(WorkbenchError) as caught:
+            import_labels(store, path)
+        assert caught.value.remedy
+        assert store.history() == []
+        assert store.sources() == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "expected"),
+    [
+        (
+            {"a.mp4": 5, "folder/b.MOV": 1, "c": 3, "d": None, "e": 0},
+            "rating",
+            {"a": {"stars": 5}, "b": {"stars": 1}, "c": {"stars": 3}},
+        ),
+        (
+            {"a.mp4": "goal", "b": "No Goal", "c": "no-goal", "d": "nogoal", "e": "UNSURE"},
+            "verdict",
+            {
+                name: {"verdict": verdict, "event_frame": None}
+                for name, verdict in zip(
+                    "abcde", ["goal", "no_goal", "no_goal", "no_goal", "unsure"], strict=True
+                )
+            },
+        ),
+        ({}, "rating", {}),
+        ([], "cut", {}),
+    ],
+)
+def test_clip_labels_of_other_projects_are_read(store, tmp_path, content, kind, expected):
+    path = tmp_path / "labels.json"
+    path.write_text(json.dumps(content))
+    assert import_foreign(store, path, "ann") == len(expected)
+    labels = store.current(kind, annotator="ann")
+    assert {item: said.value for (_, item), said in labels.items()} == expected
+    assert import_foreign(store, path, "ann") == 0
+
+
+def test_importing_again_follows_what_the_file_says_now(store, tmp_path):
+    path = tmp_path / "ratings.json"
+    for stars in (3, 4, 3):
+        path.write_text(json.dumps({"clip": stars}))
+        assert import_foreign(store, path, "ann") == 1
+        assert store.current("rating")["ann", "clip"].value == {"stars": stars}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        7,
+        {"a": 6},
+        {"a": -1},
+        {"a": True},
+        {"a": 3.5},
+        {"a": "perhaps"},
+        {"a": 3, "b": "goal"},
+        {"a.mp4": 3, "x/a.mov": 4},
+        {"": 3},
+        [7],
+        [{"start": 1, "end": 2}],
+        [{"start_frame": 5, "end_frame": 5}],
+        [{"start_frame": 5}],
+        [{"start_frame": 1, "end_frame": 5, "video": 7}],
+        [{"start_frame": 1, "end_frame": 5, "name": 7}],
+    ],
+)
+def test_other_files_are_refused_and_nothing_taken_in(tmp_path, content):
+    path = tmp_path / "labels.json"
+    path.write_text(json.dumps(content))
+    with open_store(tmp_path / "labels.sqlite") as store:
+        with pytest.raises(LabelError) as caught:
+            import_foreign(store, path, "ann")
+        assert caught.value.remedy
+        assert store.history() == []
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory):
+    import numpy as np
+
+    path = tmp_path_factory.mktemp("video") / "game.mp4"
+    with VideoWriter(path, (64, 48), Fraction(30000, 1001)) as writer:
+        for shade in range(60):
+            writer.write(np.full((48, 64, 3), 4 * shade, np.uint8))
+    return path
+
+
+@pytest.mark.parametrize("given", ["in the file", "by the caller", "known to the store"])
+def test_cuts_of_other_projects_are_read(store, tmp_path, video, given):
+    rows = [
+        {"start": 0.5, "end": 1.0, "name": "first", "sport": "soccer"},
+        {"start_frame": 30, "end_frame": 60},
+        {"start_s": 0, "end_s": 99},
+    ]
+    options = {}
+    if given == "by the caller":
+        options["video"] = video
+    else:
+        rows = [{**row, "video": str(video)} for row in rows]
+    path = tmp_path / "cuts.json"
+    if given == "known to the store":
+        store.add_source(replace(read_source(video), name="game.mp4"))
+        rows = [{**row, "video": "gone/game.mp4"} for row in rows]
+    path.write_text(json.dumps(rows))
+    assert import_foreign(store, path, "ann", **options) == 3
+    assert import_foreign(store, path, "ann", **options) == 0
+    cuts = [said.value for said in store.current("cut").values()]
+    frames = [(cut["start_frame"], cut["end_frame"]) for cut in cuts]
+    assert frames == [(15, 30), (30, 60), (0, 60)]
+    assert [(cut["name"], cut["sport"]) for cut in cuts] == [
+        ("first", "soccer"),
+        ("cut at 30", None),
+        ("cut at 0", None),
+    ]
+    assert store.sources().keys() == {content_digest(video)}
+    if given != "known to the store":
+        info = probe(video)
+        pts = [*info.pts.tolist(), info.end_pts]
+        assert [(cut["start_pts"], cut["end_pts"]) for cut in cuts] == [
+            (pts[start], pts[end]) for start, end in frames
+        ]
+
+
+def test_a_source_is_read_from_its_file(video):
+    source = read_source(video)
+    assert source == Source(
+        content_digest(video),
+        "game.mp4",
+        Fraction(30000, 1001),
+        60,
+        64,
+        48,
+        pytest.approx(60 * 1001 / 30000),
+    )
+
+
+def test_tables_show_what_stands_and_what_was_said(store, match):
+    fill(store, match)
+    verdicts = label_table(store, "verdict")
+    assert verdicts[["item_id", "annotator", "verdict", "source"]].values.tolist() == [
+        ["c1", "ann", "goal", "match.mp4"]
+    ]
+    assert verdicts["event_frame"].dtype == "Int64"
+    store.append("rating", "c2", {"unsure": True}, annotator="bob", tool="t")
+    ratings = label_table(store, "rating")
+    assert ratings["unsure"].tolist() == [True]
+    assert ratings["stars"].isna().all()
+    history = history_table(store, "verdict")
+    assert history["verdict"].tolist()[:1] == ["goal"]
+    assert history["undoes"].notna().tolist() == [False, True, True]
+    assert history["created_at"].is_monotonic_increasing
+
+
+@pytest.mark.parametrize("kind", ["cut", "rating", "verdict", "event"])
+def test_an_empty_table_has_the_same_columns(store, match, kind):
+    empty = label_table(store, kind)
+    fill(store, match)
+    store.append("rating", "c2", {"stars": 3}, annotator="bob", tool="t")
+    store.append("event", "e", {"label": "PASS", "frame": 3}, annotator="bob", tool="t")
+    full = label_table(store, kind)
+    assert len(empty) == 0 < len(full)
+    assert empty.dtypes.to_dict() == full.dtypes.to_dict()
+
+
+def command(*words):
+    return CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=True)
+
+
+def test_the_commands_carry_labels_over(tmp_path, match):
+    first, second = f"sqlite:///{tmp_path}/a.sqlite", f"sqlite:///{tmp_path}/b.sqlite"
+    with open_store(first) as store:
+        fill(store, match)
+    assert command("export", tmp_path / "a.json", "--db", first).output.startswith("6 labels in")
+    imported = command("import", tmp_path / "a.json", "--db", second)
+    assert imported.output.startswith("6 labels new")
+    command("export", tmp_path / "b.json", "--db", second)
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+    (tmp_path / "stars.json").write_text('{"clip.mp4": 5}')
+    foreign = command("import", tmp_path / "stars.json", "--db", second, "--annotator", "eve")
+    assert foreign.output.startswith("1 label new")
+
+
+def test_the_command_says_how_far_people_agree(tmp_path):
+    url = f"sqlite:///{tmp_path}/a.sqlite"
+    with open_store(url) as store:
+        for number in range(6):
+            for who, verdict in (("ann", "goal"), ("bob", "no_goal" if number < 2 else "goal")):
+                value = {"verdict": verdict}
+                store.append("verdict", f"clip_{number}", value, annotator=who, tool="t")
+    shown = command("agreement", "--db", url)
+    assert shown.exit_code == 0
+    assert "12 verdicts of 2 annotators on 6 items, 6 of them shared" in shown.output
+    assert "2 items to review, worst first: clip_0, clip_1" in shown.output
+    content = json.loads(command("agreement", "--db", url, "--json").output)
+    assert content["disagreements"] == ["clip_0", "clip_1"]
+    assert content["overall"][0]["interval"]["value"] == pytest.approx(4 / 6)
+
+
+def test_exporting_a_database_that_is_not_there_makes_none(tmp_path):
+    result = command("export", tmp_path / "a.json", "--db", tmp_path / "typo.sqlite")
+    assert isinstance(result.exception, LabelError)
+    assert list(tmp_path.iterdir()) == []
