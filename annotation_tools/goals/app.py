@@ -1,4 +1,4 @@
-"""The goal labeller's server: which clips there are, and which ones people or models disagree on."""
+"""The goal labeller's server: which clips there are, and on which people or models disagree."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -3,7 +3,8 @@
 The unit is one clip's verdict. The file is JSON, in one of two forms:
 
     {"clip_001": "goal", "clip_002": "no goal"}
-    {"model": "shots", "verdicts": {"clip_001": {"verdict": "goal", "event_frame": 41, "score": 0.9}}}
+    {"model": "shots", "verdicts": {"clip_001": {"verdict": "goal", "event_frame": 41,
+                                                 "score": 0.9}}}
 """
 
 import json
@@ -53,9 +54,7 @@ def _checked(row: Any, where: str) -> dict[str, Any]:
         raise LabelError(f"{where}: no verdict", "write goal, no goal or unsure")
     said = row["verdict"].strip().lower().replace("-", "_").replace(" ", "_")
     try:
-        verdict = check_value(
-            "verdict", {"verdict": said, "event_frame": row.get("event_frame")}
-        )
+        verdict = check_value("verdict", {"verdict": said, "event_frame": row.get("event_frame")})
     except LabelError as error:
         raise LabelError(f"{where}: {error.problem}", error.remedy) from None
     score = row.get("score")

@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from jupyter_core.paths import jupyter_runtime_dir
 
@@ -19,19 +20,27 @@ class NotServedError(WorkbenchError):
     """A file that the browser cannot get from the Jupyter server."""
 
 
-def server_root() -> Path | None:
-    """Return the root folder of the server that started this kernel; None if none did.
+def server_note() -> dict[str, Any] | None:
+    """Return what the server that started this kernel has noted of itself; None if none did.
 
-    A server notes its root in a file named after its process, and the kernel is told which process
+    A server writes its note in a file named after its process, and the kernel is told which process
     started it. A notebook run by papermill, or in an editor without a server, has no such note.
     """
     for pid in (os.environ.get("JPY_PARENT_PID", ""), str(os.getppid())):
-        note = Path(jupyter_runtime_dir()) / f"jpserver-{pid}.json"
+        path = Path(jupyter_runtime_dir()) / f"jpserver-{pid}.json"
         try:
-            return Path(json.loads(note.read_text(encoding="utf-8"))["root_dir"])
-        except (OSError, ValueError, KeyError, TypeError):
+            note = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
             continue
+        if isinstance(note, dict):
+            return note
     return None
+
+
+def server_root() -> Path | None:
+    """Return the root folder of the server that started this kernel; None if none did."""
+    note = server_note()
+    return Path(note["root_dir"]) if note is not None and note.get("root_dir") else None
 
 
 def served_paths(files: Sequence[Path], root: Path | None) -> list[str]:

@@ -24,7 +24,7 @@ _STATIC = Path(__file__).parent / "static"
 _TOOL = "rater"
 
 
-class ClipRater(anywidget.AnyWidget):  # type: ignore[misc] # the package has no types
+class ClipRater(anywidget.AnyWidget):
     """Rates clips with the number keys, in a notebook cell.
 
     Keys 5 to 1 give stars and go on, 0 clears, U is unsure, S skips, R replays, B goes back, ?
@@ -50,7 +50,7 @@ class ClipRater(anywidget.AnyWidget):  # type: ignore[misc] # the package has no
     _esm = _STATIC / "rater.js"
     _css = _STATIC / "rater.css"
 
-    clips = traitlets.List().tag(sync=True)
+    clips: traitlets.List[Any] = traitlets.List().tag(sync=True)
     ratings = traitlets.Dict().tag(sync=True)
     annotator = traitlets.Unicode().tag(sync=True)
     obstacle = traitlets.Unicode().tag(sync=True)  # why no video can be shown; empty if one can
@@ -77,8 +77,7 @@ class ClipRater(anywidget.AnyWidget):  # type: ignore[misc] # the package has no
         self._clip_ids = [clip.clip_id for clip in clips]
         super().__init__(
             clips=[
-                {"id": clip.clip_id, "file": path}
-                for clip, path in zip(clips, served, strict=True)
+                {"id": clip.clip_id, "file": path} for clip, path in zip(clips, served, strict=True)
             ],
             ratings=self._load(annotator),
             annotator=annotator,
@@ -113,4 +112,3 @@ class ClipRater(anywidget.AnyWidget):  # type: ignore[misc] # the package has no
     def __repr__(self) -> str:
         said = f"{len(self.ratings)} of {len(self.clips)} clips rated by {self.annotator}"
         return f"{said} – {self.obstacle}" if self.obstacle else said
-

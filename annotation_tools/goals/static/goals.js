@@ -1,7 +1,7 @@
 // The goal labeller: clip after clip, a verdict and the frame of the event. This file connects the
 // parts: player, list of clips, keys, review, and the label database.
 //
-// Others' verdicts are not even asked for until review mode is on.
+// Others' verdicts and the model's are not even asked for until review mode is on.
 
 import { Keys } from "../shared/keys.js";
 import { FrameTable, Player, parsePlace } from "../shared/player.js";
@@ -20,8 +20,9 @@ const fetchJson = async (url) => {
   return content;
 };
 
-const [session, items, model, keyTable] = await Promise.all([
-  ...["api/session", "api/items", "api/model"].map(fetchJson),
+const [session, items, keyTable] = await Promise.all([
+  fetchJson("api/session"),
+  fetchJson("api/items"),
   Keys.load(),
 ]);
 // Who labels: as the server was told, unless it was changed here since.
@@ -35,6 +36,7 @@ const state = {
   table: null, // its frames; null until it is on the screen
   draft: null, // event frame marked before the verdict
   isReview: false,
+  model: { model: null, verdicts: {} }, // what a model says; asked for by review mode
   goesOn: localStorage.getItem("goals-stay") === null,
 };
 
@@ -180,7 +182,12 @@ function loadLabels() {
 
 async function toggleReview() {
   state.isReview = !state.isReview;
-  await loadLabels().catch((error) => notice(error.message, true));
+  try {
+    await loadLabels();
+    if (state.isReview) state.model = await fetchJson("api/model");
+  } catch (error) {
+    notice(error.message, true);
+  }
   render();
 }
 
@@ -190,10 +197,11 @@ function opinions(item_id, people) {
     if (!value) return [];
     return [{ who, isMe: who === labels.annotator, verdict: value.verdict, eventFrame: value.event_frame }];
   });
-  const guess = model.verdicts[item_id];
-  if (guess)
-    said.push({ who: model.model, isModel: true, verdict: guess.verdict, eventFrame: guess.event_frame, score: guess.score });
-  return said;
+  const { model, verdicts } = state.model;
+  const guess = verdicts[item_id];
+  if (!guess) return said;
+  const { verdict, event_frame: eventFrame, score } = guess;
+  return [...said, { who: model, isModel: true, verdict, eventFrame, score }];
 }
 
 // Everybody who has said something, oneself first: [name, Map item → entry].

@@ -6,7 +6,7 @@ import { chip } from "./verdicts.js";
 
 // Draw the opinions on one clip: [{who, isMe, isModel, verdict, eventFrame, score}], best known first.
 export function drawOpinions(place, opinions, goToFrame) {
-  const head = element("h2", {}, "Verdicts on this clip");
+  const head = element("h2", {}, "Verdicts");
   if (!opinions.length) {
     place.replaceChildren(head, element("p", { className: "soft" }, "Nobody has said anything yet."));
     return;
@@ -17,7 +17,6 @@ export function drawOpinions(place, opinions, goToFrame) {
     const name = element("span", { className: "name", title: who }, who);
     if (isMe) name.append(element("span", { className: "soft" }, " (you)"));
     if (isModel) name.append(element("span", { className: "soft" }, " (model)"));
-    const row = element("li", { className: isModel ? "model" : "" }, name, chip(verdict));
     const facts = element("span", { className: "facts" });
     if (eventFrame !== null) {
       const go = element("button", { className: "quiet", type: "button" }, `frame ${eventFrame}`);
@@ -25,9 +24,9 @@ export function drawOpinions(place, opinions, goToFrame) {
       go.addEventListener("click", () => (goToFrame(eventFrame), go.blur()));
       facts.append(go);
     }
-    if (score !== null && score !== undefined) facts.append(`score ${score.toFixed(2)}`);
-    row.append(facts);
-    list.append(row);
+    if (score !== null && score !== undefined)
+      facts.append(element("span", { title: "how sure the model is, 0 to 1" }, score.toFixed(2)));
+    list.append(element("li", {}, name, facts, chip(verdict)));
   }
   const verdict = said.size > 1 ? "They disagree" : opinions.length > 1 ? "They agree" : "One verdict so far";
   head.append(element("span", { className: said.size > 1 ? "split" : "soft" }, verdict));

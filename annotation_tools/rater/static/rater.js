@@ -54,6 +54,7 @@ const KEY_NAMES = {
   ArrowUp: "↑",
   ArrowDown: "↓",
   Escape: "Esc",
+  Backspace: "⌫",
   Comma: ",",
   Period: ".",
 };
