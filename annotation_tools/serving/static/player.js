@@ -368,7 +368,12 @@ function loaded(video) {
     const stop = new AbortController();
     const on = (type, act) => video.addEventListener(type, () => (stop.abort(), act()), stop);
     on("loadeddata", resolve);
-    on("emptied", () => reject(new DOMException("another video was opened", "AbortError")));
+    // Setting a source empties the element, too, and says so only after this call: what is emptied
+    // once the new video has begun to load was emptied by the next one.
+    let begun = false;
+    video.addEventListener("loadstart", () => (begun = true), stop);
+    const overtaken = () => reject(new DOMException("another video was opened", "AbortError"));
+    video.addEventListener("emptied", () => begun && (stop.abort(), overtaken()), stop);
     on("error", () => reject(new Error(video.error?.message || "this browser cannot play the video")));
   });
 }
