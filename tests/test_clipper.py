@@ -1,0 +1,167 @@
+"""The clipper in a real browser: the frame it says is the frame it shows, and cuts are exact."""
+
+import contextlib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from videos import make_video, read_number
+
+from workbench.footage import iter_frames
+from workbench.footage.clips import load_clips
+from workbench.labels import open_store
+
+playwright_api = pytest.importorskip("playwright.sync_api")
+
+FRAMES, SIZE_WH = 90, (320, 192)
+VFR = np.cumsum(np.random.default_rng(0).choice([30, 40, 70], FRAMES)).tolist()
+# The page's own video element, drawn where the barcode can be read back.
+PIXELS = """() => {
+  const video = document.querySelector("#player");
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [80, 48];
+  const context = canvas.getContext("2d");
+  context.drawImage(video, 0, 0, 80, 48);
+  return Array.from(context.getImageData(0, 0, canvas.width, canvas.height).data);
+}"""
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("matches")
+    for name, fps in (("25", 25), ("2997", Fraction(30000, 1001)), ("30", 30),
+                      ("5994", Fraction(60000, 1001))):  # fmt: skip
+        make_video(folder / f"fps_{name}.mp4", FRAMES, size_wh=SIZE_WH, fps=Fraction(fps))
+    make_video(folder / "vfr.mp4", FRAMES, size_wh=SIZE_WH, pts=VFR, time_base=Fraction(1, 1000))
+    return folder
+
+
+@pytest.fixture
+def url(videos: Path, tmp_path: Path) -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "workbench.cli", "serve", "clipper", "--no-browser"]
+    command += ["--port", str(port), "--annotator", "ann", "--footage", str(videos)]
+    command += ["--out", str(tmp_path / "out"), "--cache", str(tmp_path / "cache")]
+    command += ["--db", f"sqlite:///{tmp_path / 'labels.sqlite'}"]
+    own = os.environ | {"XDG_STATE_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    process = subprocess.Popen(command, env=own, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        found = re.search(r"http://\S+", process.stdout.readline())
+        assert found is not None
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                break
+            time.sleep(0.1)
+        yield found[0]
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no browser: install Debian's chromium")
+    with playwright_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    page = browser.new_page(viewport={"width": 1280, "height": 720})
+    page.set_default_timeout(30_000)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    page.close()
+    assert errors == []
+
+
+def choose(page: Any, name: str) -> None:
+    page.locator("#video").select_option(label=name)
+    page.wait_for_selector("#loading", state="hidden")
+    page.locator("#frame", has_text=re.compile(r"^frame 0")).wait_for()
+
+
+def go_to(page: Any, frame: int) -> None:
+    """Go to a frame, and wait until the browser itself says that it is on the screen."""
+    page.keyboard.press("g")
+    page.locator("#place").fill(str(frame))
+    page.keyboard.press("Enter")
+    page.locator("#frame:not(.inferred)", has_text=re.compile(rf"^frame {frame}$")).wait_for()
+
+
+def shown(page: Any) -> int:
+    pixels = np.array(page.evaluate(PIXELS), np.uint8).reshape(48, 80, 4)
+    return read_number(pixels[..., :3])
+
+
+@pytest.mark.parametrize("name", ["fps_25", "fps_2997", "fps_30", "fps_5994", "vfr"])
+def test_the_frame_it_says_is_the_frame_it_shows(url: str, page: Any, name: str) -> None:
+    page.goto(url)
+    choose(page, f"{name}.mp4")
+    wrong = []
+    for frame in np.random.default_rng(1).permutation(FRAMES - 1)[:20].tolist():
+        go_to(page, frame)
+        if shown(page) != frame:
+            wrong.append((frame, shown(page)))
+        step, key = (1, ".") if frame + 1 < FRAMES - 1 else (-1, ",")
+        page.keyboard.press(key)
+        beside = frame + step
+        page.locator("#frame:not(.inferred)", has_text=re.compile(rf"^frame {beside}$")).wait_for()
+        if shown(page) != beside:
+            wrong.append((beside, shown(page)))
+    assert wrong == []
+
+
+def test_three_cuts_are_made_undone_and_exported_to_the_frame(
+    url: str, page: Any, tmp_path: Path
+) -> None:
+    page.goto(url)
+    choose(page, "fps_2997.mp4")
+    asked = [(5, 20), (30, 31), (61, 88)]
+    for start, end in asked:
+        go_to(page, start)
+        page.keyboard.press("i")
+        go_to(page, end - 1)
+        page.keyboard.press("o")
+        page.keyboard.press("Enter")
+    rows = page.locator("#cuts li")
+    playwright_api.expect(rows).to_have_count(3)
+    page.keyboard.press("Control+z")
+    playwright_api.expect(rows).to_have_count(2)
+    page.keyboard.press("Control+Shift+z")
+    playwright_api.expect(rows).to_have_count(3)
+    page.wait_for_selector("#saved:not(.waiting):not(.offline)")
+    with open_store(f"sqlite:///{tmp_path / 'labels.sqlite'}") as store:
+        cuts = [entry.value for entry in store.current("cut").values()]
+    assert sorted((cut["start_frame"], cut["end_frame"]) for cut in cuts if cut) == asked
+
+    page.keyboard.press("e")
+    page.locator("#start").click()
+    until = time.monotonic() + 60
+    while not (tmp_path / "out/clips.json").exists() or len(load_clips(tmp_path / "out")) < 3:
+        assert time.monotonic() < until, "the export does not end"
+        time.sleep(0.2)
+    clips = sorted(load_clips(tmp_path / "out"), key=lambda clip: clip.start_frame)
+    for clip, (start, end) in zip(clips, asked, strict=True):
+        assert (clip.start_frame, clip.end_frame) == (start, end)
+        images = [frame.image for frame in iter_frames(tmp_path / "out" / clip.file)]
+        assert [read_number(image) for image in images] == list(range(start, end))
