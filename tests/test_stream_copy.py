@@ -1,0 +1,70 @@
+"""Cutting without encoding: what is really in the clip is what it says is in it."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from videos import make_video, read_number
+
+from workbench.errors import FootageError
+from workbench.footage import iter_frames, probe
+from workbench.footage.frames import FrameRangeError
+from workbench.footage.stream_copy import copied_interval, copy_clip, copy_suffix
+
+GOP = 24
+
+
+@pytest.fixture(scope="module", params=["plain", "b_frames", "vfr", "sound"])
+def video(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("copy") / f"{request.param}.mp4"
+    frames = "0" if request.param == "plain" else "3"
+    options = {"g": str(GOP), "bf": frames, "sc_threshold": "0"}
+    more = {}
+    if request.param == "vfr":
+        more = {"pts": [frame * 40 + 7 * (frame % 3) for frame in range(90)]}
+        more |= {"time_base": Fraction(1, 1000)}
+    if request.param == "sound":
+        more = {"clicks_s": [0.5, 1.5]}
+    make_video(path, 90, options=options, **more)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [(0, 90), (0, 10), (24, 48), (30, 50), (47, 49), (80, 90)]
+)
+def test_a_copy_holds_the_frames_it_says(video: Path, tmp_path: Path, start: int, end: int) -> None:
+    clip = copy_clip(video, tmp_path / "clip.mp4", start, end)
+    images = [frame.image for frame in iter_frames(clip.path)]
+    held = list(range(clip.start_frame, clip.end_frame))
+    assert [read_number(image) for image in images] == held
+    assert clip.start_frame <= start < end <= clip.end_frame
+    assert start - clip.start_frame == clip.early_frames < GOP
+    assert clip.end_frame - end == clip.late_frames
+    assert copied_interval(video, start, end) == (clip.start_frame, clip.end_frame)
+    assert probe(clip.path).has_audio == probe(video).has_audio
+
+
+def test_a_copy_costs_no_quality(video: Path, tmp_path: Path) -> None:
+    clip = copy_clip(video, tmp_path / "clip.mp4", GOP, 2 * GOP)
+    theirs = iter_frames(video, start=clip.start_frame, stop=clip.end_frame)
+    for copied, original in zip(iter_frames(clip.path), theirs, strict=True):
+        assert (copied.image == original.image).all()
+
+
+@pytest.mark.parametrize(("start", "end"), [(5, 5), (10, 5), (0, 91), (-1, 5)])
+def test_an_impossible_interval_is_refused(
+    video: Path, tmp_path: Path, start: int, end: int
+) -> None:
+    with pytest.raises(FrameRangeError):
+        copy_clip(video, tmp_path / "clip.mp4", start, end)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    with pytest.raises(FootageError, match=r"broken\.mp4"):
+        copy_clip(tmp_path / "broken.mp4", tmp_path / "clip.mp4", 0, 5)
+
+
+def test_the_container_fits_the_codec(video: Path) -> None:
+    assert copy_suffix(video) == ".mp4"
