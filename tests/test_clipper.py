@@ -166,3 +166,47 @@ def test_three_cuts_are_made_undone_and_exported_to_the_frame(
         assert (clip.start_frame, clip.end_frame) == (start, end)
         images = [frame.image for frame in iter_frames(tmp_path / "out" / clip.file)]
         assert [read_number(image) for image in images] == list(range(start, end))
+
+
+def test_a_fast_copy_says_how_much_earlier_it_starts(url: str, page: Any, tmp_path: Path) -> None:
+    page.goto(url)
+    choose(page, "fps_25.mp4")
+    go_to(page, 40)
+    page.keyboard.press("i")
+    go_to(page, 59)
+    page.keyboard.press("o")
+    page.keyboard.press("Enter")
+    playwright_api.expect(page.locator("#cuts li")).to_have_count(1)
+    page.keyboard.press("e")
+    page.locator("#export-dialog label", has_text="Fast copy").click()
+    page.locator("#start").click()
+    row = page.locator("#rows tbody tr")
+    row.wait_for()
+    until = time.monotonic() + 60
+    while not (tmp_path / "out/clips.json").exists():
+        assert time.monotonic() < until, "the export does not end"
+        time.sleep(0.2)
+    (clip,) = load_clips(tmp_path / "out")
+    assert clip.start_frame <= 40
+    assert clip.end_frame >= 60
+    images = [frame.image for frame in iter_frames(tmp_path / "out" / clip.file)]
+    assert [read_number(image) for image in images] == list(range(clip.start_frame, clip.end_frame))
+    assert "40" in row.inner_text()
+
+
+def test_script_in_the_name_of_a_cut_stays_text(url: str, page: Any) -> None:
+    evil = "<img src=x onerror=document.title='owned'>"
+    page.goto(url)
+    choose(page, "fps_25.mp4")
+    page.keyboard.press("i")
+    page.keyboard.press("o")
+    page.keyboard.press("Enter")
+    name = page.locator("#cuts li input").first
+    name.fill(evil)
+    name.press("Enter")
+    page.wait_for_selector("#saved:not(.waiting):not(.offline)")
+    page.reload()
+    choose(page, "fps_25.mp4")
+    playwright_api.expect(page.locator("#cuts li input").first).to_have_value(evil)
+    assert page.title() != "owned"
+    assert page.locator("img[src=x]").count() == 0
