@@ -3,7 +3,6 @@
 import contextlib
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -15,13 +14,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 from videos import make_video, read_number
 
 from workbench.footage import iter_frames
 from workbench.footage.clips import load_clips
 from workbench.labels import open_store
-
-playwright_api = pytest.importorskip("playwright.sync_api")
 
 FRAMES, SIZE_WH = 90, (320, 192)
 SEEKS = int(os.environ.get("WORKBENCH_SEEKS", "20"))  # per video, each followed by a step
@@ -73,17 +71,6 @@ def url(videos: Path, tmp_path: Path) -> Iterator[str]:
         process.wait(timeout=20)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no browser: install Debian's chromium")
-    with playwright_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
     page = browser.new_page(viewport={"width": 1280, "height": 720})
@@ -122,7 +109,7 @@ def keep_cut(page: Any, start: int, end: int, count: int) -> None:
             if page.locator(marked[key]).count():
                 break
     page.keyboard.press("Enter")
-    playwright_api.expect(page.locator("#cuts li")).to_have_count(count)
+    expect(page.locator("#cuts li")).to_have_count(count)
 
 
 def shown(page: Any) -> int:
@@ -157,11 +144,11 @@ def test_three_cuts_are_made_undone_and_exported_to_the_frame(
     for number, (start, end) in enumerate(asked):
         keep_cut(page, start, end, number + 1)
     rows = page.locator("#cuts li")
-    playwright_api.expect(rows).to_have_count(3)
+    expect(rows).to_have_count(3)
     page.keyboard.press("Control+z")
-    playwright_api.expect(rows).to_have_count(2)
+    expect(rows).to_have_count(2)
     page.keyboard.press("Control+Shift+z")
-    playwright_api.expect(rows).to_have_count(3)
+    expect(rows).to_have_count(3)
     page.wait_for_selector("#saved:not(.waiting):not(.offline)")
     with open_store(f"sqlite:///{tmp_path / 'labels.sqlite'}") as store:
         cuts = [entry.value for entry in store.current("cut").values()]
@@ -212,6 +199,6 @@ def test_script_in_the_name_of_a_cut_stays_text(url: str, page: Any) -> None:
     page.wait_for_selector("#saved:not(.waiting):not(.offline)")
     page.reload()
     choose(page, "fps_25.mp4")
-    playwright_api.expect(page.locator("#cuts li input").first).to_have_value(evil)
+    expect(page.locator("#cuts li input").first).to_have_value(evil)
     assert page.title() != "owned"
     assert page.locator("img[src=x]").count() == 0

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -22,8 +21,6 @@ from annotation_tools.goals.model_verdicts import load_model_verdicts
 from annotation_tools.serving import Guard, MediaIndex
 from workbench.footage.clips import Clip, save_clips
 from workbench.labels import LabelError, open_store
-
-playwright_api = pytest.importorskip("playwright.sync_api")
 
 CLIPS = 20
 EVIL = "<img src=x onerror=document.title='owned'>"
@@ -206,17 +203,6 @@ def labeller(folder, tmp_path):
     yield labeller
     if labeller.process is not None and labeller.process.poll() is None:
         labeller.kill()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no browser: install Debian's chromium")
-    with playwright_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from videos import make_video
 
 from annotation_tools.rater import ClipRater
@@ -21,8 +21,6 @@ from annotation_tools.rater.jupyter_files import NotServedError, served_paths, s
 from annotation_tools.serving import ServingError
 from workbench.footage.clips import Clip, save_clips
 from workbench.labels import LabelError, open_store
-
-playwright_api = pytest.importorskip("playwright.sync_api")
 
 TOKEN = "a-token-for-this-test"
 STARS = (5, 4, 3, 2, 1)
@@ -249,17 +247,6 @@ def wait_for_server(lab, process, log):
     pytest.fail(f"JupyterLab did not start:\n{log.read_text()[-2000:]}")
 
 
-@pytest.fixture(scope="module")
-def browser():
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no browser: install Debian's chromium")
-    with playwright_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def page(browser):
     context = browser.new_context(viewport={"width": 1280, "height": 720})
@@ -281,7 +268,7 @@ def run_cell(page):
     for _ in range(6):
         page.locator(".jp-Notebook .jp-CodeCell .cm-content").first.click()
         page.keyboard.press("Control+Enter")
-        with contextlib.suppress(playwright_api.TimeoutError):
+        with contextlib.suppress(PlaywrightTimeout):
             page.wait_for_selector(".wb-rater", timeout=6000)
             return
     pytest.fail("the cell does not run")

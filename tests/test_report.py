@@ -1,7 +1,6 @@
 import html
 import json
 import re
-import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -12,7 +11,6 @@ import nbformat
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from playwright.sync_api import sync_playwright
 
 from workbench.errors import WorkbenchError
 from workbench.metrics import (
@@ -319,11 +317,8 @@ def test_errors_of_ours_fold_their_traceback(tmp_path: Path) -> None:
     assert opened is not None
 
 
-def test_the_page_works_in_a_browser_without_a_network(tmp_path: Path) -> None:
+def test_the_page_works_in_a_browser_without_a_network(tmp_path: Path, browser: Any) -> None:
     """Code unfolds by its button, the failed cell is one click away, and nothing is asked for."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no browser: install Debian's package chromium")
     error = nbformat.v4.new_output("error", ename="ValueError", evalue="no", traceback=["no"])
     cells = [
         _markdown("# Does it work?"),
@@ -334,25 +329,23 @@ def test_the_page_works_in_a_browser_without_a_network(tmp_path: Path) -> None:
     runs = [Cell(1, 1, "a", "print(1)", "ok"), Cell(5, 2, "b", "raise", "failed")]
     failed = FailedCell(5, 2, "b", "raise ValueError('no')", "ValueError", "no")
     _report(tmp_path, cells, status="failed", cells=runs, failed_cell=failed)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 390, "height": 844}, reduced_motion="reduce")
-        asked: list[str] = []
-        faults: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda message: faults.append(message.text))
-        page.on("pageerror", lambda fault: faults.append(str(fault)))
-        page.goto((tmp_path / "report.html").as_uri())
-        source = page.locator("details.source").first
-        assert source.get_attribute("open") is None
-        page.get_by_role("button", name="Show all code").click()
-        assert source.get_attribute("open") is not None
-        assert "print(1)" in source.inner_text()
-        page.get_by_role("link", name="Go to code cell 2").click()
-        shown = page.locator(".code-cell.failed").bounding_box()
-        assert shown is not None
-        assert 0 <= shown["y"] < 844
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        browser.close()
+    page = browser.new_page(viewport={"width": 390, "height": 844}, reduced_motion="reduce")
+    asked: list[str] = []
+    faults: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: faults.append(message.text))
+    page.on("pageerror", lambda fault: faults.append(str(fault)))
+    page.goto((tmp_path / "report.html").as_uri())
+    source = page.locator("details.source").first
+    assert source.get_attribute("open") is None
+    page.get_by_role("button", name="Show all code").click()
+    assert source.get_attribute("open") is not None
+    assert "print(1)" in source.inner_text()
+    page.get_by_role("link", name="Go to code cell 2").click()
+    shown = page.locator(".code-cell.failed").bounding_box()
+    assert shown is not None
+    assert 0 <= shown["y"] < 844
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.close()
     assert {url.split("#")[0] for url in asked} == {(tmp_path / "report.html").as_uri()}
     assert faults == []

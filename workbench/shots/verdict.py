@@ -1,0 +1,64 @@
+"""What is said of one shot: goal or not, how sure, how fast, where, and what happened on the way.
+
+World axes in metres: X along the goal line, positive to the left of somebody who faces the goal
+from the pitch; Y from the goal out onto the pitch; Z up; the middle of the goal line is the origin.
+Knows nothing about how a verdict is reached.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.errors import WorkbenchError
+
+Method = Literal["3d", "2d"]
+EventKind = Literal["kick", "bounce", "deflection", "line", "net", "post", "save", "rest"]
+
+
+class ShotError(WorkbenchError):
+    """A shot that cannot be judged because what was handed in is not what it must be."""
+
+
+@dataclass(frozen=True)
+class ShotEvent:
+    """Something that happened to the ball."""
+
+    kind: EventKind
+    frame: float  # may lie between two frames
+    time_s: float  # since frame 0
+
+
+@dataclass(frozen=True)
+class FlightPath:
+    """The fitted path of the ball, frame by frame, for pictures and for checks."""
+
+    frames: NDArray[np.int64]  # (N,)
+    positions_m: NDArray[np.float64]  # (N, 3) ball centre
+    speed_kmh: NDArray[np.float64]  # (N,)
+    camera: NDArray[np.float64]  # (3, 4) homogeneous world point to homogeneous pixel
+
+
+@dataclass(frozen=True)
+class ShotVerdict:
+    """The verdict on one shot.
+
+    `is_goal` is always the better guess; where `abstained` is true it should not be relied upon,
+    and `reason` says why in words for a user.
+    """
+
+    method: Method
+    goal_probability: float  # 0–1, calibrated for the 3D method
+    is_goal: bool
+    abstained: bool
+    reason: str  # why it abstained, or what the verdict rests on; one sentence
+    speed_kmh: float | None  # at the foot
+    speed_interval_kmh: tuple[float, float] | None  # 90 %
+    crossing_m: tuple[float, float] | None  # x, z where the centre meets the plane of the goal line
+    events: tuple[ShotEvent, ...] = ()
+    line_speed_kmh: float | None = None  # at the goal line
+    line_speed_interval_kmh: tuple[float, float] | None = None  # 90 %
+    outcomes: dict[str, float] = field(default_factory=dict)  # hypothesis to its probability
+    path: FlightPath | None = None  # None for the 2D rules
+    details: dict[str, Any] = field(default_factory=dict)  # figures for a closer look, JSON values
