@@ -12,6 +12,7 @@ import typer
 
 from annotation_tools.cli import app as serve_app
 from workbench import __version__
+from workbench.detect.cli import app as detect_app
 from workbench.errors import PipelineError, WorkbenchError
 from workbench.footage.cli import app as footage_app
 from workbench.labels.cli import app as labels_app
@@ -38,6 +39,7 @@ app = typer.Typer(
 
 app.add_typer(footage_app)
 app.add_typer(labels_app)
+app.add_typer(detect_app)
 app.add_typer(serve_app)
 
 PipelineOption = Annotated[

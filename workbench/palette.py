@@ -20,6 +20,8 @@ CLASS_TO_COLOUR = {
     "person": BLUE,
     "ball": YELLOW,
     "goal": SKY,
+    "player_with_ball": ORANGE,
+    "ball_in_goal": PURPLE,
 }
 _SPARE = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, YELLOW)
 
