@@ -17,8 +17,8 @@ import time
 import torch
 from torch import nn
 
-from workbench.classify.compute import autocast
 from workbench.classify.r2plus1d import ARCHITECTURES, TemporalConv3d, fold_temporal_convolutions
+from workbench.compute import autocast
 
 CPU = torch.device("cpu")
 

@@ -18,7 +18,7 @@ import torch
 from workbench.classify.augment import Frames, plain_view
 from workbench.classify.checkpoint import load_classifier
 from workbench.classify.clipset import Clipset
-from workbench.classify.compute import autocast, choose_device, torch_threads
+from workbench.compute import autocast, choose_device, torch_threads
 from workbench.errors import DatasetError
 from workbench.saving import save_json
 

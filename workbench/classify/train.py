@@ -25,11 +25,11 @@ from torch import nn
 from workbench.classify.augment import plain_view
 from workbench.classify.checkpoint import BEST, LAST, load_checkpoint, save_checkpoint
 from workbench.classify.clipset import Clipset
-from workbench.classify.compute import autocast, choose_device, choose_precision, torch_threads
 from workbench.classify.predict import score_views
 from workbench.classify.r2plus1d import architecture_of, build_model
 from workbench.classify.recipe import TrainConfig, learning_rate
 from workbench.classify.sampling import TrainingViews, epoch_draws
+from workbench.compute import autocast, choose_device, choose_precision, torch_threads
 from workbench.errors import WorkbenchError
 from workbench.saving import save_json, save_text
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import supervision as sv
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
@@ -116,6 +117,36 @@ def draw_ball_presence(labels: Sequence[ClipLabels], ax: Axes | None = None) -> 
     ax.set_yticks(range(len(labels)), [clip.clip_id for clip in labels], fontsize=8)
     ax.invert_yaxis()
     ax.set(xlabel="frame", title="Where is the ball labelled?")
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def draw_found_by(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw the table of `scoring.found_by`: per class, the share of frames each teacher found."""
+    ax = ax or plt.subplots(figsize=(7.2, 0.9 + 0.55 * len(table)))[1]
+    teachers = [name for name in table.columns if name not in ("nobody", "frames")]
+    shares = table.div(table["frames"].clip(lower=1), axis=0)
+    left = np.zeros(len(table))
+    # From dark to light, so that the order of asking is seen in grey too.
+    shades = plt.get_cmap("viridis")(np.linspace(0.15, 0.85, max(2, len(teachers))))
+    for name, shade in [*zip(teachers, shades, strict=False), ("nobody", "#E6E6E6")]:
+        width = shares[name].to_numpy()
+        ax.barh(table.index, width, left=left, color=shade, height=0.6, label=name)
+        dark = name != "nobody" and float(np.dot(shade[:3], (0.3, 0.59, 0.11))) < 0.5
+        for row, (start, share) in enumerate(zip(left, width, strict=True)):
+            if share > 0.06:
+                text = f"{int(table[name].iloc[row])}"
+                colour = "white" if dark else _INK
+                ax.text(start + share / 2, row, text, ha="center", va="center", color=colour)
+        left = left + width
+    ax.invert_yaxis()
+    ax.set(xlim=(0, 1), xlabel=f"share of {int(table['frames'].iloc[0])} frames")
+    ax.xaxis.set_major_formatter("{x:.0%}")
+    ax.set_title("Who found it?", loc="left")
+    ax.legend(
+        frameon=False, ncols=len(teachers) + 1, fontsize=9, handlelength=1, columnspacing=1,
+        loc="lower right", bbox_to_anchor=(1, 1),
+    )  # fmt: skip
     ax.spines[["top", "right"]].set_visible(False)
     return ax
 

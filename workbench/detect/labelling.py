@@ -2,33 +2,46 @@
 
 Every label is kept with its score and who gave it; which are good enough is decided at export, so a
 threshold can change without labelling again. A clip whose file is there already, made of the same
-video by the same teacher, is not labelled twice.
+video by the same teacher with the same options, is not labelled twice. Finished windows of an
+unfinished clip are kept beside the labels: a labelling that was killed goes on after the last one,
+and ends with the same bytes as one that was not. A teacher that does not work in windows starts the
+clip anew. One process at a time writes to a labels folder.
 """
 
 import json
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import supervision as sv
-from pycocotools import mask as rle
-
-from workbench.detect.teacher import CLASSES, LabelledFrame, Teacher
+from workbench.detect.annotations import Annotation, to_annotations
+from workbench.detect.teacher import CLASSES, Teacher, settings_of
+from workbench.detect.windows import FrameLabels, Past, WindowedTeacher
 from workbench.errors import DatasetError
 from workbench.footage.clips import Clip
-from workbench.saving import save_json
+from workbench.footage.digest import content_digest
+from workbench.saving import replacing, save_json
 
-LABELS_FORMAT = "workbench-labels/1"
+__all__ = [
+    "Annotation",
+    "ClipLabels",
+    "coco_categories",
+    "label_clips",
+    "load_labels",
+    "load_truth",
+    "to_annotations",
+]
 
-Annotation = dict[str, Any]
+LABELS_FORMAT = "workbench-labels/2"
+
+_UNFINISHED = ".unfinished"  # folder beside the labels, with finished windows of unfinished clips
 
 
-def coco_categories() -> list[dict[str, Any]]:
-    """COCO categories of `CLASSES`; ids count from 1, as COCO tools expect."""
+def coco_categories(classes: Sequence[str] = CLASSES) -> list[dict[str, Any]]:
+    """COCO categories; ids count from 1, as COCO tools expect."""
     return [
-        {"id": place + 1, "name": name, "supercategory": ""} for place, name in enumerate(CLASSES)
+        {"id": place + 1, "name": name, "supercategory": ""} for place, name in enumerate(classes)
     ]
 
 
@@ -72,12 +85,10 @@ def label_clips(
     for clip in clips:
         mates = [footage_dir / mate.file for mate in clips if mate.session == clip.session]
         path, video = labels_dir / f"{clip.clip_id}.json", footage_dir / clip.file
-        stamp = {
-            "teacher": teacher.name,
-            "video_bytes": video.stat().st_size if video.exists() else 0,
-        }
-        if _stamp(path) != stamp:
-            save_json(path, _to_coco(clip, stamp, teacher.label(video, mates)), indent=None)
+        stamp = _stamp(teacher, video, mates)
+        if _stamp_on(path) != stamp:
+            _label_clip(clip, video, mates, teacher, stamp, path)
+        shutil.rmtree(_parts_of(path), ignore_errors=True)
         labels.append(load_labels(path, clip))
         if on_progress is not None:
             on_progress(clip)
@@ -113,66 +124,121 @@ def load_truth(clips: Sequence[Clip], footage_dir: Path) -> list[ClipLabels]:
     return [load_labels(footage_dir / clip.truth, clip) for clip in clips if clip.truth is not None]
 
 
-def to_annotations(detections: sv.Detections, teacher: str) -> Iterator[Annotation]:
-    """COCO annotations (without ids) of one frame's detections.
-
-    Masks become RLE with `iscrowd` 0, holes and all: trainers drop crowds. Boxes are those of the
-    masks, x, y, width, height in pixels; nothing is too small to be kept.
-    """
-    for index in range(len(detections)):
-        assert detections.mask is not None
-        assert detections.class_id is not None
-        assert detections.confidence is not None
-        encoded = rle.encode(np.asfortranarray(detections.mask[index], dtype=np.uint8))
-        annotation: Annotation = {
-            "category_id": int(detections.class_id[index]) + 1,
-            "bbox": [float(value) for value in rle.toBbox(encoded)],
-            "area": int(rle.area(encoded)),
-            "segmentation": {
-                "size": [int(side) for side in encoded["size"]],
-                "counts": encoded["counts"].decode(),
-            },
-            "iscrowd": 0,
-            "score": round(float(detections.confidence[index]), 4),
-            "teacher": teacher,
-        }
-        if detections.tracker_id is not None:
-            annotation["track_id"] = int(detections.tracker_id[index])
-        yield annotation
+def _label_clip(
+    clip: Clip,
+    video: Path,
+    mates: Sequence[Path],
+    teacher: Teacher,
+    stamp: dict[str, Any],
+    path: Path,
+) -> None:
+    past, parts = Past(), []
+    for start, label_window in _work(teacher, video, mates):
+        part = _parts_of(path) / f"{start:08d}.json"
+        if _stamp_on(part) != stamp:
+            save_json(part, {"clip": stamp, "frames": label_window(past)}, indent=None)
+        # Read back even where it was just made: what the next window knows is what is on disk.
+        past = past.after(_read_part(part))
+        parts.append(part)
+    # Written in the folder of parts, which goes away, so that a kill leaves nothing half beside
+    # the labels.
+    finished = _parts_of(path) / "labels.json"
+    _write_coco(finished, clip, stamp, parts)
+    finished.replace(path)
 
 
-def _to_coco(clip: Clip, stamp: dict[str, Any], frames: Iterable[LabelledFrame]) -> dict[str, Any]:
-    images: list[dict[str, Any]] = []
-    annotations: list[Annotation] = []
-    for labelled in frames:
-        image_id = len(images) + 1
-        images.append(
-            {
-                "id": image_id,
-                "file_name": f"{clip.clip_id}/{labelled.frame:06d}.jpg",
-                "width": clip.width,
-                "height": clip.height,
-                "clip_id": clip.clip_id,
-                "frame": labelled.frame,
-            }
-        )
-        for annotation in to_annotations(labelled.detections, stamp["teacher"]):
-            annotations.append({"id": len(annotations) + 1, "image_id": image_id} | annotation)
-    return {
+def _work(
+    teacher: Teacher, video: Path, mates: Sequence[Path]
+) -> Iterator[tuple[int, Callable[[Past], list[list[Annotation]]]]]:
+    """First frame of each window of a clip and how to label it."""
+    if not isinstance(teacher, WindowedTeacher):
+        whole = teacher.label
+
+        def label_all(past: Past) -> list[list[Annotation]]:
+            found = whole(video, mates)
+            return [list(to_annotations(one.detections, teacher.name)) for one in found]
+
+        yield 0, label_all
+        return
+    for window in teacher.windows(video):
+
+        def label_window(past: Past, window: range = window) -> list[list[Annotation]]:
+            found = teacher.label_window(video, window, past, mates)
+            return [list(to_annotations(one.detections, teacher.name)) for one in found]
+
+        yield window.start, label_window
+
+
+def _write_coco(path: Path, clip: Clip, stamp: dict[str, Any], parts: Sequence[Path]) -> None:
+    """Join the windows of a clip, of which one at a time is in memory."""
+    head = {
         "info": {
             "description": f"Labels by the teacher {stamp['teacher']}",
             "version": LABELS_FORMAT,
         },
         "clip": {"clip_id": clip.clip_id, **stamp},
-        "images": images,
-        "annotations": annotations,
         "categories": coco_categories(),
     }
+    with replacing(path) as draft, draft.open("w", encoding="utf-8") as out:
+        out.write(json.dumps(head, ensure_ascii=False)[:-1])
+        for key, rows in (("images", _images(clip, parts)), ("annotations", _annotations(parts))):
+            out.write(f', "{key}": [')
+            for number, row in enumerate(rows):
+                out.write((", " if number else "") + json.dumps(row, ensure_ascii=False))
+            out.write("]")
+        out.write("}\n")
 
 
-def _stamp(path: Path) -> dict[str, Any] | None:
+def _images(clip: Clip, parts: Iterable[Path]) -> Iterator[dict[str, Any]]:
+    frame = 0
+    for part in parts:
+        for _ in _read_part(part):
+            yield {
+                "id": frame + 1,
+                "file_name": f"{clip.clip_id}/{frame:06d}.jpg",
+                "width": clip.width,
+                "height": clip.height,
+                "clip_id": clip.clip_id,
+                "frame": frame,
+            }
+            frame += 1
+
+
+def _annotations(parts: Iterable[Path]) -> Iterator[Annotation]:
+    image_id, number = 0, 0
+    for part in parts:
+        for labels in _read_part(part):
+            image_id += 1
+            for label in labels:
+                number += 1
+                yield {"id": number, "image_id": image_id} | label
+
+
+def _parts_of(path: Path) -> Path:
+    return path.parent / _UNFINISHED / path.stem
+
+
+def _read_part(part: Path) -> list[FrameLabels]:
+    frames = json.loads(part.read_text(encoding="utf-8"))["frames"]
+    return [tuple(labels) for labels in frames]
+
+
+def _stamp(teacher: Teacher, video: Path, mates: Sequence[Path]) -> dict[str, Any]:
+    """Everything that decides the labels of a clip, as plain JSON values."""
+    stamp = {
+        "teacher": teacher.name,
+        "settings": settings_of(teacher),
+        "video": content_digest(video),
+    }
+    if teacher.needs_fixed_camera:  # then it learns the view from the other clips, too
+        stamp["same_view"] = [content_digest(mate) for mate in mates if mate != video]
+    return dict(json.loads(json.dumps(stamp)))
+
+
+def _stamp_on(path: Path) -> dict[str, Any] | None:
+    """The stamp of saved labels, or of one saved window; None if there is none that can be read."""
     try:
         clip = json.loads(path.read_text(encoding="utf-8"))["clip"]
-        return {"teacher": clip["teacher"], "video_bytes": clip["video_bytes"]}
-    except (OSError, ValueError, KeyError, TypeError):
+        return {key: value for key, value in clip.items() if key != "clip_id"}
+    except (OSError, ValueError, KeyError, AttributeError):
         return None

@@ -4,6 +4,7 @@ Counted once per clip (true positives, false positives, misses); everything else
 counts. Intervals resample whole clips, because neighbouring frames resemble each other.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,8 @@ import numpy.typing as npt
 import pandas as pd
 from pycocotools import mask as rle
 
-from workbench.detect.labelling import Annotation, ClipLabels
+from workbench.detect.annotations import Annotation, is_accepted
+from workbench.detect.labelling import ClipLabels
 from workbench.detect.teacher import CLASSES
 from workbench.intervals import Interval, bootstrap, hull, wilson
 
@@ -113,10 +115,43 @@ def frames_without(labels: Sequence[ClipLabels], name: str = "ball") -> dict[str
     return {"class": name, "clips_without": sorted(without), "clips": clips}
 
 
+def found_by(labels: Sequence[ClipLabels], min_score: float = 0.3) -> pd.DataFrame:
+    """In how many frames each teacher found each class.
+
+    A frame counts once per class: for the teacher whose accepted label comes first, and rescuers
+    come after the primary teacher.
+
+    Args:
+        labels: Of any number of clips.
+        min_score: Labels below do not count as found; labels without a score do.
+
+    Returns:
+        One row per class; a column per teacher in the order they were asked, `nobody`, and
+        `frames`, the sum of the others.
+    """
+    names = dict.fromkeys(
+        name
+        for clip in labels
+        for name in (*clip.teacher.split("+"), *(x["teacher"] for f in clip.frames for x in f))
+    )
+    counts: Counter[tuple[str, str]] = Counter()
+    for clip in labels:
+        for frame in range(len(clip.frames)):
+            for name in CLASSES:
+                own = clip.of_class(frame, name)
+                finders = (x["teacher"] for x in own if is_accepted(x, min_score))
+                counts[name, next(finders, "nobody")] += 1
+    columns = [*names, "nobody"]
+    rows = [[counts[name, finder] for finder in columns] for name in CLASSES]
+    table = pd.DataFrame(rows, index=list(CLASSES), columns=columns)
+    return table.assign(frames=table.sum(axis=1)).rename_axis("class")
+
+
 def _matches(said: list[Annotation], there: list[Annotation], least: float) -> int:
     if not said or not there:
         return 0
-    said = sorted(said, key=lambda label: -label.get("score", 1.0))
+    # Truth has no score; a teacher's label without one comes last.
+    said = sorted(said, key=lambda label: -(label.get("score", 1.0) or 0.0))
     overlap = rle.iou(
         np.array([label["bbox"] for label in said], float),
         np.array([label["bbox"] for label in there], float),

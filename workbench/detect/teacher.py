@@ -1,13 +1,14 @@
 """What a teacher is: who labels the frames of a clip so that a fast model can learn from it.
 
-The unit is one frame's `supervision.Detections`: boxes, masks, scores, class ids, track ids. Which
-labels are good enough is decided later, at export. Knows nothing about any particular method.
+The unit is one frame's `supervision.Detections`: boxes, masks, scores, class ids, track ids, and in
+`data` the teacher and the prompt of each. Which labels are good enough is decided later, at export.
+Knows nothing about any particular method.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import supervision as sv
 
@@ -18,7 +19,7 @@ PERSON, BALL, GOAL = range(len(CLASSES))
 
 
 class TeacherError(WorkbenchError):
-    """A teacher that does not exist, or cannot label this footage."""
+    """A teacher that does not exist, lacks its weights, or cannot label this footage."""
 
 
 @dataclass(frozen=True)
@@ -45,3 +46,11 @@ class Teacher(Protocol):
             same_view: Clips of the same session, which a fixed camera filmed from the same place.
         """
         ...
+
+
+def settings_of(teacher: Teacher) -> dict[str, Any]:
+    """Everything besides name and video that decides a teacher's labels, as plain JSON values.
+
+    A teacher tells it in its attribute `settings` (options, weights); one without has no choices.
+    """
+    return dict(getattr(teacher, "settings", {}))

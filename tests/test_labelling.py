@@ -1,0 +1,160 @@
+"""The labelling store: nothing labelled twice, nothing lost, the same bytes after any death."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from colour_teachers import ColourFollower, ColourLooker, write_clip
+from pycocotools.coco import COCO
+
+from workbench.detect.annotations import is_accepted
+from workbench.detect.following import FollowingTeacher
+from workbench.detect.labelling import label_clips
+from workbench.detect.looking import LookingTeacher
+from workbench.detect.prompts import LookPrompter
+from workbench.detect.teacher import Teacher
+from workbench.errors import FootageError
+from workbench.footage.clips import Clip, load_clips, save_clips
+
+FRAMES, WINDOW = 30, 6
+CLIPS = ("a", "b", "c")
+
+
+def clip_row(name: str) -> Clip:
+    return Clip(
+        clip_id=name, file=f"{name}.mp4", source=f"{name}.mp4", session="s", start_frame=0,
+        end_frame=FRAMES, start_pts=0, end_pts=FRAMES, time_base=Fraction(1, 30), fps=Fraction(30),
+        width=160, height=96,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def footage(tmp_path: Path) -> Path:
+    folder = tmp_path / "footage"
+    folder.mkdir()
+    for place, name in enumerate(CLIPS):
+        write_clip(folder / f"{name}.mp4", FRAMES, blue_from=4 * place)
+    save_clips(folder, map(clip_row, CLIPS))
+    return folder
+
+
+def following(log: Path, **options: int) -> FollowingTeacher:
+    """Two objects, ids and scores handed from window to window."""
+    prompter = LookPrompter(ColourLooker(log), every=3)
+    return FollowingTeacher(ColourFollower(), prompter, **({"window_frames": WINDOW} | options))
+
+
+def looks(log: Path) -> int:
+    return len(log.read_text().splitlines()) if log.exists() else 0
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+WORKER = """
+import sys
+from pathlib import Path
+from test_labelling import following, label_clips, load_clips
+footage, labels, log = map(Path, sys.argv[1:])
+label_clips(load_clips(footage), footage, labels, following(log))
+"""
+
+
+def test_killed_at_random_moments_the_labels_are_the_same_bytes(
+    footage: Path, tmp_path: Path
+) -> None:
+    whole_log, log = tmp_path / "whole.log", tmp_path / "log"
+    label_clips(load_clips(footage), footage, tmp_path / "whole", following(whole_log))
+    rng, kills, command = random.Random(4), 0, [sys.executable, "-c", WORKER, str(footage)]
+    while True:
+        until = looks(log) + rng.randint(4, 14)
+        worker = subprocess.Popen(
+            [*command, str(tmp_path / "labels"), str(log)], cwd=Path(__file__).parent
+        )
+        while worker.poll() is None and looks(log) < until:
+            time.sleep(0.001)
+        time.sleep(rng.random() * 0.02)
+        if worker.poll() is not None:
+            assert worker.returncode == 0
+            break
+        worker.send_signal(signal.SIGKILL)
+        worker.wait()
+        kills += 1
+    assert kills >= 3
+    assert contents(tmp_path / "labels") == contents(tmp_path / "whole")
+    # Each death costs at most the window it happened in.
+    assert looks(log) <= looks(whole_log) + kills * (WINDOW // 3)
+    assert not any((tmp_path / "labels/.unfinished").iterdir())
+
+
+def test_finished_clips_are_not_labelled_again_and_changes_are(
+    footage: Path, tmp_path: Path
+) -> None:
+    log, folder = tmp_path / "log", tmp_path / "labels"
+    clips = load_clips(footage)
+
+    def work(teacher: Teacher) -> int:
+        before = looks(log)
+        label_clips(clips, footage, folder, teacher)
+        return looks(log) - before
+
+    all_three = len(CLIPS) * FRAMES // 3
+    assert work(following(log)) == all_three
+    assert work(following(log)) == 0
+    assert work(following(log, max_objects=1)) == all_three
+    write_clip(footage / "b.mp4", FRAMES, blue_from=9)
+    assert work(following(log, max_objects=1)) == FRAMES // 3
+    (folder / "a.json").write_text("{")
+    assert work(following(log, max_objects=1)) == FRAMES // 3
+    assert work(LookingTeacher(ColourLooker(log))) == len(CLIPS) * FRAMES
+
+
+def test_clips_of_the_same_view_count_where_the_teacher_learns_from_them(
+    footage: Path, tmp_path: Path
+) -> None:
+    class Tripod(LookingTeacher):
+        needs_fixed_camera = True
+
+    log, clips = tmp_path / "log", load_clips(footage)
+    teacher = Tripod(ColourLooker(log))
+    label_clips(clips, footage, tmp_path / "labels", teacher)
+    write_clip(footage / "c.mp4", FRAMES, blue_from=20)
+    before = looks(log)
+    label_clips(clips, footage, tmp_path / "labels", teacher)
+    assert looks(log) - before == len(CLIPS) * FRAMES
+
+
+def test_labels_tell_who_what_for_and_which_object(footage: Path, tmp_path: Path) -> None:
+    label_clips(load_clips(footage), footage, tmp_path, following(tmp_path / "log"))
+    coco = COCO(str(tmp_path / "b.json"))
+    assert len(coco.imgs) == FRAMES
+    assert {a["track_id"] for a in coco.anns.values()} == {1, 2}
+    assert {(a["teacher"], a["prompt"]) for a in coco.anns.values()} == {
+        ("follower", "colour: person"), ("follower", "colour: ball")
+    }  # fmt: skip
+    stamp = json.loads((tmp_path / "b.json").read_text())["clip"]
+    assert stamp["settings"]["prompter"]["every"] == 3
+    assert [image["frame"] for image in coco.imgs.values()] == list(range(FRAMES))
+
+
+def test_a_video_that_is_away_is_named(footage: Path, tmp_path: Path) -> None:
+    missing = replace(clip_row("a"), file="gone.mp4")
+    with pytest.raises(FootageError, match=r"gone\.mp4"):
+        label_clips([missing], footage, tmp_path, LookingTeacher(ColourLooker()))
+
+
+@pytest.mark.parametrize(
+    ("annotation", "unscored", "accepted"),
+    [({"score": 0.3}, True, True), ({"score": 0.29}, True, False), ({}, False, True),
+     ({"score": None}, True, True), ({"score": None}, False, False)],
+)  # fmt: skip
+def test_acceptance_is_a_filter(annotation: dict, unscored: bool, accepted: bool) -> None:
+    assert is_accepted(annotation, 0.3, unscored=unscored) is accepted

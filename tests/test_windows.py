@@ -1,0 +1,132 @@
+"""The windowed loop: ids that last, only what is new is added, memory that does not grow."""
+
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from colour_teachers import ColourFollower, ColourLooker, blue_box, red_box, write_clip
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workbench.detect.following import FollowingTeacher
+from workbench.detect.looking import LookingTeacher
+from workbench.detect.prompts import FilePrompter, LookPrompter, TeacherPrompter
+from workbench.detect.teacher import BALL, PERSON, TeacherError
+from workbench.detect.windows import LabelReader, split_frames
+from workbench.errors import FootageError
+
+FRAMES = 40
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_clip(tmp_path_factory.mktemp("clip") / "shot.mp4", FRAMES, blue_from=13)
+
+
+def boxes(frames: list, class_id: int) -> dict[int, list]:
+    return {
+        one.frame: one.detections.xyxy[one.detections.class_id == class_id].tolist()
+        for one in frames
+        if class_id in one.detections.class_id
+    }
+
+
+@pytest.mark.parametrize("window_frames", [8, 10, 64])
+def test_new_objects_are_added_once_and_followed_both_ways(clip: Path, window_frames: int) -> None:
+    prompter = LookPrompter(ColourLooker(), every=10)
+    teacher = FollowingTeacher(ColourFollower(), prompter, window_frames)
+    frames = list(teacher.label(clip))
+    assert [one.frame for one in frames] == list(range(FRAMES))
+    ids: dict[int, set] = {PERSON: set(), BALL: set()}
+    for found in (one.detections for one in frames):
+        for class_id, track_id in zip(found.class_id, found.tracker_id, strict=True):
+            ids[int(class_id)].add(int(track_id))
+    assert ids == {PERSON: {1}, BALL: {2}}
+    for frame, (box,) in boxes(frames, PERSON).items():
+        assert box == pytest.approx(red_box(frame), abs=2)
+    balls = boxes(frames, BALL)
+    # Seen first on the key frame after it appeared, and followed back to where it appeared.
+    first_key = next(
+        key for window in split_frames(FRAMES, window_frames) for key in window[::10] if key >= 13
+    )
+    window = next(w for w in split_frames(FRAMES, window_frames) if first_key in w)
+    assert min(balls) == max(13, window.start)
+    assert balls[30][0] == pytest.approx(blue_box(30), abs=2)
+    scores = {float(s) for f in frames for s in f.detections.confidence}
+    assert [round(score, 3) for score in scores] == [0.9]  # no surer than the prompt, not fading
+
+
+def test_another_teachers_labels_are_prompts_and_objects_are_bounded(clip: Path) -> None:
+    asked = TeacherPrompter(LookingTeacher(ColourLooker(), window_frames=7), every=5)
+    teacher = FollowingTeacher(ColourFollower(), asked, window_frames=16, max_objects=1)
+    frames = list(teacher.label(clip))
+    assert all(len(one.detections) == 1 for one in frames)
+    assert set(frames[0].detections.data["prompt"]) == {"colour: person"}
+
+
+def prompts_of(row: str) -> str:
+    return f'{{"format": "workbench-prompts/1", "clips": {{"a": {{"0": [{row}]}}}}}}'
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("{}", "KeyError"),
+        ("[1]", "not a prompts file"),
+        (prompts_of('{"class": "dog", "box": [1, 1, 2, 2]}'), "not a prompts file"),
+        (prompts_of('{"class": "ball"}'), "box or points"),
+        (prompts_of('{"class": "ball", "box": [3, 3, 1, 9]}'), "without area"),
+        (prompts_of('{"class": "ball", "points": [[3, 3, 0]]}'), "no point on"),
+    ],
+)
+def test_a_prompts_file_that_is_none_is_named(tmp_path: Path, content: str, problem: str) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(content)
+    with pytest.raises(TeacherError, match=rf"mine\.json.*({problem})"):
+        FilePrompter(path)
+
+
+def test_labels_of_any_frame_are_those_of_the_whole_clip(clip: Path) -> None:
+    teacher = LookingTeacher(ColourLooker(), window_frames=6)
+    every = LabelReader(teacher, clip)
+    whole = [every.at(frame) for frame in range(FRAMES)]
+    some = LabelReader(teacher, clip)
+    assert [some.at(frame) for frame in (3, 17, 18, 39)] == [whole[f] for f in (3, 17, 18, 39)]
+
+
+@given(count=st.integers(0, 60), size=st.integers(1, 9))
+def test_windows_are_the_whole_clip_in_order(count: int, size: int) -> None:
+    windows = split_frames(count, size)
+    assert [frame for window in windows for frame in window] == list(range(count))
+    assert all(0 < len(window) <= size for window in windows)
+
+
+def test_memory_does_not_grow_with_the_clip(tmp_path: Path) -> None:
+    def peak_bytes(frames: int) -> int:
+        path = write_clip(tmp_path / f"{frames}.mp4", frames)
+        prompter = LookPrompter(ColourLooker(), every=8)
+        teacher = FollowingTeacher(ColourFollower(), prompter, window_frames=16)
+        tracemalloc.start()
+        for one in teacher.label(path):
+            assert one.detections.mask is not None
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    peak_bytes(16)  # whatever is made once
+    short, long = peak_bytes(32), peak_bytes(128)
+    assert long < 1.15 * short
+
+
+def test_a_clip_that_is_not_there_is_named(tmp_path: Path) -> None:
+    teacher = LookingTeacher(ColourLooker())
+    with pytest.raises(FootageError, match=r"none\.mp4"):
+        list(teacher.label(tmp_path / "none.mp4"))
+
+
+def test_ids_follow_overlap(clip: Path) -> None:
+    frames = list(LookingTeacher(ColourLooker(), window_frames=9).label(clip))
+    ids = {tuple(one.detections.tracker_id.tolist()) for one in frames}
+    assert ids == {(1,), (1, 2)}
+    assert np.isfinite(frames[0].detections.confidence).all()

@@ -1,0 +1,66 @@
+"""Cleaning masks: holes filled, specks dropped, the same object kept once.
+
+The unit is the masks of one frame. Done here and not left to the models' own packages, which skip
+it without a word where an optional kernel is missing. Sizes are shares of the object, so that a
+ball of three pixels is treated like a player.
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from pycocotools import mask as rle
+
+from workbench.detect.annotations import Mask, Sighting
+
+
+def clean_mask(mask: Mask, hole_share: float = 0.1, speck_share: float = 0.1) -> Mask:
+    """Fill small holes and drop small islands.
+
+    Args:
+        mask: (H, W).
+        hole_share: Holes up to this share of the mask's area are filled; the gap between arm and
+            body is larger and stays.
+        speck_share: Islands smaller than this share of the largest are dropped; a leg that
+            somebody in front cuts off is larger and stays.
+
+    Example:
+        >>> ring = np.ones((5, 5), bool); ring[2, 2] = False
+        >>> int(clean_mask(ring).sum())
+        25
+    """
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if len(rows) == 0:
+        return mask.copy()
+    # A margin of one pixel joins everything outside into one component, which is no hole.
+    inside = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    part = np.pad(mask[inside], 1).astype(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(part, connectivity=8)
+    areas = stats[1:count, cv2.CC_STAT_AREA]
+    kept = np.concatenate([[False], areas >= speck_share * areas.max()])
+    part = kept[labels].astype(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(1 - part, connectivity=4)
+    is_hole = stats[:, cv2.CC_STAT_AREA] <= hole_share * part.sum()
+    is_hole[[0, labels[0, 0]]] = False  # 0 is the mask itself
+    clean = np.zeros_like(mask)
+    clean[inside] = ((part > 0) | is_hole[labels])[1:-1, 1:-1]
+    return clean
+
+
+def one_per_object(sightings: Sequence[Sighting], least_iou: float = 0.8) -> list[Sighting]:
+    """Drop sightings that are copies of an earlier one of the same class.
+
+    Args:
+        sightings: Of one frame, the ones to prefer first.
+        least_iou: Overlap of masks from which two are the same object.
+    """
+    if not sightings:
+        return []
+    masks = [sighting.segmentation for sighting in sightings]
+    overlap = np.asarray(rle.iou(masks, masks, [0] * len(masks)))
+    kept: list[int] = []
+    for place, sighting in enumerate(sightings):
+        rivals = [other for other in kept if sightings[other].class_id == sighting.class_id]
+        if all(overlap[place, other] < least_iou for other in rivals):
+            kept.append(place)
+    return [sightings[place] for place in kept]
