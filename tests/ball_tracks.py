@@ -1,0 +1,39 @@
+"""Ball tracks and labels made by hand, for tests of what reads them."""
+
+import numpy as np
+import pandas as pd
+
+from workbench.detect.labelling import ClipLabels
+from workbench.shots.track import TRACK_COLUMNS
+
+FPS = 30.0
+
+
+def make_track(xy, frames=None, size_px=10.0):
+    """A track of a ball of one size from places (N, 2), one per frame unless frames are given."""
+    xy = np.asarray(xy, float)
+    frames = np.arange(len(xy)) if frames is None else np.asarray(frames)
+    columns = [frames, xy[:, 0], xy[:, 1], *[np.full(len(xy), size_px)] * 3, np.ones(len(xy))]
+    return pd.DataFrame(dict(zip(TRACK_COLUMNS, columns, strict=True)))
+
+
+def kicked(rest=20, flight=25, speed=(14.0, -9.0)):
+    """A ball that lies still for `rest` frames and then flies off, in pixels per frame."""
+    flying = np.arange(1, flight + 1)[:, None] * np.array(speed)
+    return np.array([200.0, 300.0]) + np.concatenate([np.zeros((rest, 2)), flying])
+
+
+def path(*legs, start=(100.0, 180.0)):
+    """Legs of (frames, px per frame along x, along y), one after the other."""
+    steps = np.concatenate([np.tile([x, y], (count, 1)) for count, x, y in legs])
+    return np.concatenate([[start], start + np.cumsum(steps, axis=0)])
+
+
+def arc(count, vx, vy, gravity):
+    """Legs of a ball that falls, in pixels per frame and per frame squared."""
+    return [(1, vx, vy + gravity * (t + 0.5)) for t in range(count)]
+
+
+def labels_of(frames, wh=(640, 360)):
+    """Labels of a clip from a list of annotations per frame."""
+    return ClipLabels("clip", "session", "test", *wh, tuple(map(tuple, frames)))

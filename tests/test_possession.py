@@ -1,0 +1,119 @@
+"""Who has the ball and who shot, whatever people's track ids are."""
+
+import numpy as np
+import pytest
+from ball_tracks import FPS, kicked, labels_of, make_track
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workbench.shots.linking import link_boxes
+from workbench.shots.possession import find_possession, find_shooter, follow_people
+
+GOAL = np.array([[450.0, 100], [450, 20], [600, 20], [600, 100]])
+
+
+def person(x, feet, height=100.0, track_id=None):
+    label = {"category_id": 1, "bbox": [x - 15, feet - height, 30, height], "score": 0.9}
+    return label if track_id is None else label | {"track_id": track_id}
+
+
+def scene(ids=(7, 3, 12), shift=(0.0, 0.0), scale=1.0, start=0):
+    """A run-up from the left, a kick at frame 19, a bystander far off, a goalkeeper at the goal."""
+    frames = [[] for _ in range(start)]
+    for t in range(45):
+        shooter = 190 + 4 * min(t - 19, 0), 312.0
+        people = [(*shooter, 100.0), (80, 200, 60.0), (520, 100, 40.0)]
+        frames.append(
+            [
+                person(x * scale + shift[0], y * scale + shift[1], h * scale, number)
+                for (x, y, h), number in zip(people, ids, strict=True)
+            ]
+        )
+    for found in frames:
+        for label in found:  # 30 px wide before scaling
+            middle = label["bbox"][0] + 15
+            label["bbox"][0], label["bbox"][2] = middle - 15 * scale, 30 * scale
+    track = make_track(kicked() * scale + shift, np.arange(45) + start, 10.0 * scale)
+    return labels_of(frames), track
+
+
+def test_the_shooter_is_the_one_at_the_ball_when_it_leaves():
+    labels, track = scene()
+    people = follow_people(labels, FPS)
+    shooter = find_shooter(track, people, fps=FPS, goal_corners_px=GOAL)
+    assert (shooter.track_id, shooter.player) == (7, "P2")
+    assert shooter.contact_frame == pytest.approx(19, abs=0.5)
+    assert "P2" in shooter.reason
+
+
+def test_possession_has_hysteresis():
+    frames = [[person(100, 210, track_id=1)] for _ in range(40)]
+    people = follow_people(labels_of(frames), FPS)
+    # In balls of 10 px from the right side of the person's box: comes, wavers, leaves for good.
+    gaps = np.repeat([3.0, 0.3, 1.2, 0.4, 2.5], 8)
+    xy = np.column_stack([115 + 10 * (gaps + 0.5), np.full(40, 200.0)])
+    found = find_possession(make_track(xy), people)
+    mine = (found["player"] == "P1").to_numpy()
+    assert mine.tolist() == [False] * 8 + [True] * 24 + [False] * 8
+    assert found["gap_balls"].to_numpy() == pytest.approx(gaps)
+
+
+def test_without_a_kick_the_last_to_touch_before_the_goal_shot():
+    """A ball that rolls on steadily: two touch it on the way, the goalkeeper at the end."""
+    xy = np.array([20.0, 90.0]) + np.arange(60)[:, None] * np.array([9.5, 0.0])
+    everybody = [person(x, 95, track_id=i) for i, x in enumerate((110, 300, 570))]
+    frames = [everybody for _ in range(60)]
+    people = follow_people(labels_of(frames), FPS)
+    shooter = find_shooter(make_track(xy), people, fps=FPS, goal_corners_px=GOAL)
+    assert shooter.track_id == 1
+    assert "last to touch" in shooter.reason
+
+
+def test_nobody_near_the_ball_is_nobodys_shot():
+    labels, track = scene()
+    only_far = labels_of([found[1:] for found in labels.frames])
+    assert find_shooter(track, follow_people(only_far, FPS), fps=FPS) is None
+    assert find_shooter(track, follow_people(labels_of([[]] * 45), FPS), fps=FPS) is None
+
+
+def test_people_nobody_followed_are_linked_through_gaps_and_past_each_other():
+    frames = []
+    for t in range(40):
+        seen = [person(100 + 8 * t, 200), person(420 - 2 * t, 320)]
+        frames.append(seen[t % 2 :: -1] if t % 5 else [] if t == 20 else seen[:1] * (t != 30))
+    table = follow_people(labels_of(frames), FPS).table
+    assert set(table["player"]) <= {"P1", "P2"}
+    runner = table[table["y1"] == 200]
+    assert runner["player"].nunique() == 1
+
+
+def test_flickers_get_no_name():
+    frames = [[person(300, 300, track_id=1)] for _ in range(30)]
+    frames[3].append(person(20, 90, track_id=2))
+    assert follow_people(labels_of(frames), FPS).players == ("P1",)
+
+
+def test_boxes_that_do_not_overlap_are_not_the_same():
+    left, right = np.array([[0.0, 0, 10, 20]]), np.array([[300.0, 0, 310, 20]])
+    assert link_boxes([left, right, left], longest_gap=2) == [[1], [2], [1]]
+    assert link_boxes([left, right, right, right, left], longest_gap=1)[-1] == [3]
+
+
+@settings(deadline=None, max_examples=12)
+@given(
+    ids=st.lists(st.integers(1, 999), min_size=3, max_size=3, unique=True),
+    shift=st.tuples(st.integers(-200, 200), st.integers(-200, 200)),
+    scale=st.sampled_from([0.5, 2.0, 4.0]),
+    start=st.integers(0, 60),
+)
+def test_names_and_shooter_do_not_depend_on_ids_place_scale_or_time(ids, shift, scale, start):
+    plain_labels, plain_track = scene()
+    plain = find_shooter(plain_track, follow_people(plain_labels, FPS), fps=FPS)
+    labels, track = scene(tuple(ids), shift, scale, start)
+    people = follow_people(labels, FPS)
+    shooter = find_shooter(track, people, fps=FPS)
+    assert (shooter.player, shooter.track_id) == (plain.player, ids[0])
+    assert shooter.contact_frame == pytest.approx(plain.contact_frame + start, abs=0.05)
+    held = find_possession(track, people)["player"]
+    expected = find_possession(plain_track, follow_people(plain_labels, FPS))["player"]
+    assert held.to_list() == expected.to_list()

@@ -1,0 +1,81 @@
+"""Events on the ball's track: named, dated, and found on simulated shots they were not tuned on."""
+
+import numpy as np
+import pytest
+from ball_tracks import FPS, arc, kicked, make_track, path
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workbench.shots.events import find_events
+from workbench.shots.simulation import simulate_shot
+
+GOAL = np.array([[400.0, 200], [400, 100], [600, 100], [600, 200]])
+
+
+def kinds(events):
+    return [event.kind for event in events]
+
+
+@pytest.mark.parametrize(
+    ("legs", "expected"),
+    [
+        ([(20, 0, 0), (25, 9, -2)], ["kick"]),
+        ([(20, 0, 0), *arc(18, 8, -8, 1), *arc(14, 6, -7, 1)], ["kick", "bounce"]),
+        ([(20, 0, 0), (24, 16, -1.5), (20, 0.5, 1)], ["kick", "net"]),
+        ([(20, 0, 0), (24, 16, -1.5), (12, -10, 6)], ["kick", "save"]),
+        ([(20, 0, 0), (15, 12, -1.5), (15, -6, 3)], ["kick", "deflection"]),
+        ([(20, 0, 0), (24, 16, -1.5), (25, 0, 0)], ["kick", "net", "rest"]),
+        ([(40, 0, 0)], []),
+    ],
+)
+def test_events_are_named(legs, expected):
+    noise = np.random.default_rng(1).normal(0, 0.3, (len(path(*legs)), 2))
+    events = find_events(make_track(path(*legs) + noise), fps=FPS, goal_corners_px=GOAL)
+    assert kinds(events) == expected
+
+
+def test_a_ball_off_the_post_is_told_from_a_save():
+    legs = [(20, 0, 0), (20, 15.0, -2.0), (15, -6, 4)]  # turns at the left post, at (400, 140)
+    events = find_events(make_track(path(*legs)), fps=FPS, goal_corners_px=GOAL)
+    assert kinds(events) == ["kick", "post"]
+
+
+def test_times_lie_between_frames():
+    """A ball that leaves between frames 20 and 21 is dated so."""
+    xy = kicked()
+    xy[21:] -= 1.6 * np.array([14.0, -9.0])  # so that frame 21 shows 0.4 of a frame's flight
+    xy[20] = xy[19]
+    (kick, *_) = find_events(make_track(xy), fps=FPS)
+    assert kick.kind == "kick"
+    assert kick.frame == pytest.approx(20.6, abs=0.3)
+    assert kick.time_s == pytest.approx(kick.frame / FPS)
+
+
+def test_kicks_of_simulated_shots_are_found():
+    """Noise, gaps, decoys: four in five within two frames (thresholds come from other seeds)."""
+    shots = [simulate_shot(seed) for seed in range(9_000, 9_040)]
+    right = 0
+    for shot in shots:
+        events = find_events(shot.track, fps=shot.fps, goal_corners_px=shot.goal_corners_px)
+        kick = next((e.frame for e in events if e.kind == "kick"), np.inf)
+        right += abs(kick - shot.contact_frame) <= 2
+    assert right >= 26
+
+
+@settings(deadline=None, max_examples=15)
+@given(
+    shift=st.tuples(st.integers(-300, 300), st.integers(-300, 300)),
+    scale=st.sampled_from([0.5, 2.0, 4.0]),
+    start=st.integers(0, 200),
+    seed=st.integers(0, 100),
+)
+def test_events_follow_shift_scale_and_time(shift, scale, start, seed):
+    legs = [(20, 0, 0), *arc(18, 8, -8, 1), *arc(14, 6, -7, 1)]
+    xy = path(*legs)
+    xy = xy + np.random.default_rng(seed).normal(0, 0.3, xy.shape)
+    plain = find_events(make_track(xy), fps=FPS, goal_corners_px=GOAL)
+    moved = make_track(xy * scale + shift, np.arange(len(xy)) + start, 10.0 * scale)
+    other = find_events(moved, fps=FPS, goal_corners_px=GOAL * scale + shift)
+    assert kinds(other) == kinds(plain)
+    expected = [event.frame + start for event in plain]
+    assert [event.frame for event in other] == pytest.approx(expected, abs=0.1)
