@@ -1,0 +1,168 @@
+"""Using a trained student: images, videos, the command line, ONNX, the model card."""
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_detector import CLASSES, ONE_EPOCH, make_dataset
+from typer.testing import CliRunner
+
+from workbench.cli import app
+from workbench.detect.coco import load_dataset
+from workbench.detect.student.card import write_card
+from workbench.detect.student.checkpoint import Student, load_student
+from workbench.detect.student.comparison import compare
+from workbench.detect.student.onnx_export import check_onnx, export_onnx
+from workbench.detect.student.predict import PredictOptions, detect_images, predict_video
+from workbench.detect.student.testing import (
+    LABELS,
+    choose_thresholds,
+    load_split,
+    measure_speed,
+    predict_split,
+)
+from workbench.detect.student.train import FinetuneResult, finetune
+from workbench.detect.student.trained import last_student, run_dir_for, shelve
+from workbench.detect.student.variants import StudentError
+from workbench.errors import WorkbenchError
+from workbench.footage.frames import iter_frames
+from workbench.footage.video_info import probe
+from workbench.footage.writer import VideoWriter
+
+pytest.importorskip("rfdetr")
+
+
+@pytest.fixture(scope="module")
+def dataset_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_dataset(tmp_path_factory.mktemp("discs")).folder
+
+
+@pytest.fixture(scope="module")
+def result(dataset_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> FinetuneResult:
+    run_dir = run_dir_for(tmp_path_factory.mktemp("models"), dataset_dir, ONE_EPOCH)
+    return finetune(dataset_dir, run_dir, ONE_EPOCH)
+
+
+@pytest.fixture(scope="module")
+def student(result: FinetuneResult) -> Student:
+    return load_student(result.run_dir)
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    """Seven frames, of an odd height once shown at half size, with something that moves."""
+    path = tmp_path / "clip.mp4"
+    with VideoWriter(path, (160, 90), Fraction(25)) as writer:
+        for number in range(7):
+            image = np.full((90, 160, 3), (60, 130, 60), np.uint8)
+            image[30:50, 20 * number : 20 * number + 20] = 255
+            writer.write(image)
+    return path
+
+
+def test_boxes_lie_in_the_image_and_classes_exist(student: Student) -> None:
+    images = [
+        np.random.default_rng(0).integers(0, 256, (hw[0], hw[1], 3), dtype=np.uint8)
+        for hw in ((64, 64), (90, 160), (48, 200))
+    ]
+    for image, found in zip(images, detect_images(student, images, min_score=0.0), strict=True):
+        height, width = image.shape[:2]
+        assert len(found)
+        assert (found.xyxy >= 0).all()
+        assert (found.xyxy[:, [0, 2]] <= width).all()
+        assert (found.xyxy[:, [1, 3]] <= height).all()
+        assert set(found.class_id.tolist()) <= set(range(len(CLASSES)))
+        assert not found.metadata  # rfdetr would keep the whole image there
+
+
+def test_batches_say_what_single_images_say(student: Student) -> None:
+    images = list(np.random.default_rng(1).integers(0, 256, (5, 64, 64, 3), dtype=np.uint8))
+    together = detect_images(student, images, min_score=0.0, batch=4)
+    alone = [detect_images(student, [image], min_score=0.0)[0] for image in images]
+    for one, other in zip(together, alone, strict=True):
+        assert np.allclose(one.xyxy, other.xyxy, atol=1e-2)
+        assert np.allclose(one.confidence, other.confidence, atol=1e-4)
+
+
+def test_a_video_becomes_coco_and_an_overlay(student: Student, video: Path, tmp_path: Path) -> None:
+    options = PredictOptions(batch=3, min_score=0.0, every=2, tiles=True)
+    told: list[tuple[int, int]] = []
+    made = predict_video(video, student, tmp_path / "out", options, lambda *done: told.append(done))
+    content = json.loads(made.coco.read_text())
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert [image["frame"] for image in content["images"]] == [0, 2, 4, 6]
+    assert [row["name"] for row in content["categories"]] == list(CLASSES)
+    assert len(content["annotations"]) == made.detections > 0
+    assert all("track_id" in row or row["score"] < 0.3 for row in content["annotations"])
+    assert {row["image_id"] for row in content["annotations"]} <= {1, 2, 3, 4}
+    assert made.overlay is not None
+    shown = probe(made.overlay)
+    assert (shown.frame_count, shown.codec, shown.fps) == (4, "h264", Fraction(25, 2))
+    assert len(list(iter_frames(made.overlay))) == 4
+
+
+def test_the_command_line_writes_the_same_and_names_what_is_wrong(
+    result: FinetuneResult, video: Path, tmp_path: Path
+) -> None:
+    shelve(result)
+    models = result.run_dir.parent
+    assert last_student(models) == result.run_dir
+    call = ["detect", str(video), "--models", str(models), "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, [*call, "--no-overlay", "--every", "3"])
+    assert done.exit_code == 0, done.output
+    assert "in 3 frames" in done.output
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["clip.coco.json"]
+
+    text = tmp_path / "notes.mp4"
+    text.write_text("no video")
+    for arguments in (
+        ["detect", str(text), "--model", str(result.run_dir)],
+        ["detect", str(video), "--model", str(tmp_path / "nowhere")],
+        ["detect", str(video), "--models", str(tmp_path / "nothing")],
+        [*call, "--batch", "0"],
+    ):
+        failed = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "bad")])
+        assert isinstance(failed.exception, WorkbenchError)  # `main` makes it a line and exit 2
+        assert failed.exception.remedy
+    assert not (tmp_path / "bad").exists() or not list((tmp_path / "bad").iterdir())
+
+
+def test_a_broken_checkpoint_is_named(result: FinetuneResult, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for path in result.run_dir.iterdir():
+        (broken / path.name).write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(StudentError, match=r"best\.pth does not fit"):
+        load_student(broken)
+
+
+def test_onnx_says_what_torch_says(student: Student, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    path = export_onnx(student, tmp_path / "student.onnx")
+    for count in (1, 3):  # the batch is free
+        images = np.random.default_rng(count).integers(0, 256, (count, 64, 64, 3), dtype=np.uint8)
+        check = check_onnx(student, path, images)
+        assert check.boxes < 1e-4
+        assert check.scores < 1e-4
+
+
+def test_a_tested_student_has_a_card(
+    result: FinetuneResult, student: Student, dataset_dir: Path
+) -> None:
+    found = predict_split(student, dataset_dir, "valid")
+    thresholds = choose_thresholds(result.run_dir, student, load_split(dataset_dir, "valid"), found)
+    assert load_student(result.run_dir).thresholds == thresholds
+    truth = load_split(dataset_dir, "test")
+    perfect = [row | {"score": 1.0} for row in truth["annotations"]]
+    tested = predict_split(student, dataset_dir, "test")
+    comparison = compare(truth, (perfect, 0.5), (tested, thresholds), against=LABELS)
+    speed = measure_speed(student, [np.zeros((64, 64, 3), np.uint8)])
+    dataset = load_dataset(dataset_dir).meta
+    card = write_card(result, dataset, comparison, thresholds, speed)
+    said = card.read_text()
+    assert dataset["version"] in said
+    assert "learned from a teacher's labels" in said
+    numbers = json.loads((result.run_dir / "model_card.json").read_text())
+    assert set(numbers["test"]["classes"]) == set(CLASSES)

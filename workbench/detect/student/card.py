@@ -1,0 +1,138 @@
+"""The model card: what a student is, what it learned from, how good it is and where it is not.
+
+The unit is a run's folder; the card lies in it as `model_card.json` for machines and
+`model_card.md` for people, so that whoever copies the weights has it beside them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from workbench.detect.student.checkpoint import BEST, run_config
+from workbench.detect.student.comparison import Comparison, show
+from workbench.detect.student.testing import Speed
+from workbench.detect.student.train import FinetuneResult
+from workbench.saving import save_json, save_text
+
+
+def write_card(
+    result: FinetuneResult,
+    dataset: Mapping[str, Any],
+    comparison: Comparison,
+    thresholds: Mapping[str, float],
+    speed: Speed,
+) -> Path:
+    """Write the card of a tested student; returns the one for people.
+
+    Args:
+        result: The run.
+        dataset: The content of the dataset's `dataset_meta.json`.
+        comparison: Student against teacher on the test split.
+        thresholds: Per class, as chosen on validation.
+        speed: As measured.
+    """
+    config = run_config(result.run_dir)
+    weights_bytes = (result.run_dir / BEST).stat().st_size
+    card = {
+        "run": result.run_dir.name,
+        "network": {
+            "variant": config["variant"],
+            "parameters": result.parameters,
+            "weights_bytes": weights_bytes,
+            "licence": "RF-DETR: Apache-2.0",
+        },
+        "classes": list(result.classes),
+        "data": {
+            key: dataset.get(key)
+            for key in ("version", "source", "licence", "caveat", "teachers", "sessions")
+        },
+        "config": config,
+        "validation": {"epoch": result.best.epoch, "ap": result.best.ap, "ap50": result.best.ap50},
+        "test": {
+            "against": comparison.against,
+            "images": comparison.images,
+            comparison.grouping + "s": comparison.groups,
+            "classes": {
+                one.name: _numbers(one.ap.student, one.precision.student, one.recall.student)
+                for one in comparison.classes
+            },
+        },
+        "thresholds": dict(thresholds),
+        "speed": asdict(speed),
+        "caveats": _caveats(dataset, comparison),
+    }
+    save_json(result.run_dir / "model_card.json", _plain(card))
+    path = result.run_dir / "model_card.md"
+    save_text(path, _to_markdown(card, comparison))
+    return path
+
+
+def _numbers(*intervals: Any) -> dict[str, Any]:
+    names = ("ap", "precision", "recall")
+    return {
+        name: interval.to_dict() if interval is not None else None
+        for name, interval in zip(names, intervals, strict=True)
+    }
+
+
+def _caveats(dataset: Mapping[str, Any], comparison: Comparison) -> list[str]:
+    caveats = [dataset["caveat"]] if dataset.get("caveat") else []
+    caveats.append("learned from a teacher's labels: what the teacher never sees, it never learned")
+    caveats.append(f"judged against {comparison.against} on {comparison.images} frames")
+    if comparison.groups < 10:
+        caveats.append(
+            f"{comparison.groups} {comparison.grouping}s: its intervals are rather too narrow"
+        )
+    return caveats
+
+
+def _to_markdown(card: Mapping[str, Any], comparison: Comparison) -> str:
+    network, data, speed = card["network"], card["data"], card["speed"]
+    rows = [
+        f"| {one.name} | {card['thresholds'].get(one.name, '–')} | {show(one.ap.student)} "
+        f"| {show(one.precision.student)} | {show(one.recall.student)} | {one.objects} |"
+        for one in comparison.classes
+    ]
+    return "\n".join(
+        [
+            f"# {card['run']}",
+            "",
+            f"RF-DETR `{network['variant']}`, {network['parameters'] / 1e6:.1f} M parameters, "
+            f"{network['weights_bytes'] / 1e6:.0f} MB. Sees {', '.join(card['classes'])}.",
+            "",
+            "## Data",
+            "",
+            f"Dataset version `{data['version']}`. Source: {data['source'] or 'unknown'}. Licence: "
+            f"{data['licence'] or 'unknown'}. Labelled by: {', '.join(data['teachers'] or [])}.",
+            "",
+            "## Test",
+            "",
+            f"Against {comparison.against}, {comparison.images} frames, intervals over "
+            f"{comparison.groups} {comparison.grouping}s. IoU 0.5 for precision and recall.",
+            "",
+            "| class | threshold | AP@50:95 | precision | recall | objects |",
+            "|---|---|---|---|---|---|",
+            *rows,
+            "",
+            f"Speed on {speed['device']}: {speed['single_ms']:.0f} ms per frame one view at a time,"
+            f" {speed['batched_ms']:.0f} ms at {speed['batch']} ({speed['views']} views a frame).",
+            "",
+            "## Caveats",
+            "",
+            *(f"- {caveat}" for caveat in card["caveats"]),
+            "",
+            "## Settings",
+            "",
+            *(f"- `{key}`: {value}" for key, value in card["config"].items()),
+            "",
+        ]
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and value != value else value

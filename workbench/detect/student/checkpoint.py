@@ -1,0 +1,97 @@
+"""What a fine-tuning run leaves behind, and how a student is loaded from it.
+
+A run's folder holds `config.json`, `metrics.csv` and one checkpoint, `best.pth`: weights only, as
+`rfdetr.from_checkpoint` reads them. While a run is unfinished there is `last.ckpt` too, to go on
+from; `summary.json` says that it is finished. Leaves training to `train`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workbench.detect.coco_file import read_json
+from workbench.detect.student.variants import StudentError, quiet
+from workbench.saving import replacing
+
+BEST, LAST = "best.pth", "last.ckpt"
+CONFIG, THRESHOLDS = "config.json", "thresholds.json"
+
+
+@dataclass(frozen=True)
+class Student:
+    """A trained network, ready to predict, and what it needs to be fed."""
+
+    model: Any  # an rfdetr.RFDETR
+    run: str  # the run's name
+    classes: tuple[str, ...]
+    masks: bool
+    tile_px: int | None  # side of the tiles it learned on; None: whole frames only
+    thresholds: Mapping[str, float]  # per class, as chosen on validation; may be empty
+    dataset_version: str
+
+
+def save_student(
+    path: Path, weights: Mapping[str, Any], model_config: Any, rfdetr_class: str, names: list[str]
+) -> None:
+    """Write a network as `rfdetr.from_checkpoint` reads it, in one step."""
+    import torch
+
+    settings = model_config.model_dump() | {"pretrain_weights": None, "device": "cpu"}
+    content = {
+        "model": {name: value.detach().cpu() for name, value in weights.items()},
+        "model_name": rfdetr_class,
+        "model_config": settings,
+        "args": {"class_names": names, "num_classes": len(names)},
+    }
+    with replacing(path) as part:
+        torch.save(content, part)
+
+
+def load_student(run_dir: Path, device: str = "cpu") -> Student:
+    """Load the best network of a run.
+
+    Raises:
+        StudentError: If the folder holds no finished epoch, or one of an incompatible version.
+    """
+    if not (run_dir / BEST).is_file():
+        raise StudentError(f"{run_dir} holds no trained student", "train one, or name its folder")
+    identity = run_config(run_dir)
+    with quiet():
+        from rfdetr import from_checkpoint
+
+        try:
+            model = from_checkpoint(str(run_dir / BEST), device=device)
+        except Exception as error:  # rfdetr and torch raise whatever a broken byte leads to
+            raise StudentError(
+                f"{run_dir / BEST} does not fit this version of rfdetr ({type(error).__name__})",
+                "train the student again",
+            ) from None
+    thresholds = run_dir / THRESHOLDS
+    try:
+        return Student(
+            model,
+            run_dir.name,
+            tuple(identity["classes"]),
+            bool(identity["masks"]),
+            identity["tile_px"],
+            read_json(thresholds) if thresholds.exists() else {},
+            identity["dataset_version"],
+        )
+    except KeyError as error:
+        raise StudentError(f"{run_dir / CONFIG} lacks {error}", "train the student again") from None
+
+
+def run_config(run_dir: Path) -> dict[str, Any]:
+    """Return the settings and data a run was started with.
+
+    Raises:
+        StudentError: If there are none.
+    """
+    path = run_dir / CONFIG
+    content = read_json(path) if path.is_file() else None
+    if not isinstance(content, dict):
+        raise StudentError(
+            f"{run_dir} is not the folder of a run", "name a folder with config.json"
+        )
+    return content

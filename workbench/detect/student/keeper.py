@@ -1,0 +1,223 @@
+"""What happens between rfdetr's training steps: judging, keeping, stopping, telling.
+
+A Lightning callback. After each epoch the folder holds a whole state: `best.pth` to predict with,
+`last.ckpt` to go on from, `metrics.csv` to read; after the last one `summary.json` instead of
+`last.ckpt`. Each step draws from a random state of its own, and `order` sees to the batches, so
+that a run taken up again draws what it would have drawn.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from math import isnan
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pycocotools import mask as rle
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import Checkpoint
+from rfdetr.training import COCOEvalCallback, RFDETREMACallback, build_trainer
+
+from workbench.detect.evaluation import evaluate_coco
+from workbench.detect.student.checkpoint import BEST, LAST, save_student
+from workbench.detect.student.history import (
+    Epoch,
+    OnEpoch,
+    OnStep,
+    Step,
+    best_epoch,
+    save_metrics,
+    save_summary,
+)
+from workbench.detect.student.order import seed_all
+from workbench.detect.student.recipe import FinetuneConfig
+from workbench.detect.student.variants import variant_named
+from workbench.saving import replacing
+
+
+def make_trainer(settings: Any, network: Any, keeper: "Keeper") -> Trainer:
+    """Return rfdetr's trainer with its precision and devices, and `keeper` in place of the rest."""
+    trainer: Any = build_trainer(
+        settings,
+        network,
+        include_training_callbacks=False,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+    )
+    # rfdetr's judge prints tables after each epoch; the keeper judges as the report does.
+    kept = [one for one in trainer.callbacks if not isinstance(one, COCOEvalCallback)]
+    if settings.use_ema:
+        kept.append(RFDETREMACallback(decay=settings.ema_decay, tau=settings.ema_tau))
+    trainer.callbacks = [*kept, keeper]
+    made: Trainer = trainer
+    return made
+
+
+class Keeper(Checkpoint):
+    """Judges each epoch on validation, keeps the best and the last, and says when to stop.
+
+    Args:
+        run_dir: The run's folder.
+        config: Its settings.
+        truth: COCO content of the validation split.
+        on_step: Called after every batch.
+        on_epoch: Called after every epoch.
+    """
+
+    def __init__(
+        self,
+        run_dir: Path,
+        config: FinetuneConfig,
+        truth: Mapping[str, Any],
+        *,
+        on_step: OnStep | None = None,
+        on_epoch: OnEpoch | None = None,
+    ) -> None:
+        self._run_dir, self._config, self._truth = run_dir, config, truth
+        self._on_step, self._on_epoch = on_step, on_epoch
+        self._history: list[Epoch] = []
+        self._found: dict[int, list[dict[str, Any]]] = {}  # by image: the last epoch's detections
+        self._started_s = 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what `last.ckpt` keeps of the run, in plain values."""
+        return {"history": [asdict(epoch) for epoch in self._history]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the history that `last.ckpt` kept."""
+        self._history = [Epoch(**row) for row in state_dict["history"]]
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock."""
+        self._started_s = time.perf_counter()
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Let every step draw from a random state of its own."""
+        seed_all(self._config.seed, trainer.current_epoch, batch_idx, trainer.global_rank)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Tell how far it is."""
+        if self._on_step is not None and trainer.is_global_zero:
+            steps = int(trainer.num_training_batches)
+            loss = float(outputs["loss"])
+            self._on_step(Step(trainer.current_epoch + 1, batch_idx + 1, steps, loss))
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Collect a batch's detections as COCO results."""
+        ids = sorted(category["id"] for category in self._truth["categories"])
+        for found, target in zip(outputs["results"], outputs["targets"], strict=True):
+            image_id = int(target["image_id"])
+            self._found[image_id] = list(_to_results(found, image_id, ids))
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Judge the epoch and keep it."""
+        self._history.append(self._judge(trainer))
+        if not trainer.is_global_zero:
+            trainer.should_stop = self._is_over()
+            return
+        module: Any = pl_module
+        self._run_dir.mkdir(parents=True, exist_ok=True)
+        if best_epoch(self._history) is self._history[-1]:
+            names = list(module.train_config.class_names)
+            name = variant_named(self._config.variant).rfdetr_class
+            weights = _weights(trainer, module)
+            save_student(self._run_dir / BEST, weights, module.model_config, name, names)
+        save_metrics(self._run_dir, self._history)
+        if self._is_over():
+            count = sum(weight.numel() for weight in module.model.parameters())
+            save_summary(self._run_dir, self._history, count)
+            (self._run_dir / LAST).unlink(missing_ok=True)
+            trainer.should_stop = True
+        else:
+            with replacing(self._run_dir / LAST) as part:
+                trainer.save_checkpoint(part)
+        if self._on_epoch is not None:
+            self._on_epoch(self._history[-1])
+
+    def _judge(self, trainer: Trainer) -> Epoch:
+        results = self._gathered(trainer)
+        masks = variant_named(self._config.variant).has_masks
+        score = evaluate_coco(self._truth, results, "segm" if masks else "bbox")
+        self._found = {}
+        told = trainer.callback_metrics
+        return Epoch(
+            trainer.current_epoch + 1,
+            max(group["lr"] for group in trainer.optimizers[0].param_groups),
+            float(told["train/loss"]),
+            float(told["val/loss"]),
+            score.stats["AP"],
+            score.stats["AP50"],
+            {name: score.class_stats[name]["AP"] for name in score.names},
+            round(time.perf_counter() - self._started_s, 3),
+        )
+
+    def _gathered(self, trainer: Trainer) -> list[dict[str, Any]]:
+        """Detections of all processes; each judged a part of the validation images."""
+        parts: list[Any] = [self._found]
+        if trainer.world_size > 1:
+            parts = [None] * trainer.world_size
+            torch.distributed.all_gather_object(parts, self._found)
+        # A sampler may give an image to two processes to even out their shares.
+        merged: dict[int, list[dict[str, Any]]] = {}
+        for part in parts:
+            merged |= part
+        return [result for image_id in sorted(merged) for result in merged[image_id]]
+
+    def _is_over(self) -> bool:
+        if len(self._history) >= self._config.epochs:
+            return True
+        if self._config.patience is None:
+            return False
+        best, since = -1.0, 0
+        for epoch in self._history:
+            gained = not isnan(epoch.ap) and epoch.ap > best + self._config.min_gain
+            best, since = (epoch.ap, 0) if gained else (best, since + 1)
+        return since >= self._config.patience
+
+
+def _weights(trainer: Any, module: Any) -> dict[str, torch.Tensor]:
+    """The weights that validation judged: the moving average where there is one."""
+    for callback in trainer.callbacks:
+        if isinstance(callback, RFDETREMACallback):
+            averaged = callback.get_ema_model_state_dict()
+            if averaged is not None:
+                return dict(averaged)
+    return dict(module.model.state_dict())
+
+
+def _to_results(
+    found: Mapping[str, torch.Tensor], image_id: int, category_ids: list[int]
+) -> list[dict[str, Any]]:
+    results = []
+    boxes = found["boxes"].float().cpu().numpy()
+    masks = found["masks"].cpu().numpy() if "masks" in found else None
+    scores, labels = found["scores"].tolist(), found["labels"].tolist()
+    for place, (score, label) in enumerate(zip(scores, labels, strict=True)):
+        if label >= len(category_ids):  # rfdetr's head has one logit more than classes
+            continue
+        x0, y0, x1, y1 = (float(value) for value in boxes[place])
+        result: dict[str, Any] = {
+            "image_id": image_id,
+            "category_id": category_ids[label],
+            "bbox": [x0, y0, x1 - x0, y1 - y0],
+            "score": score,
+        }
+        if masks is not None:
+            mask = np.asfortranarray(masks[place].reshape(masks.shape[-2:]), dtype=np.uint8)
+            result["segmentation"] = rle.encode(mask)
+        results.append(result)
+    return results

@@ -1,0 +1,77 @@
+"""Training watched while it goes on: a bar per step, and curves that grow in the notebook.
+
+The unit is a step or an epoch, as `train.finetune` tells them. In a terminal there is only the bar.
+"""
+
+import contextlib
+from types import TracebackType
+from typing import Any, Self
+
+from workbench.detect.student.history import Epoch, Step
+
+
+class LiveTraining:
+    """Shows a run; its methods are the callbacks of `finetune`.
+
+    Args:
+        epochs: How many there will be at most.
+        curves: Whether to draw; only where IPython can show it.
+
+    Example:
+        >>> with LiveTraining(epochs=6) as live:  # doctest: +SKIP
+        ...     finetune(dataset, run, config, on_step=live.on_step, on_epoch=live.on_epoch)
+    """
+
+    def __init__(self, epochs: int, *, curves: bool = True) -> None:
+        self._epochs, self._curves = epochs, curves
+        self._history: list[Epoch] = []
+        self._handle: Any = None
+
+    def __enter__(self) -> Self:
+        from tqdm import tqdm
+
+        self._bar = tqdm(unit="step", mininterval=2)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.close()
+
+    def on_step(self, step: Step) -> None:
+        """Move the bar on."""
+        self._bar.total = self._epochs * step.steps
+        self._bar.set_postfix_str(f"loss {step.loss:.2f}", refresh=False)
+        self._bar.update((step.epoch - 1) * step.steps + step.step - self._bar.n)
+
+    def on_epoch(self, epoch: Epoch) -> None:
+        """Draw the curves again with one more epoch."""
+        self._history.append(epoch)
+        self._bar.set_description_str(f"AP {epoch.ap:.3f}")
+        if not self._curves:
+            return
+        with contextlib.suppress(ImportError):
+            from IPython.core.getipython import get_ipython
+            from IPython.display import display
+
+            if get_ipython() is None:
+                return
+            figure = self._figure()
+            if self._handle is None:
+                self._handle = display(figure, display_id=True)  # type: ignore[no-untyped-call]
+            else:
+                self._handle.update(figure)
+
+    def _figure(self) -> Any:
+        from matplotlib.figure import Figure
+
+        from workbench.detect.student.figures import draw_class_ap, draw_losses
+
+        figure = Figure(figsize=(11, 3.4), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        draw_class_ap(self._history, left)
+        draw_losses(self._history, right)
+        return figure

@@ -1,0 +1,282 @@
+"""What a student sees in frames and in videos, in bounded memory whatever their length.
+
+The unit is one frame's `supervision.Detections`. A student that learned on tiles looks at tiles
+(`tiles`); objects are followed by `tracks`. Frames are decoded, seen, written and forgotten.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import supervision as sv
+from numpy.typing import NDArray
+
+from workbench.detect.annotations import to_annotations
+from workbench.detect.overlay import paint_detections
+from workbench.detect.student.checkpoint import Student
+from workbench.detect.student.coco_stream import CocoStream, categories
+from workbench.detect.student.tracks import Tracker
+from workbench.detect.student.variants import StudentError, quiet
+from workbench.detect.tiles import DetectBatch, detect_tiled
+from workbench.footage.frames import Frame, iter_frames
+from workbench.footage.video_info import VideoInfo, probe
+from workbench.footage.writer import VideoWriter
+
+DETECTIONS_FORMAT = "workbench-detections/1"
+MIN_SCORE = 0.3  # where validation has chosen no threshold
+_REACH = 0.05  # of the frame's width: how far off its expected place an object may turn up
+
+Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    """How to look at a video."""
+
+    batch: int = 8  # frames, or tiles of a frame, that go through the network at once
+    min_score: float | None = None  # None: per class, as chosen on validation
+    tiles: bool | None = None  # None: as the student learned
+    every: int = 1  # look at one frame out of so many
+    track: bool = True  # follow objects from frame to frame
+    overlay: bool = True  # write a video with the detections drawn on it
+
+
+@dataclass(frozen=True)
+class VideoPrediction:
+    """What was written about a video."""
+
+    coco: Path
+    overlay: Path | None
+    frames: int
+    detections: int
+    seconds: float
+
+
+def detect_batch(student: Student, min_score: float | Mapping[str, float]) -> DetectBatch:
+    """Return the student as a function from images of any sizes to their detections.
+
+    Args:
+        student: The network.
+        min_score: Detections below are left out; per class if a mapping.
+    """
+    least = np.array([_least(min_score, name) for name in student.classes])
+    side = int(student.model.model_config.resolution)
+
+    def see(images: Sequence[Image]) -> list[sv.Detections]:
+        # Boxes are found in shares of the image, so it may be shrunk beforehand, as smoothly as in
+        # training; rfdetr itself would widen every pixel to floats first. Masks want all pixels.
+        small = list(images) if student.masks else [_shrunk(image, side) for image in images]
+        with quiet():
+            answers = student.model.predict(
+                small, threshold=float(least.min()), include_source_image=False
+            )
+        return [
+            _tidy(answer, image.shape[:2], seen.shape[:2], least)
+            for answer, image, seen in zip(answers, images, small, strict=True)
+        ]
+
+    return see
+
+
+def detect_images(
+    student: Student,
+    images: Sequence[Image],
+    *,
+    min_score: float | Mapping[str, float],
+    tiles: bool | None = None,
+    batch: int = 8,
+) -> list[sv.Detections]:
+    """Return what the student sees in images.
+
+    Args:
+        student: The network.
+        images: RGB (H, W, 3), of any sizes.
+        min_score: Detections below are left out; per class if a mapping.
+        tiles: Whether to look at tiles, too; by default if the student learned on them.
+        batch: Images, or tiles of one, that go through the network at once.
+    """
+    see = detect_batch(student, min_score)
+    side = tile_side(student, tiles)
+    if side is None:
+        return [
+            answer
+            for first in range(0, len(images), batch)
+            for answer in see(images[first : first + batch])
+        ]
+    return [detect_tiled(image, see, tile_wh=(side, side), batch_size=batch) for image in images]
+
+
+def tile_side(student: Student, tiles: bool | None) -> int | None:
+    """Return the side of the tiles to look at, in pixels; None for whole frames only."""
+    if tiles is False or (tiles is None and student.tile_px is None):
+        return None
+    return student.tile_px or int(student.model.model_config.resolution)
+
+
+def predict_video(
+    path: Path,
+    student: Student,
+    out_dir: Path,
+    options: PredictOptions | None = None,
+    on_frames: Callable[[int, int], None] | None = None,
+) -> VideoPrediction:
+    """Write what the student sees in a video: `<name>.coco.json`, `<name>_overlay.mp4`.
+
+    Args:
+        path: The video.
+        student: The network.
+        out_dir: Where the files go.
+        options: How to look at it.
+        on_frames: Called with the frames done and their total.
+
+    Raises:
+        FootageError: If the video cannot be read.
+        StudentError: If an option makes no sense.
+    """
+    options = options or PredictOptions()
+    for name in ("batch", "every"):
+        if getattr(options, name) < 1:
+            raise StudentError(f"{name} is {getattr(options, name)}", "give 1 or more")
+    started_s = time.perf_counter()
+    info = probe(path)
+    total = -(-info.frame_count // options.every)
+    coco_path = out_dir / f"{path.stem}.coco.json"
+    overlay_path = out_dir / f"{path.stem}_overlay.mp4" if options.overlay else None
+    with ExitStack() as stack:
+        coco = stack.enter_context(CocoStream(coco_path, _head(path, info, student, options)))
+        video = None
+        if overlay_path is not None:
+            video = stack.enter_context(_overlay_writer(overlay_path, info, options.every))
+        for frame, found in see_video(path, student, options):
+            coco.add(_image_row(frame, path), _annotations(found, student))
+            if video is not None:
+                video.write(_even(paint_detections(frame.image, found, student.classes)))
+            if on_frames is not None:
+                on_frames(coco.images, total)
+    seconds = time.perf_counter() - started_s
+    return VideoPrediction(coco_path, overlay_path, coco.images, coco.annotations, seconds)
+
+
+def see_video(
+    path: Path, student: Student, options: PredictOptions
+) -> Iterator[tuple[Frame, sv.Detections]]:
+    """Yield every frame looked at with what is seen in it, a batch of frames in memory."""
+    min_score = thresholds_of(student) if options.min_score is None else options.min_score
+    # A ball shot at 120 km/h crosses some 4 % of a frame 20 m wide in a 30th of a second.
+    reach_px = _REACH * probe(path).width * options.every
+    tracker = Tracker(reach_px) if options.track else None
+    frames = iter_frames(path, step=options.every)
+    while batch := list(islice(frames, options.batch)):
+        found = detect_images(
+            student,
+            [frame.image for frame in batch],
+            min_score=min_score,
+            tiles=options.tiles,
+            batch=options.batch,
+        )
+        for frame, detections in zip(batch, found, strict=True):
+            yield frame, tracker.update(detections) if tracker else detections
+
+
+def thresholds_of(student: Student) -> dict[str, float]:
+    """Return the least score per class: what validation has chosen, else 0.3."""
+    return {name: student.thresholds.get(name, MIN_SCORE) for name in student.classes}
+
+
+def _shrunk(image: Image, side: int) -> Image:
+    if image.shape[:2] == (side, side):
+        return image
+    method = cv2.INTER_AREA if min(image.shape[:2]) > side else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (side, side), interpolation=method), np.uint8)
+
+
+def _tidy(
+    answer: sv.Detections,
+    image_hw: tuple[int, int],
+    seen_hw: tuple[int, int],
+    least: NDArray[np.float64],
+) -> sv.Detections:
+    """Detections in pixels of the image, without what rfdetr hides in them, sure ones only."""
+    class_id = np.asarray(answer.class_id, int)
+    # rfdetr's head has one logit more than classes; it wins now and then.
+    known = class_id < len(least)
+    keep = known & (np.asarray(answer.confidence) >= least[np.where(known, class_id, 0)])
+    (height, width), (seen_height, seen_width) = image_hw, seen_hw
+    scale = np.array([width / seen_width, height / seen_height] * 2)
+    boxes = np.clip(answer.xyxy[keep] * scale, 0, [width, height, width, height])
+    return sv.Detections(
+        xyxy=boxes.astype(np.float32).reshape(-1, 4),
+        mask=None if answer.mask is None else np.asarray(answer.mask, np.bool_)[keep],
+        confidence=np.asarray(answer.confidence, np.float32)[keep],
+        class_id=class_id[keep],
+    )
+
+
+def _least(min_score: float | Mapping[str, float], name: str) -> float:
+    return min_score if isinstance(min_score, int | float) else min_score.get(name, MIN_SCORE)
+
+
+def _head(path: Path, info: VideoInfo, student: Student, options: PredictOptions) -> dict[str, Any]:
+    return {
+        "info": {"description": f"Detections by {student.run}", "version": DETECTIONS_FORMAT},
+        "clip": {
+            "clip_id": path.stem,
+            "file": path.name,
+            "fps": str(info.fps),
+            "every": options.every,
+            "teacher": student.run,
+            "trained_on": student.dataset_version,
+        },
+        "categories": categories(student.classes),
+    }
+
+
+def _image_row(frame: Frame, path: Path) -> dict[str, Any]:
+    height, width = frame.image.shape[:2]
+    return {
+        "file_name": f"{path.stem}/{frame.index:06d}.jpg",
+        "width": width,
+        "height": height,
+        "clip_id": path.stem,
+        "frame": frame.index,
+        "time_s": round(frame.time_s, 4),
+    }
+
+
+def _annotations(found: sv.Detections, student: Student) -> Iterator[dict[str, Any]]:
+    if student.masks:
+        # A box whose mask has no pixel is nothing that a mask's reader could use.
+        yield from (row for row in to_annotations(found, student.run) if row["area"])
+        return
+    for place in range(len(found)):
+        assert found.class_id is not None
+        assert found.confidence is not None
+        x0, y0, x1, y1 = (round(float(value), 2) for value in found.xyxy[place])
+        row: dict[str, Any] = {
+            "category_id": int(found.class_id[place]) + 1,
+            "bbox": [x0, y0, round(x1 - x0, 2), round(y1 - y0, 2)],
+            "area": round((x1 - x0) * (y1 - y0), 2),
+            "iscrowd": 0,
+            "score": round(float(found.confidence[place]), 4),
+            "teacher": student.run,
+        }
+        if found.tracker_id is not None and found.tracker_id[place] >= 0:
+            row["track_id"] = int(found.tracker_id[place])
+        yield row
+
+
+def _overlay_writer(path: Path, info: VideoInfo, every: int) -> VideoWriter:
+    width, height = info.size_wh
+    return VideoWriter(path, (width - width % 2, height - height % 2), info.fps / every)
+
+
+def _even(image: Image) -> Image:
+    """Image without an odd last row or column, which H.264 cannot store."""
+    height, width = image.shape[:2]
+    return image[: height - height % 2, : width - width % 2]
