@@ -1,0 +1,180 @@
+"""The public call: right on simulated shots, unmoved by what must not matter, never failing."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from workbench.shots import ShotError, ShotVerdict, judge_shot
+from workbench.shots.simulation import SimulatedShot, simulate_shot
+
+FEW = settings(deadline=None, max_examples=4, suppress_health_check=list(HealthCheck))
+PLAIN_SHOTS = (0, 4, 6, 17)  # seeds: oblique, behind the goal and side view; two are goals
+
+
+@pytest.fixture(scope="module")
+def verdicts() -> dict[int, ShotVerdict]:
+    return {seed: judge_shot(**simulate_shot(seed).question()) for seed in PLAIN_SHOTS}
+
+
+def same(one: ShotVerdict, other: ShotVerdict, *, mirrored: bool = False) -> None:
+    """Assert that two verdicts say the same, but for the draws of samples."""
+    assert one.is_goal == other.is_goal
+    assert abs(one.goal_probability - other.goal_probability) < 0.08
+    assert one.speed_kmh == pytest.approx(other.speed_kmh, rel=0.04)
+    if one.crossing_m is not None and other.crossing_m is not None:
+        x = -other.crossing_m[0] if mirrored else other.crossing_m[0]
+        assert one.crossing_m[0] == pytest.approx(x, abs=0.25)
+
+
+@pytest.mark.parametrize("seed", PLAIN_SHOTS)
+def test_plain_shots_are_judged_right(seed: int, verdicts: dict[int, ShotVerdict]) -> None:
+    shot, verdict = simulate_shot(seed), verdicts[seed]
+    assert verdict.is_goal == shot.is_goal
+    assert verdict.speed_kmh is not None
+    assert verdict.speed_interval_kmh is not None
+    low, high = verdict.speed_interval_kmh
+    assert low < verdict.speed_kmh < high
+    assert sum(verdict.outcomes.values()) == pytest.approx(1.0)
+    kick = next(event for event in verdict.events if event.kind == "kick")
+    assert abs(kick.frame - shot.contact_frame) < 2.5
+    assert kick.time_s == pytest.approx(kick.frame / shot.fps)
+    path = verdict.path
+    assert path is not None
+    assert np.isfinite(path.positions_m).all()
+    seen = path.camera @ np.vstack([path.positions_m.T, np.ones(len(path.frames))])
+    true = shot.pixels[path.frames]
+    assert np.median(np.hypot(*(seen[:2] / seen[2] - true.T))) < 8.0
+
+
+def question(shot: SimulatedShot, **changed: Any) -> dict[str, Any]:
+    return shot.question() | changed
+
+
+@FEW
+@given(scale=st.floats(0.3, 2.0), shift=st.integers(-40, 500))
+def test_size_of_the_picture_and_time_do_not_matter(
+    verdicts: dict[int, ShotVerdict], scale: float, shift: int
+) -> None:
+    shot = simulate_shot(6)
+    assert shot.people is not None
+    assert shot.kick_frame is not None
+    wh = (round(1920 * scale), round(1080 * scale))
+    scale = wh[0] / 1920
+    track = shot.track.copy()
+    track[["x", "y", "width_px", "height_px", "diameter_px"]] *= scale
+    track["y"] += (wh[1] - 1080 * scale) / 2
+    corners = shot.goal_corners_px * scale + [0, (wh[1] - 1080 * scale) / 2]
+    track["frame"] += shift
+    people = shot.people * scale + [0, (wh[1] - 1080 * scale) / 2] * 2
+    found = judge_shot(
+        **question(
+            shot, track=track, goal_corners_px=corners, image_wh=wh, people=people,
+            kick_frame=shot.kick_frame + shift,
+        )
+    )  # fmt: skip
+    same(found, verdicts[6])
+    assert found.events[0].frame == pytest.approx(verdicts[6].events[0].frame + shift, abs=0.5)
+
+
+@FEW
+@given(order=st.permutations(range(4)), seed=st.integers(0, 99))
+def test_order_of_corners_and_rows_does_not_matter(
+    verdicts: dict[int, ShotVerdict], order: list[int], seed: int
+) -> None:
+    shot = simulate_shot(0)
+    track = shot.track.sample(frac=1.0, random_state=seed)
+    corners = shot.goal_corners_px[order]
+    found = judge_shot(**question(shot, track=track, goal_corners_px=corners))
+    assert found.goal_probability == pytest.approx(verdicts[0].goal_probability, abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", [0, 17])
+def test_mirrored_shot_crosses_on_the_other_side(
+    seed: int, verdicts: dict[int, ShotVerdict]
+) -> None:
+    shot = simulate_shot(seed)
+    track = shot.track.assign(x=1920 - shot.track["x"])
+    corners = shot.goal_corners_px * [-1, 1] + [1920, 0]
+    people = shot.people * [-1, 1, -1, 1] + [1920, 0, 1920, 0] if shot.people is not None else None
+    mirrored = judge_shot(**question(shot, track=track, goal_corners_px=corners, people=people))
+    same(mirrored, verdicts[seed], mirrored=True)
+
+
+@FEW
+@given(dx=st.floats(-300, 300), dy=st.floats(-200, 200))
+def test_rules_in_the_picture_do_not_mind_where_it_is_cut(dx: float, dy: float) -> None:
+    shot = simulate_shot(6)
+    track = shot.track.assign(x=shot.track["x"] + dx, y=shot.track["y"] + dy)
+    moved = question(shot, track=track, goal_corners_px=shot.goal_corners_px + np.array([dx, dy]))
+    here, there = judge_shot(**shot.question(), method="2d"), judge_shot(**moved, method="2d")
+    assert (here.is_goal, here.goal_probability) == (there.is_goal, there.goal_probability)
+    assert here.speed_kmh == pytest.approx(there.speed_kmh)
+
+
+def test_kick_is_found_from_the_ball_alone() -> None:
+    shot = simulate_shot(17)
+    verdict = judge_shot(**question(shot, kick_frame=None))
+    assert verdict.is_goal == shot.is_goal
+    assert abs(verdict.events[0].frame - shot.contact_frame) < 3
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"fps": 0.0}, "fps"),
+        ({"fps": float("nan")}, "fps"),
+        ({"goal_corners_px": np.zeros((3, 2))}, "goal_corners_px"),
+        ({"goal_corners_px": np.full((4, 2), np.nan)}, "goal_corners_px"),
+        ({"goal_corners_px": "here"}, "goal_corners_px"),
+        ({"people": np.zeros((2, 3))}, "people"),
+        ({"image_wh": (0, 1080)}, "image_wh"),
+        ({"goal_size_m": (7.32, -1.0)}, "goal_size_m"),
+        ({"kick_frame": float("inf")}, "kick_frame"),
+        ({"method": "4d"}, "method"),
+        ({"track": pd.DataFrame({"frame": [1], "x": [2.0]})}, "column"),
+    ],
+)
+def test_malformed_questions_are_refused(changed: dict[str, Any], named: str) -> None:
+    with pytest.raises(ShotError, match=named):
+        judge_shot(**question(simulate_shot(0), **changed))
+
+
+@pytest.mark.parametrize("case", ["no ball", "four balls", "all NaN", "corners on a line", "dent"])
+def test_poor_views_abstain_with_a_reason(case: str) -> None:
+    shot = simulate_shot(0)
+    cases: dict[str, dict[str, Any]] = {
+        "no ball": {"track": shot.track.iloc[:0]},
+        "four balls": {"track": shot.track.iloc[:4]},
+        "all NaN": {"track": shot.track.assign(x=np.nan)},
+        "corners on a line": {"goal_corners_px": np.array([[i, i] for i in range(4)], float)},
+        "dent": {"goal_corners_px": np.array([[0, 0], [900, 0], [450, 60], [450, 500.0]])},
+    }
+    verdict = judge_shot(**question(shot, **cases[case]))
+    assert verdict.abstained
+    assert verdict.reason.startswith("Can't tell, because")
+    assert verdict.goal_probability == 0.5
+
+
+@FEW
+@given(seed=st.integers(0, 10_000), rows=st.integers(5, 25))
+def test_noise_gets_a_verdict_without_nonsense(seed: int, rows: int) -> None:
+    rng = np.random.default_rng(seed)
+    size = rng.uniform(2, 40, rows)
+    track = pd.DataFrame(
+        {
+            "frame": np.sort(rng.choice(90, rows, replace=False)),
+            "x": rng.uniform(0, 1920, rows),
+            "y": rng.uniform(0, 1080, rows),
+            "width_px": size,
+            "height_px": size,
+            "diameter_px": size,
+            "score": 0.5,
+        }
+    )
+    verdict = judge_shot(**question(simulate_shot(0), track=track, kick_frame=None))
+    assert 0 <= verdict.goal_probability <= 1
+    assert verdict.speed_kmh is None or np.isfinite(verdict.speed_kmh)

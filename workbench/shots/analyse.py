@@ -1,0 +1,218 @@
+"""From a clip and its labels to everything that is known about its shot.
+
+The unit is one clip with one shot at goal. Each stage is another module's work; here they are put
+in order, and what one cannot tell is passed on as a reason instead of an exception: a clip without
+a goal in view, a ball or a shooter comes back as an analysis that abstains and says why. Where
+labels come from, a teacher, a student or the truth, makes no difference to any stage.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.detect.labelling import ClipLabels, load_labels
+from workbench.footage.clips import Clip
+from workbench.footage.frames import sample_readable, uniform_indices
+from workbench.shots.analysed import ShotAnalysis
+from workbench.shots.foot import Foot, find_foot
+from workbench.shots.goalcorners import GoalView, find_corners, read_clicked_corners
+from workbench.shots.goaledges import sharpen_corners
+from workbench.shots.judge import judge_shot
+from workbench.shots.pose import PoseFinder, PoseTrack, find_poses
+from workbench.shots.possession import (
+    People,
+    find_possession,
+    find_shooter,
+    follow_people,
+)
+from workbench.shots.technique import Measure, measure_technique
+from workbench.shots.track import ball_track
+from workbench.shots.verdict import Method, ShotError, ShotVerdict
+
+METHODS: tuple[Method, ...] = ("3d", "2d")
+POSE_REACH = 4  # frames before and after the contact in which the shooter's pose is looked for
+
+_STANDING_RATIO = 2.2  # a standing person's box is so many times as high as wide
+_STANDING_EACH = 3  # boxes of one player: more of them repeat the same error
+_EMPTY_FROM = 15  # frames whose median is the picture without people
+_EDGE_PX = 2.0  # boxes that touch the picture's edge are cut off
+
+
+def labelled_clips(clips: Iterable[Clip], labels_dir: Path) -> dict[str, ClipLabels]:
+    """Read the labels of those clips that have some, by clip id.
+
+    Raises:
+        DatasetError: If a label file is none.
+    """
+    paths = {clip: labels_dir / f"{clip.clip_id}.json" for clip in clips}
+    return {clip.clip_id: load_labels(path, clip) for clip, path in paths.items() if path.is_file()}
+
+
+def clicked_goals(path: Path | None) -> dict[str, GoalView]:
+    """Read where people clicked the goal, by clip id or session; nothing without a file.
+
+    Raises:
+        ShotError: If the file holds no clicked corners.
+    """
+    corners = read_clicked_corners(path) if path is not None else {}
+    return {
+        name: GoalView(four, "clicks", "Clicked by a person.") for name, four in corners.items()
+    }
+
+
+def analyse_shot(
+    clip: Clip,
+    footage_dir: Path,
+    labels: ClipLabels,
+    *,
+    goal_wh_m: tuple[float, float],
+    pose_finder: PoseFinder | None = None,
+    method: Method = "3d",
+    goal: GoalView | None = None,
+) -> ShotAnalysis:
+    """Analyse the shot in a clip.
+
+    Args:
+        clip: The clip.
+        footage_dir: Folder of `clips.json`; the clip's file is relative to it.
+        labels: People, ball and goal in its frames.
+        goal_wh_m: Width and height of the goal, inner edges.
+        pose_finder: Who finds the shooter's pose; without one there is no foot and no technique.
+        method: Whose verdict counts; both are kept.
+        goal: Where the goal is, if that is known better than from the labels.
+
+    Raises:
+        FootageError: If the clip cannot be read.
+    """
+    fps = float(clip.fps)
+    track, people = ball_track(labels), follow_people(labels, fps)
+    video = footage_dir / clip.file
+    goal = goal or _goal_view(clip, video, labels)
+    shooter = find_shooter(track, people, fps=fps, goal_corners_px=goal.corners_px)
+    kick_frame = round(shooter.contact_frame) if shooter is not None else None
+    pose: PoseTrack | None = None
+    foot: Foot | None = None
+    technique: tuple[Measure, ...] = ()
+    if shooter is not None and pose_finder is not None and kick_frame is not None:
+        first, last = kick_frame - POSE_REACH, kick_frame + POSE_REACH
+        frames = range(max(0, first), min(clip.frame_count, last + 1))
+        pose = find_poses(video, people, shooter.player, frames, pose_finder)
+        foot = find_foot(pose, track, shooter.contact_frame)
+        technique = measure_technique(pose, foot, shooter.contact_frame, fps)
+    verdicts = {}
+    for name in METHODS:
+        try:
+            if goal.corners_px is None:
+                raise ShotError("there is no goal in view", goal.reason)
+            verdicts[name] = judge_shot(
+                track,
+                goal.corners_px,
+                goal_size_m=goal_wh_m,
+                fps=fps,
+                image_wh=(clip.width, clip.height),
+                people=standing_people(people, clip),
+                kick_frame=kick_frame,
+                method=name,
+            )
+        except ShotError as error:
+            verdicts[name] = abstaining(name, error)
+    return ShotAnalysis(
+        clip=clip,
+        labels=labels.teacher,
+        goal=goal,
+        goal_wh_m=goal_wh_m,
+        track=track,
+        people=people,
+        possession=find_possession(track, people),
+        shooter=shooter,
+        pose=pose,
+        foot=foot,
+        technique=technique,
+        verdicts=verdicts,
+        method=method,
+    )
+
+
+def analyse_shots(
+    clips: Sequence[Clip],
+    footage_dir: Path,
+    labels: Mapping[str, ClipLabels],
+    goal_wh_m: Mapping[str, tuple[float, float]],
+    *,
+    pose_finder: PoseFinder | None = None,
+    method: Method = "3d",
+    goals: Mapping[str, GoalView] | None = None,
+    on_progress: Callable[[Clip], None] | None = None,
+) -> list[ShotAnalysis]:
+    """Analyse the shots in clips; see `analyse_shot`.
+
+    Args:
+        clips: The clips, one shot each.
+        footage_dir: Folder of `clips.json`.
+        labels: Labels by clip id.
+        goal_wh_m: Goal size by clip id.
+        pose_finder: Who finds poses.
+        method: Whose verdict counts.
+        goals: Where the goal is, by clip id or session; otherwise found from the labels.
+        on_progress: Called with each clip once it is analysed.
+    """
+    known, found = goals or {}, []
+    for clip in clips:
+        found.append(
+            analyse_shot(
+                clip,
+                footage_dir,
+                labels[clip.clip_id],
+                goal_wh_m=goal_wh_m[clip.clip_id],
+                pose_finder=pose_finder,
+                method=method,
+                goal=known.get(clip.clip_id, known.get(clip.session)),
+            )
+        )
+        if on_progress is not None:
+            on_progress(clip)
+    return found
+
+
+def abstaining(method: Method, error: ShotError) -> ShotVerdict:
+    """Return the verdict on a shot that cannot be judged: no guess better than a coin."""
+    return ShotVerdict(
+        method=method,
+        goal_probability=0.5,
+        is_goal=False,
+        abstained=True,
+        reason=f"Can't tell, because {error.problem}.",
+        speed_kmh=None,
+        speed_interval_kmh=None,
+        crossing_m=None,
+    )
+
+
+def standing_people(people: People, clip: Clip) -> NDArray[np.float64]:
+    """Return feet and heads of people who stand upright (n, 4): foot x, foot y, head x, head y.
+
+    They are rulers for the camera's height and tilt. Boxes that the picture's edge cuts, and boxes
+    wider than somebody standing, are left out; of each player a few boxes count, spread over the
+    clip.
+    """
+    table = people.table
+    width, height = table["x1"] - table["x0"], table["y1"] - table["y0"]
+    whole = (table["y0"] > _EDGE_PX) & (table["y1"] < clip.height - _EDGE_PX)
+    upright = table[whole & (height > _STANDING_RATIO * width)]
+    rows = []
+    for _, boxes in upright.groupby("player", sort=True):
+        chosen = np.linspace(0, len(boxes) - 1, min(_STANDING_EACH, len(boxes))).round().astype(int)
+        for x0, y0, x1, y1 in boxes[["x0", "y0", "x1", "y1"]].to_numpy(float)[chosen]:
+            rows.append(((x0 + x1) / 2, y1, (x0 + x1) / 2, y0))
+    return np.asarray(rows, float).reshape(-1, 4)
+
+
+def _goal_view(clip: Clip, video: Path, labels: ClipLabels) -> GoalView:
+    view = find_corners(labels, fixed_camera=clip.fixed_camera)
+    if view.corners_px is None or not clip.fixed_camera:
+        return view
+    frames = uniform_indices(clip.frame_count, _EMPTY_FROM)
+    empty = np.median(sample_readable(video, frames).images, axis=0)  # people come and go
+    return sharpen_corners(view, empty.astype(np.uint8))

@@ -1,0 +1,218 @@
+"""Drawing on video frames: text, pills, panels and lines that stay sharp and inside the picture.
+
+The unit is one RGB image (H, W, 3), uint8, changed in place; places are pixels, x to the right, y
+down, and may lie between pixels. Text is set in DejaVu, which comes with Matplotlib, because
+OpenCV's own letters are strokes of one width and know no "±". Knows nothing about shots.
+"""
+
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from matplotlib import get_data_path
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image as Picture
+from PIL import ImageDraw, ImageFont
+
+from workbench.palette import rgb
+
+Image = NDArray[np.uint8]
+Alpha = NDArray[np.float32]  # (H, W) coverage, 0–1
+Box = tuple[int, int, int, int]  # x, y, width, height
+
+INK, PAPER = "#15181B", "#FFFFFF"
+
+_SHIFT = 4  # OpenCV takes sixteenths of a pixel
+_SMOOTH = 4  # panels are drawn so many times larger, then shrunk: round corners without steps
+
+
+def unit_px(wh: tuple[int, int]) -> float:
+    """Return the length all sizes are multiples of: one pixel of a picture 360 pixels across.
+
+    Example:
+        >>> unit_px((1080, 1920))
+        3.0
+    """
+    return min(wh) / 360
+
+
+def text_wh(text: str, size_px: float, *, bold: bool = False) -> tuple[int, int]:
+    """Return width and height in pixels that `draw_text` covers."""
+    alpha = _letters(text, round(size_px), bold)
+    return alpha.shape[1], alpha.shape[0]
+
+
+def draw_text(
+    image: Image,
+    text: str,
+    xy: tuple[float, float],
+    size_px: float,
+    colour: str = PAPER,
+    *,
+    bold: bool = False,
+    opacity: float = 1.0,
+) -> None:
+    """Write one line with its upper left corner at `xy`; what lies outside is cut off."""
+    _blend(image, _letters(text, round(size_px), bold), xy, colour, opacity)
+
+
+def draw_panel(
+    image: Image, box: Box, colour: str, *, radius_px: float = 0.0, opacity: float = 1.0
+) -> None:
+    """Fill a rectangle with round corners."""
+    x, y, width, height = box
+    if min(width, height) > 0:
+        radius = min(round(radius_px), width // 2, height // 2)
+        _blend(image, _rounded(width, height, radius), (x, y), colour, opacity)
+
+
+def draw_pill(
+    image: Image,
+    text: str,
+    centre_bottom: tuple[float, float],
+    size_px: float,
+    colour: str,
+    *,
+    bold: bool = True,
+    opacity: float = 1.0,
+) -> Box:
+    """Write on a pill that stands above `centre_bottom`, moved as far as it takes to be all inside.
+
+    Returns:
+        Where the pill is.
+    """
+    text_width, text_height = text_wh(text, size_px, bold=bold)
+    pad_x, pad_y = round(0.5 * size_px), round(0.18 * size_px)
+    wh = text_width + 2 * pad_x, text_height + 2 * pad_y
+    x, y = kept_inside(image, (centre_bottom[0] - wh[0] / 2, centre_bottom[1] - wh[1]), wh)
+    draw_panel(image, (x, y, *wh), colour, radius_px=wh[1] / 2, opacity=opacity)
+    ink = readable_on(colour)
+    draw_text(image, text, (x + pad_x, y + pad_y), size_px, ink, bold=bold, opacity=opacity)
+    return x, y, *wh
+
+
+def kept_inside(image: Image, xy: tuple[float, float], wh: tuple[int, int]) -> tuple[int, int]:
+    """Return the place nearest to `xy` where something of this size is all in the picture."""
+    height, width = image.shape[:2]
+    x = min(max(0, round(xy[0])), max(0, width - wh[0]))
+    y = min(max(0, round(xy[1])), max(0, height - wh[1]))
+    return x, y
+
+
+def readable_on(colour: str) -> str:
+    """Return black or white, whichever stands out more against a colour (WCAG 2 contrast)."""
+    light = relative_luminance(colour)
+    return PAPER if 1.05 / (light + 0.05) > (light + 0.05) / 0.05 else INK
+
+
+def relative_luminance(colour: str) -> float:
+    """Return the WCAG 2 relative luminance of a hex colour, 0–1."""
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+        for part in (value / 255 for value in rgb(colour))
+    ]
+    return float(np.dot([0.2126, 0.7152, 0.0722], linear))
+
+
+def draw_line(
+    image: Image, points: ArrayLike, colour: str, width_px: float, *, closed: bool = False
+) -> None:
+    """Join points (N, 2) with an anti-aliased line; points that are not finite break it."""
+    for run in _finite_runs(np.asarray(points, float), image.shape):
+        cv2.polylines(
+            image, [run], closed, rgb(colour), max(1, round(width_px)), cv2.LINE_AA, _SHIFT
+        )
+
+
+def draw_ring(
+    image: Image, xy: tuple[float, float], radius_px: float, colour: str, width_px: float
+) -> None:
+    """Draw an anti-aliased circle."""
+    if np.isfinite(xy).all():
+        centre = tuple(_as_fixed(np.asarray([xy], float), image.shape)[0].tolist())
+        cv2.circle(
+            image,
+            centre,
+            round(radius_px * 2**_SHIFT),
+            rgb(colour),
+            max(1, round(width_px)),
+            cv2.LINE_AA,
+            _SHIFT,
+        )
+
+
+def tint(image: Image, mask: NDArray[np.uint8], colour: str, opacity: float) -> None:
+    """Colour the pixels of a mask (H, W) and keep their light and shade."""
+    x, y, width, height = cv2.boundingRect(mask)
+    part = image[y : y + height, x : x + width]
+    paint = np.empty_like(part)
+    paint[:] = rgb(colour)
+    mixed = cv2.addWeighted(part, 1 - opacity, paint, opacity, 0)
+    np.copyto(part, mixed, where=mask[y : y + height, x : x + width, None].astype(bool))
+
+
+def draw_outline(image: Image, mask: NDArray[np.uint8], colour: str, width_px: float) -> None:
+    """Draw the outer edges of a mask (H, W)."""
+    edges, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(image, edges, -1, rgb(colour), max(1, round(width_px)), cv2.LINE_AA)
+
+
+def _blend(
+    image: Image, alpha: Alpha, xy: tuple[float, float], colour: str, opacity: float
+) -> None:
+    height, width = image.shape[:2]
+    x, y = round(xy[0]), round(xy[1])
+    left, top = max(0, -x), max(0, -y)
+    right, bottom = min(alpha.shape[1], width - x), min(alpha.shape[0], height - y)
+    if right <= left or bottom <= top or opacity <= 0:
+        return
+    place = slice(y + top, y + bottom), slice(x + left, x + right)
+    cover = opacity * alpha[top:bottom, left:right, None]
+    mixed = image[place] * (1 - cover) + np.array(rgb(colour), np.float32) * cover
+    image[place] = np.round(mixed).astype(np.uint8)
+
+
+@lru_cache(maxsize=512)
+def _letters(text: str, size_px: int, bold: bool) -> Alpha:
+    """Coverage of one line of text, as high as its font's ascent and descent."""
+    font = _font(size_px, bold)
+    ascent, descent = font.getmetrics()
+    width = max(1, round(font.getlength(text)))
+    page = Picture.new("L", (width, ascent + descent))
+    ImageDraw.Draw(page).text((0, 0), text, fill=255, font=font)
+    return np.asarray(page).astype(np.float32) / np.float32(255)
+
+
+@cache
+def _font(size_px: int, bold: bool) -> ImageFont.FreeTypeFont:
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    return ImageFont.truetype(str(Path(get_data_path(), "fonts", "ttf", name)), size_px)
+
+
+@lru_cache(maxsize=128)
+def _rounded(width: int, height: int, radius: int) -> Alpha:
+    page = Picture.new("L", (width * _SMOOTH, height * _SMOOTH))
+    ImageDraw.Draw(page).rounded_rectangle(
+        (0, 0, width * _SMOOTH - 1, height * _SMOOTH - 1), radius * _SMOOTH, fill=255
+    )
+    smooth = page.resize((width, height), Picture.Resampling.BOX)
+    return np.asarray(smooth).astype(np.float32) / np.float32(255)
+
+
+def _finite_runs(points: NDArray[np.float64], shape: Sequence[int]) -> list[NDArray[np.int32]]:
+    finite = np.isfinite(points).all(axis=1)
+    breaks = np.flatnonzero(np.diff(np.concatenate([[False], finite, [False]]).astype(int)))
+    return [
+        _as_fixed(points[start:stop], shape)
+        for start, stop in zip(breaks[::2], breaks[1::2], strict=True)
+        if stop - start > 1
+    ]
+
+
+def _as_fixed(points: NDArray[np.float64], shape: Sequence[int]) -> NDArray[np.int32]:
+    """Points in OpenCV's fixed-point pixels, whose integers name the middle of a pixel."""
+    reach = 4.0 * max(shape[:2])  # farther away OpenCV's integers overflow
+    near = np.clip(points - 0.5, -reach, reach)
+    return np.asarray(np.round(near * 2**_SHIFT), np.int32)

@@ -1,0 +1,291 @@
+"""Judge one shot: from the ball's track and the goal's corners to a verdict.
+
+The unit of data is one shot. The 3D method finds the camera from the goal (`goalcamera`), guesses
+kicks (`firstguess`), fits every explanation of what became of the ball (`hypotheses`) and lets a
+small head, trained on simulated shots, calibrate what the fit believes (`head`). The 2D method is
+the baseline (`rules2d`). Mirrored, later or scaled, the same shot gets the same verdict; moved
+within the picture it is another shot for the 3D method, which takes the middle of the picture for
+the camera's axis, and the same for the 2D rules.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from workbench.footage.synthetic.flight import BALL_RADIUS_M
+from workbench.shots.events import find_events
+from workbench.shots.findings import (
+    crossing_m,
+    feature_row,
+    find_path_events,
+    fitted_path,
+    goal_probability,
+    kick_speed_kmh,
+    line_speed_kmh,
+    outcome_shares,
+)
+from workbench.shots.firstguess import guess_kicks
+from workbench.shots.fit import Sightings
+from workbench.shots.flat_features import flat_features
+from workbench.shots.goalcamera import (
+    CameraMode,
+    find_cameras,
+    is_convex,
+    on_height,
+    seen_from_behind,
+)
+from workbench.shots.goalcorners import order_corners
+from workbench.shots.head import Head
+from workbench.shots.hypotheses import explain
+from workbench.shots.posterior import Posterior
+from workbench.shots.question import Question, ask
+from workbench.shots.reasons import LEAST_OBSERVATIONS, why
+from workbench.shots.rules2d import judge_flat
+from workbench.shots.verdict import Method, ShotError, ShotVerdict
+
+Floats = NDArray[np.float64]
+
+_KICK_REACH_FRAMES, _KICK_STEP_FRAMES = 2.0, 0.5  # about a contact frame that is given
+_SAMPLES_NEAR, _SAMPLES_ANYWHERE = 32, 12  # pairs for each time of the kick
+_MOST_KICKS_PER_S = 30.0
+_GUESSES = 3
+_SURELY_FRONT_M = 0.5  # a kick this far in front of the line: the camera is not behind the goal
+_SEED = 20260601  # the same question gets the same answer
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the fit says of a shot before the head has had its say."""
+
+    question: Question
+    sightings: Sightings
+    posterior: Posterior
+    features: dict[str, float]  # always the same names, always finite
+    speed_kmh: float
+    line_speed_kmh: float | None  # None where the ball probably does not reach the line
+
+
+class _CannotTellError(Exception):
+    """Nothing can be fitted; the message says why, as the end of a sentence."""
+
+
+def judge_shot(
+    track: pd.DataFrame,
+    goal_corners_px: ArrayLike,
+    *,
+    goal_size_m: tuple[float, float] = (7.32, 2.44),
+    fps: float,
+    image_wh: tuple[int, int],
+    people: ArrayLike | None = None,
+    kick_frame: float | None = None,
+    method: Method = "3d",
+) -> ShotVerdict:
+    """Judge one shot at goal.
+
+    Args:
+        track: One row per frame in which the ball was seen: `frame, x, y, width_px, height_px,
+            diameter_px, score`. Frames without a ball are left out; wrong finds may be among them.
+        goal_corners_px: Corners (4, 2) of the inner edge of the goal's frame, in any order.
+        goal_size_m: Inner width and height of the goal.
+        fps: Frames per second.
+        image_wh: Width and height of the picture; its middle is taken for the principal point.
+        people: People who stand upright (n, 4) as foot x, foot y, head x, head y; they pin the
+            camera's height and tilt.
+        kick_frame: When the foot meets the ball, if known to about two frames.
+        method: "3d", or "2d" for the rules in the picture.
+
+    Returns:
+        The verdict. Where the track or the view is too poor it abstains and says why.
+
+    Raises:
+        ShotError: If an argument is not what it must be.
+
+    Example:
+        >>> shot = simulate_shot(0)
+        >>> judge_shot(**shot.question()).is_goal == shot.is_goal
+        True
+    """
+    if method not in ("3d", "2d"):
+        raise ShotError(f"unknown method {method!r}", 'choose "3d" or "2d"')
+    question = ask(
+        track,
+        goal_corners_px,
+        goal_size_m=goal_size_m,
+        fps=fps,
+        image_wh=image_wh,
+        people=people,
+        kick_frame=kick_frame,
+    )
+    if method == "2d":
+        return judge_flat(
+            question.track,
+            question.clicked_px,
+            fps=question.fps,
+            image_wh=image_wh,
+            goal_size_m=goal_size_m,
+            kick_frame=kick_frame,
+        )
+    try:
+        measured = _measure(question)
+    except _CannotTellError as reason:
+        return ShotVerdict(
+            "3d", 0.5, False, True, f"Can't tell, because {reason}.", None, None, None
+        )
+    return _say(measured, Head.load())
+
+
+def measure_shot(
+    track: pd.DataFrame,
+    goal_corners_px: ArrayLike,
+    *,
+    goal_size_m: tuple[float, float] = (7.32, 2.44),
+    fps: float,
+    image_wh: tuple[int, int],
+    people: ArrayLike | None = None,
+    kick_frame: float | None = None,
+) -> Measured | None:
+    """Fit a shot without asking the head: what the head is trained on.
+
+    Arguments are those of `judge_shot`.
+
+    Returns:
+        What the fit says, or None where there is nothing to fit.
+
+    Raises:
+        ShotError: If an argument is not what it must be.
+    """
+    question = ask(
+        track,
+        goal_corners_px,
+        goal_size_m=goal_size_m,
+        fps=fps,
+        image_wh=image_wh,
+        people=people,
+        kick_frame=kick_frame,
+    )
+    try:
+        return _measure(question)
+    except _CannotTellError:
+        return None
+
+
+def _measure(question: Question) -> Measured:
+    if len(question.track) < LEAST_OBSERVATIONS:
+        raise _CannotTellError(f"the ball is seen in only {len(question.track)} frames")
+    try:
+        corners = question.scale * order_corners(question.clicked_px)
+    except ShotError:
+        raise _CannotTellError("the corners of the goal lie on a line") from None
+    if not is_convex(corners):
+        raise _CannotTellError("the corners do not form a shape that a goal can be seen as")
+    if question.kick_frame is None:
+        question = replace(question, kick_frame=_seen_kick(question))
+    sightings = question.sightings()
+    modes = _find_modes(question, sightings, corners)
+    rng = np.random.default_rng(_SEED)
+    kicks, samples = _possible_kicks(question, sightings)
+    guesses = guess_kicks(sightings, modes, kicks, samples=samples, keep=_GUESSES, rng=rng)
+    if not len(guesses.parameters):
+        raise _CannotTellError("no flight fits what was seen of the ball")
+    posterior = explain(
+        sightings, modes, guesses, kick_s=question.kick_s, frame_s=1 / question.fps, rng=rng
+    )
+    features = feature_row(posterior, sightings, modes, question.clock)
+    features |= flat_features(
+        question.track,
+        question.clicked_px,
+        fps=question.fps,
+        kick_frame=question.clock.frame(posterior.kick_s),
+        goal_size_m=question.goal_size_m,
+    )
+    line = line_speed_kmh(posterior)
+    return Measured(
+        question,
+        sightings,
+        posterior,
+        features,
+        kick_speed_kmh(posterior)[0],
+        None if line is None else line[0],
+    )
+
+
+def _find_modes(
+    question: Question, sightings: Sightings, corners_px: Floats
+) -> tuple[CameraMode, ...]:
+    """Cameras on the side of the goal from which the ball is shot towards it.
+
+    A ball on the grass beyond the line, as a camera on the pitch would have it, is a ball before
+    the line for one behind the goal. A ball kicked in the air can look beyond too, so that both
+    sides are tried then.
+    """
+    front = find_cameras(corners_px, question.goal_size_m, question.standard_wh, question.people)
+    if not front:
+        raise _CannotTellError("no camera sees a goal of this size like this")
+    kick_s = question.kick_s if question.kick_s is not None else 0.0
+    near = np.argsort(np.abs(sightings.times_s - kick_s), kind="stable")[:5]
+    camera = front[0].parameters[None]
+    grass = on_height(camera, sightings.uv[near], BALL_RADIUS_M, sightings.center_px)
+    if np.median(grass[1]) > _SURELY_FRONT_M:
+        return tuple(front)
+    return (*(seen_from_behind(mode) for mode in front), *front)
+
+
+def _seen_kick(question: Question) -> float | None:
+    """The frame of the kick as the ball's motion in the picture shows it, if it does."""
+    events = find_events(question.track, fps=question.fps, goal_corners_px=question.clicked_px)
+    return next((event.frame for event in events if event.kind == "kick"), None)
+
+
+def _possible_kicks(question: Question, sightings: Sightings) -> tuple[Floats, int]:
+    """Times at which the ball may have been kicked, and how many pairs to draw for each."""
+    if question.kick_s is not None:
+        reach = np.arange(-_KICK_REACH_FRAMES, _KICK_REACH_FRAMES + 0.1, _KICK_STEP_FRAMES)
+        return question.kick_s + reach / question.fps, _SAMPLES_NEAR
+    last = max(float(sightings.times_s[-1]) - LEAST_OBSERVATIONS / question.fps, 0.0)
+    step = 1 / min(question.fps, _MOST_KICKS_PER_S)
+    return np.arange(0.0, last + 1e-6, step), _SAMPLES_ANYWHERE
+
+
+def _say(measured: Measured, head: Head) -> ShotVerdict:
+    question, posterior, features = measured.question, measured.posterior, measured.features
+    probability = head.probability(features)
+    # Of fewer observations a speed would be nothing but the fit's beliefs.
+    is_seen = features["flight_observations"] >= LEAST_OBSERVATIONS
+    sure = head.is_sure(probability) and is_seen
+    speed, line = None, None
+    interval: tuple[float, float] | None = None
+    line_interval: tuple[float, float] | None = None
+    if is_seen:
+        speed = head.correct_kmh(features, measured.speed_kmh, "foot")
+        interval = _interval(speed, head.half_width_kmh(features, "foot"))
+    if is_seen and measured.line_speed_kmh is not None:
+        line = head.correct_kmh(features, measured.line_speed_kmh, "line")
+        line_interval = _interval(line, head.half_width_kmh(features, "line"))
+    crossing = crossing_m(posterior)
+    outcomes = outcome_shares(posterior)
+    return ShotVerdict(
+        method="3d",
+        goal_probability=probability,
+        is_goal=probability > 0.5,
+        abstained=not sure,
+        reason=why(features, outcomes, probability, sure=sure),
+        speed_kmh=speed,
+        speed_interval_kmh=interval,
+        crossing_m=None if crossing is None else crossing[0],
+        events=find_path_events(posterior, measured.sightings, question.clock),
+        line_speed_kmh=line,
+        line_speed_interval_kmh=line_interval,
+        outcomes=outcomes,
+        path=fitted_path(posterior, measured.sightings, question.clock, question.scale),
+        details={
+            "features": features,
+            "fit_probability": goal_probability(posterior),
+            "crossing_sd_m": None if crossing is None else list(crossing[1]),
+        },
+    )
+
+
+def _interval(value: float, half_width: float) -> tuple[float, float]:
+    return max(0.0, value - half_width), value + half_width

@@ -1,0 +1,138 @@
+"""How a verdict is said: the same words on the video, in the figures and on the page.
+
+Never more digits than the interval allows, and never a verdict where the analysis abstained. Knows
+nothing about where the words are put.
+"""
+
+from workbench.palette import GREEN, GREY, VERMILION
+from workbench.shots.foot import Foot
+from workbench.shots.technique import Measure
+from workbench.shots.verdict import ShotVerdict
+
+EVENT_WORDS = {
+    "kick": "kick",
+    "bounce": "bounce",
+    "deflection": "deflection",
+    "line": "goal line",
+    "net": "net",
+    "post": "post",
+    "save": "save",
+    "rest": "at rest",
+}
+METHOD_WORDS = {"3d": "the flight fitted in 3D", "2d": "rules in the picture (2D)"}
+OUTCOME_WORDS = {
+    "net": "in the net",
+    "held": "held by the keeper",
+    "parried": "parried by the keeper",
+    "blocked": "blocked on its way",
+    "frame": "off the post or bar",
+    "outside": "wide or over",
+    "side net": "in the side net, from outside",
+    "beyond": "through the goal, no net behind it",
+    "none": "nothing stopped it in view",
+}
+ADVICE = {
+    ("standing knee bend", "low"): "Bend the standing leg a little: it carries and steadies you.",
+    ("standing knee bend", "high"): "The standing leg gives way: plant it firmly beside the ball.",
+    ("kicking knee bend", "low"): "The kicking leg is straight at contact: let it still unfold.",
+    ("kicking knee bend", "high"): "The kicking leg is far bent at contact: strike it longer.",
+    ("trunk lean", "high"): "The trunk leans far: stay over the ball to keep the shot down.",
+    ("hip drive", "low"): "Swing the thigh faster: the ball’s speed comes from the hip.",
+    ("hip drive", "high"): "A very fast swing: make sure the contact stays clean.",
+}
+_SAID = ("Can't tell, because ", "Goal: ", "No goal: ")  # what the headline says already
+
+
+def headline(verdict: ShotVerdict) -> str:
+    """Return the verdict in two words."""
+    if verdict.abstained:
+        return "Can’t tell"
+    return "Goal" if verdict.is_goal else "No goal"
+
+
+def headline_colour(verdict: ShotVerdict) -> str:
+    """Return the colour that goes with the headline; the words never depend on it."""
+    if verdict.abstained:
+        return GREY
+    return GREEN if verdict.is_goal else VERMILION
+
+
+def reason_words(verdict: ShotVerdict) -> str:
+    """Return why, without the verdict itself, which stands beside it.
+
+    Example:
+        >>> why = "Can't tell, because there is no goal in view."
+        >>> reason_words(ShotVerdict("3d", 0.5, False, True, why, None, None, None))
+        'There is no goal in view.'
+    """
+    reason = verdict.reason
+    for said in _SAID:
+        reason = reason.removeprefix(said)
+    return reason[:1].upper() + reason[1:]
+
+
+def sure_words(verdict: ShotVerdict) -> str:
+    """Return how sure the verdict is, as a percentage that never claims to be certain.
+
+    Example:
+        >>> goal = ShotVerdict("3d", 0.998, True, False, "", None, None, None)
+        >>> sure_words(goal)
+        'over 99 % sure'
+    """
+    if verdict.abstained:
+        return f"{percent(verdict.goal_probability)} likely a goal"
+    likely = verdict.goal_probability if verdict.is_goal else 1 - verdict.goal_probability
+    return f"{percent(likely)} sure"
+
+
+def percent(share: float) -> str:
+    """Return a probability in whole per cent, open at both ends."""
+    if share > 0.99:
+        return "over 99 %"
+    return "under 1 %" if share < 0.01 else f"{100 * share:.0f} %"
+
+
+def speed_words(speed_kmh: float | None, interval_kmh: tuple[float, float] | None) -> str:
+    """Return a speed with its interval.
+
+    Example:
+        >>> speed_words(78.66, (74.2, 83.9))
+        '79 km/h (74–84)'
+    """
+    if speed_kmh is None:
+        return "speed unknown"
+    spread = f" ({interval_kmh[0]:.0f}–{interval_kmh[1]:.0f})" if interval_kmh else ""
+    return f"{speed_kmh:.0f} km/h{spread}"
+
+
+def foot_words(foot: Foot | None) -> str:
+    """Return the foot that struck the ball."""
+    return f"{foot.side} foot" if foot is not None and foot.side is not None else "foot not seen"
+
+
+def spread_words(interval_kmh: tuple[float, float] | None) -> str:
+    """Return a speed's interval; nothing where there is none."""
+    if interval_kmh is None:
+        return ""
+    return f"nine in ten: {interval_kmh[0]:.0f}–{interval_kmh[1]:.0f} km/h"
+
+
+def place_words(crossing_m: tuple[float, float], goal_wh_m: tuple[float, float]) -> tuple[str, str]:
+    """Return where the ball crossed, and what that is in terms of the goal.
+
+    Example:
+        >>> place_words((-1.42, 0.98), (5.0, 2.0))
+        ('1.0 m up', '1.4 m right of the middle, 1.1 m inside the post')
+    """
+    x, z = crossing_m
+    beside = abs(x) - goal_wh_m[0] / 2
+    side = "left" if x > 0 else "right"
+    post = f"{abs(beside):.1f} m {'outside' if beside > 0 else 'inside'} the post"
+    return f"{max(0.0, z):.1f} m up", f"{abs(x):.1f} m {side} of the middle, {post}"
+
+
+def advice_words(measure: Measure) -> str:
+    """Return what to do about one figure of the technique."""
+    if measure.value is None:
+        return measure.note
+    return ADVICE.get((measure.name, measure.flag), "Within the range of good shots.")
