@@ -43,6 +43,7 @@ from workbench.shots.evaluation_figures import (
 )
 from workbench.shots.rules2d import FlatRules, judge_flat
 from workbench.shots.simulation import simulate_shot
+from workbench.shots.simulation_figures import draw_simulated_shot
 
 PERCENTILES = (50.0, 70.0, 80.0, 92.0, 98.0)
 FACTORS = np.linspace(0.5, 3.0, 51)
@@ -133,7 +134,7 @@ def save_figure(rows: pd.DataFrame, path: Path) -> None:
     draw_goal_reliability(rows, axes[0, 2])
     draw_abstention(rows, axes[1, 0])
     draw_speed_errors(rows, axes[1, 1])
-    axes[1, 2].axis("off")
+    draw_simulated_shot(simulate_shot(int(rows["seed"].iloc[0])), axes[1, 2])
     figure.tight_layout()
     with replacing(path) as part:
         figure.savefig(part, dpi=90)

@@ -1,6 +1,7 @@
 """The motion teacher and what becomes of its labels: COCO files, scores, the detector's dataset."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,8 +24,9 @@ from workbench.detect.labelling import (
     load_truth,
     to_annotations,
 )
+from workbench.detect.motion import MotionTeacher
 from workbench.detect.scoring import frames_without, score_labels
-from workbench.detect.teacher import TeacherError
+from workbench.detect.teacher import LabelledFrame, TeacherError
 from workbench.detect.teachers import make_teacher
 from workbench.errors import DatasetError
 from workbench.footage.clips import Clip, load_clips
@@ -86,13 +88,13 @@ def test_labels_are_coco_and_are_not_made_twice(
         assert annotation["teacher"] == "motion"
         assert rle.area(annotation["segmentation"]) == annotation["area"]
 
-    class Refusing:
-        name, needs_fixed_camera = "motion", True
-
-        def label(self, path: Path, same_view: object = ()) -> None:
+    class Refusing(MotionTeacher):
+        def label(self, *_: object) -> Iterator[LabelledFrame]:
             raise AssertionError("labelled again")
 
-    again = label_clips(clips, footage, footage / "labels", Refusing())  # type: ignore[arg-type]
+        label_window = label
+
+    again = label_clips(clips, footage, footage / "labels", Refusing())
     assert again == labelled
 
 

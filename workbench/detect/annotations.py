@@ -93,7 +93,7 @@ def to_annotations(detections: sv.Detections, teacher: str) -> Iterator[Annotati
 
     Masks become RLE with `iscrowd` 0, holes and all: trainers drop crowds. Boxes are those of the
     masks, x, y, width, height in pixels; nothing is too small to be kept. A score that is not a
-    number becomes null.
+    number becomes null. Corners of a goal's mouth in `data["corners_px"]` are kept.
 
     Args:
         detections: With mask, class_id and confidence.
@@ -121,6 +121,9 @@ def to_annotations(detections: sv.Detections, teacher: str) -> Iterator[Annotati
             annotation["prompt"] = str(prompt)
         if detections.tracker_id is not None and detections.tracker_id[index] != NO_TRACK:
             annotation["track_id"] = int(detections.tracker_id[index])
+        corners = _own(detections, "corners_px", index)
+        if corners is not None and np.isfinite(corners).all():
+            annotation["corners_px"] = np.round(corners, 2).tolist()
         yield annotation
 
 

@@ -1,7 +1,8 @@
 """The goal in the picture of an empty pitch: two white posts and the bar between their tops.
 
-Works on one image. Knows nothing about video; a goal seen edge-on, or one that is not white, is not
-found.
+Works on one image. One post may be hidden but for a stub below the bar, behind somebody who stands
+there all the time: it is then taken to be as long as the other. Knows nothing about video; a goal
+seen edge-on, or one that is not white, is not found.
 """
 
 import math
@@ -13,6 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 Corners = NDArray[np.float64]
+Stroke = tuple[Corners, Corners]  # top and bottom of something upright and white
+
+_LEAST_POST, _LEAST_STUB = 0.06, 0.025  # of the image's height
+_LEAST_LIKE = 0.55  # the shorter post of the longer; below, it is the stub of a hidden one
+_STUB_TRUST = 0.9  # of the score where a post is hidden: two whole posts win
 
 
 @dataclass(frozen=True)
@@ -35,12 +41,10 @@ def find_goal(image: NDArray[np.uint8]) -> Goal | None:
     """Find the goal in an RGB image (H, W, 3), or None."""
     height, width = image.shape[:2]
     white = _thin_white(image)
-    posts = _posts(white)
     best: tuple[float, Corners] | None = None
-    for a, b in combinations(posts, 2):
-        left, right = sorted((a, b), key=lambda post: post[0][0])
-        corners = np.array([left[1], left[0], right[0], right[1]], float)
-        score = _judge(corners, white, (height, width))
+    for a, b in combinations(_strokes(white), 2):
+        left, right = sorted((a, b), key=lambda stroke: stroke[0][0])
+        score, corners = _judge(left, right, white)
         if best is None or score > best[0]:
             best = score, corners
     if best is None or best[0] < 0.55:
@@ -60,18 +64,18 @@ def _thin_white(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray((stands_out > 45) & colourless & (light > 120), np.uint8)
 
 
-def _posts(white: NDArray[np.uint8]) -> list[tuple[Corners, Corners]]:
-    """Upright white strokes as (top, bottom), the longest dozen."""
+def _strokes(white: NDArray[np.uint8]) -> list[Stroke]:
+    """Upright white strokes, the longest dozen."""
     height = white.shape[0]
     run = max(5, round(height / 40))
     # What survives an opening by an upright line is upright; joining it sideways mends a slant.
     upright = cv2.morphologyEx(white, cv2.MORPH_OPEN, np.ones((run, 1), np.uint8))
     joined = cv2.dilate(upright, np.ones((3, 3), np.uint8))
     count, labels, boxes, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
-    strokes: list[tuple[Corners, Corners]] = []
+    strokes: list[Stroke] = []
     for number in range(1, count):
         x, y, columns, rows, _ = (int(value) for value in boxes[number])
-        if rows < 0.06 * height or rows < 2.5 * columns:
+        if rows < _LEAST_STUB * height or rows < 1.2 * columns:
             continue
         own = labels[y : y + rows, x : x + columns] == number
         slope, middle = np.polyfit(np.arange(rows), [np.flatnonzero(row).mean() for row in own], 1)
@@ -80,19 +84,33 @@ def _posts(white: NDArray[np.uint8]) -> list[tuple[Corners, Corners]]:
     return sorted(strokes, key=lambda stroke: stroke[0][1] - stroke[1][1])[:12]
 
 
-def _judge(corners: Corners, white: NDArray[np.uint8], shape_hw: tuple[int, int]) -> float:
-    left_bottom, left_top, right_top, right_bottom = corners
-    posts = np.linalg.norm(left_top - left_bottom), np.linalg.norm(right_top - right_bottom)
-    span = np.linalg.norm(right_top - left_top)
-    if min(posts) < 0.55 * max(posts) or not 0.45 < span / max(posts) < 4.5:
-        return 0.0
-    if abs(right_top[1] - left_top[1]) > 0.45 * span:
-        return 0.0
-    bar = _coverage(left_top, right_top, white)
-    sides = min(_coverage(left_bottom, left_top, white), _coverage(right_bottom, right_top, white))
+def _judge(left: Stroke, right: Stroke, white: NDArray[np.uint8]) -> tuple[float, Corners]:
+    """How much two strokes and what lies between their tops look like a goal, and its corners."""
+    height, width = white.shape
+    sides = min(_coverage(*left, white), _coverage(*right, white))
+    longer, shorter = sorted((_length(left), _length(right)), reverse=True)
+    trust = 1.0
+    if shorter < _LEAST_LIKE * longer:
+        left, right = _as_long(left, longer), _as_long(right, longer)
+        trust = _STUB_TRUST
+    corners = np.array([left[1], left[0], right[0], right[1]], float)
+    span = float(np.linalg.norm(right[0] - left[0]))
+    is_shaped = longer >= _LEAST_POST * height and 0.45 < span / longer < 4.5
+    if not is_shaped or abs(right[0][1] - left[0][1]) > 0.45 * span:
+        return 0.0, corners
+    bar = _coverage(left[0], right[0], white)
     # Both must be there; of two frames that are, the larger is the goal and not a mesh of its net.
-    size = math.sqrt(float(span * max(posts)) / (shape_hw[0] * shape_hw[1]))
-    return min(bar, sides) + 0.3 * min(size, 0.5)
+    size = math.sqrt(span * longer / (height * width))
+    return trust * (min(bar, sides) + 0.3 * min(size, 0.5)), corners
+
+
+def _length(stroke: Stroke) -> float:
+    return float(np.linalg.norm(stroke[1] - stroke[0]))
+
+
+def _as_long(stroke: Stroke, length_px: float) -> Stroke:
+    top, bottom = stroke
+    return top, top + (bottom - top) * length_px / max(_length(stroke), 1.0)
 
 
 def _coverage(a: Corners, b: Corners, white: NDArray[np.uint8]) -> float:

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from workbench.classify.figures import draw_reliability
 from workbench.intervals import Interval
 from workbench.palette import BLUE, GREY, ORANGE
-from workbench.shots.evaluation import EVERYWHERE, accuracy_table, reliability, score_speed
+from workbench.shots.evaluation import accuracy_table, reliability, score_speed
 from workbench.shots.verdict import Method
 
 _METHOD_STYLE = {"2d": ("2D rules", ORANGE, "s"), "3d": ("3D fit", BLUE, "o")}
@@ -41,7 +41,7 @@ def draw_accuracy(rows: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.axvline(0.5, color=GREY, lw=0.5)
     ax.set(ylabel="share of right verdicts", ylim=(min(0.5, ax.get_ylim()[0]), 1.0))
     ax.set_title("From where can goal or no goal be told?")
-    ax.legend(loc="lower left", fontsize=8)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncol=3, frameon=False, fontsize=8)
     return ax
 
 
@@ -92,8 +92,8 @@ def draw_speed_errors(rows: pd.DataFrame, ax: Axes | None = None) -> Axes:
         style = "-" if method == "3d" else "--"
         ax.step(errors, np.arange(1, len(errors) + 1) / len(errors), style, color=colour,
                 label=label)  # fmt: skip
-    ax.set(xlim=(0, 40), ylim=(0, 1), xlabel="error of the speed at the foot in km/h, at most")
-    ax.set_ylabel("share of shots")
+    ax.set(xlim=(0, 40), ylim=(0, 1), xlabel="error of the speed at the foot in km/h")
+    ax.set_ylabel("share of shots at most so far off")
     ax.set_title("How exact is the speed?")
     ax.legend(loc="lower right", fontsize=8)
     return ax
@@ -102,7 +102,7 @@ def draw_speed_errors(rows: pd.DataFrame, ax: Axes | None = None) -> Axes:
 def draw_kinds(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw `evaluation.kind_table`: the share of right verdicts by what happened."""
     ax = ax or plt.subplots(figsize=(6.0, 4.2))[1]
-    rows = table.drop(index=EVERYWHERE, errors="ignore").iloc[::-1]
+    rows = table.iloc[::-1]
     places = np.arange(len(rows))
     for step, (method, (name, colour, marker)) in enumerate(_METHOD_STYLE.items()):
         if method not in rows:

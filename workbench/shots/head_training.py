@@ -1,10 +1,10 @@
 """Trains the head of the 3D fit on simulated shots.
 
 The unit is one table of training shots: the features that the fit gave, and the truth. What the
-head is calibrated on, and what its abstention is chosen by, are predictions on shots that the trees
+head is calibrated on, and what its abstention is chosen by, are predictions on shots that the lines
 have not seen (cross-validation); the shots that results are reported for are never touched.
 
-    python -m workbench.shots.head_training --shots 3000 --workers 2 --out head.json
+    python -m workbench.shots.head_training --workers 2 --out head.json
 """
 
 import argparse
@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 FIRST_TRAINING_SEED = 10_000
-TRAINING_SHOTS = 3000
+TRAINING_SHOTS = 2000
 VARIED_SHARE = 0.25  # of the shots, from phones and detectors unlike the standard ones
 
 _FOLDS = 10

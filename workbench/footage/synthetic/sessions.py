@@ -31,7 +31,7 @@ from workbench.footage.synthetic.venue import VENUES, Venue, draw_venue
 from workbench.footage.writer import VideoWriter
 
 # Raise when the same seed would give other pictures: files made before are then made anew.
-GENERATOR = "workbench-synthetic/1"
+GENERATOR = "workbench-synthetic/2"
 
 _FRAME_RATES = (Fraction(30), Fraction(30), Fraction(30000, 1001), Fraction(25))
 _CRF = 20  # phones do not save on bits
@@ -48,6 +48,7 @@ class ClipJob:
     seed: int
     width: int
     height: int
+    camera_m: float | None = None  # of a shooting session; drawn if not given
 
     @property
     def session_id(self) -> str:
@@ -73,6 +74,7 @@ def make_footage(
     shots: int = 6,
     seed: int = 0,
     size_wh: tuple[int, int] = (640, 360),
+    camera_m: float | None = None,
     workers: int = 1,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[Clip]:
@@ -89,6 +91,8 @@ def make_footage(
         shots: Shots in each shooting session.
         seed: Same seed, same footage.
         size_wh: Width and height in pixels, both even.
+        camera_m: How far the camera of a shooting session stands from the spot of the shots, in
+            metres: what makes the ball small. Drawn per session, 5.5 to 9 m, if not given.
         workers: Processes that render at the same time.
         on_progress: Called with clips done and clips in all, after each.
 
@@ -104,13 +108,15 @@ def make_footage(
     if negative:
         raise FootageError(f"{negative[0]} is {asked[negative[0]]}", "give zero or more")
     width, height = size_wh
+    if camera_m is not None and not 2 <= camera_m <= 100:
+        raise FootageError(f"camera_m is {camera_m}", "give metres from 2 to 100")
     if width < 64 or height < 64 or width % 2 or height % 2:
         raise FootageError(f"{width}×{height} is not a video size", "give even sides of 64 or more")
     jobs = [
         ClipJob("action", s, c, seed, width, height) for s in range(sessions) for c in range(clips)
     ]
     jobs += [
-        ClipJob("shooting", s, c, seed, width, height)
+        ClipJob("shooting", s, c, seed, width, height, camera_m)
         for s in range(shooting_sessions)
         for c in range(shots)
     ]
@@ -130,7 +136,8 @@ def make_footage(
 def make_clip(job: ClipJob, out_dir: Path) -> Clip:
     """Render one clip and its truth, unless they are there already."""
     video, truth = out_dir / f"clips/{job.clip_id}.mp4", out_dir / f"truth/{job.clip_id}.json"
-    made_with = {"generator": GENERATOR, **asdict(job)}
+    settings = {name: value for name, value in asdict(job).items() if value is not None}
+    made_with = {"generator": GENERATOR, **settings}
     shoot = _prepare_action(job) if job.kind == "action" else _prepare_shot(job)
     if not (video.exists() and _made_with(truth) == made_with):
         truth.unlink(missing_ok=True)  # the truth is written last: it says that the video is whole
@@ -203,7 +210,7 @@ def _prepare_action(job: ClipJob) -> _Shoot:
 def _prepare_shot(job: ClipJob) -> _Shoot:
     rng = job.rng(0)
     venue = draw_venue(rng, VENUES[job.session % 2])
-    place = draw_range(rng, venue, (job.width, job.height))
+    place = draw_range(rng, venue, (job.width, job.height), job.camera_m)
     fps = _FRAME_RATES[rng.integers(len(_FRAME_RATES))]
     rng = job.rng(1, job.number)
     scene, shot = stage_shot(rng, place, venue, duration_s=3.0)

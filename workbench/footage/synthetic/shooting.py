@@ -63,15 +63,24 @@ class Range:
     spot_m: tuple[float, float]  # about where shots are taken from
 
 
-def draw_range(rng: np.random.Generator, venue: Venue, wh: tuple[int, int]) -> Range:
+def draw_range(
+    rng: np.random.Generator, venue: Venue, wh: tuple[int, int], camera_m: float | None = None
+) -> Range:
     """Draw people and a camera that has ball and goal in view.
 
     The camera stands behind or beside the shooter, up to 50 degrees off the line of the shot.
+
+    Args:
+        rng: All that is drawn comes from it, the same draws with and without `camera_m`.
+        venue: Has a goal.
+        wh: Width and height of the picture.
+        camera_m: How far the camera stands from the spot of the shots; by default 5.5 to 9 m.
     """
     assert venue.goal_wh_m is not None
     spot = np.array([rng.uniform(-3, 3), rng.uniform(9, 14)])
     angle = rng.uniform(-0.87, 0.87)
-    back = rng.uniform(5.5, 9)
+    near_m = rng.uniform(5.5, 9)
+    back = near_m if camera_m is None else camera_m
     away = spot / np.linalg.norm(spot)
     cos, sin = math.cos(angle), math.sin(angle)
     offset = back * np.array([away[0] * cos - away[1] * sin, away[0] * sin + away[1] * cos])
@@ -84,7 +93,8 @@ def draw_range(rng: np.random.Generator, venue: Venue, wh: tuple[int, int]) -> R
     )  # fmt: skip
     trial = Camera.looking_at(position, target, 1.0, wh, rng.normal(0, 0.01))
     reach = np.abs(trial.project(wanted)[0] - trial.center_px) / (np.array(wh) / 2)
-    focal_px = min(0.92 / float(reach.max()), 0.9 * wh[0])
+    # … and no longer a lens than phones have: 24 to 31 mm on a 36 mm wide film.
+    focal_px = min(0.92 / float(reach.max()), rng.uniform(0.67, 0.86) * wh[0])
     return Range(
         camera=Camera.looking_at(position, target, focal_px, wh, rng.normal(0, 0.01)),
         shooters=tuple(draw_body(rng) for _ in range(3)),
@@ -171,7 +181,7 @@ def _shooter(
 ) -> Choreography:
     heading = math.atan2(-velocity[0], velocity[1])
     side = 1.0 if right_footed else -1.0
-    run_in = heading + side * rng.uniform(0.2, 0.6)
+    run_in = heading - side * rng.uniform(0.2, 0.6)  # right-footed players come from the left
     speed_mps, phase, vigour = rng.uniform(2.5, 4.2), rng.uniform(0, 6.28), rng.uniform(0.85, 1.1)
     ahead = np.array([-math.sin(heading), math.cos(heading)])
     right = np.array([math.cos(heading), math.sin(heading)])

@@ -1,0 +1,139 @@
+"""The motion teacher's ball on a drawn pitch: in the open, before a body, at rest, with its ids."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from workbench.detect.annotations import to_annotations
+from workbench.detect.ballpath import Spot, best_path
+from workbench.detect.change import Blob, compare
+from workbench.detect.motion import MotionTeacher
+from workbench.detect.secondlook import BallLook, colours_of, count_colours, look_again
+from workbench.detect.teacher import BALL, GOAL, PERSON
+from workbench.footage.writer import VideoWriter
+
+WH, GRASS, ORANGE, BLUE = (320, 180), (70, 120, 60), (230, 120, 30), (40, 60, 190)
+FRAMES, KICK = 60, 15
+Image = np.ndarray
+
+
+def ball_at(frame: int) -> tuple[int, int]:
+    """At rest, then kicked to the right and upwards, through the place where somebody stands."""
+    return 40 + 5 * max(0, frame - KICK), 140 - max(0, frame - KICK)
+
+
+def pitch(frame: int, with_person: bool = True) -> Image:
+    image = np.full((WH[1], WH[0], 3), GRASS, np.uint8)
+    image += np.random.default_rng(frame).integers(0, 4, image.shape, np.uint8)  # the sensor
+    cv2.polylines(
+        image, [np.array([(190, 150), (190, 60), (300, 60), (300, 150)])], False, (245,) * 3, 4
+    )
+    if with_person:
+        x = 120 + frame // 2  # walks slowly
+        cv2.rectangle(image, (x, 90), (x + 20, 155), BLUE, -1)
+    cv2.circle(image, ball_at(frame), 5, ORANGE, -1)
+    return image
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("motion") / "shot.mp4"
+    with VideoWriter(path, WH, Fraction(30), crf=16) as writer:
+        for frame in range(FRAMES):
+            writer.write(pitch(frame))
+    return path
+
+
+def frames_with_ball(teacher: MotionTeacher, clip: Path) -> list[int]:
+    """Frames whose ball label lies on the ball; asserts that no frame has two."""
+    right = []
+    for labelled in teacher.label(clip):
+        balls = labelled.detections.select(labelled.detections.class_id == BALL)
+        assert len(balls) <= 1
+        x, y = ball_at(labelled.frame)
+        if len(balls):
+            x0, y0, x1, y1 = balls.xyxy[0]
+            if abs((x0 + x1) / 2 - x) < 4 and abs((y0 + y1) / 2 - y) < 4:
+                right.append(labelled.frame)
+    return right
+
+
+def test_the_second_look_finds_the_ball_before_a_body_too(clip: Path) -> None:
+    plain = frames_with_ball(MotionTeacher(second_look=False), clip)
+    again = frames_with_ball(MotionTeacher(), clip)
+    before_body = [f for f in range(FRAMES) if 0 <= ball_at(f)[0] - (120 + f // 2) <= 20]
+    assert len(before_body) >= 4
+    assert not set(before_body) & set(plain)
+    assert len(set(before_body) & set(again)) >= len(before_body) - 1
+    assert set(plain) <= set(again)
+
+
+def test_labels_do_not_depend_on_the_run(clip: Path) -> None:
+    first, second = (
+        [list(to_annotations(one.detections, "motion")) for one in MotionTeacher().label(clip)]
+        for _ in range(2)
+    )
+    assert first == second
+
+
+def test_people_keep_their_ids_from_window_to_window_and_goals_have_corners(clip: Path) -> None:
+    people: set[int] = set()
+    for labelled in MotionTeacher(window_frames=20).label(clip):
+        found = labelled.detections
+        assert found.tracker_id is not None
+        people |= {int(number) for number in found.tracker_id[found.class_id == PERSON]}
+        goals = [label for label in to_annotations(found, "motion") if label["category_id"] == 3]
+        assert len(goals) == (found.class_id == GOAL).sum() == 1
+        # Left bottom, left top, right top, right bottom.
+        assert goals[0]["corners_px"] == pytest.approx(
+            np.array([(190, 150), (190, 60), (300, 60), (300, 150)]), abs=6
+        )
+        others = [label for label in to_annotations(found, "motion") if label["category_id"] != 3]
+        assert all("corners_px" not in label for label in others)
+    assert len(people) == 1
+
+
+def test_settings_tell_labels_of_other_switches_apart() -> None:
+    one = MotionTeacher().settings
+    assert one != MotionTeacher(second_look=False).settings
+    assert one != MotionTeacher(small_ball=True).settings
+    assert one == MotionTeacher().settings
+
+
+def test_what_is_learned_tells_the_ball_from_a_body_of_another_colour() -> None:
+    empty = np.full((WH[1], WH[0], 3), GRASS, np.uint8)
+    image = pitch(30)
+    change = compare(image, empty, 22)
+    x, y = ball_at(30)
+    mask = np.ones((5, 5), bool)
+    own = Blob(x - 2, y - 2, mask, 1.0)
+    look = BallLook.learn(
+        [colours_of(image[own.window][mask])], count_colours([colours_of(image[change.weak])])
+    )
+    assert look.of(colours_of(np.array([ORANGE], np.uint8))) > 0.8
+    assert look.of(colours_of(np.array([BLUE], np.uint8))) < 0.1
+    (found,) = look_again(image, change, look)
+    assert found.xyxy == pytest.approx((x - 5, y - 5, x + 6, y + 6), abs=2)
+
+
+def test_a_shadow_is_no_change_and_an_object_is() -> None:
+    empty = np.full((60, 80, 3), GRASS, np.uint8)
+    image = empty.copy()
+    image[10:30, 10:30] = np.array(GRASS) * 0.6
+    image[40:50, 50:60] = ORANGE
+    change = compare(image, empty, 22)
+    assert not change.weak[10:30, 10:30].any()
+    assert change.strong[40:50, 50:60].all()
+
+
+@pytest.mark.parametrize(
+    ("turn_cost", "follows"), [(0.05, True), (5.0, False)], ids=["trusting", "strict"]
+)
+def test_a_sharp_turn_is_followed_where_turns_are_cheap(turn_cost: float, follows: bool) -> None:
+    there: Callable[[int], float] = lambda t: 20 + 12.0 * min(t, 20 - t)  # noqa: E731
+    frames = [[Spot(there(t), 50.0, 5.0, 0.8)] for t in range(20)]
+    assert (len(best_path(frames, reach_px=40, most_turn_cost=turn_cost)) == 20) == follows

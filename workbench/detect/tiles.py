@@ -1,0 +1,187 @@
+"""Tiled inference: small objects seen at full resolution by a detector of fixed input size.
+
+A detector that squeezes a 1080p frame into 384 pixels turns a ball of ten pixels into two. Here it
+also sees overlapping tiles of the frame, all of one size so that they go through it as one batch,
+and the answers become one. Knows nothing about what detects, nor about video.
+
+Unlike supervision's `InferenceSlicer`, tiles are never slivers, the whole frame can take part, what
+a tile's edge cut off gives way to the same object seen whole, and masks grow to the size of the
+frame only once duplicates are gone.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import supervision as sv
+from numpy.typing import NDArray
+
+from workbench.errors import WorkbenchError
+
+Image = NDArray[np.uint8]
+DetectBatch = Callable[[Sequence[Image]], Sequence[sv.Detections]]  # any sizes, same order
+
+_EDGE_PX = 1.5  # a box that ends so near a tile's inner edge may be cut off there
+_INSIDE = 0.6  # share of a cut-off box that must lie in a whole one to be the same object
+
+
+class TilingError(WorkbenchError):
+    """Tiles that cannot cover a frame, or a detector that does not answer for each of them."""
+
+
+def tile_boxes(
+    image_wh: tuple[int, int], tile_wh: tuple[int, int], overlap: float = 0.2
+) -> NDArray[np.int64]:
+    """Tiles that cover an image: (N, 4) as x0, y0, x1, y1 in pixels, row by row.
+
+    All have the same size: `tile_wh`, or less along a side where the image is smaller. They are
+    spread evenly, so neighbours overlap by at least `overlap` of a tile.
+
+    Raises:
+        TilingError: If a tile has no size, or the overlap is not in [0, 0.9].
+
+    Example:
+        >>> tile_boxes((1280, 720), (640, 720)).tolist()
+        [[0, 0, 640, 720], [320, 0, 960, 720], [640, 0, 1280, 720]]
+    """
+    if min(tile_wh) < 1:
+        raise TilingError(f"a tile of {tile_wh[0]}×{tile_wh[1]} is empty", "give positive sides")
+    if not 0 <= overlap <= 0.9:
+        raise TilingError(f"the overlap of tiles is {overlap}", "give a share from 0 to 0.9")
+    columns, rows = (
+        _starts(image, tile, overlap) for image, tile in zip(image_wh, tile_wh, strict=True)
+    )
+    width, height = (min(image, tile) for image, tile in zip(image_wh, tile_wh, strict=True))
+    return np.array([[x, y, x + width, y + height] for y in rows for x in columns], np.int64)
+
+
+def detect_tiled(
+    image: Image,
+    detect_batch: DetectBatch,
+    *,
+    tile_wh: tuple[int, int] = (640, 640),
+    overlap: float = 0.2,
+    with_whole: bool = True,
+    iou: float = 0.5,
+    batch_size: int = 16,
+) -> sv.Detections:
+    """Detect in tiles of an image, and in the whole of it, as if at once.
+
+    Args:
+        image: RGB (H, W, 3).
+        detect_batch: The detector: images to detections, in pixels of each image.
+        tile_wh: Width and height of a tile.
+        overlap: Least share of a tile that its neighbour sees too. An object smaller than that is
+            seen whole by one of them.
+        with_whole: Show the detector the whole image too; it sees what is larger than a tile.
+        iou: Boxes of one class that overlap more are the same object; the best score stays.
+        batch_size: Most images per call.
+
+    Returns:
+        Boxes and masks in pixels of the image, best score first. Metadata is left out: detectors
+        hide whole images in it.
+
+    Raises:
+        TilingError: If tiles make no sense, or the detector gives another number of answers.
+    """
+    height, width = image.shape[:2]
+    frame = np.array([[0, 0, width, height]], np.int64)
+    tiles = tile_boxes((width, height), tile_wh, overlap)
+    several = len(tiles) > 1  # a single tile is the whole image
+    views = np.concatenate([frame, tiles]) if several and with_whole else tiles
+    crops = [np.ascontiguousarray(image[y0:y1, x0:x1]) for x0, y0, x1, y1 in views]
+    answers: list[sv.Detections] = []
+    for first in range(0, len(crops), batch_size):
+        answers += detect_batch(crops[first : first + batch_size])
+    if len(answers) != len(crops):
+        raise TilingError(
+            f"the detector gave {len(answers)} answers for {len(crops)} images",
+            "return one sv.Detections per image, in order",
+        )
+    return _merge(answers, views, (width, height), iou)
+
+
+def _starts(image: int, tile: int, overlap: float) -> list[int]:
+    if tile >= image:
+        return [0]
+    count = 1 + math.ceil((image - tile) / (tile * (1 - overlap)))
+    return [round(place) for place in np.linspace(0, image - tile, count)]
+
+
+def _merge(
+    answers: Sequence[sv.Detections],
+    views: NDArray[np.int64],
+    image_wh: tuple[int, int],
+    iou: float,
+) -> sv.Detections:
+    boxes, scores, classes, cut, origin = [], [], [], [], []
+    for number, (answer, view) in enumerate(zip(answers, views, strict=True)):
+        if not len(answer):
+            continue
+        moved = answer.xyxy + np.tile(view[:2], 2)
+        boxes.append(moved)
+        scores.append(np.ones(len(answer)) if answer.confidence is None else answer.confidence)
+        classes.append(np.zeros(len(answer), int) if answer.class_id is None else answer.class_id)
+        cut.append(_is_cut(moved, view, image_wh))
+        origin += [(number, index) for index in range(len(answer))]
+    if not origin:
+        return sv.Detections.empty()
+    order = _suppress(
+        np.concatenate(boxes),
+        np.concatenate(scores),
+        np.concatenate(classes),
+        np.concatenate(cut),
+        iou,
+    )
+    kept = [origin[place] for place in order]
+    # One by one, in order of score: a detection's mask grows to the frame only now.
+    parts = [_moved(answers[number], index, views[number], image_wh) for number, index in kept]
+    return sv.Detections.merge(parts)
+
+
+def _is_cut(
+    boxes: NDArray[np.floating], view: NDArray[np.int64], image_wh: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """Which boxes end at an edge of their view that is no edge of the image."""
+    inner_low, inner_high = view[:2] > 0, view[2:] < np.array(image_wh)
+    low = (boxes[:, :2] - view[:2] < _EDGE_PX) & inner_low
+    high = (view[2:] - boxes[:, 2:] < _EDGE_PX) & inner_high
+    return np.asarray((low | high).any(axis=1), np.bool_)
+
+
+def _suppress(
+    boxes: NDArray[np.float64],
+    scores: NDArray[np.float64],
+    classes: NDArray[np.int64],
+    cut: NDArray[np.bool_],
+    iou: float,
+) -> list[int]:
+    """Places of the boxes that stay, best score first.
+
+    Whole boxes are taken before cut-off ones, whatever their scores: half a person, seen sharply,
+    is still half a person.
+    """
+    area = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1)
+    kept: list[int] = []
+    for place in np.lexsort((-scores, cut)):
+        rivals = [other for other in kept if classes[other] == classes[place]]
+        low = np.maximum(boxes[rivals, :2], boxes[place, :2])
+        high = np.minimum(boxes[rivals, 2:], boxes[place, 2:])
+        common = np.prod(np.maximum(high - low, 0), axis=1)
+        union = np.maximum(area[rivals] + area[place] - common, 1e-9)
+        inside = cut[place] & (common > _INSIDE * area[place])
+        if not ((common / union > iou) | inside).any():
+            kept.append(int(place))
+    return sorted(kept, key=lambda place: -scores[place])
+
+
+def _moved(
+    answer: sv.Detections, index: int, view: NDArray[np.int64], image_wh: tuple[int, int]
+) -> sv.Detections:
+    one = answer.select([index])
+    offset = view[:2].astype(float)
+    one.xyxy = sv.move_boxes(one.xyxy, offset)
+    if one.mask is not None:
+        one.mask = sv.move_masks(np.asarray(one.mask), view[:2], resolution_wh=image_wh)
+    one.metadata = {}
+    return one
