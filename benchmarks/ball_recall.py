@@ -39,6 +39,7 @@ VARIANTS = {
     "both": {"small_ball": True, "second_look": True},
 }
 LEAST_IOU = 0.5
+Shares = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -149,8 +150,8 @@ def at_equal_precision(balls: Balls, plain: Balls) -> tuple[str, str]:
     if least is None:
         return "–", "–"
 
-    def recall(of: Balls, hits: NDArray[np.int64], weights: NDArray[np.int64]) -> NDArray:
-        return (weights @ hits) / np.maximum(weights @ of.true_balls, 1)
+    def recall(of: Balls, hits: NDArray[np.int64], weights: NDArray[np.int64]) -> Shares:
+        return np.asarray((weights @ hits) / np.maximum(weights @ of.true_balls, 1))
 
     gain: Interval = paired_difference(
         lambda weights: recall(plain, plain.hits(-np.inf), weights),

@@ -4,7 +4,7 @@ The same shots for both methods, of seeds that nothing was tuned or trained on. 
 tripod, behind the shooter, oblique, at the side or behind the goal; noise, gaps, false finds and
 clicked corners as in `workbench.shots.simulation`.
 
-    python benchmarks/shot_accuracy.py                       # 800 shots, some minutes on one core
+    python benchmarks/shot_accuracy.py                       # 1000 shots, 5 min on one idle core
     python benchmarks/shot_accuracy.py --shots 100 --workers 4
     python benchmarks/shot_accuracy.py --out rows.csv --figure shots.png
 

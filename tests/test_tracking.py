@@ -2,7 +2,7 @@
 
 import numpy as np
 import supervision as sv
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.detect.tracking import Tracker
@@ -22,6 +22,7 @@ def ids(detections: sv.Detections) -> list[int]:
     return [int(number) for number in detections.tracker_id]
 
 
+@settings(deadline=None, max_examples=30)
 @given(
     speed=st.floats(-4, 4), gap=st.integers(0, 8), order=st.permutations([0, 1, 2]),
     first_id=st.integers(1, 50),

@@ -20,8 +20,7 @@ CLASS_TO_COLOUR = {
     "person": BLUE,
     "ball": YELLOW,
     "goal": SKY,
-    "player_with_ball": ORANGE,
-    "ball_in_goal": PURPLE,
+    "player_with_ball": PURPLE,
 }
 _SPARE = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, YELLOW)
 

@@ -23,7 +23,7 @@ _GAP_COST = 0.05  # of each frame without a blob …
 _MOST_GAP_COST = 0.4  # … up to this
 _MOST_TRIES = 200  # chains that are looked at, best first, until one moves
 _MIN_LENGTH = 5  # blobs; a shorter chain proves nothing
-_MIN_TRAVEL = 4.0  # of the chain, in units of the ball's size
+MIN_TRAVEL = 4.0  # of the chain, in units of the ball's size
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ def best_path(
     reach_px: float,
     least_likeness: float = LEAST_LIKENESS,
     most_turn_cost: float = MOST_TURN_COST,
+    least_travel: float = MIN_TRAVEL,
 ) -> dict[int, int]:
     """Choose at most one spot per frame.
 
@@ -50,6 +51,7 @@ def best_path(
         least_likeness: Spots below it are not looked at; the others earn what they have above it.
         most_turn_cost: Of a turn however sharp. High where a wrong spot does harm, low where spots
             are trusted and the ball is to be followed through kick and save.
+        least_travel: How far the chain must come, in units of the ball's size.
 
     Returns:
         Frame to index of the chosen spot; empty if nothing moves like a ball.
@@ -96,7 +98,7 @@ def best_path(
                 velocity[node] = step[origin, node - start]
     for node in np.argsort(-gain, kind="stable")[:_MOST_TRIES]:
         chain = _trace(previous, int(node))
-        if _moves([nodes[link][2] for link in chain]):
+        if _moves([nodes[link][2] for link in chain], least_travel):
             return {nodes[link][0]: nodes[link][1] for link in chain}
     return {}
 
@@ -109,9 +111,9 @@ def _trace(previous: NDArray[np.int64], node: int) -> list[int]:
     return chain[::-1]
 
 
-def _moves(chain: Sequence[Spot]) -> bool:
+def _moves(chain: Sequence[Spot], least_travel: float) -> bool:
     if len(chain) < _MIN_LENGTH:
         return False
     xs, ys = [spot.x for spot in chain], [spot.y for spot in chain]
     travel = math.hypot(max(xs) - min(xs), max(ys) - min(ys))
-    return travel >= _MIN_TRAVEL * sorted(spot.size for spot in chain)[len(chain) // 2]
+    return travel >= least_travel * sorted(spot.size for spot in chain)[len(chain) // 2]

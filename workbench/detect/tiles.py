@@ -22,7 +22,7 @@ Image = NDArray[np.uint8]
 DetectBatch = Callable[[Sequence[Image]], Sequence[sv.Detections]]  # any sizes, same order
 
 _EDGE_PX = 1.5  # a box that ends so near a tile's inner edge may be cut off there
-_INSIDE = 0.6  # share of a cut-off box that must lie in a whole one to be the same object
+_NEAR = 0.2  # of a box's sides: a cut-off box whose middle is no farther outside is part of it
 
 
 class TilingError(WorkbenchError):
@@ -169,8 +169,10 @@ def _suppress(
         high = np.minimum(boxes[rivals, 2:], boxes[place, 2:])
         common = np.prod(np.maximum(high - low, 0), axis=1)
         union = np.maximum(area[rivals] + area[place] - common, 1e-9)
-        inside = cut[place] & (common > _INSIDE * area[place])
-        if not ((common / union > iou) | inside).any():
+        margin = _NEAR * (boxes[rivals, 2:] - boxes[rivals, :2])
+        middle = (boxes[place, :2] + boxes[place, 2:]) / 2
+        near = (middle > boxes[rivals, :2] - margin) & (middle < boxes[rivals, 2:] + margin)
+        if not ((common / union > iou) | (cut[place] & near.all(axis=1))).any():
             kept.append(int(place))
     return sorted(kept, key=lambda place: -scores[place])
 

@@ -57,17 +57,17 @@ class Tracker:
         count = len(detections)
         boxes = np.asarray(detections.xyxy, float)
         scores = np.ones(count) if detections.confidence is None else detections.confidence
-        classes = np.zeros(count, int) if detections.class_id is None else detections.class_id
+        classes = _classes_of(detections)
         for track in self._tracks:
-            track.predicted = _to_box(track.filter.predict()[:4, 0])
+            track.predicted = _to_box(np.asarray(track.filter.predict()[:4, 0], float))
             track.unseen += 1
         ids = np.zeros(count, int)
         sure = scores >= self._sure
         for chosen in (np.flatnonzero(sure), np.flatnonzero(~sure)):
             waiting = [track for track in self._tracks if track.unseen]
-            for track, place in self._assign(waiting, boxes, classes, chosen):
-                track.filter.correct(_to_state(boxes[place]))
-                track.unseen, ids[place] = 0, track.number
+            for track, index in self._assign(waiting, boxes, classes, chosen):
+                track.filter.correct(_to_state(boxes[index]))
+                track.unseen, ids[index] = 0, track.number
         for place in np.flatnonzero(sure & (ids == 0)):
             ids[place] = self._found(boxes[place], int(classes[place]))
         self._tracks = [track for track in self._tracks if track.unseen <= self._patience]
@@ -87,14 +87,14 @@ class Tracker:
             track.filter.predict()
             track.unseen += 1
         boxes = np.asarray(detections.xyxy, float)
-        classes = np.zeros(len(boxes), int) if detections.class_id is None else detections.class_id
-        for box, class_id, number in zip(boxes, classes, detections.tracker_id, strict=True):
+        numbers = [int(number) for number in detections.tracker_id]
+        for box, class_id, number in zip(boxes, _classes_of(detections), numbers, strict=True):
             if number in number_to_track:
                 number_to_track[number].filter.correct(_to_state(box))
                 number_to_track[number].unseen = 0
             else:
-                self._tracks.append(_Track(int(number), int(class_id), _filter(_to_state(box))))
-                self._next_id = max(self._next_id, int(number) + 1)
+                self._tracks.append(_Track(number, int(class_id), _filter(_to_state(box))))
+                self._next_id = max(self._next_id, number + 1)
         self._tracks = [track for track in self._tracks if track.unseen <= self._patience]
 
     def _assign(
@@ -140,12 +140,17 @@ def _filter(state: NDArray[np.float32]) -> cv2.KalmanFilter:
     return kalman
 
 
+def _classes_of(detections: sv.Detections) -> NDArray[np.int64]:
+    given = detections.class_id
+    return np.zeros(len(detections), np.int64) if given is None else np.asarray(given, np.int64)
+
+
 def _to_state(box: Boxes) -> NDArray[np.float32]:
     """(4, 1) centre, width, height."""
     x0, y0, x1, y1 = box
     return np.array([[(x0 + x1) / 2], [(y0 + y1) / 2], [x1 - x0], [y1 - y0]], np.float32)
 
 
-def _to_box(state: NDArray[np.float32]) -> Boxes:
+def _to_box(state: Boxes) -> Boxes:
     x, y, width, height = (float(value) for value in state)
     return np.array([x - width / 2, y - height / 2, x + width / 2, y + height / 2])

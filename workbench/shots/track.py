@@ -174,7 +174,9 @@ def _median_velocity(frames: Floats, xy: Floats) -> Floats:
 
 def _chain(spots: list[list[Spot]], start: int, stop: int, reach_px: float) -> dict[int, int]:
     """Best chain in [start, stop), and the best ones before and after it."""
-    chain = {start + frame: i for frame, i in best_path(spots[start:stop], reach_px).items()}
+    # Labels are trusted more than blobs: kicks and saves are sharp, and a weak shot is a shot.
+    found = best_path(spots[start:stop], reach_px, most_turn_cost=0.2, least_travel=2.0)
+    chain = {start + frame: i for frame, i in found.items()}
     if not chain:
         return {}
     before = _chain(spots, start, min(chain), reach_px)
