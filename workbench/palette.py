@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 ORANGE, SKY, GREEN, YELLOW = "#E69F00", "#56B4E9", "#009E73", "#F0E442"
 BLUE, VERMILION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#8C8C8C"
+INK, SOFT = "#222222", "#767676"  # words, and words that matter less
 
 CLASS_TO_COLOUR = {
     # the sports of the clip classifier

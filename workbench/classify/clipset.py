@@ -37,6 +37,7 @@ from workbench.footage.frames import uniform_indices
 from workbench.footage.origin import Origin
 from workbench.saving import replacing, save_json, save_text
 from workbench.splits import SPLITS, pairs_that_share, split_sessions
+from workbench.versions import META, parent_version
 
 CLIPSET_FORMAT = "workbench-clipset/1"
 Frames = npt.NDArray[np.uint8]
@@ -251,7 +252,7 @@ def build_clipset(
         "skipped": skipped,
         "warnings": find_gaps(items, names),
     }
-    meta["parent_version"] = _parent_version(out_dir, str(meta["version"]))
+    meta["parent_version"] = parent_version(out_dir, str(meta["version"]))
 
     with replacing(out_dir / "frames.npy") as part:
         shape = (len(kept), frames, size_wh[1], size_wh[0], 3)
@@ -262,7 +263,7 @@ def build_clipset(
         del blocks
     table = pd.DataFrame([asdict(item) for item in items])
     save_text(out_dir / "items.csv", table.to_csv(index=False))
-    save_json(out_dir / "dataset_meta.json", meta)  # last: it vouches for the other two
+    save_json(out_dir / META, meta)  # last: it vouches for the other two
     return load_clipset(out_dir)
 
 
@@ -273,7 +274,7 @@ def load_clipset(folder: Path) -> Clipset:
         DatasetError: If it is absent, incomplete, or was changed by hand.
     """
     try:
-        meta = json.loads((folder / "dataset_meta.json").read_text(encoding="utf-8"))
+        meta = json.loads((folder / META).read_text(encoding="utf-8"))
         # Classes called "none" or "NA" are names here, not missing values.
         table = pd.read_csv(folder / "items.csv", dtype=str, keep_default_na=False)
         blocks = np.load(folder / "frames.npy", mmap_mode="r")
@@ -386,12 +387,3 @@ def _assign_splits(
         seed=seed,
     )
     return split_of | {clip.clip_id: session_to_split[clip.session] for clip in labelled}
-
-
-def _parent_version(folder: Path, version: str) -> str | None:
-    try:
-        before = json.loads((folder / "dataset_meta.json").read_text(encoding="utf-8"))
-        parent: str | None = before["version"]
-        return before["parent_version"] if parent == version else parent
-    except (OSError, ValueError, KeyError, TypeError):
-        return None

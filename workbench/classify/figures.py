@@ -16,29 +16,28 @@ from workbench.classify.clipset import Clipset
 from workbench.classify.predict import Predictions
 from workbench.classify.testreport import ClipTestReport
 from workbench.classify.train import TrainResult
-from workbench.palette import GREY, class_colours
-
-_INK, _SOFT = "#222222", "#767676"
+from workbench.confusion import draw_cells
+from workbench.palette import GREY, INK, SOFT, class_colours
 
 
 def draw_scores(result: TrainResult, ax: Axes | None = None) -> Axes:
     """Draw accuracy and macro-F1 per epoch, the chosen epoch marked."""
     ax = ax or plt.subplots(figsize=(6, 3.6))[1]
     epochs = [row.epoch for row in result.history]
-    ax.plot(epochs, [row.train_accuracy for row in result.history], "--", color=_SOFT)
-    ax.plot(epochs, [row.valid_macro_f1 for row in result.history], "-", color=_INK)
+    ax.plot(epochs, [row.train_accuracy for row in result.history], "--", color=SOFT)
+    ax.plot(epochs, [row.valid_macro_f1 for row in result.history], "-", color=INK)
     best = result.best
-    ax.plot(best.epoch, best.valid_macro_f1, "o", color=_INK)
+    ax.plot(best.epoch, best.valid_macro_f1, "o", color=INK)
     ax.annotate(
         f"kept: epoch {best.epoch}, {best.valid_macro_f1:.3f}",
         (best.epoch, best.valid_macro_f1),
         xytext=(best.epoch, 0.45),
         ha="right" if best.epoch > len(epochs) / 2 else "left",
-        arrowprops={"arrowstyle": "-", "color": _SOFT, "linewidth": 0.8},
+        arrowprops={"arrowstyle": "-", "color": SOFT, "linewidth": 0.8},
     )
     chance = 1 / len(result.classes)
     ax.axhline(chance, color=GREY, linewidth=0.8, linestyle=":")
-    ax.text(epochs[-1], chance, "chance", color=_SOFT, ha="right", va="bottom", fontsize="small")
+    ax.text(epochs[-1], chance, "chance", color=SOFT, ha="right", va="bottom", fontsize="small")
     labels = ["train accuracy (varied views)", "validation macro-F1"]
     ax.legend(ax.lines[:2], labels, frameon=False, loc="lower right")
     ax.set(xlabel="epoch", ylabel="score", ylim=(0, 1.02), title="Did it learn, and when?")
@@ -50,8 +49,8 @@ def draw_losses(result: TrainResult, ax: Axes | None = None) -> Axes:
     ax = ax or plt.subplots(figsize=(6, 3.6))[1]
     epochs = [row.epoch for row in result.history]
     smoothed = "train (varied views, smoothed labels)"
-    ax.plot(epochs, [row.train_loss for row in result.history], "--", color=_SOFT, label=smoothed)
-    ax.plot(epochs, [row.valid_loss for row in result.history], "-", color=_INK, label="validation")
+    ax.plot(epochs, [row.train_loss for row in result.history], "--", color=SOFT, label=smoothed)
+    ax.plot(epochs, [row.valid_loss for row in result.history], "-", color=INK, label="validation")
     ax.axvline(result.best.epoch, color=GREY, linewidth=0.8, linestyle=":")
     ax.set(xlabel="epoch", ylabel="cross-entropy (nats)", title="Does it overfit?")
     ax.set_ylim(bottom=0)
@@ -63,18 +62,9 @@ def draw_confusion(report: ClipTestReport, ax: Axes | None = None) -> Axes:
     """Draw the confusion matrix: counts and the share of each true class, shaded by the share."""
     ax = ax or plt.subplots(figsize=(5, 4.4))[1]
     counts, names = report.confusion, [score.name for score in report.classes]
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    ax.imshow(shares, cmap="Greys", vmin=0, vmax=1)
-    for true, called in np.ndindex(*counts.shape):
-        ax.text(
-            called,
-            true,
-            f"{counts[true, called]}\n{100 * shares[true, called]:.0f} %",
-            ha="center",
-            va="center",
-            color="white" if shares[true, called] > 0.5 else _INK,
-            fontweight="bold" if true == called else "normal",
-        )
+    draw_cells(
+        ax, counts, lambda true, called, share: f"{counts[true, called]}\n{100 * share:.0f} %"
+    )
     supports = [score.support for score in report.classes]
     rows = [f"{name}\nn={n}" for name, n in zip(names, supports, strict=True)]
     ax.set_xticks(range(len(names)), names)
@@ -100,8 +90,8 @@ def draw_class_scores(report: ClipTestReport, ax: Axes | None = None) -> Axes:
                 continue
             x = place + offset
             ax.vlines(x, interval.low, interval.high, color=colours[score.name], linewidth=3)
-            ax.plot(x, interval.value, marker, color=_INK, markersize=5)
-        ax.plot([], [], marker, color=_INK, markersize=5, label=measure.replace("f1", "F1"))
+            ax.plot(x, interval.value, marker, color=INK, markersize=5)
+        ax.plot([], [], marker, color=INK, markersize=5, label=measure.replace("f1", "F1"))
     labels = [f"{score.name}\nn={score.support}" for score in report.classes]
     ax.set_xticks(range(len(names)), labels)
     bottom = max(0.0, ax.get_ylim()[0] - 0.12)  # points, not bars: the axis need not start at 0
@@ -131,9 +121,9 @@ def draw_reliability(calibration: Calibration, ax: Axes | None = None) -> Axes:
         elinewidth=9,
         label="95 % band if calibrated",
     )
-    ax.plot(c.confidence, c.accuracy, "o-", color=_INK, label="observed")
+    ax.plot(c.confidence, c.accuracy, "o-", color=INK, label="observed")
     for x, y, count in zip(c.confidence, c.accuracy, c.counts, strict=True):
-        ax.annotate(f"{count}", (x, y), xytext=(5, -11), textcoords="offset points", color=_SOFT)
+        ax.annotate(f"{count}", (x, y), xytext=(5, -11), textcoords="offset points", color=SOFT)
     ax.set(
         xlabel="stated probability of the call",
         ylabel="share right (clips per point beside it)",

@@ -35,9 +35,10 @@ from workbench.footage.clips import Clip
 from workbench.footage.frames import iter_frames
 from workbench.footage.origin import Origin, origin_of
 from workbench.saving import save_bytes, save_json
+from workbench.versions import META, parent_version
 
 DATASET_FORMAT = "workbench-coco/1"
-ANNOTATIONS, META = "_annotations.coco.json", "dataset_meta.json"
+ANNOTATIONS = "_annotations.coco.json"
 JPEG_QUALITY = 95
 MIN_CHANGE = 6.0  # grey levels, see `thinning`
 
@@ -212,7 +213,7 @@ class DatasetWriter:
         meta = {
             "format": DATASET_FORMAT,
             "version": version,
-            "parent_version": _parent_version(self.out_dir, version),
+            "parent_version": parent_version(self.out_dir, version),
             "source": origin.source,
             "licence": origin.licence,
             "caveat": origin.caveat,
@@ -267,13 +268,3 @@ def _files_of(folder: Path) -> set[Path]:
             names = [Path(image["file_name"]).name for image in read_json(path)["images"]]
             files |= {path, *(path.parent / name for name in names)}
     return files
-
-
-def _parent_version(folder: Path, version: str) -> str | None:
-    """The version that was here before; of the same content, what that one came from."""
-    try:
-        before = json.loads((folder / META).read_text(encoding="utf-8"))
-        parent: str | None = before["version"]
-        return before.get("parent_version") if parent == version else parent
-    except (OSError, ValueError, KeyError, TypeError):
-        return None

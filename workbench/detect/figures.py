@@ -20,9 +20,7 @@ from workbench.detect.scoring import LabelScore
 from workbench.detect.teacher import CLASSES
 from workbench.footage.clips import Clip
 from workbench.footage.frames import sample_frames
-from workbench.palette import class_colours
-
-_INK, _SOFT = "#222222", "#767676"
+from workbench.palette import INK, class_colours
 
 
 def paint_labels(image: NDArray[np.uint8], labels: ClipLabels, frame: int) -> NDArray[np.uint8]:
@@ -89,10 +87,10 @@ def draw_label_scores(score: LabelScore, ax: Axes | None = None) -> Axes:
             if found is None:
                 continue
             ax.plot([found.low, found.high], [place + shift] * 2, color=colours[name], linewidth=4)
-            ax.plot(found.value, place + shift, marker, color=_INK, markersize=7)
+            ax.plot(found.value, place + shift, marker, color=INK, markersize=7)
             ax.text(1.03, place + shift, f"{found.value:.2f}  n={found.n}", va="center", fontsize=9)
-    ax.plot([], [], "o", color=_INK, label="precision")
-    ax.plot([], [], "s", color=_INK, label="recall")
+    ax.plot([], [], "o", color=INK, label="precision")
+    ax.plot([], [], "s", color=INK, label="recall")
     ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     ax.set_yticks(range(len(CLASSES)), CLASSES)
     ax.set(xlim=(0, 1), ylim=(len(CLASSES) - 0.5, -0.5), xlabel=f"score at IoU {score.iou:g}")
@@ -136,7 +134,7 @@ def draw_found_by(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         for row, (start, share) in enumerate(zip(left, width, strict=True)):
             if share > 0.06:
                 text = f"{int(table[name].iloc[row])}"
-                colour = "white" if dark else _INK
+                colour = "white" if dark else INK
                 ax.text(start + share / 2, row, text, ha="center", va="center", color=colour)
         left = left + width
     ax.invert_yaxis()

@@ -27,9 +27,8 @@ from workbench.detect.annotations import (
 from workbench.detect.cleanup import clean_mask, one_per_object
 from workbench.detect.prompts import Prompt, Prompter
 from workbench.detect.teacher import LabelledFrame
-from workbench.detect.windows import Past, label_in_order, split_frames
+from workbench.detect.windows import EqualWindows, Past
 from workbench.footage.frames import iter_frames
-from workbench.footage.video_info import probe
 
 _LEAST_SIDE = 8.0  # px: smaller boxes are grown to it before they are compared
 
@@ -76,7 +75,7 @@ class Follower(Protocol):
         ...
 
 
-class FollowingTeacher:
+class FollowingTeacher(EqualWindows):
     """A prompter that says what to follow, and a follower that does.
 
     Args:
@@ -104,19 +103,7 @@ class FollowingTeacher:
             "max_objects": max_objects,
         }
         self._follower, self._prompter = follower, prompter
-        self._window, self._match_iou, self._most = window_frames, match_iou, max_objects
-
-    def label(self, path: Path, same_view: Sequence[Path] = ()) -> Iterator[LabelledFrame]:
-        """Yield every frame of the clip with what is followed in it.
-
-        Raises:
-            FootageError: If the clip cannot be read.
-        """
-        return label_in_order(self, path, same_view)
-
-    def windows(self, path: Path) -> list[range]:
-        """Frames of each window."""
-        return split_frames(probe(path).frame_count, self._window)
+        self.window_frames, self._match_iou, self._most = window_frames, match_iou, max_objects
 
     def label_window(
         self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()

@@ -16,9 +16,8 @@ from workbench.detect.annotations import Sighting, Xyxy, encode_box, to_detectio
 from workbench.detect.cleanup import one_per_object
 from workbench.detect.phrases import class_of
 from workbench.detect.teacher import LabelledFrame
-from workbench.detect.windows import Past, label_in_order, match_sightings, split_frames
+from workbench.detect.windows import EqualWindows, Past, match_sightings
 from workbench.footage.frames import iter_frames
-from workbench.footage.video_info import probe
 
 Image = NDArray[np.uint8]  # (H, W, 3) RGB
 
@@ -47,7 +46,7 @@ class NamedBox:
     score: float | None  # 0–1; None where the model gives none
 
 
-class LookingTeacher:
+class LookingTeacher(EqualWindows):
     """A looker at work on every frame.
 
     Args:
@@ -63,19 +62,7 @@ class LookingTeacher:
         self.settings = {
             **looker.settings, "window_frames": window_frames, "least_iou": least_iou
         }  # fmt: skip
-        self._window, self._least_iou = window_frames, least_iou
-
-    def label(self, path: Path, same_view: Sequence[Path] = ()) -> Iterator[LabelledFrame]:
-        """Yield every frame of the clip with what is seen in it.
-
-        Raises:
-            FootageError: If the clip cannot be read.
-        """
-        return label_in_order(self, path, same_view)
-
-    def windows(self, path: Path) -> list[range]:
-        """Frames of each window."""
-        return split_frames(probe(path).frame_count, self._window)
+        self.window_frames, self._least_iou = window_frames, least_iou
 
     def label_window(
         self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()

@@ -22,7 +22,7 @@ from workbench.detect.change import Blob, Change, Image, Mask, blobs, compare, c
 from workbench.detect.goalfinder import Corners, find_goal
 from workbench.detect.teacher import BALL, CLASSES, GOAL, PERSON, LabelledFrame
 from workbench.detect.tracking import Tracker
-from workbench.detect.windows import Past, label_in_order, split_frames
+from workbench.detect.windows import EqualWindows, Past
 from workbench.footage.frames import iter_frames, sample_frames
 from workbench.footage.video_info import probe
 
@@ -44,8 +44,11 @@ class _Part:
     corners: Corners = field(default_factory=lambda: _NO_CORNERS)  # of a goal's mouth
 
 
-class MotionTeacher:
+class MotionTeacher(EqualWindows):
     """Background model + shape + motion.
+
+    `data["corners_px"]` of a goal holds its mouth's corners (4, 2): left bottom, left top, right
+    top, right bottom; of others NaN.
 
     Args:
         window_frames: Frames judged together: the background is theirs alone, and memory is bounded
@@ -68,7 +71,7 @@ class MotionTeacher:
         small_ball: bool = False,
         second_look: bool = True,
     ) -> None:
-        self._window, self._samples = window_frames, background_samples
+        self.window_frames, self._samples = window_frames, background_samples
         self._min_contrast = min_contrast
         self._small_ball, self._second_look = small_ball, second_look
         self.settings = {
@@ -79,21 +82,6 @@ class MotionTeacher:
             "small_ball": small_ball,
             "second_look": second_look,
         }
-
-    def label(self, path: Path, same_view: Sequence[Path] = ()) -> Iterator[LabelledFrame]:
-        """Yield every frame of the clip with people, ball and goal.
-
-        `data["corners_px"]` of a goal holds its mouth's corners (4, 2): left bottom, left top,
-        right top, right bottom; of others NaN.
-
-        Raises:
-            FootageError: If a clip cannot be read.
-        """
-        yield from label_in_order(self, path, same_view)
-
-    def windows(self, path: Path) -> list[range]:
-        """Frames of each window: together the whole clip, in order."""
-        return split_frames(probe(path).frame_count, self._window)
 
     def label_window(
         self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()

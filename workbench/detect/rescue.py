@@ -32,11 +32,10 @@ from workbench.detect.teacher import (
     settings_of,
 )
 from workbench.detect.windows import (
+    EqualWindows,
     LabelReader,
     Past,
     WindowedTeacher,
-    label_in_order,
-    split_frames,
 )
 from workbench.footage.frames import sample_frames
 from workbench.footage.video_info import probe
@@ -47,7 +46,7 @@ _BEND = 0.01  # of the frame's width: by how much its step changes from frame to
 _UNSCORED = 0.5  # likeness of a find without a score
 
 
-class RescueTeacher:
+class RescueTeacher(EqualWindows):
     """A primary teacher and those who look where it found nothing.
 
     Args:
@@ -87,22 +86,14 @@ class RescueTeacher:
         }
         self._primary, self._rescuers = primary, list(rescuers)
         self._class_ids = [CLASSES.index(name) for name in classes]
-        self._min_score, self._window = min_score, window_frames
+        self._min_score, self.window_frames = min_score, window_frames
         self._reader: LabelReader | None = None
-
-    def label(self, path: Path, same_view: Sequence[Path] = ()) -> Iterator[LabelledFrame]:
-        """Yield every frame of the clip with what is seen in it, by whomever.
-
-        Raises:
-            FootageError: If a clip cannot be read.
-        """
-        return label_in_order(self, path, same_view)
 
     def windows(self, path: Path) -> list[range]:
         """Frames of each window: the primary's."""
         if isinstance(self._primary, WindowedTeacher):
             return self._primary.windows(path)
-        return split_frames(probe(path).frame_count, self._window)
+        return super().windows(path)
 
     def label_window(
         self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()

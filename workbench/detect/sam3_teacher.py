@@ -18,12 +18,11 @@ from workbench.detect.looking import Image
 from workbench.detect.phrases import DEFAULT_PHRASES, checked_phrases
 from workbench.detect.pretrained import Pretrained
 from workbench.detect.teacher import CLASSES, LabelledFrame
-from workbench.detect.windows import Past, label_in_order, match_sightings, split_frames
+from workbench.detect.windows import EqualWindows, Past, match_sightings
 from workbench.footage.frames import iter_frames
-from workbench.footage.video_info import probe
 
 
-class Sam3Teacher:
+class Sam3Teacher(EqualWindows):
     """SAM 3 video by transformers.
 
     Args:
@@ -49,25 +48,13 @@ class Sam3Teacher:
         device: str = "auto",
         amp: str = "auto",
     ) -> None:
-        self._phrases, self._window = checked_phrases(phrases), window_frames
+        self._phrases, self.window_frames = checked_phrases(phrases), window_frames
         self._weights = Pretrained(weights, device, amp)
         self.settings: dict[str, Any] = {
             **self._weights.settings,
             "phrases": self._phrases,
             "window_frames": window_frames,
         }
-
-    def label(self, path: Path, same_view: Sequence[Path] = ()) -> Iterator[LabelledFrame]:
-        """Yield every frame of the clip with what is seen in it.
-
-        Raises:
-            FootageError: If the clip cannot be read.
-        """
-        return label_in_order(self, path, same_view)
-
-    def windows(self, path: Path) -> list[range]:
-        """Frames of each window."""
-        return split_frames(probe(path).frame_count, self._window)
 
     def label_window(
         self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()

@@ -16,6 +16,7 @@ from pycocotools import mask as rle
 
 from workbench.detect.annotations import Annotation, is_accepted
 from workbench.detect.labelling import ClipLabels
+from workbench.detect.matching import greedy_pairs
 from workbench.detect.teacher import CLASSES
 from workbench.intervals import Interval, bootstrap, hull, wilson
 
@@ -157,13 +158,7 @@ def _matches(said: list[Annotation], there: list[Annotation], least: float) -> i
         np.array([label["bbox"] for label in there], float),
         [0] * len(there),
     )
-    free, hits = np.ones(len(there), bool), 0
-    for row in np.asarray(overlap):
-        best = int(np.argmax(np.where(free, row, -1)))
-        if free[best] and row[best] >= least:
-            free[best] = False
-            hits += 1
-    return hits
+    return len(greedy_pairs(np.asarray(overlap), least))
 
 
 def _ranges(frames: list[int]) -> list[list[int]]:

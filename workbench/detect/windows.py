@@ -5,6 +5,7 @@ labels, as they are saved. A labelling that was killed therefore goes on with ex
 uninterrupted one would have known. Knows nothing about models.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from pycocotools import mask as rle
 
 from workbench.detect.annotations import Annotation, Sighting, to_annotations, to_sightings
 from workbench.detect.teacher import LabelledFrame, Teacher
+from workbench.footage.video_info import probe
 
 FrameLabels = tuple[Annotation, ...]
 
@@ -51,6 +53,32 @@ class WindowedTeacher(Teacher, Protocol):
     ) -> Iterator[LabelledFrame]:
         """Yield every frame of one window with what is seen in it."""
         ...
+
+
+class EqualWindows(ABC):
+    """The base of teachers whose windows are of equal length; says how a window is labelled."""
+
+    name: str
+    needs_fixed_camera: bool
+    window_frames: int  # labelled, and saved, together
+
+    def label(self, path: Path, same_view: Sequence[Path] = ()) -> Iterator[LabelledFrame]:
+        """Yield every frame of the clip with what is seen in it.
+
+        Raises:
+            FootageError: If a clip cannot be read.
+        """
+        return label_in_order(self, path, same_view)
+
+    def windows(self, path: Path) -> list[range]:
+        """Frames of each window: together the whole clip, in order."""
+        return split_frames(probe(path).frame_count, self.window_frames)
+
+    @abstractmethod
+    def label_window(
+        self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()
+    ) -> Iterator[LabelledFrame]:
+        """Yield every frame of one window with what is seen in it."""
 
 
 def split_frames(count: int, size: int) -> list[range]:

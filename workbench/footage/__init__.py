@@ -4,8 +4,9 @@ The calls that others build on are offered here and loaded when first used: deco
 packages, and the command line must answer at once.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from workbench.lazy import load_on_use
 
 if TYPE_CHECKING:
     from workbench.footage.cache import cached_frames
@@ -44,27 +45,24 @@ __all__ = [
     "uniform_indices",
 ]
 
-_HOME = {
-    "Frame": "frames",
-    "IngestReport": "ingest",
-    "PartialReadError": "frames",
-    "VideoInfo": "video_info",
-    "VideoWriter": "writer",
-    "cached_frames": "cache",
-    "cut_clip": "cut",
-    "frames_at": "frames",
-    "ingest_folder": "ingest",
-    "is_fixed_camera": "fixed_camera",
-    "iter_frames": "frames",
-    "probe": "video_info",
-    "sample_frames": "frames",
-    "sample_readable": "frames",
-    "sample_times": "frames",
-    "uniform_indices": "frames",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = load_on_use(
+    __name__,
+    {
+        "Frame": "frames",
+        "IngestReport": "ingest",
+        "PartialReadError": "frames",
+        "VideoInfo": "video_info",
+        "VideoWriter": "writer",
+        "cached_frames": "cache",
+        "cut_clip": "cut",
+        "frames_at": "frames",
+        "ingest_folder": "ingest",
+        "is_fixed_camera": "fixed_camera",
+        "iter_frames": "frames",
+        "probe": "video_info",
+        "sample_frames": "frames",
+        "sample_readable": "frames",
+        "sample_times": "frames",
+        "uniform_indices": "frames",
+    },
+)

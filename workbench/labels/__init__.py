@@ -4,8 +4,9 @@ The calls that others build on are offered here and loaded when first used, so t
 answers at once.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from workbench.lazy import load_on_use
 
 if TYPE_CHECKING:
     from workbench.labels.database import LabelStoreError
@@ -25,19 +26,16 @@ __all__ = [
     "read_source",
 ]
 
-_HOME = {
-    "Entry": "history",
-    "LabelError": "values",
-    "LabelStore": "store",
-    "LabelStoreError": "database",
-    "Source": "sources",
-    "Undoable": "history",
-    "open_store": "store",
-    "read_source": "sources",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = load_on_use(
+    __name__,
+    {
+        "Entry": "history",
+        "LabelError": "values",
+        "LabelStore": "store",
+        "LabelStoreError": "database",
+        "Source": "sources",
+        "Undoable": "history",
+        "open_store": "store",
+        "read_source": "sources",
+    },
+)

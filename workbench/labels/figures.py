@@ -10,9 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from workbench.labels.agreement import UNSURE, Agreement, Judgements, Measure
-from workbench.palette import BLUE, GREY
+from workbench.palette import BLUE, GREY, INK, SOFT
 
-_INK, _SOFT = "#222222", "#767676"
 _SCALE_TITLES = {"rating": "How were the clips rated?", "verdict": "How were the shots judged?"}
 
 
@@ -63,7 +62,7 @@ def draw_pair_counts(judged: Judgements, first: str, second: str, ax: Axes | Non
             str(counts[row, column]) if counts[row, column] else "·",
             ha="center",
             va="center",
-            color="white" if counts[row, column] > counts.max() / 2 else _INK,
+            color="white" if counts[row, column] > counts.max() / 2 else INK,
             fontweight="bold" if row == column else "normal",
         )
     names = [_spell(judged.kind, answer) for answer in judged.scale]
@@ -82,14 +81,14 @@ def _draw_measures(
     for place, measure in enumerate(measures):
         interval = measure.interval
         if np.isnan(interval.value):
-            ax.text(0, place, "undefined: nothing to tell apart", color=_SOFT, va="center")
+            ax.text(0, place, "undefined: nothing to tell apart", color=SOFT, va="center")
             continue
         counts_unsure = measure.unsure != "left out"
         ax.hlines(place, interval.low, interval.high, color=GREY if counts_unsure else BLUE, lw=3)
-        fill = "white" if counts_unsure else _INK
-        ax.plot(interval.value, place, "o", color=_INK, markerfacecolor=fill, markersize=6)
-    ax.plot([], [], "o", color=_INK, markerfacecolor="white", label="unsure is a category")
-    ax.plot([], [], "o", color=_INK, label="unsure left out")
+        fill = "white" if counts_unsure else INK
+        ax.plot(interval.value, place, "o", color=INK, markerfacecolor=fill, markersize=6)
+    ax.plot([], [], "o", color=INK, markerfacecolor="white", label="unsure is a category")
+    ax.plot([], [], "o", color=INK, label="unsure left out")
     ax.axvline(0, color=GREY, linewidth=0.8, linestyle=":")
     ax.set_yticks(range(len(measures)), [_name(measure) for measure in measures])
     ax.set_ylim(len(measures) - 0.5, -0.5)

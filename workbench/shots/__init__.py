@@ -3,8 +3,9 @@
 `judge_shot` is offered here and loaded when first used, so that the command line answers at once.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from workbench.lazy import load_on_use
 
 if TYPE_CHECKING:
     from workbench.shots.judge import judge_shot
@@ -12,15 +13,12 @@ if TYPE_CHECKING:
 
 __all__ = ["ShotError", "ShotEvent", "ShotVerdict", "judge_shot"]
 
-_HOME = {
-    "ShotError": "verdict",
-    "ShotEvent": "verdict",
-    "ShotVerdict": "verdict",
-    "judge_shot": "judge",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = load_on_use(
+    __name__,
+    {
+        "ShotError": "verdict",
+        "ShotEvent": "verdict",
+        "ShotVerdict": "verdict",
+        "judge_shot": "judge",
+    },
+)

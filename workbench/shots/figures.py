@@ -9,12 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Circle, Ellipse, Rectangle
 from matplotlib.ticker import MultipleLocator
 
-from workbench.palette import BLUE, GREY, SKY
+from workbench.palette import BLUE, GREY, INK, SKY
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.words import EVENT_WORDS, headline_colour, reason_words, speed_words
 
 BALL_RADIUS_M, POST_M = 0.11, 0.12  # Laws of the Game: 68–70 cm around, posts at most 12 cm wide
-_INK = "#222222"
 _REACH_M = 2.0  # how far beside and above the goal the view reaches
 _90 = 1.645  # standard deviations of a 90 % interval
 
@@ -35,7 +34,7 @@ def draw_speed_curve(shot: ShotAnalysis, ax: Axes | None = None) -> Axes:
         ax.plot([0, 0], [low, high], color=BLUE, linewidth=8, alpha=0.35, solid_capstyle="butt")
         ax.annotate(
             speed_words(verdict.speed_kmh, verdict.speed_interval_kmh), (0, high), (6, 2),
-            textcoords="offset points", fontsize=9, fontweight="bold", color=_INK,
+            textcoords="offset points", fontsize=9, fontweight="bold", color=INK,
         )  # fmt: skip
     top = 1.25 * max(
         1.0, float(path.speed_kmh[flown].max()), (verdict.speed_interval_kmh or (0, 0))[1]
@@ -74,7 +73,7 @@ def draw_goal_mouth(shot: ShotAnalysis, ax: Axes | None = None) -> Axes:
     if crossing is None:
         ax.text(
             0, height / 2, _no_crossing(shot), ha="center", va="center", fontsize=10,
-            color=_INK, bbox={"boxstyle": "round", "fc": "white", "ec": "none", "alpha": 0.85},
+            color=INK, bbox={"boxstyle": "round", "fc": "white", "ec": "none", "alpha": 0.85},
         )  # fmt: skip
     else:
         x, z = crossing
@@ -85,7 +84,7 @@ def draw_goal_mouth(shot: ShotAnalysis, ax: Axes | None = None) -> Axes:
         if spread is not None:
             sure = Ellipse((x, z), 2 * _90 * spread[0], 2 * _90 * spread[1], fc=colour, alpha=0.25)
             ax.add_patch(sure)
-        ax.add_patch(Circle((x, z), BALL_RADIUS_M, fc="white", ec=_INK, lw=1.5, zorder=6))
+        ax.add_patch(Circle((x, z), BALL_RADIUS_M, fc="white", ec=INK, lw=1.5, zorder=6))
         side = "left" if x > 0 else "right"
         ax.annotate(
             f"{abs(x):.1f} m {side}, {z:.1f} m up", (x, z), (0, 12), textcoords="offset points",
@@ -111,7 +110,7 @@ def _draw_goal(ax: Axes, width: float, height: float) -> None:
         ((width / 2, 0.0), POST_M, height + POST_M),
         ((-width / 2 - POST_M, height), width + 2 * POST_M, POST_M),
     ):
-        ax.add_patch(Rectangle(corner, wide, high, fc=SKY, ec=_INK, lw=0.8, zorder=3))
+        ax.add_patch(Rectangle(corner, wide, high, fc=SKY, ec=INK, lw=0.8, zorder=3))
 
 
 def _no_crossing(shot: ShotAnalysis) -> str:

@@ -20,7 +20,6 @@ from pycocotools import mask as rle
 from workbench.detect.annotations import encode_mask
 from workbench.detect.coco import (
     ANNOTATIONS,
-    META,
     CocoDataset,
     DatasetWriter,
     load_dataset,
@@ -30,6 +29,7 @@ from workbench.detect.coco_file import load_ground_truth
 from workbench.detect.segmentation import to_mask
 from workbench.errors import DatasetError
 from workbench.footage.origin import Origin
+from workbench.versions import META
 
 _SMALL = 0.25  # an object is small if its longer side is less than this share of a crop's
 

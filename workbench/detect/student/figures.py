@@ -17,14 +17,15 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from workbench.confusion import draw_cells
 from workbench.detect.evaluation import CocoScore
 from workbench.detect.matching import ImageMatches
 from workbench.detect.student.comparison import Comparison
 from workbench.detect.student.crops import read_image
 from workbench.detect.student.history import Epoch, best_epoch
-from workbench.palette import class_colours, rgb
+from workbench.palette import INK, SOFT, class_colours, rgb
 
-_INK, _SOFT, _DARK_OUTLINE = "#222222", "#767676", (24, 24, 24)
+_DARK_OUTLINE = (24, 24, 24)
 _LINES = ("-", "--", ":", "-.")
 _APART = 10  # frames of a clip that are nearer show the same thing
 _SIZES = (("APs", "small\n< 32² px"), ("APm", "medium\n< 96² px"), ("APl", "large"))
@@ -34,10 +35,10 @@ def draw_losses(history: Sequence[Epoch], ax: Axes | None = None) -> Axes:
     """Draw training and validation loss per epoch."""
     ax = ax or plt.subplots(figsize=(5.4, 3.4))[1]
     epochs = [row.epoch for row in history]
-    ax.plot(epochs, [row.train_loss for row in history], "--", color=_SOFT, label="train")
-    ax.plot(epochs, [row.valid_loss for row in history], "-", color=_INK, label="validation")
+    ax.plot(epochs, [row.train_loss for row in history], "--", color=SOFT, label="train")
+    ax.plot(epochs, [row.valid_loss for row in history], "-", color=INK, label="validation")
     if history:
-        ax.axvline(best_epoch(history).epoch, color=_SOFT, linewidth=0.8, linestyle=":")
+        ax.axvline(best_epoch(history).epoch, color=SOFT, linewidth=0.8, linestyle=":")
     ax.set(xlabel="epoch (dotted: kept)", ylabel="loss", title="Does it overfit?")
     ax.set_ylim(bottom=0)
     ax.legend(frameon=False)
@@ -54,12 +55,12 @@ def draw_class_ap(history: Sequence[Epoch], ax: Axes | None = None) -> Axes:
         values = [row.class_ap[name] for row in history]
         style = _LINES[(place + 1) % len(_LINES)]
         # A dark line beneath: the ball's yellow is pale on white.
-        ax.plot(epochs, values, style, color=_INK, linewidth=3.2, alpha=0.35)
+        ax.plot(epochs, values, style, color=INK, linewidth=3.2, alpha=0.35)
         ax.plot(epochs, values, style, color=colours[name], linewidth=2, label=name, marker="o")
-    ax.plot(epochs, [row.ap for row in history], "-", color=_INK, label="mean", marker="o")
+    ax.plot(epochs, [row.ap for row in history], "-", color=INK, label="mean", marker="o")
     if history:
         best = best_epoch(history)
-        ax.axvline(best.epoch, color=_SOFT, linewidth=0.8, linestyle=":")
+        ax.axvline(best.epoch, color=SOFT, linewidth=0.8, linestyle=":")
     ax.set(xlabel="epoch (dotted: kept)", ylabel="AP@50:95", title="Did it learn, and what?")
     ax.set_ylim(0, max(0.1, ax.get_ylim()[1]))
     ax.legend(frameon=False, ncols=2)
@@ -77,18 +78,18 @@ def draw_precision_recall(
         curve = score.curve(name)
         style = _LINES[place % len(_LINES)]
         label = f"{name}, AP50 {score.class_stats[name]['AP50']:.2f}, n={curve.objects}"
-        ax.plot(curve.recall, curve.precision, style, color=_INK, linewidth=3.4, alpha=0.3)
+        ax.plot(curve.recall, curve.precision, style, color=INK, linewidth=3.4, alpha=0.3)
         ax.plot(curve.recall, curve.precision, style, color=colours[name], lw=2.2, label=label)
         above = np.flatnonzero(curve.score >= thresholds.get(name, 0.5))
         if above.size:
             at = above[-1]
-            ax.plot(curve.recall[at], curve.precision[at], "o", color=_INK, markersize=6)
+            ax.plot(curve.recall[at], curve.precision[at], "o", color=INK, markersize=6)
             ax.annotate(
                 f"≥ {thresholds.get(name, 0.5):.2f}",
                 (curve.recall[at], curve.precision[at]),
                 xytext=(6, 5),
                 textcoords="offset points",
-                color=_INK,
+                color=INK,
                 fontsize=8,
             )
     ax.set(
@@ -113,10 +114,10 @@ def draw_size_ap(score: CocoScore, ax: Axes | None = None) -> Axes:
             if isnan(ap):
                 continue
             x = column + (place - (len(names) - 1) / 2) * width
-            ax.bar(x, ap, width * 0.9, color=colours[name], edgecolor=_INK, linewidth=0.6)
+            ax.bar(x, ap, width * 0.9, color=colours[name], edgecolor=INK, linewidth=0.6)
             count = score.count(name, size.split("\n")[0])
             ax.text(x, ap, f"{ap:.2f}\nn={count}", ha="center", va="bottom", fontsize=8)
-        ax.bar(0, 0, color=colours[name], edgecolor=_INK, linewidth=0.6, label=name)
+        ax.bar(0, 0, color=colours[name], edgecolor=INK, linewidth=0.6, label=name)
     ax.set_xticks(range(len(_SIZES)), [label for _, label in _SIZES])
     ax.set(ylabel="AP@50:95", title="Does it see small things?")
     ax.set_xlim(-0.6, len(_SIZES) - 0.4)
@@ -136,20 +137,12 @@ def draw_confusion(
         ax: Where to draw.
     """
     ax = ax or plt.subplots(figsize=(4.8, 4.2))[1]
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    ax.imshow(shares, cmap="Greys", vmin=0, vmax=1)
-    for true, called in np.ndindex(*counts.shape):
-        if true == called == len(names):
-            continue
-        ax.text(
-            called,
-            true,
-            f"{counts[true, called]}",
-            ha="center",
-            va="center",
-            color="white" if shares[true, called] > 0.5 else _INK,
-            fontweight="bold" if true == called else "normal",
-        )
+    nothing = len(names)  # what was neither there nor called is not counted
+
+    def words(true: int, called: int, share: float) -> str:
+        return "" if true == called == nothing else f"{counts[true, called]}"
+
+    draw_cells(ax, counts, words)
     ax.set_xticks(range(len(names) + 1), [*names, "nothing"], rotation=20)
     ax.set_yticks(range(len(names) + 1), [*names, "nothing"])
     ax.tick_params(length=0)
@@ -169,12 +162,12 @@ def draw_comparison(comparison: Comparison, ax: Axes | None = None) -> Axes:
                     continue
                 y = row + shift
                 ax.plot([found.low, found.high], [y, y], color=colours[one.name], linewidth=4)
-                ax.plot(found.value, y, marker, color=_INK, markersize=6)
+                ax.plot(found.value, y, marker, color=INK, markersize=6)
                 ax.text(1.03, y, f"{found.value:.2f}", va="center", fontsize=8)
             labels.append((row, f"{one.name} {measure}"))
             row += 1
-    ax.plot([], [], "s", color=_INK, label="teacher")
-    ax.plot([], [], "o", color=_INK, label="student")
+    ax.plot([], [], "s", color=INK, label="teacher")
+    ax.plot([], [], "o", color=INK, label="student")
     ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     ax.set_yticks([place for place, _ in labels], [label for _, label in labels])
     ax.set(xlim=(0, 1), ylim=(row - 0.5, -0.5), xlabel=f"at IoU 0.5, against {comparison.against}")

@@ -49,8 +49,11 @@ class OrderedData(RFDETRDataModule):
 
 def seed_all(*parts: int) -> None:
     """Seed torch, NumPy and Python from several numbers."""
-    seed = int(np.random.SeedSequence(parts).generate_state(1)[0])
-    seed_everything(seed, verbose=False)
+    seed_everything(_one_seed(*parts), verbose=False)
+
+
+def _one_seed(*parts: int) -> int:
+    return int(np.random.SeedSequence(parts).generate_state(1)[0])
 
 
 class _Order(RandomSampler):
@@ -70,8 +73,8 @@ class _Order(RandomSampler):
         self._epoch = epoch
 
     def __iter__(self) -> Iterator[int]:
-        state = int(np.random.SeedSequence([self._seed, self._epoch]).generate_state(1)[0])
-        self.generator = torch.Generator().manual_seed(state)
+        seed = _one_seed(self._seed, self._epoch)
+        self.generator = torch.Generator().manual_seed(seed)
         first = self._epoch * len(self.data_source)
         return (first + index for index in super().__iter__())
 
