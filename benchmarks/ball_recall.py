@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as rle
 
 from workbench.detect.labelling import ClipLabels, label_clips, load_truth
-from workbench.detect.motion import MotionTeacher
+from workbench.detect.motion.teacher import MotionTeacher
 from workbench.footage.clips import load_clips
 from workbench.footage.synthetic import make_footage
 from workbench.intervals import Interval, paired_difference

@@ -30,8 +30,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from workbench.detect.prompts import FilePrompter
-from workbench.detect.sam2_teacher import sam2_teacher
+from workbench.detect.teachers.prompts import FilePrompter
+from workbench.detect.teachers.sam2_teacher import sam2_teacher
 from workbench.footage import VideoWriter, iter_frames
 
 CONFIG, SIDE = "configs/sam2.1/sam2.1_hiera_t.yaml", 256

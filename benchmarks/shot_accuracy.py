@@ -2,7 +2,7 @@
 
 The same shots for both methods, of seeds that nothing was tuned or trained on. One phone on a
 tripod, behind the shooter, oblique, at the side or behind the goal; noise, gaps, false finds and
-clicked corners as in `workbench.shots.simulation`.
+clicked corners as in `workbench.shots.simulation.shot`.
 
     python benchmarks/shot_accuracy.py                       # 1000 shots, 5 min on one idle core
     python benchmarks/shot_accuracy.py --shots 100 --workers 4
@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.saving import replacing
-from workbench.shots.evaluation import (
+from workbench.shots.evaluation.simulated import (
     HELD_OUT_SEEDS,
     accuracy_table,
     certainty_table,
@@ -34,7 +34,7 @@ from workbench.shots.evaluation import (
     reliability,
     speed_table,
 )
-from workbench.shots.evaluation_figures import (
+from workbench.shots.evaluation.simulated_figures import (
     draw_abstention,
     draw_accuracy,
     draw_goal_reliability,
@@ -42,8 +42,8 @@ from workbench.shots.evaluation_figures import (
     draw_speed_errors,
 )
 from workbench.shots.rules2d import FlatRules, judge_flat
-from workbench.shots.simulation import simulate_shot
-from workbench.shots.simulation_figures import draw_simulated_shot
+from workbench.shots.simulation.figures import draw_simulated_shot
+from workbench.shots.simulation.shot import simulate_shot
 
 PERCENTILES = (50.0, 70.0, 80.0, 92.0, 98.0)
 FACTORS = np.linspace(0.5, 3.0, 51)

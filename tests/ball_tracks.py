@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.detect.labelling import ClipLabels
-from workbench.shots.track import TRACK_COLUMNS
+from workbench.shots.ball.track import TRACK_COLUMNS
 
 FPS = 30.0
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from workbench.detect.annotations import Sighting, encode_mask
-from workbench.detect.following import Followed
-from workbench.detect.prompts import Prompt
 from workbench.detect.teacher import BALL, PERSON
+from workbench.detect.teachers.following import Followed
+from workbench.detect.teachers.prompts import Prompt
 from workbench.footage import VideoWriter
 
 RED, BLUE = (220, 30, 30), (30, 30, 220)

@@ -10,8 +10,8 @@ from workbench.footage.clips import Clip
 from workbench.footage.synthetic.sessions import ClipJob, make_clip
 from workbench.shots.analyse import analyse_shot
 from workbench.shots.analysed import ShotAnalysis
-from workbench.shots.pose import GeometricFinder
-from workbench.shots.shot_truth import TrueShot, load_true_shot
+from workbench.shots.evaluation.truth import TrueShot, load_true_shot
+from workbench.shots.players.pose import GeometricFinder
 
 SEED = 0
 

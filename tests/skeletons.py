@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from workbench.shots.pose import Pose, PoseTrack
+from workbench.shots.players.pose import Pose, PoseTrack
 
 _AT_EASE = {
     "head": (0, -95), "l_shoulder": (-10, -80), "r_shoulder": (10, -80), "l_elbow": (-13, -65),

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from workbench.detect.coco import CocoDataset, DatasetWriter, to_jpeg
+from workbench.detect.dataset.coco import CocoDataset, DatasetWriter, to_jpeg
 from workbench.detect.student.recipe import FinetuneConfig
 from workbench.footage.origin import OWN_FOOTAGE
 

@@ -11,7 +11,7 @@ from filmed_shots import FilmedShot, film_shot
 from workbench.detect.labelling import Annotation, ClipLabels
 from workbench.shots.analyse import analyse_shot, labelled_clips
 from workbench.shots.analysed import ShotAnalysis, save_shots, shots_table
-from workbench.shots.people_verdicts import save_for_review
+from workbench.shots.evaluation.people import save_for_review
 
 
 @pytest.fixture(scope="module")

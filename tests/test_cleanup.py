@@ -14,7 +14,7 @@ from workbench.detect.annotations import (
     to_detections,
     to_sightings,
 )
-from workbench.detect.cleanup import clean_mask, one_per_object
+from workbench.detect.teachers.cleanup import clean_mask, one_per_object
 from workbench.detect.windows import match_sightings
 
 MASKS = arrays(bool, (12, 15))

@@ -11,11 +11,11 @@ import pytest
 from pycocotools import mask as rle
 from pycocotools.coco import COCO
 
-from workbench.detect.coco import accept_labels, export_dataset, load_dataset
-from workbench.detect.coco_check import check_coco
-from workbench.detect.derived import FIVE_CLASSES
+from workbench.detect.dataset.coco import accept_labels, export_dataset, load_dataset
+from workbench.detect.dataset.coco_check import check_coco
+from workbench.detect.dataset.derived import FIVE_CLASSES
+from workbench.detect.dataset.quality import count_oddities, find_oddities, object_sizes_px
 from workbench.detect.labelling import ClipLabels
-from workbench.detect.quality import count_oddities, find_oddities, object_sizes_px
 from workbench.errors import DatasetError
 from workbench.footage.clips import Clip
 from workbench.footage.writer import VideoWriter

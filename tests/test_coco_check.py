@@ -14,8 +14,8 @@ from pycocotools.coco import COCO
 from typer.testing import CliRunner
 
 from workbench.cli import app
-from workbench.detect.coco_check import check_coco
-from workbench.detect.coco_import import ImportOptions, import_coco, parse_class_map
+from workbench.detect.dataset.coco_check import check_coco
+from workbench.detect.dataset.coco_import import ImportOptions, import_coco, parse_class_map
 from workbench.detect.segmentation import SegmentationError, to_mask
 from workbench.errors import DatasetError
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from pycocotools import mask as rle
 
 from workbench.detect.annotations import encode_box
-from workbench.detect.coco import export_dataset
-from workbench.detect.corrections import apply_corrections
-from workbench.detect.derived import FIVE_CLASSES
+from workbench.detect.dataset.coco import export_dataset
+from workbench.detect.dataset.corrections import apply_corrections
+from workbench.detect.dataset.derived import FIVE_CLASSES
 from workbench.detect.labelling import ClipLabels, coco_categories, load_truth
 from workbench.detect.teacher import CLASSES
 from workbench.errors import DatasetError

@@ -8,7 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.detect.annotations import encode_box, encode_mask
-from workbench.detect.derived import FIVE_CLASSES, SAID_CLASS, dataset_classes, derive_classes
+from workbench.detect.dataset.derived import (
+    FIVE_CLASSES,
+    SAID_CLASS,
+    dataset_classes,
+    derive_classes,
+)
 from workbench.detect.teacher import CLASSES
 from workbench.errors import DatasetError
 

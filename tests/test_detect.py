@@ -15,8 +15,7 @@ from pycocotools import mask as rle
 from pycocotools.coco import COCO
 
 from workbench.detect.ballpath import Spot, best_path
-from workbench.detect.coco import export_dataset
-from workbench.detect.goalfinder import find_goal
+from workbench.detect.dataset.coco import export_dataset
 from workbench.detect.labelling import (
     ClipLabels,
     label_clips,
@@ -24,10 +23,11 @@ from workbench.detect.labelling import (
     load_truth,
     to_annotations,
 )
-from workbench.detect.motion import MotionTeacher
-from workbench.detect.scoring import frames_without, score_labels
+from workbench.detect.motion.goalfinder import find_goal
+from workbench.detect.motion.teacher import MotionTeacher
+from workbench.detect.scores.scoring import frames_without, score_labels
 from workbench.detect.teacher import LabelledFrame, TeacherError
-from workbench.detect.teachers import make_teacher
+from workbench.detect.teachers.registry import make_teacher
 from workbench.errors import DatasetError
 from workbench.footage.clips import Clip, load_clips
 from workbench.footage.synthetic import make_footage

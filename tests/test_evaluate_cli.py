@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from workbench.cli import app
-from workbench.detect.coco_check import check_content
-from workbench.detect.evaluation import evaluate_coco
+from workbench.detect.dataset.coco_check import check_content
+from workbench.detect.scores.evaluation import evaluate_coco
 from workbench.errors import DatasetError
 
 KINDS = ("bbox", "segm")

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from workbench.detect.evaluation import CocoScore, evaluate_coco, paired_differences
-from workbench.detect.matching import confusion, match_images
+from workbench.detect.scores.evaluation import CocoScore, evaluate_coco, paired_differences
+from workbench.detect.scores.matching import confusion, match_images
 from workbench.errors import DatasetError
 
 CATEGORIES = [{"id": 3, "name": "person"}, {"id": 7, "name": "ball"}]

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from workbench.shots.firstguess import guess_kicks
-from workbench.shots.fit import BALL_SIZE, KICK_S, VX, VZ, Sightings, X, Z
-from workbench.shots.flight import FALLS, HELD, NETTED, Kicks, after_contact, follow
-from workbench.shots.goalcamera import find_cameras, goal_corners_m, project
-from workbench.shots.hypotheses import explain
-from workbench.shots.simulated_flight import Air, GoalFrame, Ground
-from workbench.shots.simulated_flight import follow as step_along
+from workbench.shots.fit3d.ballistics import FALLS, HELD, NETTED, Kicks, after_contact, follow
+from workbench.shots.fit3d.firstguess import guess_kicks
+from workbench.shots.fit3d.fit import BALL_SIZE, KICK_S, VX, VZ, Sightings, X, Z
+from workbench.shots.fit3d.hypotheses import explain
+from workbench.shots.goal.camera import find_cameras, goal_corners_m, project
+from workbench.shots.simulation.flight import Air, GoalFrame, Ground
+from workbench.shots.simulation.flight import follow as step_along
 
 Floats = NDArray[np.float64]
 START = (1.0, 16.0, 0.11)

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.shots.flat_features import flat_features
-from workbench.shots.head import PLACES, Head, Line, Scale
-from workbench.shots.head_training import TrainingRows, train, vary
+from workbench.shots.fit3d.flat_features import flat_features
+from workbench.shots.fit3d.head import PLACES, Head, Line, Scale
+from workbench.shots.fit3d.head_training import TrainingRows, train, vary
 from workbench.shots.judge import measure_shot
-from workbench.shots.simulation import STANDARD, simulate_shot
+from workbench.shots.simulation.shot import STANDARD, simulate_shot
 from workbench.shots.verdict import ShotError
 
 

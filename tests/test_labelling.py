@@ -15,11 +15,11 @@ from colour_teachers import ColourFollower, ColourLooker, write_clip
 from pycocotools.coco import COCO
 
 from workbench.detect.annotations import is_accepted
-from workbench.detect.following import FollowingTeacher
 from workbench.detect.labelling import label_clips
-from workbench.detect.looking import LookingTeacher
-from workbench.detect.prompts import LookPrompter
 from workbench.detect.teacher import Teacher
+from workbench.detect.teachers.following import FollowingTeacher
+from workbench.detect.teachers.looking import LookingTeacher
+from workbench.detect.teachers.prompts import LookPrompter
 from workbench.errors import FootageError
 from workbench.footage.clips import Clip, load_clips, save_clips
 

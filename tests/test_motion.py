@@ -10,9 +10,9 @@ import pytest
 
 from workbench.detect.annotations import to_annotations
 from workbench.detect.ballpath import Spot, best_path
-from workbench.detect.change import Blob, compare
-from workbench.detect.motion import MotionTeacher
-from workbench.detect.secondlook import BallLook, colours_of, count_colours, look_again
+from workbench.detect.motion.change import Blob, compare
+from workbench.detect.motion.secondlook import BallLook, colours_of, count_colours, look_again
+from workbench.detect.motion.teacher import MotionTeacher
 from workbench.detect.teacher import BALL, GOAL, PERSON
 from workbench.footage.writer import VideoWriter
 

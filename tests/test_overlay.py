@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from workbench.footage.frames import sample_frames
 from workbench.footage.video_info import probe
 from workbench.shots.analysed import ShotAnalysis
-from workbench.shots.card import VerdictCard
-from workbench.shots.colours import FASTEST_KMH, PLAYER_COLOURS, speed_colour
-from workbench.shots.drawing import (
+from workbench.shots.pictures.card import VerdictCard
+from workbench.shots.pictures.colours import FASTEST_KMH, PLAYER_COLOURS, speed_colour
+from workbench.shots.pictures.drawing import (
     draw_line,
     draw_pill,
     draw_text,
@@ -22,7 +22,7 @@ from workbench.shots.drawing import (
     relative_luminance,
     text_wh,
 )
-from workbench.shots.overlay import ShotOverlay, save_overlay
+from workbench.shots.pictures.overlay import ShotOverlay, save_overlay
 from workbench.shots.verdict import ShotVerdict
 
 SIZES = [(640, 360), (1080, 1920), (320, 180), (1920, 1080), (202, 360)]

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.footage.synthetic.camera import Camera
-from workbench.shots.figures import draw_goal_mouth, draw_speed_curve
-from workbench.shots.keyframes import cut_moments, draw_key_frames, key_moments
-from workbench.shots.pitchmap import draw_pitch_map, feet_on_pitch
+from workbench.shots.pictures.figures import draw_goal_mouth, draw_speed_curve
+from workbench.shots.pictures.keyframes import cut_moments, draw_key_frames, key_moments
+from workbench.shots.pictures.pitchmap import draw_pitch_map, feet_on_pitch
 from workbench.shots.projection import to_ground, to_pixels
 from workbench.shots.verdict import ShotVerdict
 

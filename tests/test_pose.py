@@ -5,10 +5,10 @@ import pytest
 from filmed_shots import film_shot
 
 from workbench.footage.video_info import probe
-from workbench.shots.mediapipe_pose import find_model, obtain_model
-from workbench.shots.pose import JOINTS, crop_around, find_poses, pose_finder
-from workbench.shots.possession import find_shooter, follow_people
-from workbench.shots.track import ball_track
+from workbench.shots.ball.track import ball_track
+from workbench.shots.players.mediapipe_pose import find_model, obtain_model
+from workbench.shots.players.pose import JOINTS, crop_around, find_poses, pose_finder
+from workbench.shots.players.possession import find_shooter, follow_people
 from workbench.shots.verdict import ShotError
 
 

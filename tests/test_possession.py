@@ -6,8 +6,8 @@ from ball_tracks import FPS, kicked, labels_of, make_track
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.shots.linking import link_boxes
-from workbench.shots.possession import find_possession, find_shooter, follow_people
+from workbench.shots.players.linking import link_boxes
+from workbench.shots.players.possession import find_possession, find_shooter, follow_people
 
 GOAL = np.array([[450.0, 100], [450, 20], [600, 20], [600, 100]])
 

@@ -14,11 +14,11 @@ from workbench.detect.annotations import Sighting, encode_box, to_annotations, t
 from workbench.detect.ballpath import Spot
 from workbench.detect.figures import draw_found_by
 from workbench.detect.labelling import ClipLabels
-from workbench.detect.looking import LookingTeacher
-from workbench.detect.plausible import plausible_spots
-from workbench.detect.rescue import RescueTeacher
-from workbench.detect.scoring import found_by, frames_without
+from workbench.detect.scores.scoring import found_by, frames_without
 from workbench.detect.teacher import BALL, GOAL, LabelledFrame, Teacher, TeacherError
+from workbench.detect.teachers.looking import LookingTeacher
+from workbench.detect.teachers.plausible import plausible_spots
+from workbench.detect.teachers.rescue import RescueTeacher
 from workbench.footage import VideoWriter
 
 FRAMES, HW = 24, (90, 160)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.shots.rules2d import FlatRules, judge_flat
-from workbench.shots.simulation import simulate_shot
+from workbench.shots.simulation.shot import simulate_shot
 from workbench.shots.verdict import ShotError
 
 GOAL = np.array([[400.0, 200], [600, 100], [400, 100], [600, 200]])  # in any order

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from filmed_shots import FilmedShot, film_shot
 
-from workbench.shots import page
-from workbench.shots.page import save_pictures, save_shot_page
+from workbench.shots.pictures import page
+from workbench.shots.pictures.page import save_pictures, save_shot_page
 from workbench.shots.verdict import ShotVerdict
 
 HOSTILE = "<script>document.title='run'</script>\"'>&"

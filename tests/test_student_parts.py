@@ -12,13 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_detector import CLASSES, make_dataset
 
-from workbench.detect.coco import ANNOTATIONS, DatasetWriter, to_jpeg
+from workbench.detect.dataset.coco import ANNOTATIONS, DatasetWriter, to_jpeg
 from workbench.detect.overlay import paint_detections
 from workbench.detect.student.coco_stream import CocoStream
 from workbench.detect.student.comparison import compare
 from workbench.detect.student.crops import CropRecipe, make_crops
 from workbench.detect.student.testing import LABELS, load_split
-from workbench.detect.student.tracks import Tracker
 from workbench.footage.origin import OWN_FOOTAGE
 
 GREEN, WHITE = (60, 130, 60), (255, 255, 255)
@@ -104,59 +103,6 @@ def test_a_stream_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     assert [one.name for one in tmp_path.iterdir()] == ["found.json"]
 
 
-def boxes(*centres: tuple[float, float], size: float = 10, class_id: int = 0) -> sv.Detections:
-    at = np.array(centres, float).reshape(-1, 2)
-    return sv.Detections(
-        xyxy=np.concatenate([at - size / 2, at + size / 2], axis=1),
-        confidence=np.full(len(at), 0.9),
-        class_id=np.full(len(at), class_id),
-    )
-
-
-def test_objects_that_cross_keep_their_ids() -> None:
-    tracker = Tracker(reach_px=30)
-    ids = [
-        tracker.update(boxes((10 * t, 50), (200 - 10 * t, 58))).tracker_id.tolist()
-        for t in range(20)
-    ]
-    assert set(map(tuple, ids)) == {(1, 2)}
-
-
-def test_a_ball_that_is_unseen_for_a_while_is_the_same_ball() -> None:
-    tracker = Tracker(reach_px=30, patience=5)
-    path = [(15.0 * t, 100 - 6 * t + 0.3 * t * t) for t in range(16)]
-    seen = [boxes(at, size=5) if t not in (6, 7, 8) else boxes() for t, at in enumerate(path)]
-    ids = [tuple(tracker.update(one).tracker_id.tolist()) for one in seen]
-    assert set(ids) == {(1,), ()}
-    assert tracker.update(boxes(size=5)).tracker_id.tolist() == []
-    for _ in range(6):
-        tracker.update(boxes())
-    assert tracker.update(boxes(path[-1], size=5)).tracker_id.tolist() == [2]
-
-
-@pytest.mark.parametrize(
-    ("second", "expected"),
-    [
-        (boxes((50, 50), class_id=1), [2]),  # another class is another object
-        (boxes((50, 50), size=60), [2]),  # so is what is six times as large
-        (boxes((300, 50)), [2]),  # or too far away
-        (boxes((55, 50)), [1]),
-    ],
-)
-def test_what_may_be_the_same_object(second: sv.Detections, expected: list[int]) -> None:
-    tracker = Tracker(reach_px=20)
-    tracker.update(boxes((50, 50)))
-    assert tracker.update(second).tracker_id.tolist() == expected
-
-
-def test_unsure_detections_go_on_but_never_begin() -> None:
-    tracker = Tracker(reach_px=20, sure=0.5)
-    tracker.update(boxes((50, 50)))
-    unsure = boxes((52, 50), (200, 50))
-    unsure.confidence = np.array([0.2, 0.2])
-    assert tracker.update(unsure).tracker_id.tolist() == [1, -1]
-
-
 def test_a_student_that_finds_all_is_ahead_of_a_teacher_that_misses_half(tmp_path: Path) -> None:
     folder = make_dataset(tmp_path / "discs", valid=12).folder
     truth = load_split(folder, "test")
@@ -188,7 +134,10 @@ def test_a_student_that_finds_all_is_ahead_of_a_teacher_that_misses_half(tmp_pat
 
 def test_an_overlay_changes_only_the_surroundings_of_what_is_seen() -> None:
     image = np.full((120, 200, 3), GREEN, np.uint8)
-    painted = paint_detections(image, boxes((50, 60)), CLASSES)
+    seen = sv.Detections(
+        np.array([[45.0, 55, 55, 65]]), confidence=np.array([0.9]), class_id=np.array([0])
+    )
+    painted = paint_detections(image, seen, CLASSES)
     changed = (painted != image).any(axis=2)
     assert changed[40:70, 35:140].any()
     assert not changed[:, 150:].any()

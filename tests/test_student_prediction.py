@@ -10,7 +10,7 @@ from small_detector import CLASSES, ONE_EPOCH, make_dataset
 from typer.testing import CliRunner
 
 from workbench.cli import app
-from workbench.detect.coco import load_dataset
+from workbench.detect.dataset.coco import load_dataset
 from workbench.detect.student.card import write_card
 from workbench.detect.student.checkpoint import Student, load_student
 from workbench.detect.student.comparison import compare

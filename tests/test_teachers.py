@@ -19,10 +19,10 @@ import tiny_models
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.detect.phrases import DEFAULT_PHRASES, checked_phrases, class_of
 from workbench.detect.teacher import BALL, CLASSES, GOAL, PERSON, Teacher, TeacherError
-from workbench.detect.teachers import make_teacher
-from workbench.detect.vlm_answers import read_boxes
+from workbench.detect.teachers.phrases import DEFAULT_PHRASES, checked_phrases, class_of
+from workbench.detect.teachers.registry import make_teacher
+from workbench.detect.teachers.vlm_answers import read_boxes
 from workbench.footage import VideoWriter
 
 SIZE_WH, FRAMES = (160, 96), 8
@@ -256,7 +256,7 @@ def test_what_is_missing_is_said_in_one_line(name: str, options: dict, message: 
 
 def test_weights_that_are_not_here_fail_at_once_where_the_hub_is_off(tmp_path: Path) -> None:
     # Its own process: the hub's switch is read once, at import.
-    program = "from workbench.detect.teachers import make_teacher; make_teacher('sam3')"
+    program = "from workbench.detect.teachers.registry import make_teacher; make_teacher('sam3')"
     offline = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-c", program], env=offline, capture_output=True, text=True, check=False

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skeletons import kick_poses, mirrored
 
-from workbench.shots.foot import Foot
-from workbench.shots.pose import Pose, PoseTrack
-from workbench.shots.technique import measure_technique
+from workbench.shots.players.foot import Foot
+from workbench.shots.players.pose import Pose, PoseTrack
+from workbench.shots.players.technique import measure_technique
 
 CONTACT, FPS = 19.5, 30.0
 RIGHT = Foot("right", 0.9, "mediapipe", "")

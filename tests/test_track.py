@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as rle
 
-from workbench.shots.track import (
+from workbench.shots.ball.track import (
     TRACK_COLUMNS,
     ball_track,
     check_track,

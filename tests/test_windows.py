@@ -9,10 +9,10 @@ from colour_teachers import ColourFollower, ColourLooker, blue_box, red_box, wri
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.detect.following import FollowingTeacher
-from workbench.detect.looking import LookingTeacher
-from workbench.detect.prompts import FilePrompter, LookPrompter, TeacherPrompter
 from workbench.detect.teacher import BALL, PERSON, TeacherError
+from workbench.detect.teachers.following import FollowingTeacher
+from workbench.detect.teachers.looking import LookingTeacher
+from workbench.detect.teachers.prompts import FilePrompter, LookPrompter, TeacherPrompter
 from workbench.detect.windows import LabelReader, split_frames
 from workbench.errors import FootageError
 

@@ -1,1 +1,1 @@
-"""Teachers that label footage, and the COCO datasets made of their labels."""
+"""Labels for footage, from teachers and people; COCO datasets made of them; the student."""

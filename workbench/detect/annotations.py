@@ -5,7 +5,7 @@ The unit is a `Sighting`. Masks travel as run lengths: a second of full-HD masks
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -152,6 +152,11 @@ def is_accepted(annotation: Annotation, min_score: float, *, unscored: bool = Tr
     """
     score = annotation.get("score", 1.0)
     return unscored if score is None else bool(score >= min_score)
+
+
+def least_score(min_score: float | Mapping[str, float], name: str) -> float:
+    """Return the score a class must have: one for all, or its own (0 where a mapping is silent)."""
+    return min_score.get(name, 0.0) if isinstance(min_score, Mapping) else min_score
 
 
 def _pixels(low: float, high: float, size: int) -> tuple[int, int]:

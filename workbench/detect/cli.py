@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
-    from workbench.detect.evaluation import CocoScore
+    from workbench.detect.scores.evaluation import CocoScore
 
 app = typer.Typer()
 evaluate_app = typer.Typer(
@@ -51,7 +51,7 @@ def coco(
     """
     import json
 
-    from workbench.detect.evaluation import evaluate_coco
+    from workbench.detect.scores.evaluation import evaluate_coco
 
     score = evaluate_coco(gt, pred, kind)
     if as_json:
@@ -75,7 +75,7 @@ def check_dataset(
 
     Example: workbench dataset check data/demo/detector
     """
-    from workbench.detect.coco_check import check_coco, find_coco
+    from workbench.detect.dataset.coco_check import check_coco, find_coco
 
     faults = 0
     for folder in find_coco(path):
@@ -125,7 +125,7 @@ def import_dataset(
 
     Example: workbench dataset import roboflow/ --out data/detector --classes player=person
     """
-    from workbench.detect.coco_import import ImportOptions, import_coco, parse_class_map
+    from workbench.detect.dataset.coco_import import ImportOptions, import_coco, parse_class_map
 
     mapping = parse_class_map(classes) if classes else None
     options = ImportOptions(mapping, split, session, crowds_are_objects, skip_bad)
@@ -217,7 +217,7 @@ def _print_score(score: "CocoScore", resamples: int, seed: int) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from workbench.detect.evaluation import CLASS_STATS
+    from workbench.detect.scores.evaluation import CLASS_STATS
 
     by, groups = score.grouping
     named = score.intervals(resamples, seed) if resamples else {}

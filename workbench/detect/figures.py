@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as rle
 
 from workbench.detect.labelling import ClipLabels
-from workbench.detect.scoring import LabelScore
+from workbench.detect.scores.scoring import LabelScore
 from workbench.detect.teacher import CLASSES
 from workbench.footage.clips import Clip
 from workbench.footage.frames import sample_frames

@@ -1,79 +1,107 @@
-"""Ids that stay with an object: Kalman filters predict, the Hungarian method assigns.
+"""Which detection is which object: ids that stay with an object from frame to frame.
 
-Two rounds as in ByteTrack (Zhang et al., ECCV 2022): sure detections first, then unsure ones with
-the tracks still open; only sure ones found new tracks. The unit is one frame's `Detections`, in
-order. Knows nothing about images: whoever is out of sight for longer than `patience` comes back
-with a new id.
+The unit is one frame's detections, in order; what was seen before is kept as one place and one
+velocity per object, so that memory does not grow with the video. Two rounds as in ByteTrack: sure
+detections find their objects first, unsure ones may go on with what is left but never begin an
+object. The Hungarian method assigns; a filter of constant velocity and fixed gain, the steady state
+of a Kalman filter, says where an object should be by now. Nearness is measured by centres and not
+by overlap, as the trackers of libraries do: a ball in flight never overlaps itself. Whoever is out
+of sight for longer than `patience` comes back with a new id.
+
+Source: Zhang et al. (2022), "ByteTrack: Multi-Object Tracking by Associating Every Detection Box".
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 import supervision as sv
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-Boxes = NDArray[np.float64]  # (N, 4) x0, y0, x1, y1 in pixels
+from workbench.detect.annotations import NO_TRACK
+
+_STEADINESS = 0.6  # share of the old velocity in the new one
+_FAR = 1e6  # cost of what must not be paired
+_LARGEST_RATIO = 3.0  # of the sizes of one object in two frames
+
+Floats = NDArray[np.float64]
 
 
-@dataclass
+@dataclass(frozen=True)
+class _Seen:
+    """One detection."""
+
+    class_id: int
+    centre: Floats  # (2,) pixels
+    size: float  # pixels: mean of width and height
+
+
+@dataclass(frozen=True)
 class _Track:
     number: int
-    class_id: int
-    filter: cv2.KalmanFilter
-    unseen: int = 0  # frames since it was last seen
-    predicted: Boxes | None = None  # (4,) where it should be in this frame
+    last: _Seen
+    velocity: Floats  # (2,) pixels per frame
+    frame: int  # last seen
+
+    def expected(self, frame: int) -> Floats:
+        """Where it should be by now."""
+        return np.asarray(self.last.centre + self.velocity * (frame - self.frame))
+
+    def moved(self, seen: _Seen, frame: int) -> "_Track":
+        """The track once it is seen again."""
+        step = (seen.centre - self.last.centre) / (frame - self.frame)
+        seen_once = not self.velocity.any()
+        velocity = step if seen_once else _STEADINESS * self.velocity + (1 - _STEADINESS) * step
+        return replace(self, last=seen, velocity=velocity, frame=frame)
 
 
 class Tracker:
-    """Gives detections ids, frame after frame.
+    """Gives detections the ids of the objects they belong to.
 
     Args:
-        patience: Frames that an object may be unseen and keep its id.
-        sure: Score from which a detection may found a track and is assigned first.
-        least_iou: Least overlap with where the track should be now.
-        first_id: Of the first track.
+        reach_px: How far an object may be from where it is expected, per frame since it was seen,
+            on top of half its size.
+        patience: Frames an object may be unseen before it is forgotten.
+        sure: Score from which on a detection may begin an object.
+        first_id: Of the first object.
 
     Example:
-        >>> tracker = Tracker()
+        >>> tracker = Tracker(reach_px=5)
         >>> box = sv.Detections(np.array([[0., 0, 10, 20]]), class_id=np.array([0]))
         >>> tracker.update(box).tracker_id.tolist()
         [1]
     """
 
     def __init__(
-        self, patience: int = 15, sure: float = 0.5, least_iou: float = 0.15, first_id: int = 1
+        self, reach_px: float, patience: int = 15, sure: float = 0.3, first_id: int = 1
     ) -> None:
-        self._patience, self._sure, self._least_iou = patience, sure, least_iou
-        self._next_id = first_id
+        self._reach_px, self._patience, self._sure = reach_px, patience, sure
         self._tracks: list[_Track] = []
+        self._next, self._frame = first_id, 0
 
     def update(self, detections: sv.Detections) -> sv.Detections:
-        """The next frame's detections with `tracker_id`; unsure ones without a track are left out.
+        """Return the next frame's detections with `tracker_id`; −1 for those of no object.
 
-        Tracks are of one class. A detection without a score is sure.
+        A detection without a score is sure.
         """
-        count = len(detections)
-        boxes = np.asarray(detections.xyxy, float)
-        scores = np.ones(count) if detections.confidence is None else detections.confidence
-        classes = _classes_of(detections)
-        for track in self._tracks:
-            track.predicted = _to_box(np.asarray(track.filter.predict()[:4, 0], float))
-            track.unseen += 1
-        ids = np.zeros(count, int)
-        sure = scores >= self._sure
-        for chosen in (np.flatnonzero(sure), np.flatnonzero(~sure)):
-            waiting = [track for track in self._tracks if track.unseen]
-            for track, index in self._assign(waiting, boxes, classes, chosen):
-                track.filter.correct(_to_state(boxes[index]))
-                track.unseen, ids[index] = 0, track.number
-        for place in np.flatnonzero(sure & (ids == 0)):
-            ids[place] = self._found(boxes[place], int(classes[place]))
-        self._tracks = [track for track in self._tracks if track.unseen <= self._patience]
-        kept = detections.select(ids > 0)
-        kept.tracker_id = ids[ids > 0]
-        return kept
+        frame = self._next_frame()
+        seen = _all_seen(detections)
+        ids = np.full(len(detections), NO_TRACK)
+        confidence = detections.confidence
+        scores = np.ones(len(detections)) if confidence is None else confidence
+        free = list(self._tracks)
+        for rows in (np.flatnonzero(scores >= self._sure), np.flatnonzero(scores < self._sure)):
+            for row, track in self._paired(seen, rows.tolist(), free, frame):
+                ids[row] = track.number
+                free.remove(track)
+                self._tracks.remove(track)
+                self._tracks.append(track.moved(seen[row], frame))
+        for row in np.flatnonzero((ids == NO_TRACK) & (scores >= self._sure)).tolist():
+            ids[row], self._next = self._next, self._next + 1
+            self._tracks.append(_Track(int(ids[row]), seen[row], np.zeros(2), frame))
+        tracked = detections.select(np.arange(len(detections)))
+        tracked.tracker_id = ids
+        return tracked
 
     def recall(self, detections: sv.Detections) -> None:
         """Take a frame whose ids are known already, to go on from there.
@@ -82,75 +110,44 @@ class Tracker:
             detections: With `tracker_id`.
         """
         assert detections.tracker_id is not None
+        frame = self._next_frame()
         number_to_track = {track.number: track for track in self._tracks}
-        for track in self._tracks:
-            track.filter.predict()
-            track.unseen += 1
-        boxes = np.asarray(detections.xyxy, float)
-        numbers = [int(number) for number in detections.tracker_id]
-        for box, class_id, number in zip(boxes, _classes_of(detections), numbers, strict=True):
-            if number in number_to_track:
-                number_to_track[number].filter.correct(_to_state(box))
-                number_to_track[number].unseen = 0
-            else:
-                self._tracks.append(_Track(number, int(class_id), _filter(_to_state(box))))
-                self._next_id = max(self._next_id, number + 1)
-        self._tracks = [track for track in self._tracks if track.unseen <= self._patience]
+        for seen, number in zip(_all_seen(detections), detections.tracker_id.tolist(), strict=True):
+            known = number_to_track.get(number)
+            number_to_track[number] = (
+                known.moved(seen, frame) if known else _Track(number, seen, np.zeros(2), frame)
+            )
+            self._next = max(self._next, number + 1)
+        self._tracks = list(number_to_track.values())
 
-    def _assign(
-        self,
-        tracks: list[_Track],
-        boxes: Boxes,
-        classes: NDArray[np.int64],
-        chosen: NDArray[np.int64],
-    ) -> list[tuple[_Track, int]]:
-        if not tracks or not len(chosen):
+    def _next_frame(self) -> int:
+        frame, self._frame = self._frame, self._frame + 1
+        self._tracks = [one for one in self._tracks if frame - one.frame <= self._patience]
+        return frame
+
+    def _paired(
+        self, seen: list[_Seen], rows: list[int], tracks: list[_Track], frame: int
+    ) -> list[tuple[int, _Track]]:
+        if not rows or not tracks:
             return []
-        predicted = np.stack([track.predicted for track in tracks if track.predicted is not None])
-        overlap = sv.box_iou_batch(predicted, boxes[chosen])
-        own = np.array([track.class_id for track in tracks])[:, None] == classes[chosen]
-        overlap = np.where(own, overlap, 0.0)
-        rows, columns = linear_sum_assignment(overlap, maximize=True)
-        return [
-            (tracks[row], int(chosen[column]))
-            for row, column in zip(rows, columns, strict=True)
-            if overlap[row, column] >= self._least_iou
-        ]
+        costs = np.array(
+            [[self._cost(seen[row], track, frame) for track in tracks] for row in rows]
+        )
+        pairs = zip(*linear_sum_assignment(costs), strict=True)
+        return [(rows[i], tracks[j]) for i, j in pairs if costs[i, j] < _FAR]
 
-    def _found(self, box: Boxes, class_id: int) -> int:
-        number, self._next_id = self._next_id, self._next_id + 1
-        self._tracks.append(_Track(number, class_id, _filter(_to_state(box))))
-        return number
+    def _cost(self, seen: _Seen, track: _Track, frame: int) -> float:
+        small, large = sorted((seen.size, track.last.size))
+        if seen.class_id != track.last.class_id or large >= _LARGEST_RATIO * small:
+            return _FAR
+        reach = self._reach_px * (frame - track.frame) + (small + large) / 4
+        distance = float(np.linalg.norm(seen.centre - track.expected(frame)))
+        return distance / reach + 0.1 * (large / small - 1) if distance <= reach else _FAR
 
 
-def _filter(state: NDArray[np.float32]) -> cv2.KalmanFilter:
-    """Constant velocity of centre and sides; noise in proportion to the object's height."""
-    kalman = cv2.KalmanFilter(8, 4)
-    height = max(float(state[3, 0]), 1.0)
-    move = np.eye(8, dtype=np.float32)
-    move[:4, 4:] = np.eye(4)
-    kalman.transitionMatrix = move
-    kalman.measurementMatrix = np.eye(4, 8, dtype=np.float32)
-    position, velocity = (height / 20) ** 2, (height / 80) ** 2
-    noise = np.diag([position] * 4 + [velocity] * 4).astype(np.float32)
-    kalman.processNoiseCov = noise
-    kalman.measurementNoiseCov = (np.eye(4) * position).astype(np.float32)
-    kalman.errorCovPost = (noise * 10).astype(np.float32)
-    kalman.statePost = np.concatenate([state, np.zeros((4, 1), np.float32)])
-    return kalman
-
-
-def _classes_of(detections: sv.Detections) -> NDArray[np.int64]:
-    given = detections.class_id
-    return np.zeros(len(detections), np.int64) if given is None else np.asarray(given, np.int64)
-
-
-def _to_state(box: Boxes) -> NDArray[np.float32]:
-    """(4, 1) centre, width, height."""
-    x0, y0, x1, y1 = box
-    return np.array([[(x0 + x1) / 2], [(y0 + y1) / 2], [x1 - x0], [y1 - y0]], np.float32)
-
-
-def _to_box(state: Boxes) -> Boxes:
-    x, y, width, height = (float(value) for value in state)
-    return np.array([x - width / 2, y - height / 2, x + width / 2, y + height / 2])
+def _all_seen(detections: sv.Detections) -> list[_Seen]:
+    class_ids = detections.class_id if detections.class_id is not None else [0] * len(detections)
+    return [
+        _Seen(int(class_id), (box[:2] + box[2:]) / 2, max(1.0, float(np.mean(box[2:] - box[:2]))))
+        for class_id, box in zip(class_ids, np.asarray(detections.xyxy, float), strict=True)
+    ]

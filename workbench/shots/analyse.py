@@ -16,19 +16,19 @@ from workbench.detect.labelling import ClipLabels, load_labels
 from workbench.footage.clips import Clip
 from workbench.footage.frames import sample_readable, uniform_indices
 from workbench.shots.analysed import ShotAnalysis
-from workbench.shots.foot import Foot, find_foot
-from workbench.shots.goalcorners import GoalView, find_corners, read_clicked_corners
-from workbench.shots.goaledges import sharpen_corners
+from workbench.shots.ball.track import ball_track
+from workbench.shots.goal.corners import GoalView, find_corners, read_clicked_corners
+from workbench.shots.goal.edges import sharpen_corners
 from workbench.shots.judge import judge_shot
-from workbench.shots.pose import PoseFinder, PoseTrack, find_poses
-from workbench.shots.possession import (
+from workbench.shots.players.foot import Foot, find_foot
+from workbench.shots.players.pose import PoseFinder, PoseTrack, find_poses
+from workbench.shots.players.possession import (
     People,
     find_possession,
     find_shooter,
     follow_people,
 )
-from workbench.shots.technique import Measure, measure_technique
-from workbench.shots.track import ball_track
+from workbench.shots.players.technique import Measure, measure_technique
 from workbench.shots.verdict import Method, ShotError, ShotVerdict
 
 METHODS: tuple[Method, ...] = ("3d", "2d")

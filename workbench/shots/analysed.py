@@ -1,7 +1,7 @@
 """What was found out about one shot: everything between a clip's labels and its pictures.
 
 The unit is one clip with one shot. A value only: `analyse` fills it, `overlay`, `figures` and
-`page` show it, `chain_evaluation` judges it. Saved as JSON (`shots.json`) for whoever comes next;
+`page` show it, `evaluation` judges it. Saved as JSON (`shots.json`) for whoever comes next;
 masks stay in the label files.
 """
 
@@ -16,11 +16,11 @@ import pandas as pd
 
 from workbench.footage.clips import Clip
 from workbench.saving import save_json
-from workbench.shots.foot import Foot
-from workbench.shots.goalcorners import GoalView
-from workbench.shots.pose import PoseTrack
-from workbench.shots.possession import People, Shooter
-from workbench.shots.technique import Measure
+from workbench.shots.goal.corners import GoalView
+from workbench.shots.players.foot import Foot
+from workbench.shots.players.pose import PoseTrack
+from workbench.shots.players.possession import People, Shooter
+from workbench.shots.players.technique import Measure
 from workbench.shots.verdict import Method, ShotVerdict
 from workbench.shots.words import foot_words, headline, reason_words, speed_words, sure_words
 
@@ -35,7 +35,7 @@ class ShotAnalysis:
     labels: str  # who found people, ball and goal: a teacher, a student, or the truth
     goal: GoalView
     goal_wh_m: tuple[float, float]
-    track: pd.DataFrame  # the ball as seen, see `track.TRACK_COLUMNS`
+    track: pd.DataFrame  # the ball as seen, see `ball.track.TRACK_COLUMNS`
     people: People
     possession: pd.DataFrame  # frame, player
     shooter: Shooter | None

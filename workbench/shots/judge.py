@@ -1,11 +1,11 @@
 """Judge one shot: from the ball's track and the goal's corners to a verdict.
 
-The unit of data is one shot. The 3D method finds the camera from the goal (`goalcamera`), guesses
-kicks (`firstguess`), fits every explanation of what became of the ball (`hypotheses`) and lets a
-small head, trained on simulated shots, calibrate what the fit believes (`head`). The 2D method is
-the baseline (`rules2d`). Mirrored, later or scaled, the same shot gets the same verdict; moved
-within the picture it is another shot for the 3D method, which takes the middle of the picture for
-the camera's axis, and the same for the 2D rules.
+The unit of data is one shot. The 3D method finds the camera from the goal (`goal.camera`), guesses
+kicks, fits every explanation of what became of the ball and lets a small head, trained on simulated
+shots, calibrate what the fit believes (all in `fit3d`). The 2D method is the baseline (`rules2d`).
+Mirrored, later or scaled, the same shot gets the same verdict; moved within the picture it is
+another shot for the 3D method, which takes the middle of the picture for the camera's axis, and the
+same for the 2D rules.
 """
 
 from dataclasses import dataclass, replace
@@ -15,8 +15,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from workbench.footage.synthetic.flight import BALL_RADIUS_M
-from workbench.shots.events import find_events
-from workbench.shots.findings import (
+from workbench.shots.ball.events import find_events
+from workbench.shots.fit3d.findings import (
     crossing_m,
     feature_row,
     find_path_events,
@@ -26,22 +26,22 @@ from workbench.shots.findings import (
     line_speed_kmh,
     outcome_shares,
 )
-from workbench.shots.firstguess import guess_kicks
-from workbench.shots.fit import Sightings
-from workbench.shots.flat_features import flat_features
-from workbench.shots.goalcamera import (
+from workbench.shots.fit3d.firstguess import guess_kicks
+from workbench.shots.fit3d.fit import Sightings
+from workbench.shots.fit3d.flat_features import flat_features
+from workbench.shots.fit3d.head import Head
+from workbench.shots.fit3d.hypotheses import explain
+from workbench.shots.fit3d.posterior import Posterior
+from workbench.shots.fit3d.question import Question, ask
+from workbench.shots.fit3d.reasons import LEAST_OBSERVATIONS, why
+from workbench.shots.goal.camera import (
     CameraMode,
     find_cameras,
     is_convex,
     on_height,
     seen_from_behind,
 )
-from workbench.shots.goalcorners import order_corners
-from workbench.shots.head import Head
-from workbench.shots.hypotheses import explain
-from workbench.shots.posterior import Posterior
-from workbench.shots.question import Question, ask
-from workbench.shots.reasons import LEAST_OBSERVATIONS, why
+from workbench.shots.goal.corners import order_corners
 from workbench.shots.rules2d import judge_flat
 from workbench.shots.verdict import Method, ShotError, ShotVerdict
 

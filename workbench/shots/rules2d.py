@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from workbench.shots.goalcorners import inside_goal, order_corners
-from workbench.shots.track import check_track, flag_outliers
+from workbench.shots.ball.track import check_track, flag_outliers
+from workbench.shots.goal.corners import inside_goal, order_corners
 from workbench.shots.verdict import ShotEvent, ShotVerdict
 
 BALL_M = 0.22  # diameter
@@ -79,7 +79,7 @@ def judge_flat(
     """Judge a shot by the 2D rules.
 
     Args:
-        track: Ball track (`track.TRACK_COLUMNS`), gaps absent, outliers welcome.
+        track: Ball track (`ball.track.TRACK_COLUMNS`), gaps absent, outliers welcome.
         goal_corners_px: Corners of the goal's inner edge (4, 2) in any order, or None.
         fps: Frames per second.
         image_wh: Size of the picture. The rules need neither it nor

@@ -5,8 +5,8 @@ nothing about where the words are put.
 """
 
 from workbench.palette import GREEN, GREY, VERMILION
-from workbench.shots.foot import Foot
-from workbench.shots.technique import Measure
+from workbench.shots.players.foot import Foot
+from workbench.shots.players.technique import Measure
 from workbench.shots.verdict import ShotVerdict
 
 EVENT_WORDS = {

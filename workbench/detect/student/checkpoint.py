@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench.detect.coco_file import read_json
+from workbench.detect.dataset.coco_file import read_json
 from workbench.detect.student.variants import StudentError, quiet
 from workbench.saving import replacing
 

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from workbench.detect.coco_file import Kind
-from workbench.detect.evaluation import CocoScore, evaluate_coco, paired_differences
-from workbench.detect.matching import match_images
+from workbench.detect.dataset.coco_file import Kind
+from workbench.detect.scores.evaluation import CocoScore, evaluate_coco, paired_differences
+from workbench.detect.scores.matching import match_images
 from workbench.intervals import Interval, Weights, bootstrap, hull, paired_difference, wilson
 
 Counts = npt.NDArray[np.int64]  # (images, 3): right, wrong, missed

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from pycocotools import mask as rle
 
 from workbench.detect.annotations import encode_mask
-from workbench.detect.coco import (
+from workbench.detect.dataset.coco import (
     ANNOTATIONS,
     CocoDataset,
     DatasetWriter,
     load_dataset,
     to_jpeg,
 )
-from workbench.detect.coco_file import load_ground_truth
+from workbench.detect.dataset.coco_file import load_ground_truth
 from workbench.detect.segmentation import to_mask
 from workbench.errors import DatasetError
 from workbench.footage.origin import Origin

@@ -18,8 +18,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from workbench.confusion import draw_cells
-from workbench.detect.evaluation import CocoScore
-from workbench.detect.matching import ImageMatches
+from workbench.detect.scores.evaluation import CocoScore
+from workbench.detect.scores.matching import ImageMatches
 from workbench.detect.student.comparison import Comparison
 from workbench.detect.student.crops import read_image
 from workbench.detect.student.history import Epoch, best_epoch

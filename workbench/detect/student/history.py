@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from workbench.detect.coco_file import read_json
+from workbench.detect.dataset.coco_file import read_json
 from workbench.saving import save_json, save_text
 
 METRICS, SUMMARY = "metrics.csv", "summary.json"

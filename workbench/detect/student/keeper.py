@@ -20,7 +20,7 @@ from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint
 from rfdetr.training import COCOEvalCallback, RFDETREMACallback, build_trainer
 
-from workbench.detect.evaluation import evaluate_coco
+from workbench.detect.scores.evaluation import evaluate_coco
 from workbench.detect.student.checkpoint import BEST, LAST, save_student
 from workbench.detect.student.history import (
     Epoch,

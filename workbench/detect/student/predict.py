@@ -1,7 +1,7 @@
 """What a student sees in frames and in videos, in bounded memory whatever their length.
 
 The unit is one frame's `supervision.Detections`. A student that learned on tiles looks at tiles
-(`tiles`); objects are followed by `tracks`. Frames are decoded, seen, written and forgotten.
+(`tiles`); objects are followed by `tracking`. Frames are decoded, seen, written and forgotten.
 """
 
 import time
@@ -21,9 +21,9 @@ from workbench.detect.annotations import to_annotations
 from workbench.detect.overlay import paint_detections
 from workbench.detect.student.checkpoint import Student
 from workbench.detect.student.coco_stream import CocoStream, categories
-from workbench.detect.student.tracks import Tracker
 from workbench.detect.student.variants import StudentError, quiet
 from workbench.detect.tiles import DetectBatch, detect_tiled
+from workbench.detect.tracking import Tracker
 from workbench.footage.frames import Frame, iter_frames
 from workbench.footage.video_info import VideoInfo, probe
 from workbench.footage.writer import VideoWriter

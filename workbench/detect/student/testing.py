@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from workbench.detect.annotations import encode_mask
-from workbench.detect.coco import ANNOTATIONS
-from workbench.detect.coco_file import read_json
-from workbench.detect.evaluation import evaluate_coco
+from workbench.detect.dataset.coco import ANNOTATIONS
+from workbench.detect.dataset.coco_file import read_json
 from workbench.detect.labelling import ClipLabels
+from workbench.detect.scores.evaluation import evaluate_coco
 from workbench.detect.student.checkpoint import THRESHOLDS, Student
 from workbench.detect.student.crops import read_image
 from workbench.detect.student.predict import MIN_SCORE, Image, detect_images, tile_side

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from workbench.detect.coco import ANNOTATIONS, load_dataset
-from workbench.detect.coco_file import read_json
+from workbench.detect.dataset.coco import ANNOTATIONS, load_dataset
+from workbench.detect.dataset.coco_file import read_json
 from workbench.detect.student.checkpoint import CONFIG, LAST, run_config
 from workbench.detect.student.history import (
     SUMMARY,

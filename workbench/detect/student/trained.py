@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from workbench.detect.coco import load_dataset
+from workbench.detect.dataset.coco import load_dataset
 from workbench.detect.student.recipe import HOW, FinetuneConfig
 from workbench.detect.student.train import FinetuneResult
 from workbench.shelf import last_run, run_name

@@ -1,0 +1,146 @@
+"""The evaluation of shots counts right, pairs right, and gives every figure its interval."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workbench.shots.evaluation.simulated import (
+    EVERYWHERE,
+    HELD_OUT_SEEDS,
+    accuracy_table,
+    certainty_table,
+    judge_seeds,
+    kind_table,
+    median_interval,
+    reliability,
+    score_speed,
+    speed_table,
+)
+from workbench.shots.evaluation.simulated_figures import (
+    draw_abstention,
+    draw_accuracy,
+    draw_goal_reliability,
+    draw_kinds,
+    draw_speed_errors,
+)
+from workbench.shots.fit3d.head_training import FIRST_TRAINING_SEED, TRAINING_SHOTS
+
+
+def row(seed: int, method: str, *, goal: bool, said: float, **more: object) -> dict[str, object]:
+    speeds = dict.fromkeys(("speed", "speed_low", "speed_high"), 50.0)
+    line = dict.fromkeys(("true_line_speed", "line_speed", "line_low", "line_high"), math.nan)
+    return {
+        "seed": seed, "method": method, "placement": "behind", "kind": "goal" if goal else "wide",
+        "true_goal": goal, "goal_probability": said, "called": said > 0.5,
+        "right": (said > 0.5) == goal, "abstained": 0.2 < said < 0.8, "true_speed": 50.0,
+        **speeds, **line, **more,
+    }  # fmt: skip
+
+
+def cell(table: pd.DataFrame, row: str, column: str) -> Any:
+    """One cell of a table."""
+    return table[column].to_dict()[row]
+
+
+@pytest.fixture(scope="module")
+def rows() -> pd.DataFrame:
+    """Ten shots: the 2D rules have four right, the 3D fit eight, all of the four among them."""
+    made = []
+    for seed in range(10):
+        goal = seed % 2 == 0
+        good, bad = (0.9, 0.3) if goal else (0.1, 0.7)
+        placement = "behind" if seed < 6 else "side"
+        flat, spatial = good if seed < 4 else bad, good if seed < 8 else bad
+        made.append(row(seed, "2d", goal=goal, said=flat, placement=placement))
+        made.append(row(seed, "3d", goal=goal, said=spatial, placement=placement))
+    return pd.DataFrame(made)
+
+
+def test_accuracy_is_counted_by_placement_and_compared_in_pairs(rows: pd.DataFrame) -> None:
+    table = accuracy_table(rows)
+    assert list(table.index) == [EVERYWHERE, "behind", "side"]
+    assert cell(table, EVERYWHERE, "2d").value == pytest.approx(0.4)
+    assert cell(table, EVERYWHERE, "3d").value == pytest.approx(0.8)
+    assert cell(table, "side", "3d").n == 4
+    paired = cell(table, EVERYWHERE, "paired")
+    assert (paired.gained, paired.lost) == (4, 0)
+    assert cell(table, EVERYWHERE, "majority") == 0.5
+
+
+def test_the_order_of_rows_changes_no_pair(rows: pd.DataFrame) -> None:
+    shuffled = rows.sample(frac=1, random_state=3).sort_values("method", kind="stable")
+    paired = cell(accuracy_table(shuffled), EVERYWHERE, "paired")
+    assert (paired.gained, paired.lost) == (4, 0)
+
+
+def test_certainty_separates_what_is_sure(rows: pd.DataFrame) -> None:
+    table = certainty_table(rows)
+    everywhere = {str(name): cell(table, EVERYWHERE, str(name)) for name in table}
+    assert everywhere["abstains"].value == pytest.approx(0.2)
+    assert everywhere["right_if_sure"].value == 1.0
+    assert everywhere["right_if_not"].value == 0.0
+    assert everywhere["brier"] == pytest.approx((8 * 0.01 + 2 * 0.49) / 10)
+
+
+def test_kinds_are_told_apart(rows: pd.DataFrame) -> None:
+    table = kind_table(rows)
+    assert set(table.index) == {"goal", "wide"}
+    assert cell(table, "goal", "n") == 5
+
+
+def test_speed_counts_only_what_has_one() -> None:
+    made = [
+        row(0, "3d", goal=True, said=0.9, speed=52.0, speed_low=49.0, speed_high=55.0),
+        row(1, "3d", goal=True, said=0.9, speed=60.0, speed_low=58.0, speed_high=62.0),
+        row(2, "3d", goal=True, said=0.9, true_speed=math.nan),
+        row(3, "3d", goal=True, said=0.9, speed=math.nan),
+    ]
+    score = score_speed(pd.DataFrame(made))
+    assert (score.asked, score.median_error_kmh.n) == (3, 2)
+    assert score.median_error_kmh.value == pytest.approx(6.0)
+    assert score.within_5_kmh.value == 0.5
+    assert score.coverage is not None
+    assert score.coverage.value == 0.5
+    assert score.median_width_kmh == pytest.approx(5.0)
+    assert score_speed(pd.DataFrame(made), at_line=True).coverage is None
+
+
+@settings(max_examples=40, deadline=None)
+@given(values=st.lists(st.floats(-100, 100), min_size=1, max_size=60))
+def test_the_median_lies_in_its_interval(values: list[float]) -> None:
+    found = median_interval(np.array(values))
+    assert min(values) <= found.low <= found.value <= found.high <= max(values)
+
+
+def test_seeds_of_training_are_not_reported_on() -> None:
+    training = range(FIRST_TRAINING_SEED, FIRST_TRAINING_SEED + TRAINING_SHOTS)
+    assert not set(training) & set(HELD_OUT_SEEDS)
+    assert len(HELD_OUT_SEEDS) >= 600
+
+
+def test_figures_take_the_rows(rows: pd.DataFrame) -> None:
+    drawn = [
+        draw_accuracy(rows),
+        draw_goal_reliability(rows),
+        draw_abstention(rows),
+        draw_speed_errors(rows),
+        draw_kinds(kind_table(rows)),
+    ]
+    assert all(ax.get_title().count("?") == 1 for ax in drawn)
+    assert reliability(rows).counts.sum() == 10
+
+
+def test_both_methods_judge_the_same_shots() -> None:
+    found = judge_seeds(range(100, 104))
+    assert found.groupby("method")["seed"].apply(list).to_dict() == {
+        "2d": [100, 101, 102, 103],
+        "3d": [100, 101, 102, 103],
+    }
+    assert found["goal_probability"].between(0, 1).all()
+    assert (found["right"] == (found["called"] == found["true_goal"])).all()
+    assert set(speed_table(found).columns) == {"2d", "3d"}

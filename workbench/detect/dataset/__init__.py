@@ -1,0 +1,1 @@
+"""COCO datasets: written, checked, imported, corrected, thinned, and looked at."""

@@ -1,0 +1,269 @@
+"""The detector's dataset: a COCO folder with one subfolder per split, as trainers read it.
+
+`train/`, `valid/` and `test/` each hold JPEG frames and `_annotations.coco.json`; a session is in
+one split only. Which labels go in is a filter on raw labels (`labelling`), never a new labelling.
+
+Written here and not by supervision, whose writer makes every mask with a hole or of several parts a
+crowd, which trainers drop, and loses scores; or autodistill's, which drops objects below 1 % of the
+frame, every ball among them. Here nothing is too small, no object is a crowd, and score, teacher,
+prompt and track stay with their object as extra keys.
+"""
+
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from workbench.detect.annotations import Annotation, is_accepted, least_score
+from workbench.detect.dataset.coco_file import read_json
+from workbench.detect.dataset.derived import derive_classes
+from workbench.detect.dataset.thinning import Thinner
+from workbench.detect.labelling import ClipLabels, coco_categories
+from workbench.detect.teacher import CLASSES
+from workbench.errors import DatasetError
+from workbench.footage.clips import Clip
+from workbench.footage.frames import iter_frames
+from workbench.footage.origin import Origin, origin_of
+from workbench.saving import save_bytes, save_json
+from workbench.versions import META, parent_version
+
+DATASET_FORMAT = "workbench-coco/1"
+ANNOTATIONS = "_annotations.coco.json"
+JPEG_QUALITY = 95
+MIN_CHANGE = 6.0  # grey levels, see `thinning`
+
+
+@dataclass(frozen=True)
+class CocoDataset:
+    """What was written."""
+
+    folder: Path
+    meta: Mapping[str, Any]  # the content of dataset_meta.json
+
+    def to_frame(self) -> pd.DataFrame:
+        """Images and annotations per split."""
+        return pd.DataFrame(self.meta["counts"]).T.rename_axis("split")
+
+
+def load_dataset(folder: Path) -> CocoDataset:
+    """Read what `dataset_meta.json` says about a dataset.
+
+    Raises:
+        DatasetError: If the folder holds no dataset.
+    """
+    path = folder / META
+    try:
+        meta = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(meta["counts"], dict) or not isinstance(meta["classes"], list):
+            raise TypeError("counts or classes of another kind")
+    except FileNotFoundError:
+        raise DatasetError(f"{path} does not exist", "run the stage label_clips first") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f"{path} is not a dataset's ({error})", "export it anew") from None
+    return CocoDataset(folder, meta)
+
+
+def accept_labels(
+    labels: Sequence[ClipLabels], min_score: float | Mapping[str, float]
+) -> list[ClipLabels]:
+    """Return raw labels without those below a score; labels without a score are accepted.
+
+    Args:
+        labels: Raw labels.
+        min_score: Least score, one for all or per class (a class not named: 0).
+    """
+    least = [least_score(min_score, name) for name in CLASSES]
+
+    def good(frame: Sequence[Annotation]) -> tuple[Annotation, ...]:
+        return tuple(one for one in frame if is_accepted(one, least[one["category_id"] - 1]))
+
+    return [replace(own, frames=tuple(map(good, own.frames))) for own in labels]
+
+
+def export_dataset(
+    clips: Sequence[Clip],
+    labels: Sequence[ClipLabels],
+    footage_dir: Path,
+    out_dir: Path,
+    session_to_split: Mapping[str, str],
+    *,
+    every: int = 5,
+    min_score: float | Mapping[str, float] = 0.3,
+    classes: Sequence[str] = CLASSES,
+    min_change: float = MIN_CHANGE,
+) -> CocoDataset:
+    """Write frames and accepted labels as a COCO dataset with `dataset_meta.json`.
+
+    Which frames go in depends on the footage alone: two sets of labels of the same clips give
+    datasets with the same images and image ids.
+
+    Args:
+        clips: The clips that were labelled.
+        labels: Their raw labels, in any order.
+        footage_dir: Folder of `clips.json`.
+        out_dir: The dataset's folder; frames there that are not of this dataset are removed.
+        session_to_split: "train", "valid" or "test" for every session.
+        every: Take one frame out of so many: neighbours are nearly the same picture.
+        min_score: Labels below are left out; one for all, or per class.
+        classes: The base classes, or `derived.FIVE_CLASSES`. Derived ones follow from accepted
+            labels only.
+        min_change: Frames of a clip that differ less, in grey levels, are left out; 0 keeps all.
+
+    Raises:
+        DatasetError: If nothing was labelled.
+        FootageError: If a clip cannot be read.
+    """
+    if not labels:
+        raise DatasetError("no labelled clip", "label clips before exporting them")
+    clip_to_labels = {own.clip_id: own for own in accept_labels(labels, min_score)}
+    writer, thinned = DatasetWriter(out_dir, classes), Counter[str]()
+    for clip in sorted(clips, key=lambda clip: clip.clip_id):
+        split, own = session_to_split[clip.session], clip_to_labels[clip.clip_id]
+        thinner = Thinner(min_change)
+        frames = iter_frames(footage_dir / clip.file, step=every)
+        # A label file may be shorter than its clip; frames nobody looked at are no empty frames.
+        for frame in islice(frames, len(range(0, len(own.frames), every))):
+            if not thinner.keeps(frame.image):
+                continue
+            accepted: Sequence[Annotation] = own.frames[frame.index]
+            if len(classes) > len(CLASSES):
+                accepted = derive_classes(accepted, own.height, own.width)
+            image = {"width": clip.width, "height": clip.height, "clip_id": clip.clip_id,
+                     "session": clip.session, "frame": frame.index}  # fmt: skip
+            name = f"{clip.clip_id}_{frame.index:06d}.jpg"
+            writer.add(split, name, to_jpeg(frame.image), image, accepted)
+        thinned[split] += thinner.left_out
+    teachers = {label.get("teacher", own.teacher) for own in labels for label in _all(own)}
+    return writer.finish(
+        origin_of(clips),
+        sessions=_by_split(clips, session_to_split),
+        teachers=sorted(teachers or {own.teacher for own in labels}),
+        every=every,
+        min_score=dict(min_score) if isinstance(min_score, Mapping) else min_score,
+        min_change=min_change,
+        thinned=dict(sorted(thinned.items())),
+    )
+
+
+class DatasetWriter:
+    """Writes a dataset image by image; it stands when `finish` has written what it holds.
+
+    Args:
+        out_dir: The dataset's folder.
+        classes: Class names; category ids count from 1 in this order.
+    """
+
+    def __init__(self, out_dir: Path, classes: Sequence[str]) -> None:
+        self.out_dir, self.classes = out_dir, tuple(classes)
+        self._splits: dict[str, dict[str, Any]] = {}
+        self._digest = hashlib.sha256()
+
+    def add(
+        self,
+        split: str,
+        file_name: str,
+        content: bytes,
+        image: Mapping[str, Any],
+        annotations: Sequence[Mapping[str, Any]],
+    ) -> None:
+        """Write one image and remember its annotations, both under new ids.
+
+        Args:
+            split: "train", "valid" or "test".
+            file_name: Within the split's folder.
+            content: The encoded image.
+            image: Its COCO row: width, height and what else is known.
+            annotations: COCO annotations with the ids of `classes`.
+        """
+        coco = self._splits.setdefault(
+            split,
+            {"info": {"description": f"{split} split", "version": DATASET_FORMAT}, "images": [],
+             "annotations": [], "categories": coco_categories(self.classes)},
+        )  # fmt: skip
+        save_bytes(self.out_dir / split / file_name, content)
+        self._digest.update(hashlib.sha256(content).digest())
+        image_id = len(coco["images"]) + 1
+        coco["images"].append({**image, "id": image_id, "file_name": file_name})
+        for annotation in annotations:
+            number = len(coco["annotations"]) + 1
+            coco["annotations"].append({**annotation, "id": number, "image_id": image_id})
+
+    def finish(self, origin: Origin, **facts: Any) -> CocoDataset:
+        """Write the annotations and `dataset_meta.json`, and remove what an older dataset left.
+
+        Args:
+            origin: Source, licence and caveat.
+            **facts: What else to keep in `dataset_meta.json`.
+        """
+        before = _files_of(self.out_dir)
+        for split, coco in sorted(self._splits.items()):
+            self._digest.update(json.dumps(coco, sort_keys=True).encode())
+            save_json(self.out_dir / split / ANNOTATIONS, coco, indent=None)
+        version = self._digest.hexdigest()[:12]
+        meta = {
+            "format": DATASET_FORMAT,
+            "version": version,
+            "parent_version": parent_version(self.out_dir, version),
+            "source": origin.source,
+            "licence": origin.licence,
+            "caveat": origin.caveat,
+            "classes": list(self.classes),
+            "counts": {
+                split: _counts(coco, self.classes) for split, coco in sorted(self._splits.items())
+            },
+            **facts,
+        }
+        written = {
+            self.out_dir / split / name
+            for split, coco in self._splits.items()
+            for name in (ANNOTATIONS, *(image["file_name"] for image in coco["images"]))
+        }
+        for path in before - written:
+            path.unlink(missing_ok=True)
+        save_json(self.out_dir / META, meta)
+        return CocoDataset(self.out_dir, meta)
+
+
+def to_jpeg(image: NDArray[np.uint8]) -> bytes:
+    """Encode an RGB image (H, W, 3)."""
+    encoded, jpeg = cv2.imencode(
+        ".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    )
+    assert encoded
+    return jpeg.tobytes()
+
+
+def _all(labels: ClipLabels) -> Iterator[Mapping[str, Any]]:
+    return (label for frame in labels.frames for label in frame)
+
+
+def _by_split(clips: Sequence[Clip], session_to_split: Mapping[str, str]) -> dict[str, list[str]]:
+    split_to_sessions = defaultdict(set)
+    for clip in clips:
+        split_to_sessions[session_to_split[clip.session]].add(clip.session)
+    return {split: sorted(sessions) for split, sessions in sorted(split_to_sessions.items())}
+
+
+def _counts(coco: Mapping[str, Any], classes: Sequence[str]) -> dict[str, int]:
+    per_class = Counter(label["category_id"] for label in coco["annotations"])
+    named = {name: per_class[place + 1] for place, name in enumerate(classes)}
+    return {"images": len(coco["images"]), **named}
+
+
+def _files_of(folder: Path) -> set[Path]:
+    """The files of the dataset that is there, if there is one."""
+    files: set[Path] = set()
+    if (folder / META).is_file():
+        for path in (folder / split / ANNOTATIONS for split in load_dataset(folder).meta["counts"]):
+            names = [Path(image["file_name"]).name for image in read_json(path)["images"]]
+            files |= {path, *(path.parent / name for name in names)}
+    return files

@@ -1,0 +1,239 @@
+"""Datasets made elsewhere (Roboflow, CVAT, any COCO tool), brought into the form of our own.
+
+The unit is one dataset on disk. Class names are mapped, ids made new, images copied as they are;
+rows with a fault are refused or, if so asked, left out, counted and listed. Extra keys of images
+and annotations stay.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pycocotools import mask as rle
+
+from workbench.detect.dataset.coco import CocoDataset, DatasetWriter
+from workbench.detect.dataset.coco_check import (
+    CocoFolder,
+    Finding,
+    check_content,
+    find_coco,
+    usable,
+)
+from workbench.detect.dataset.coco_file import Content, load_coco
+from workbench.detect.dataset.derived import DERIVED_TO_BASE, FIVE_CLASSES
+from workbench.detect.segmentation import to_rle
+from workbench.detect.teacher import CLASSES
+from workbench.errors import DatasetError
+from workbench.footage.origin import Origin
+from workbench.splits import SPLITS, split_or_train
+
+IMPORTED = "imported"  # the teacher of labels that do not name theirs
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """How a foreign dataset is read."""
+
+    classes: Mapping[str, str] | None = None  # their class to ours; None keeps all that are used
+    split: str = "train"  # of images whose layout names no split and whose session is not known
+    session_pattern: str | None = None  # its first group, in a file name, is the session
+    crowds_are_objects: bool = False  # some tools mark every mask that is not one polygon a crowd
+    skip_bad: bool = False  # leave rows with a fault out instead of refusing the dataset
+
+
+def import_coco(
+    source: Path,
+    out_dir: Path,
+    images_dir: Path | None = None,
+    options: ImportOptions | None = None,
+) -> CocoDataset:
+    """Copy a COCO dataset into `out_dir` as trainers here read it, with `dataset_meta.json`.
+
+    Splits are those of the layout. Where it has none, images that name their session (`session`, or
+    the pattern) are split by it, and others all go into one split: frames are never dealt out.
+
+    Args:
+        source: A COCO file, or a folder as Roboflow or CVAT exports it.
+        out_dir: The new dataset's folder.
+        images_dir: Where the images are, if not where the layout has them.
+        options: How to read it.
+
+    Returns:
+        The dataset; its meta counts what was left out (`left_out`) and lists the `faults`.
+
+    Raises:
+        DatasetError: If there is no COCO file, a row has a fault (unless they are to be skipped),
+            or an option does not fit.
+    """
+    options = options or ImportOptions()
+    if options.split not in SPLITS:
+        raise DatasetError(f"split {options.split!r}", f"choose one of {', '.join(SPLITS)}")
+    folders = find_coco(source)
+    if images_dir is not None:
+        folders = [replace(folder, images_dir=images_dir) for folder in folders]
+    contents, findings, left_out = _read(folders)
+    if findings and not options.skip_bad:
+        raise _refusal(findings)
+    name_to_ours = _class_names(contents, options.classes)
+    writer = DatasetWriter(out_dir, _ordered(name_to_ours.values()))
+    crowds = 0
+    for folder, content in zip(folders, contents, strict=True):
+        names = {row["id"]: row["name"] for row in content["categories"]}
+        image_to_rows = defaultdict(list)
+        for row in content["annotations"]:
+            if names[row["category_id"]] in name_to_ours:
+                image_to_rows[row["image_id"]].append(row)
+            else:
+                left_out[f"annotations: class {names[row['category_id']]}"] += 1
+        for image, split, file_name in _placed(folder, content, options):
+            annotations = []
+            for row in image_to_rows[image["id"]]:
+                ours = name_to_ours[names[row["category_id"]]]
+                number = writer.classes.index(ours) + 1
+                annotations.append(_annotation(row, image, number, options))
+            crowds += sum(annotation["iscrowd"] for annotation in annotations)
+            picture = (folder.images_dir / image["file_name"]).read_bytes()
+            writer.add(split, file_name, picture, image, annotations)
+    return writer.finish(
+        _origin(source, contents),
+        teachers=[IMPORTED],
+        crowds=crowds,
+        left_out=dict(sorted(left_out.items())),
+        faults=[str(finding) for finding in findings],
+    )
+
+
+def _read(folders: Sequence[CocoFolder]) -> tuple[list[Content], list[Finding], Counter[str]]:
+    """Read all files without the rows that have a fault; what those were, and how many."""
+    contents, findings, left_out = [], [], Counter[str]()
+    for folder in folders:
+        content = load_coco(folder.file)
+        found = check_content(content, folder.file, folder.images_dir)
+        kept, gone = usable(content, found)
+        contents.append(kept)
+        findings += found
+        left_out += gone
+    return contents, findings, left_out
+
+
+def parse_class_map(text: str) -> dict[str, str]:
+    """Read a class mapping such as "player=person,soccer ball=ball".
+
+    Raises:
+        DatasetError: If a part is not NAME=NAME.
+
+    Example:
+        >>> parse_class_map("player=person, goalkeeper=person")
+        {'player': 'person', 'goalkeeper': 'person'}
+    """
+    parts = [part.strip().partition("=") for part in text.split(",")]
+    if not all(theirs.strip() and ours.strip() for theirs, _, ours in parts):
+        raise DatasetError(f"class mapping {text!r}", "give THEIRS=OURS,THEIRS=OURS")
+    return {theirs.strip(): ours.strip() for theirs, _, ours in parts}
+
+
+def _refusal(findings: Sequence[Finding]) -> DatasetError:
+    more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+    return DatasetError(
+        f"{findings[0]}{more}",
+        "list all with `workbench dataset check`; correct them or leave them out with --skip-bad",
+    )
+
+
+def _class_names(contents: Sequence[Content], wanted: Mapping[str, str] | None) -> dict[str, str]:
+    """Their class names to ours; without a wish, those that objects have."""
+    used: dict[str, None] = {}
+    there: set[str] = set()
+    for content in contents:
+        names = {row["id"]: row["name"] for row in content["categories"]}
+        there |= set(names.values())
+        used |= dict.fromkeys(names[row["category_id"]] for row in content["annotations"])
+    if wanted is None:
+        return {name: name for name in used}
+    absent = sorted(set(wanted) - there)
+    if absent:
+        raise DatasetError(
+            f"no class {absent[0]!r} in the dataset", f"it has {', '.join(sorted(there))}"
+        )
+    return dict(wanted)
+
+
+def _ordered(names: Iterable[str]) -> list[str]:
+    """Classes in our order, ours complete, so that datasets of ours have the same ids."""
+    wanted = list(dict.fromkeys(names))
+    known: Sequence[str] = ()
+    if set(wanted) & set(FIVE_CLASSES):
+        known = CLASSES if set(wanted).isdisjoint(DERIVED_TO_BASE) else FIVE_CLASSES
+    return [*known, *(name for name in wanted if name not in known)]
+
+
+def _placed(
+    folder: CocoFolder, content: Content, options: ImportOptions
+) -> Iterator[tuple[dict[str, Any], str, str]]:
+    """Yield every image with its split and its file name there, without folders."""
+    splits, taken = _splits(folder, content, options), set[str]()
+    for image in content["images"]:
+        name = image["file_name"].replace("/", "_")
+        if name in taken:  # a/b.jpg and a_b.jpg
+            name = f"{len(taken)}_{name}"
+        taken.add(name)
+        yield image, splits[image["id"]], name
+
+
+def _splits(folder: CocoFolder, content: Content, options: ImportOptions) -> dict[Any, str]:
+    """The split of every image of one file."""
+    images = content["images"]
+    if folder.split is not None:
+        return {image["id"]: folder.split for image in images}
+    try:
+        pattern = re.compile(options.session_pattern) if options.session_pattern else None
+    except re.error as error:
+        raise DatasetError(
+            f"session pattern {options.session_pattern!r} ({error})",
+            "give a regular expression with one group",
+        ) from None
+    sessions = {}
+    for image in images:
+        found = pattern.search(image["file_name"]) if pattern else None
+        if found and found.groups() and found[1]:
+            image["session"] = found[1]
+        sessions[image["id"]] = image.get("session")
+    if not all(isinstance(session, str) for session in sessions.values()):
+        return dict.fromkeys(sessions, options.split)
+    session_to_split = split_or_train(list(sessions.values()))
+    return {image_id: session_to_split[session] for image_id, session in sessions.items()}
+
+
+def _annotation(
+    row: Mapping[str, Any], image: Mapping[str, Any], category_id: int, options: ImportOptions
+) -> dict[str, Any]:
+    annotation: dict[str, Any] = {"iscrowd": 0, "teacher": IMPORTED, **row}
+    annotation["category_id"] = category_id
+    if options.crowds_are_objects:
+        annotation["iscrowd"] = 0
+    segmentation = row.get("segmentation") or []
+    if isinstance(segmentation, dict):
+        runs = to_rle(segmentation, image["height"], image["width"])
+        counts = runs["counts"]
+        text = counts.decode() if isinstance(counts, bytes) else counts
+        segmentation = {"size": list(runs["size"]), "counts": text}
+        annotation.setdefault("area", int(rle.area(runs)))
+    annotation["segmentation"] = segmentation
+    annotation.setdefault("area", row["bbox"][2] * row["bbox"][3])
+    attributes = row.get("attributes")
+    if isinstance(attributes, dict) and isinstance(attributes.get("track_id"), int):
+        annotation.setdefault("track_id", attributes["track_id"])  # where CVAT keeps it
+    return annotation
+
+
+def _origin(source: Path, contents: Sequence[Content]) -> Origin:
+    licences = {
+        row["name"]
+        for content in contents
+        for row in content.get("licenses") or []
+        if isinstance(row, dict) and row.get("name")
+    }
+    return Origin(f"imported from {source.name}", ", ".join(sorted(licences)) or "unknown")

@@ -1,0 +1,155 @@
+"""Labels that a person has corrected, in any COCO tool, come back and win over the teacher's.
+
+The unit is one frame: what the file says about a frame replaces all labels of that frame; frames
+that are not in the file keep the teacher's. Frames are known by `clip_id` and `frame`, or by the
+file name that the dataset gave them, whatever a tool has hung onto it.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pycocotools import mask as rle
+
+from workbench.detect.annotations import Annotation, encode_box
+from workbench.detect.dataset.coco_check import check_coco
+from workbench.detect.dataset.coco_file import load_coco
+from workbench.detect.dataset.derived import DERIVED_TO_BASE, SAID_CLASS
+from workbench.detect.labelling import ClipLabels
+from workbench.detect.segmentation import to_rle
+from workbench.detect.teacher import CLASSES
+from workbench.errors import DatasetError
+
+HUMAN = "human"  # the teacher of corrected labels
+
+# CLIP_000012.jpg of a dataset or CLIP/000012.jpg of raw labels; Roboflow makes it
+# CLIP_000012_jpg.rf.0123abcd.jpg, others put folders in front.
+_FRAME_FILE = re.compile(r"(?P<clip>[^/]+)[_/](?P<frame>\d{6,})(_\w+\.rf\.\w+)?\.\w+$")
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """Labels after correction."""
+
+    labels: list[ClipLabels]
+    frames: int  # that a person has decided
+    confirmed: int  # labels of these frames that are exactly the teacher's
+    added: int  # labels that are not: new, moved, or of another class
+
+
+def apply_corrections(labels: Sequence[ClipLabels], corrections_file: Path) -> Corrected:
+    """Replace the labels of corrected frames.
+
+    Human labels have the teacher "human" and no score, which counts as sure. A class derived from
+    others (`player_with_ball`) that a person gives stays as said if the file has such classes.
+
+    Args:
+        labels: Of a teacher.
+        corrections_file: COCO JSON; every image in it counts as looked at, also one without labels.
+
+    Raises:
+        DatasetError: If the file has a fault, or an image or class that is none of ours.
+
+    Example:
+        >>> corrected = apply_corrections(labels, Path("edited.json"))  # doctest: +SKIP
+    """
+    faults = check_coco(corrections_file)
+    if faults:
+        raise DatasetError(str(faults[0]), "correct it in the labelling tool and export again")
+    content = load_coco(corrections_file)
+    clip_to_labels = {own.clip_id: own for own in labels}
+    id_to_name = {row["id"]: row["name"] for row in content["categories"]}
+    has_derived = not set(DERIVED_TO_BASE).isdisjoint(id_to_name.values())
+    image_to_place: dict[Any, tuple[str, int]] = {}
+    replaced: dict[tuple[str, int], list[Annotation]] = {}
+    for image in content["images"]:
+        place = _place(image, clip_to_labels, corrections_file)
+        if place in replaced:
+            raise DatasetError(
+                f"{corrections_file}: image {image['id']} ({image['file_name']}) is a frame that"
+                " is there before",
+                "leave one of the two out",
+            )
+        image_to_place[image["id"]], replaced[place] = place, []
+    for row in content["annotations"]:
+        place = image_to_place[row["image_id"]]
+        own, name = clip_to_labels[place[0]], id_to_name[row["category_id"]]
+        if DERIVED_TO_BASE.get(name, name) not in CLASSES:
+            raise DatasetError(
+                f"{corrections_file}: annotation {row['id']} has the class {name!r}",
+                f"use {', '.join((*CLASSES, *DERIVED_TO_BASE))}",
+            )
+        replaced[place].append(_human(row, name, own, keep_class=has_derived))
+    confirmed = 0
+    for (clip_id, frame), human in replaced.items():
+        before = {_essence(label) for label in clip_to_labels[clip_id].frames[frame]}
+        confirmed += sum(_essence(label) in before for label in human)
+    corrected = [
+        replace(
+            own,
+            frames=tuple(
+                tuple(replaced.get((own.clip_id, frame), before))
+                for frame, before in enumerate(own.frames)
+            ),
+        )
+        for own in labels
+    ]
+    added = sum(map(len, replaced.values())) - confirmed
+    return Corrected(corrected, len(replaced), confirmed, added)
+
+
+def _place(
+    image: Mapping[str, Any], clip_to_labels: Mapping[str, ClipLabels], file: Path
+) -> tuple[str, int]:
+    """Clip and frame of an image."""
+    clip_id, frame = image.get("clip_id"), image.get("frame")
+    named = _FRAME_FILE.search(image["file_name"])
+    if (clip_id is None or frame is None) and named:
+        clip_id, frame = named["clip"], int(named["frame"])
+    own = clip_to_labels.get(str(clip_id))
+    where = f"{file}: image {image['id']} ({image['file_name']})"
+    if own is None or not isinstance(frame, int) or not 0 <= frame < len(own.frames):
+        raise DatasetError(
+            f"{where} is no labelled frame", "keep clip_id and frame, or the file name, as exported"
+        )
+    if (image["width"], image["height"]) != (own.width, own.height):
+        raise DatasetError(
+            f"{where} is {image['width']}×{image['height']}, the clip {own.width}×{own.height}",
+            "export from the tool without resizing",
+        )
+    return own.clip_id, frame
+
+
+def _human(row: Mapping[str, Any], name: str, own: ClipLabels, *, keep_class: bool) -> Annotation:
+    """A person's annotation in the form of raw labels."""
+    x, y, width, height = row["bbox"]
+    if row.get("segmentation"):
+        runs = to_rle(row["segmentation"], own.height, own.width)
+    else:  # only a box was drawn; that it has pixels in the image has been checked
+        drawn = encode_box((x, y, x + width, y + height), (own.height, own.width))
+        assert drawn is not None
+        runs = drawn
+    counts = runs["counts"]
+    label: Annotation = {
+        "category_id": CLASSES.index(DERIVED_TO_BASE.get(name, name)) + 1,
+        "bbox": [float(value) for value in rle.toBbox(runs)],
+        "area": int(rle.area(runs)),
+        "segmentation": {
+            "size": [int(side) for side in runs["size"]],
+            "counts": counts.decode() if isinstance(counts, bytes) else counts,
+        },
+        "iscrowd": 0,
+        "teacher": HUMAN,
+    }
+    track_id = row.get("track_id", (row.get("attributes") or {}).get("track_id"))
+    if isinstance(track_id, int):
+        label["track_id"] = track_id
+    if keep_class:
+        label[SAID_CLASS] = name
+    return label
+
+
+def _essence(label: Annotation) -> tuple[int, str]:
+    return label["category_id"], label["segmentation"]["counts"]

@@ -1,0 +1,186 @@
+"""The motion teacher: labels people, ball and goal of a fixed camera without any trained weights.
+
+What differs from the median picture moves; clips of the same view help the median, because people
+who stand still in one are elsewhere in another. Large upright blobs are people; the ball is the one
+chain of small blobs through the clip that looks and moves most like a ball, looked for again once
+its colours are known (`ballfinder`); the goal is found once per window in the empty picture
+(`goalfinder`). People who stand still all the time stay unseen, and a moving camera makes
+everything move: use another teacher there.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import supervision as sv
+
+from workbench.detect.motion.ballfinder import BallFinder, SeenBall
+from workbench.detect.motion.change import Blob, Change, Image, Mask, blobs, compare, covered
+from workbench.detect.motion.goalfinder import Corners, find_goal
+from workbench.detect.teacher import BALL, CLASSES, GOAL, PERSON, LabelledFrame
+from workbench.detect.tracking import Tracker
+from workbench.detect.windows import EqualWindows, Past
+from workbench.footage.frames import iter_frames, sample_frames
+from workbench.footage.video_info import probe
+
+_METHOD = 2  # raise when the same settings would give other labels: old ones are then made anew
+_MOST_COMPANIONS = 6  # clips of the same view that help the background
+_OBJECT_IDS = {GOAL: 1, BALL: 2}  # there is one of each; people are counted on from there
+_RECALLED_FRAMES = 30  # of the window before, for a tracker to know who moves where
+_NO_CORNERS = np.full((4, 2), np.nan)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One object in one frame."""
+
+    class_id: int
+    mask: Mask  # (H, W)
+    xyxy: tuple[int, int, int, int]
+    score: float
+    corners: Corners = field(default_factory=lambda: _NO_CORNERS)  # of a goal's mouth
+
+
+class MotionTeacher(EqualWindows):
+    """Background model + shape + motion.
+
+    `data["corners_px"]` of a goal holds its mouth's corners (4, 2): left bottom, left top, right
+    top, right bottom; of others NaN.
+
+    Args:
+        window_frames: Frames judged together: the background is theirs alone, and memory is bounded
+            by them. Long enough that people leave the place where they stood.
+        background_samples: Frames of the window that the median is taken of.
+        min_contrast: Least difference from the background, in grey levels of any channel.
+        small_ball: Consider that the ball may be as small as three pixels: for cameras so far away
+            that it is; elsewhere specks then pass for balls now and then.
+        second_look: Learn the ball's colours from what was found, and look again everywhere.
+    """
+
+    name = "motion"
+    needs_fixed_camera = True
+
+    def __init__(
+        self,
+        window_frames: int = 240,
+        background_samples: int = 31,
+        min_contrast: int = 22,
+        small_ball: bool = False,
+        second_look: bool = True,
+    ) -> None:
+        self.window_frames, self._samples = window_frames, background_samples
+        self._min_contrast = min_contrast
+        self._small_ball, self._second_look = small_ball, second_look
+        self.settings = {
+            "method": _METHOD,
+            "window_frames": window_frames,
+            "background_samples": background_samples,
+            "min_contrast": min_contrast,
+            "small_ball": small_ball,
+            "second_look": second_look,
+        }
+
+    def label_window(
+        self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()
+    ) -> Iterator[LabelledFrame]:
+        """Yield every frame of one window; people seen before keep their ids."""
+        own = _spread(path, window.start, window.stop, self._samples)
+        others = _companions(path, tuple(same_view), self._samples)
+        background = np.median(np.concatenate([own, *others]), axis=0).astype(np.uint8)
+        shape_hw = background.shape[0], background.shape[1]
+        goal = find_goal(background)
+        people, balls = self._look(path, window, background)
+        tracker = _tracker_after(past)
+        for offset, persons in enumerate(people):
+            parts = [_Part(PERSON, covered([b], shape_hw), b.xyxy, b.score) for b in persons]
+            followed = tracker.update(_as_detections(parts))
+            single: list[_Part] = []
+            if offset in balls:
+                ball = balls[offset]
+                mask = covered([ball.blob], shape_hw)
+                single.append(_Part(BALL, mask, ball.blob.xyxy, ball.score))
+            if goal is not None:
+                single.append(_Part(GOAL, goal.mask, goal.xyxy, goal.score, goal.corners))
+            found = _as_detections(single)
+            found.tracker_id = np.array([_OBJECT_IDS[part.class_id] for part in single], int)
+            yield LabelledFrame(window.start + offset, sv.Detections.merge([followed, found]))
+
+    def _look(
+        self, path: Path, window: range, background: Image
+    ) -> tuple[list[list[Blob]], dict[int, SeenBall]]:
+        """People by frame, and the ball where it is seen."""
+        people: list[list[Blob]] = []
+        finder = BallFinder(background.shape[1], self._small_ball)
+        for frame in iter_frames(path, start=window.start, stop=window.stop):
+            change = compare(frame.image, background, self._min_contrast)
+            people.append(_find_people(change))
+            finder.observe(frame.image, change, people[-1])
+        if self._second_look and finder.learn():
+            for frame in iter_frames(path, start=window.start, stop=window.stop):
+                change = compare(frame.image, background, self._min_contrast)
+                finder.observe_again(frame.image, change)
+        return people, finder.choose()
+
+
+def _spread(path: Path, start: int, stop: int, count: int) -> Image:
+    """Frames spread evenly over [start, stop), at most `count` (N, H, W, 3)."""
+    chosen = np.unique(np.linspace(start, stop - 1, count).round().astype(int))
+    return sample_frames(path, chosen)
+
+
+@lru_cache(maxsize=1)  # the windows of a clip ask one after the other
+def _companions(path: Path, same_view: tuple[Path, ...], samples: int) -> tuple[Image, ...]:
+    """Frames of the clips that share the view, together about as many as `samples`."""
+    clips = [other for other in same_view if other != path][:_MOST_COMPANIONS]
+    each = -(-samples // max(1, len(clips)))
+    return tuple(_spread(other, 0, probe(other).frame_count, each) for other in clips)
+
+
+def _tracker_after(past: Past) -> Tracker:
+    """A tracker that knows the people of the frames before."""
+    first_id = max(past.next_id, 1 + max(_OBJECT_IDS.values()))
+    # People are larger than their steps: half of somebody's size is reach enough.
+    tracker = Tracker(reach_px=0.0, sure=0.0, first_id=first_id)
+    for labels in past.frames[-_RECALLED_FRAMES:]:
+        people = [label for label in labels if label["category_id"] == PERSON + 1]
+        corners = np.array([label["bbox"] for label in people], float).reshape(-1, 4)
+        corners[:, 2:] += corners[:, :2]
+        ids = np.array([label["track_id"] for label in people], int)
+        tracker.recall(sv.Detections(corners, class_id=np.full(len(ids), PERSON), tracker_id=ids))
+    return tracker
+
+
+def _find_people(change: Change) -> list[Blob]:
+    height, width = change.strong.shape
+    unit = max(1, round(height / 180))
+    # Close more along the height: a belt of grass colour must not cut somebody in two.
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * unit + 1, 6 * unit + 1))
+    solid = cv2.morphologyEx(change.strong.astype(np.uint8), cv2.MORPH_CLOSE, kernel)
+    solid = cv2.morphologyEx(solid, cv2.MORPH_OPEN, np.ones((unit + 1, unit + 1), np.uint8))
+    people = []
+    for blob in blobs(np.asarray(solid, np.uint8), change):
+        rows, columns = blob.mask.shape
+        # Taller than a ball and not round; wider than tall only where somebody is close or dives.
+        tall = rows >= 0.045 * height and rows >= (0.7 if rows > 0.15 * height else 1.25) * columns
+        if tall and blob.mask.sum() >= 0.0002 * height * width and blob.mask.mean() > 0.2:
+            people.append(blob)
+    return people
+
+
+def _as_detections(parts: Sequence[_Part]) -> sv.Detections:
+    if not parts:
+        return sv.Detections.empty()
+    classes = np.array([part.class_id for part in parts], int)
+    return sv.Detections(
+        xyxy=np.array([part.xyxy for part in parts], np.float32),
+        mask=np.stack([part.mask for part in parts]),
+        confidence=np.array([part.score for part in parts], np.float32),
+        class_id=classes,
+        data={
+            "class_name": np.array([CLASSES[class_id] for class_id in classes]),
+            "corners_px": np.stack([part.corners for part in parts]),
+        },
+    )

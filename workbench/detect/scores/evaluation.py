@@ -1,0 +1,338 @@
+"""Detector metrics as COCO defines them, with 95 % intervals.
+
+The unit is a set of predictions against ground truth on the same images. The numbers equal those of
+pycocotools' `COCOeval`; where that says −1 (no object to find), here is NaN. Intervals resample
+sessions, clips or images. Which detection met which object is left to `matching`.
+
+Source: Lin et al. (2014), "Microsoft COCO", and cocoapi's `cocoeval.py`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from workbench.detect.dataset.coco_file import Kind, load_ground_truth, load_predictions
+from workbench.detect.scores.average_precision import IOUS, SIZES, Cell, accumulate, match_cells
+from workbench.errors import DatasetError
+from workbench.intervals import (
+    CONFIDENCE,
+    Floats,
+    Interval,
+    Weights,
+    cluster_weights,
+    hull,
+    wilson,
+)
+
+MAX_DETS = (1, 10, 100)
+RESAMPLES = 300
+GROUPINGS = ("session", "clip_id")  # keys of an image, the coarsest first
+
+CLASS_STATS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR")
+
+
+@dataclass(frozen=True, eq=False)
+class PrecisionRecall:
+    """How precision falls as the threshold on the score does, for one class at one IoU."""
+
+    name: str
+    score: Floats  # (D,) falling; a point holds for thresholds at or above its score
+    precision: Floats  # (D,)
+    recall: Floats  # (D,)
+    objects: int
+
+    @property
+    def f1(self) -> Floats:
+        """F1 at each point."""
+        total = self.precision + self.recall
+        return np.where(
+            total > 0, 2 * self.precision * self.recall / np.where(total > 0, total, 1), 0
+        )
+
+    def best_f1_threshold(self) -> float:
+        """Return the score from which on F1 is highest; choose it on validation, never on test.
+
+        Without detections or objects it is 0.5, for want of anything better.
+        """
+        if not self.objects or not self.score.size:
+            return 0.5
+        return float(self.score[int(np.argmax(self.f1))])
+
+
+@dataclass(frozen=True, eq=False)
+class CocoScore:
+    """Predictions judged."""
+
+    kind: Kind
+    names: tuple[str, ...]  # classes by growing category id
+    max_dets: tuple[int, ...]
+    images: tuple[Mapping[str, Any], ...]
+    detections: int
+    _cells: Mapping[tuple[int, str], Cell]
+
+    @property
+    def objects(self) -> int:
+        """Number of objects, crowds left out."""
+        return sum(self.count(name) for name in self.names)
+
+    def count(self, name: str, size: str = "all") -> int:
+        """Return the number of objects of a class, crowds left out."""
+        return int(self._cells[self.names.index(name), size].objects.sum())
+
+    @property
+    def stats(self) -> dict[str, float]:
+        """The standard twelve: AP, AP50, AP75, APs, APm, APl, AR1, AR10, AR100, ARs, ARm, ARl.
+
+        NaN where there is no object to find. AR1, AR10, AR100 are named after `max_dets`.
+        """
+        return {name: float(self._values[name][0]) for name in stat_names(self.max_dets)}
+
+    @property
+    def class_stats(self) -> dict[str, dict[str, float]]:
+        """AP, AP50, AP75, APs, APm, APl and AR (of the largest `max_dets`) per class."""
+        return {
+            name: {stat: float(self._values[f"{stat}/{name}"][0]) for stat in CLASS_STATS}
+            for name in self.names
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per class that has objects or was called: scores and number of objects."""
+        stats = self.class_stats
+        rows = {
+            name: stats[name] | {f"n {size}": self.count(name, size) for size in SIZES}
+            for name in self.shown_names()
+        }
+        columns = [*CLASS_STATS, *(f"n {size}" for size in SIZES)]
+        return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("class")
+
+    def curve(self, name: str, iou: float = 0.5) -> PrecisionRecall:
+        """Return precision and recall of a class at every threshold.
+
+        Args:
+            name: The class.
+            iou: One of 0.5, 0.55 … 0.95.
+
+        Raises:
+            ValueError: If `iou` is none of these.
+        """
+        places = np.flatnonzero(np.isclose(IOUS, iou))
+        if not places.size:
+            raise ValueError(f"IoU {iou} is none of {IOUS.round(2).tolist()}")
+        cell = self._cells[self.names.index(name), "all"]
+        judged = cell.judged[places[0]]
+        hits = np.cumsum(cell.hit[places[0]][judged])
+        said, objects = np.arange(1, hits.size + 1), int(cell.objects.sum())
+        scores = cell.score[judged]
+        # Detections of one score come together: no threshold lies between them.
+        is_end = np.append(scores[1:] != scores[:-1], True) if scores.size else np.zeros(0, bool)
+        recall = hits / objects if objects else np.full(hits.size, np.nan)
+        return PrecisionRecall(name, scores[is_end], (hits / said)[is_end], recall[is_end], objects)
+
+    @cached_property
+    def grouping(self) -> tuple[str, tuple[Any, ...]]:
+        """What intervals resample, and the group of each image.
+
+        Sessions if there are two or more, else clips, else images: neighbours resemble each other.
+        """
+        for key in GROUPINGS:
+            groups = tuple(image.get(key) for image in self.images)
+            if None not in groups and len(set(groups)) > 1:
+                return key.removesuffix("_id"), groups
+        return "image", tuple(image["id"] for image in self.images)
+
+    def intervals(self, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Interval]:
+        """Return all numbers with 95 % bootstrap intervals, whole groups of images at a time.
+
+        Keys are those of `stats`, and `AP/ball` and so on for `class_stats`; n is the number of
+        objects. With fewer than about ten groups the intervals are too narrow: say how many.
+        """
+        groups = self.grouping[1]
+        drawn = self.judge(cluster_weights(groups, resamples, seed))
+        return {
+            name: _opened(
+                _percentiles(float(value[0]), drawn[name], self.objects_of(name)),
+                len(set(groups)),
+            )
+            for name, value in self._values.items()
+        }
+
+    def to_dict(self, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Any]:
+        """Return everything for JSON, unrounded; what does not exist is None.
+
+        Intervals are left out (None) where `resamples` is 0.
+        """
+        named = self.intervals(resamples, seed) if resamples else {}
+        by, groups = self.grouping
+
+        def numbers(values: Mapping[str, float], suffix: str = "") -> dict[str, Any]:
+            ends = {stat: named[stat + suffix].to_dict() for stat in values} if named else {}
+            return {
+                "stats": {
+                    stat: value if value == value else None for stat, value in values.items()
+                },
+                "intervals": {stat: [end["low"], end["high"]] for stat, end in ends.items()}
+                or None,
+                "n": {stat: self.objects_of(stat + suffix) for stat in values},
+            }
+
+        return {
+            "type": self.kind,
+            "images": len(self.images),
+            "objects": self.objects,
+            "detections": self.detections,
+            "resampled": {"by": by, "groups": len(set(groups)), "resamples": resamples},
+            **numbers(self.stats),
+            "classes": {
+                name: numbers(self.class_stats[name], f"/{name}") for name in self.shown_names()
+            },
+        }
+
+    def shown_names(self) -> list[str]:
+        """Return the classes that have objects or were called."""
+        return [
+            name
+            for place, name in enumerate(self.names)
+            if self.count(name) or self._cells[place, "all"].score.size
+        ]
+
+    def objects_of(self, stat: str) -> int:
+        """Return how many objects a number such as "APs" or "AP50/ball" rests on."""
+        stat, _, name = stat.partition("/")
+        size = {"s": "small", "m": "medium", "l": "large"}.get(stat[2:], "all")
+        return sum(self.count(one, size) for one in ([name] if name else self.names))
+
+    @cached_property
+    def _values(self) -> dict[str, Floats]:
+        return self.judge(np.ones((1, len(self.images)), np.int64))
+
+    def judge(self, weights: Weights) -> dict[str, Floats]:
+        """Return every number (B,) for image weights (B, I): B data sets judged in one call."""
+        most = self.max_dets[-1]
+        values: dict[str, Floats] = {}
+        per_class: dict[str, list[Floats]] = {name: [] for name in stat_names(self.max_dets)}
+        for place, name in enumerate(self.names):
+            for size, mark in zip(SIZES, ("", "s", "m", "l"), strict=True):
+                precision, recall = accumulate(self._cells[place, size], weights, most)
+                own = {f"AP{mark}": precision.mean(axis=1)}
+                if size == "all":
+                    own |= {"AP50": precision[:, 0], "AP75": precision[:, 5]}
+                values |= {f"{stat}/{name}": value for stat, value in own.items()}
+                if size == "all":
+                    values[f"AR/{name}"] = recall.mean(axis=1)
+                recall_stat = f"AR{mark or most}"
+                for stat, value in (own | {recall_stat: recall.mean(axis=1)}).items():
+                    per_class[stat].append(value)
+            for fewer in self.max_dets[:-1]:
+                recall = accumulate(self._cells[place, "all"], weights, fewer)[1]
+                per_class[f"AR{fewer}"].append(recall.mean(axis=1))
+        return {stat: _mean_over_classes(rows) for stat, rows in per_class.items()} | values
+
+
+def stat_names(max_dets: Sequence[int] = MAX_DETS) -> tuple[str, ...]:
+    """Return the names of the standard numbers, in COCO's order."""
+    recalls = tuple(f"AR{most}" for most in max_dets)
+    return ("AP", "AP50", "AP75", "APs", "APm", "APl", *recalls, "ARs", "ARm", "ARl")
+
+
+def evaluate_coco(
+    ground_truth: Path | Mapping[str, Any],
+    predictions: Path | Sequence[Mapping[str, Any]],
+    kind: Kind = "bbox",
+    max_dets: Sequence[int] = MAX_DETS,
+) -> CocoScore:
+    """Judge predictions against ground truth on all its images.
+
+    Args:
+        ground_truth: A COCO file or its content. Images may carry `session` and `clip_id`, by which
+            intervals resample.
+        predictions: COCO results (a file or a list), or a COCO file whose annotations have scores.
+        kind: Whether the IoU is that of boxes ("bbox") or of masks ("segm").
+        max_dets: How many detections of a class count per image, growing; AP takes the last.
+
+    Raises:
+        DatasetError: If a file is not what it should be, naming file, place and field.
+
+    Example:
+        >>> score = evaluate_coco(Path("truth.json"), Path("found.json"))  # doctest: +SKIP
+        >>> score.stats["AP50"], score.intervals()["AP50"]  # doctest: +SKIP
+    """
+    if kind not in ("bbox", "segm"):
+        raise DatasetError(f"type {kind!r}", "choose bbox or segm")
+    truth = load_ground_truth(ground_truth, kind)
+    if not truth["images"]:
+        raise DatasetError("no image to judge on", "give ground truth with images")
+    found = load_predictions(predictions, truth, kind)
+    images = sorted(truth["images"], key=lambda image: image["id"])
+    categories = sorted(truth["categories"], key=lambda category: category["id"])
+    most = sorted(int(number) for number in max_dets)
+    return CocoScore(
+        kind,
+        tuple(category["name"] for category in categories),
+        tuple(most),
+        tuple(images),
+        len(found),
+        match_cells(truth, found, images, categories, kind, most[-1]),
+    )
+
+
+def paired_differences(
+    first: CocoScore, second: CocoScore, resamples: int = RESAMPLES, seed: int = 0
+) -> dict[str, Interval]:
+    """Return `second` − `first` for every number both have, on the same resampled images.
+
+    Raises:
+        DatasetError: If the two were not judged on the same images.
+    """
+    if [image["id"] for image in first.images] != [image["id"] for image in second.images]:
+        raise DatasetError("two scores on different images", "judge both on the same split")
+    groups = first.grouping[1]
+    ones = np.ones((1, len(groups)), np.int64)
+    weights = np.concatenate([ones, cluster_weights(groups, resamples, seed)])
+    ours, theirs = second.judge(weights), first.judge(weights)
+    differences = {
+        name: _percentiles(
+            float(ours[name][0] - theirs[name][0]),
+            ours[name][1:] - theirs[name][1:],
+            first.objects_of(name),
+        )
+        for name in ours
+        if name in theirs
+    }
+    if len(set(groups)) > 1:
+        return differences
+    # One group resampled is always itself: it says nothing about others.
+    return {name: Interval(one.value, -1.0, 1.0, one.n) for name, one in differences.items()}
+
+
+def _mean_over_classes(rows: Sequence[Floats]) -> Floats:
+    """Mean over the classes that have objects; NaN where none has."""
+    stacked = np.stack(rows) if rows else np.full((1, 1), np.nan)
+    there = np.isfinite(stacked)
+    total = np.where(there, stacked, 0).sum(axis=0)
+    count = there.sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _percentiles(value: float, drawn: Floats, n: int) -> Interval:
+    """Interval of a value from its resamples; NaN where there is none."""
+    resampled = drawn[np.isfinite(drawn)]
+    if not np.isfinite(value) or not resampled.size:
+        return Interval(value, float("nan"), float("nan"), n)
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(resampled, [tail, 1 - tail])
+    # A percentile interval need not hold a value that lies at the edge of what can be drawn.
+    return Interval(value, min(float(low), value), max(float(high), value), n)
+
+
+def _opened(found: Interval, groups: int) -> Interval:
+    """Widen an interval without spread: all groups alike, so take each as one item."""
+    if not np.isfinite(found.value):
+        return Interval(found.value, 0.0, 1.0, found.n)
+    if found.low < found.high:
+        return found
+    return hull(found, wilson(round(found.value * groups), groups))

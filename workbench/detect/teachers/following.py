@@ -1,0 +1,230 @@
+"""The windowed loop of a teacher that follows prompted objects through a clip.
+
+Per window: objects that ran up to its first frame are followed on; a prompter marks objects on key
+frames; what overlaps a running object is that object, and only what is new is added and followed
+both ways in time; masks are cleaned and copies dropped. Memory is bounded by the window, whatever
+the length of the clip. Knows nothing about the model that follows, which is a `Follower`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as rle
+
+from workbench.detect.annotations import (
+    Mask,
+    Rle,
+    Sighting,
+    box_of,
+    encode_box,
+    encode_mask,
+    to_detections,
+)
+from workbench.detect.teacher import LabelledFrame
+from workbench.detect.teachers.cleanup import clean_mask, one_per_object
+from workbench.detect.teachers.prompts import Prompt, Prompter
+from workbench.detect.windows import EqualWindows, Past
+from workbench.footage.frames import iter_frames
+
+_LEAST_SIDE = 8.0  # px: smaller boxes are grown to it before they are compared
+
+
+@dataclass(frozen=True)
+class Followed:
+    """One object in one frame, as a follower sees it."""
+
+    track_id: int
+    mask: Mask  # (H, W), empty where the object is out of sight
+    presence: float  # 0–1, how sure the follower is that the object is there
+
+
+class Session(Protocol):
+    """The frames of one window, made ready once and followed through as often as needed."""
+
+    def follow(
+        self, prompts: Mapping[int, Prompt], place: int
+    ) -> Iterator[tuple[int, list[Followed]]]:
+        """Follow objects from one frame to both ends of the window.
+
+        Args:
+            prompts: Track id to what to follow.
+            place: Which image of the window they are prompted on.
+
+        Yields:
+            Place and what is there; every place once.
+        """
+        ...
+
+
+class Follower(Protocol):
+    """Follows prompted objects through images."""
+
+    name: str
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Everything that decides what it sees."""
+        ...
+
+    def open(self, images: NDArray[np.uint8]) -> Session:
+        """Make the images (N, H, W, 3), RGB, of a window ready."""
+        ...
+
+
+class FollowingTeacher(EqualWindows):
+    """A prompter that says what to follow, and a follower that does.
+
+    Args:
+        follower: Who follows.
+        prompter: Who prompts.
+        window_frames: Frames that are held, followed and saved together.
+        match_iou: Overlap of boxes from which a prompt means an object that already runs.
+        max_objects: Objects followed at a time; the surest first. Bounds time and memory.
+    """
+
+    def __init__(
+        self,
+        follower: Follower,
+        prompter: Prompter,
+        window_frames: int = 32,
+        match_iou: float = 0.5,
+        max_objects: int = 32,
+    ) -> None:
+        self.name, self.needs_fixed_camera = follower.name, prompter.needs_fixed_camera
+        self.settings = {
+            **follower.settings,
+            "prompter": dict(prompter.settings),
+            "window_frames": window_frames,
+            "match_iou": match_iou,
+            "max_objects": max_objects,
+        }
+        self._follower, self._prompter = follower, prompter
+        self.window_frames, self._match_iou, self._most = window_frames, match_iou, max_objects
+
+    def label_window(
+        self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()
+    ) -> Iterator[LabelledFrame]:
+        """Yield every frame of one window with what is followed in it."""
+        running = {one.track_id: one for one in past.tracked() if one.track_id is not None}
+        keys = self._prompter.key_frames(path, window)
+        # One frame of overlap: the masks that running objects had there are their prompts here.
+        first = window.start - bool(running)
+        shot = _Shot(self._follower, path, range(first, window.stop))
+        if running:
+            prompts = {number: _go_on(one) for number, one in running.items()}
+            shot.follow(prompts, 0)
+        next_id = past.next_id
+        for frame in keys:
+            place = frame - first
+            asked = self._prompter.prompts(path, frame, shot.image(place), same_view)
+            room = self._most - len(shot.prompts)
+            fresh = shot.match(asked, place, self._match_iou)[: max(0, room)]
+            if fresh:
+                shot.follow({next_id + order: prompt for order, prompt in enumerate(fresh)}, place)
+                next_id += len(fresh)
+        for frame in window:
+            sightings = shot.sightings(frame - first, self._follower.name)
+            yield LabelledFrame(frame, to_detections(sightings, shot.shape_hw))
+
+
+@dataclass
+class _Shot:
+    """What is known of one window while it is worked on; masks as run lengths."""
+
+    follower: Follower
+    path: Path
+    frames: range
+    prompts: dict[int, Prompt] = field(default_factory=dict)  # by track id
+
+    def __post_init__(self) -> None:
+        start, stop = self.frames.start, self.frames.stop
+        images = [frame.image for frame in iter_frames(self.path, start=start, stop=stop)]
+        self._images = np.stack(images)
+        self._seen: list[dict[int, tuple[Rle, float]]] = [{} for _ in images]
+        self._session: Session | None = None
+
+    @property
+    def shape_hw(self) -> tuple[int, int]:
+        return self._images.shape[1], self._images.shape[2]
+
+    def image(self, place: int) -> NDArray[np.uint8]:
+        return np.asarray(self._images[place], np.uint8)
+
+    def follow(self, prompts: Mapping[int, Prompt], place: int) -> None:
+        self.prompts.update(prompts)
+        if self._session is None:  # where nothing is prompted, nothing is made ready either
+            self._session = self.follower.open(self._images)
+        for where, found in self._session.follow(prompts, place):
+            for one in found:
+                if one.mask.any():
+                    mask = encode_mask(clean_mask(one.mask))
+                    self._seen[where][one.track_id] = mask, one.presence
+
+    def match(self, asked: Sequence[Prompt], place: int, least_iou: float) -> list[Prompt]:
+        """Renew the scores of running objects that are prompted again; return what is new.
+
+        Surest first, and two prompts of one object give one.
+        """
+        fresh: list[Prompt] = []
+        for prompt in sorted(asked, key=lambda p: -1.0 if p.score is None else -p.score):
+            meant = [
+                number
+                for number, (mask, _) in self._seen[place].items()
+                if self.prompts[number].class_id == prompt.class_id
+                and _means(prompt, mask, least_iou)
+            ]
+            for number in meant:
+                own = self.prompts[number]
+                if own.score is not None and prompt.score is not None:
+                    self.prompts[number] = replace(own, score=max(own.score, prompt.score))
+            outlines = [
+                _outline(one, self.shape_hw) for one in fresh if one.class_id == prompt.class_id
+            ]
+            again = any(mask and _means(prompt, mask, least_iou) for mask in outlines)
+            if not meant and not again:
+                fresh.append(prompt)
+        return fresh
+
+    def sightings(self, place: int, teacher: str) -> list[Sighting]:
+        """Objects in one frame; of copies of one class the one that ran first."""
+        found = []
+        for number, (mask, presence) in sorted(self._seen[place].items()):
+            prompt = self.prompts[number]
+            # No surer than its prompt. A product would fade from window to window.
+            score = presence if prompt.score is None else min(presence, prompt.score)
+            found.append(Sighting(prompt.class_id, mask, teacher, score, prompt.source, number))
+        return one_per_object(found)
+
+
+def _go_on(sighting: Sighting) -> Prompt:
+    source = sighting.prompt or ""
+    return Prompt(sighting.class_id, source, sighting.score, mask=sighting.segmentation)
+
+
+def _means(prompt: Prompt, mask: Rle, least_iou: float) -> bool:
+    """Whether a prompt is about the object with this mask."""
+    if prompt.points:
+        pixels = rle.decode(mask)
+        height, width = pixels.shape
+        on = [(round(y), round(x)) for x, y, label in prompt.points if label]
+        return any(0 <= y < height and 0 <= x < width and pixels[y, x] for y, x in on)
+    box = prompt.box if prompt.box is not None else box_of(prompt.mask or mask)
+    (overlap,) = rle.iou([_grown(box)], [_grown(box_of(mask))], [0])[0]
+    return bool(overlap >= least_iou)
+
+
+def _outline(prompt: Prompt, shape_hw: tuple[int, int]) -> Rle | None:
+    if prompt.mask is not None or prompt.box is None:
+        return prompt.mask
+    return encode_box(prompt.box, shape_hw)
+
+
+def _grown(box: tuple[float, float, float, float]) -> list[float]:
+    """Box as x, y, width, height, with sides so long that a pixel more or less is little."""
+    left, top, right, bottom = box
+    width, height = max(right - left, _LEAST_SIDE), max(bottom - top, _LEAST_SIDE)
+    return [(left + right - width) / 2, (top + bottom - height) / 2, width, height]

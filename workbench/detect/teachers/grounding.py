@@ -1,0 +1,99 @@
+"""The grounding teacher: Grounding DINO finds boxes by words, frame by frame.
+
+Sees each image for itself and so also what has only just appeared; masks are the filled boxes.
+Slow on a CPU: let it find, and `sam2` follow (prompter "grounding").
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workbench.detect.annotations import Sighting
+from workbench.detect.teachers.looking import Image, LookingTeacher, NamedBox, box_sightings
+from workbench.detect.teachers.phrases import DEFAULT_PHRASES, checked_phrases
+from workbench.detect.teachers.pretrained import Pretrained
+
+
+class GroundingDino:
+    """Grounding DINO by transformers.
+
+    Args:
+        weights: Local folder or hub id.
+        phrases: What each class is asked for by.
+        min_score: Boxes below are not kept. Low on purpose: acceptance comes later.
+        device: "auto", "cpu", "cuda".
+        amp: "auto", "off", "bf16", "fp16".
+
+    Raises:
+        TeacherError: If weights are missing or phrases are unclear.
+    """
+
+    name = "grounding"
+
+    def __init__(
+        self,
+        weights: str | Path = "IDEA-Research/grounding-dino-base",
+        phrases: Mapping[str, Sequence[str]] = DEFAULT_PHRASES,
+        min_score: float = 0.15,
+        device: str = "auto",
+        amp: str = "auto",
+    ) -> None:
+        self._phrases, self._min_score = checked_phrases(phrases), min_score
+        self._weights = Pretrained(weights, device, amp)
+        self.settings: dict[str, Any] = {
+            **self._weights.settings,
+            "phrases": self._phrases,
+            "min_score": min_score,
+        }
+
+    def look(self, image: Image) -> list[Sighting]:
+        """What of the phrases is in an image (H, W, 3), RGB."""
+        processor, model = self._parts
+        height, width = image.shape[:2]
+        phrases = [phrase for own in self._phrases.values() for phrase in own]
+        text = ". ".join(phrases) + "."
+        inputs = processor(images=image, text=text, return_tensors="pt").to(self._weights.device)
+        with self._weights.inference():
+            outputs = model(**inputs)
+        # The processor's own reading joins the words of several phrases into one label; a phrase
+        # is as sure as its surest word.
+        sure = outputs.logits[0].float().sigmoid()
+        words = _words_of(inputs["input_ids"][0].tolist(), processor.tokenizer, len(phrases))
+        per_phrase = np.stack([sure[:, own].amax(dim=1).cpu().numpy() for own in words], axis=1)
+        x, y, w, h = (
+            outputs.pred_boxes[0].float().cpu().numpy() * [width, height, width, height]
+        ).T
+        corners = np.stack([x - w / 2, y - h / 2, x + w / 2, y + h / 2], axis=1)
+        boxes = [
+            NamedBox(phrases[best], tuple(box.tolist()), float(scores[best]))
+            for box, scores in zip(corners, per_phrase, strict=True)
+            if scores[best := int(scores.argmax())] >= self._min_score
+        ]
+        return box_sightings(boxes, self._phrases, (height, width), self.name)
+
+    @cached_property
+    def _parts(self) -> tuple[Any, Any]:
+        from transformers import GroundingDinoForObjectDetection, GroundingDinoProcessor
+
+        return self._weights.load(GroundingDinoProcessor, GroundingDinoForObjectDetection)
+
+
+def _words_of(tokens: Sequence[int], tokenizer: Any, count: int) -> list[list[int]]:
+    """Places of each phrase's tokens in a text of phrases that end in full stops."""
+    stop = tokenizer.convert_tokens_to_ids(".")
+    special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+    phrases: list[list[int]] = [[]]
+    for place, token in enumerate(tokens):
+        if token == stop:
+            phrases.append([])
+        elif token not in special:
+            phrases[-1].append(place)
+    return phrases[:count]
+
+
+def grounding_teacher(window_frames: int = 64, **options: Any) -> LookingTeacher:
+    """Grounding DINO on every frame; `options` are those of `GroundingDino`."""
+    return LookingTeacher(GroundingDino(**options), window_frames)

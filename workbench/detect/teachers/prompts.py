@@ -1,0 +1,203 @@
+"""What a follower is told to follow: boxes, points or masks in single frames.
+
+The unit is a `Prompt` in one frame, from another teacher or from a human's file. Knows nothing
+about how objects are followed.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.detect.annotations import Rle, Sighting, Xyxy, box_of, is_accepted, to_sightings
+from workbench.detect.teacher import CLASSES, Teacher, TeacherError, settings_of
+from workbench.detect.teachers.looking import Looker
+from workbench.detect.teachers.weights import weights_identity
+from workbench.detect.windows import LabelReader
+
+PROMPTS_FORMAT = "workbench-prompts/1"
+
+Image = NDArray[np.uint8]  # (H, W, 3) RGB
+Point = tuple[float, float, int]  # x, y in pixels; 1 on the object, 0 beside it
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One object to follow: exactly one of box, points and mask says where it is."""
+
+    class_id: int
+    source: str  # who prompts, and by which words
+    score: float | None = None
+    box: Xyxy | None = None
+    points: tuple[Point, ...] = ()
+    mask: Rle | None = None
+
+
+class Prompter(Protocol):
+    """Says what to follow on key frames."""
+
+    needs_fixed_camera: bool
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Everything that decides its prompts."""
+        ...
+
+    def key_frames(self, path: Path, window: range) -> list[int]:
+        """Frames of the window that it wants to prompt on."""
+        ...
+
+    def prompts(
+        self, path: Path, frame: int, image: Image, same_view: Sequence[Path]
+    ) -> list[Prompt]:
+        """What is to be followed from this frame on."""
+        ...
+
+
+class TeacherPrompter:
+    """Boxes of another teacher's labels, every so many frames.
+
+    Args:
+        teacher: Who finds the objects.
+        every: Frames from one key frame to the next.
+        min_score: Labels below are not worth following.
+    """
+
+    def __init__(self, teacher: Teacher, every: int = 16, min_score: float = 0.3) -> None:
+        self.needs_fixed_camera = teacher.needs_fixed_camera
+        self.settings = {
+            "teacher": teacher.name, "every": every, "min_score": min_score, **settings_of(teacher)
+        }  # fmt: skip
+        self._teacher, self._every, self._min_score = teacher, every, min_score
+        self._reader: LabelReader | None = None
+
+    def key_frames(self, path: Path, window: range) -> list[int]:
+        """The first frame of the window and every so many after it."""
+        return list(window)[:: self._every]
+
+    def prompts(
+        self, path: Path, frame: int, image: Image, same_view: Sequence[Path]
+    ) -> list[Prompt]:
+        """Boxes of what the teacher labels in this frame."""
+        if self._reader is None or not self._reader.reaches(path, frame):
+            self._reader = LabelReader(self._teacher, path, same_view)
+        labels = [x for x in self._reader.at(frame) if is_accepted(x, self._min_score)]
+        return _as_prompts(to_sightings(labels))
+
+
+class LookPrompter:
+    """Boxes that a looker finds in single frames, every so many frames.
+
+    Args:
+        looker: Who finds the objects.
+        every: Frames from one key frame to the next.
+        min_score: Finds below are not worth following.
+    """
+
+    needs_fixed_camera = False
+
+    def __init__(self, looker: Looker, every: int = 16, min_score: float = 0.3) -> None:
+        self.settings = {
+            "teacher": looker.name, "every": every, "min_score": min_score, **looker.settings
+        }  # fmt: skip
+        self._looker, self._every, self._min_score = looker, every, min_score
+
+    def key_frames(self, path: Path, window: range) -> list[int]:
+        """The first frame of the window and every so many after it."""
+        return list(window)[:: self._every]
+
+    def prompts(
+        self, path: Path, frame: int, image: Image, same_view: Sequence[Path]
+    ) -> list[Prompt]:
+        """Boxes of what the looker finds in this frame."""
+        found = self._looker.look(image)
+        return _as_prompts(s for s in found if s.score is None or s.score >= self._min_score)
+
+
+class FilePrompter:
+    """A human's prompts from a JSON file.
+
+    The file holds, per clip (by the name of its video without suffix) and frame, boxes and points::
+
+        {"format": "workbench-prompts/1",
+         "clips": {"shot_001": {"0": [{"class": "ball", "box": [310, 200, 318, 208]},
+                                      {"class": "person", "points": [[120, 180, 1]]}]}}}
+
+    Boxes are left, top, right, bottom in pixels; a point is x, y and 1 on the object or 0 beside.
+
+    Args:
+        path: The file.
+
+    Raises:
+        TeacherError: If the file is absent or says something else.
+    """
+
+    needs_fixed_camera = False
+
+    def __init__(self, path: Path) -> None:
+        self._clip_to_frames = _read_prompts(path)
+        self.settings = {"teacher": "human", "prompts": weights_identity(path)}
+
+    def key_frames(self, path: Path, window: range) -> list[int]:
+        """The frames of the window that the human prompted on."""
+        return [frame for frame in self._clip_to_frames.get(path.stem, {}) if frame in window]
+
+    def prompts(
+        self, path: Path, frame: int, image: Image, same_view: Sequence[Path]
+    ) -> list[Prompt]:
+        """What the human marked in this frame."""
+        return list(self._clip_to_frames[path.stem][frame])
+
+
+def _as_prompts(sightings: Iterable[Sighting]) -> list[Prompt]:
+    return [
+        Prompt(
+            class_id=sighting.class_id,
+            source=f"{sighting.teacher}: {sighting.prompt or CLASSES[sighting.class_id]}",
+            score=sighting.score,
+            box=box_of(sighting.segmentation),
+        )
+        for sighting in sightings
+    ]
+
+
+def _read_prompts(path: Path) -> dict[str, dict[int, list[Prompt]]]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != PROMPTS_FORMAT:
+            raise ValueError(f"format is {content['format']!r}")
+        return {
+            clip: {
+                int(frame): [_to_prompt(row) for row in rows]
+                for frame, rows in sorted(frames.items(), key=lambda item: int(item[0]))
+            }
+            for clip, frames in content["clips"].items()
+        }
+    except OSError as error:
+        raise TeacherError(f"{path} cannot be read ({error.strerror})", "give a file") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TeacherError(
+            f"{path} is not a prompts file ({error!r})", f"write it as {PROMPTS_FORMAT}"
+        ) from None
+
+
+def _to_prompt(row: Mapping[str, Any]) -> Prompt:
+    class_id = CLASSES.index(row["class"])
+    if ("box" in row) == ("points" in row):
+        raise ValueError(f"give a box or points: {row}")
+    if "points" in row:
+        points = tuple((float(x), float(y), int(on)) for x, y, on in row["points"])
+        if not all(math.isfinite(value) for point in points for value in point):
+            raise ValueError(f"a point that is nowhere: {row}")
+        if not any(on for *_, on in points):
+            raise ValueError(f"no point on the object: {row}")
+        return Prompt(class_id, "human", points=points)
+    left, top, right, bottom = (float(value) for value in row["box"])
+    if not (-math.inf < left < right < math.inf and -math.inf < top < bottom < math.inf):
+        raise ValueError(f"a box without area: {row}")
+    return Prompt(class_id, "human", box=(left, top, right, bottom))

@@ -1,0 +1,136 @@
+"""The SAM 3 teacher: finds and follows by words, in windows.
+
+Words in, masklets out; SAM 3 looks for them on every frame itself. Each window is a session of its
+own, so that memory does not grow with the clip; objects keep their ids across windows by the
+overlap of their masks in one shared frame. Masks are cleaned here: SAM 3's own cleaning needs
+kernels that transformers downloads at run time, and silently does without.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from workbench.detect.annotations import Sighting, encode_mask, to_detections
+from workbench.detect.teacher import CLASSES, LabelledFrame
+from workbench.detect.teachers.cleanup import clean_mask, one_per_object
+from workbench.detect.teachers.looking import Image
+from workbench.detect.teachers.phrases import DEFAULT_PHRASES, checked_phrases
+from workbench.detect.teachers.pretrained import Pretrained
+from workbench.detect.windows import EqualWindows, Past, match_sightings
+from workbench.footage.frames import iter_frames
+
+
+class Sam3Teacher(EqualWindows):
+    """SAM 3 video by transformers.
+
+    Args:
+        weights: Local folder or hub id.
+        phrases: What each class is asked for by.
+        window_frames: Frames that are held, followed and saved together. SAM 3 decides late which
+            objects are real (its `hotstart_delay`, 15 frames): far longer than that.
+        device: "auto", "cpu", "cuda".
+        amp: "auto", "off", "bf16", "fp16".
+
+    Raises:
+        TeacherError: If weights are missing or phrases are unclear.
+    """
+
+    name = "sam3"
+    needs_fixed_camera = False
+
+    def __init__(
+        self,
+        weights: str | Path = "facebook/sam3",
+        phrases: Mapping[str, Sequence[str]] = DEFAULT_PHRASES,
+        window_frames: int = 96,
+        device: str = "auto",
+        amp: str = "auto",
+    ) -> None:
+        self._phrases, self.window_frames = checked_phrases(phrases), window_frames
+        self._weights = Pretrained(weights, device, amp)
+        self.settings: dict[str, Any] = {
+            **self._weights.settings,
+            "phrases": self._phrases,
+            "window_frames": window_frames,
+        }
+
+    def label_window(
+        self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()
+    ) -> Iterator[LabelledFrame]:
+        """Yield every frame of one window with what is seen in it."""
+        before = past.tracked()
+        first = window.start - bool(before)  # one frame of overlap to recognise objects in
+        frames = iter_frames(path, start=first, stop=window.stop)
+        images = [frame.image for frame in frames]
+        seen = self._follow(images)
+        number_to_id = _recognise(seen[0], before) if before else {}
+        next_id = past.next_id
+        height, width = images[0].shape[:2]
+        for frame in window:
+            found = []
+            for sighting in seen[frame - first]:
+                assert sighting.track_id is not None
+                if sighting.track_id not in number_to_id:
+                    number_to_id[sighting.track_id] = next_id
+                    next_id += 1
+                found.append(replace(sighting, track_id=number_to_id[sighting.track_id]))
+            yield LabelledFrame(frame, to_detections(found, (height, width)))
+
+    def _follow(self, images: Sequence[Image]) -> list[list[Sighting]]:
+        """Objects of every image, their track ids counted within the window."""
+        processor, model = self._parts
+        phrase_to_class = {
+            phrase: CLASSES.index(name) for name, own in self._phrases.items() for phrase in own
+        }
+        state = processor.init_video_session(
+            video=list(images),
+            inference_device=self._weights.device,
+            processing_device="cpu",
+            video_storage_device="cpu",
+        )
+        state = processor.add_text_prompt(state, list(phrase_to_class))
+        seen: list[list[Sighting]] = [[] for _ in images]
+        with self._weights.inference():
+            for out in model.propagate_in_video_iterator(state):
+                answer = processor.postprocess_outputs(state, out)
+                seen[out.frame_idx] = _as_sightings(answer, phrase_to_class)
+        return seen
+
+    @cached_property
+    def _parts(self) -> tuple[Any, Any]:
+        from transformers import Sam3VideoModel, Sam3VideoProcessor
+
+        return self._weights.load(Sam3VideoProcessor, Sam3VideoModel)
+
+
+def _as_sightings(answer: Mapping[str, Any], phrase_to_class: Mapping[str, int]) -> list[Sighting]:
+    """What SAM 3 answers for one frame: cleaned, each object of a class once, the surest first."""
+    number_to_phrase = {
+        number: phrase for phrase, own in answer["prompt_to_obj_ids"].items() for number in own
+    }
+    objects = zip(
+        answer["object_ids"].tolist(), answer["scores"].tolist(), answer["masks"].cpu().numpy(),
+        strict=True,
+    )  # fmt: skip
+    seen = []
+    for number, score, mask in sorted(objects, key=lambda one: -one[1]):
+        if mask.any():
+            phrase = number_to_phrase[number]
+            segmentation = encode_mask(clean_mask(mask.astype(bool)))
+            seen.append(
+                Sighting(phrase_to_class[phrase], segmentation, "sam3", score, phrase, number)
+            )
+    return one_per_object(seen)
+
+
+def _recognise(seen: Sequence[Sighting], before: Sequence[Sighting]) -> dict[int, int]:
+    """Track ids within the window to those the same objects had before."""
+    ids: dict[int, int] = {}
+    for new, old in match_sightings(seen, before).items():
+        number, known = seen[new].track_id, before[old].track_id
+        assert number is not None
+        assert known is not None
+        ids[number] = known
+    return ids

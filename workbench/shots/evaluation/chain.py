@@ -1,0 +1,286 @@
+"""How good the whole chain is, and at which stage it loses: from labels to verdict, against truth.
+
+The unit is one row of facts per shot and label source: what each stage found beside what was true.
+Counts once, derives every table from the rows, and compares two label sources, or the two methods,
+on the same shots only; nothing but the labels differs between sources. A foot or a shooter that was
+not told counts as wrong, a verdict with its better guess, also where it abstains. Truth comes from
+built-in footage; people's verdicts are the business of `people`.
+
+Intervals (95 %): Wilson for shares of shots; a bootstrap by session for shares of frames and for
+medians, by clip where there are fewer than ten sessions, which is rather too narrow.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import linear_sum_assignment
+
+from workbench.detect.dataset.coco import load_dataset
+from workbench.errors import DatasetError
+from workbench.intervals import Floats, Interval, PairedTest, Weights, bootstrap, mcnemar, wilson
+from workbench.shots.analysed import ShotAnalysis
+from workbench.shots.evaluation.truth import TrueShot, load_true_shot
+
+ENOUGH_SESSIONS = 10  # below this, a bootstrap by session is far too narrow
+CLOSE_KICK_FRAMES = 2.0
+_SAME_BALL_PX, _SAME_BALL_DIAMETERS = 4.0, 1.0
+_SAME_PERSON_IOU = 0.3
+
+
+def splits_of(dataset_dir: Path) -> dict[str, str]:
+    """Return the split of each session as a detector's dataset has it; empty without a dataset."""
+    try:
+        sessions = load_dataset(dataset_dir).meta["sessions"]
+    except DatasetError:
+        return {}
+    return {session: split for split, own in sessions.items() for session in own}
+
+
+def collect_facts(
+    shots: Sequence[ShotAnalysis],
+    footage_dir: Path,
+    session_to_split: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """Return one row per shot that has a truth.
+
+    Columns: clip_id, session, split, labels; ball_seen and ball_found (frames), ball_false (frames
+    where something else was taken for it); corners_px (mean error, NaN without corners);
+    kick_frames (signed error); shooter, foot, foot_told; pose_found, pose_asked (frames);
+    true_goal; and per method m: p_m, right_m, abstained_m, speed_m (signed error in km/h),
+    holds_m (whether the 90 % interval holds the true speed, NaN without).
+    """
+    splits = session_to_split or {}
+    rows = []
+    for shot in shots:
+        truth = load_true_shot(shot.clip, footage_dir)
+        if truth is None:
+            continue
+        split = splits.get(shot.clip.session, "all")
+        names = {"clip_id": shot.clip.clip_id, "session": shot.clip.session, "split": split}
+        rows.append(
+            names
+            | {"labels": shot.labels, "true_goal": truth.is_goal}
+            | _ball_facts(shot, truth)
+            | _player_facts(shot, truth)
+            | {"corners_px": _corner_error(shot.goal.corners_px, truth.corners_px)}
+            | _verdict_facts(shot, truth)
+        )
+    return pd.DataFrame(rows)
+
+
+def _ball_facts(shot: ShotAnalysis, truth: TrueShot) -> dict[str, Any]:
+    places = shot.track[["frame", "x", "y"]].to_numpy(float)
+    taken = {int(frame): (x, y) for frame, x, y in places}
+    seen = found = false = 0
+    for frame in range(len(truth.labels.frames)):
+        balls = [label["bbox"] for label in truth.labels.of_class(frame, "ball")]
+        if frame not in taken:
+            seen += bool(balls)
+            continue
+        x, y = taken[frame]
+        near = any(
+            np.hypot(left + wide / 2 - x, top + high / 2 - y)
+            <= max(_SAME_BALL_PX, _SAME_BALL_DIAMETERS * max(wide, high))
+            for left, top, wide, high in balls
+        )
+        seen, found, false = seen + bool(balls), found + near, false + (not near)
+    return {"ball_seen": seen, "ball_found": found, "ball_false": false}
+
+
+def _player_facts(shot: ShotAnalysis, truth: TrueShot) -> dict[str, Any]:
+    told = shot.foot is not None and shot.foot.side is not None
+    return {
+        "kick_frames": shot.shooter.contact_frame - truth.contact_frame
+        if shot.shooter is not None
+        else np.nan,
+        "shooter": _is_true_shooter(shot, truth),
+        "foot": told and shot.foot is not None and shot.foot.side == truth.foot,
+        "foot_told": told,
+        "pose_found": len(shot.pose.poses) if shot.pose is not None else 0,
+        "pose_asked": shot.pose.asked if shot.pose is not None else 0,
+    }
+
+
+def _is_true_shooter(shot: ShotAnalysis, truth: TrueShot) -> bool:
+    """Whether who is called the shooter is, at the true contact, where the shooter really is."""
+    if shot.shooter is None:
+        return False
+    frame = min(round(truth.contact_frame), len(truth.labels.frames) - 1)
+    table = shot.people.table
+    own = table[(table["player"] == shot.shooter.player) & (table["frame"] == frame)]
+    boxes = [
+        label["bbox"]
+        for label in truth.labels.of_class(frame, "person")
+        if label["track_id"] == truth.shooter_track_id
+    ]
+    if own.empty or not boxes:
+        return False
+    left, top, wide, high = boxes[0]
+    x0, y0, x1, y1 = own[["x0", "y0", "x1", "y1"]].to_numpy(float)[0]
+    across, down = min(x1, left + wide) - max(x0, left), min(y1, top + high) - max(y0, top)
+    shared = max(0.0, across) * max(0.0, down)
+    area = (x1 - x0) * (y1 - y0)
+    return bool(shared / (area + wide * high - shared) >= _SAME_PERSON_IOU)
+
+
+def _corner_error(found: Floats | None, true: Floats) -> float:
+    """Mean distance in pixels of four corners from the true ones, whatever their order."""
+    if found is None:
+        return float("nan")
+    apart = np.linalg.norm(np.asarray(found)[:, None] - true[None], axis=2)
+    return float(apart[linear_sum_assignment(apart)].mean())
+
+
+def _verdict_facts(shot: ShotAnalysis, truth: TrueShot) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    for method, verdict in shot.verdicts.items():
+        speed, interval = verdict.speed_kmh, verdict.speed_interval_kmh
+        facts |= {
+            f"p_{method}": verdict.goal_probability,
+            f"right_{method}": verdict.is_goal == truth.is_goal,
+            f"abstained_{method}": verdict.abstained,
+            f"speed_{method}": np.nan if speed is None else speed - truth.speed_kmh,
+            f"holds_{method}": np.nan
+            if interval is None
+            else float(interval[0] <= truth.speed_kmh <= interval[1]),
+        }
+    return facts
+
+
+def stage_scores(facts: pd.DataFrame) -> dict[str, Interval]:
+    """Return every stage's score on these rows, in the order of the chain.
+
+    Shares unless the name says otherwise. A score of nothing (no speeds, say) is left out.
+    """
+    clusters = _clusters(facts)
+    decided = facts[~facts["abstained_3d"]]
+    scores = {
+        "ball found, of frames": _ratio(facts["ball_found"], facts["ball_seen"], clusters),
+        "something else taken for the ball, of frames": _ratio(
+            facts["ball_false"], facts["ball_found"] + facts["ball_false"], clusters
+        ),
+        "goal corners, px off (median)": _median(facts["corners_px"], clusters),
+        "kick within 2 frames": _share(facts["kick_frames"].abs() <= CLOSE_KICK_FRAMES),
+        "shooter right": _share(facts["shooter"]),
+        "pose captured, of frames": _ratio(facts["pose_found"], facts["pose_asked"], clusters),
+        "foot told": _share(facts["foot_told"]),
+        "foot right": _share(facts["foot"]),
+        "goal right, 2D rules": _share(facts["right_2d"]),
+        "goal right, 3D fit": _share(facts["right_3d"]),
+        "goal right, 3D fit where it does not abstain": _share(decided["right_3d"]),
+        "3D fit abstains": _share(facts["abstained_3d"]),
+        "Brier score, 3D fit": _mean((facts["p_3d"] - facts["true_goal"]) ** 2, clusters),
+        "speed off, km/h (median), 2D rules": _median(facts["speed_2d"].abs(), clusters),
+        "speed off, km/h (median), 3D fit": _median(facts["speed_3d"].abs(), clusters),
+        "true speed in the 90 % interval": _share(facts["holds_3d"].dropna() > 0),
+    }
+    return {name: score for name, score in scores.items() if score is not None}
+
+
+def stage_table(facts: pd.DataFrame, by: str = "labels") -> pd.DataFrame:
+    """Return the scores of all stages, one column per value of `by` (labels or split)."""
+    columns = {
+        str(name): {stage: _words(score) for stage, score in stage_scores(rows).items()}
+        for name, rows in facts.groupby(by, sort=False)
+    }
+    return pd.DataFrame(columns).fillna("").rename_axis("stage")
+
+
+@dataclass(frozen=True)
+class StageComparison:
+    """What a stage wins or loses when one thing is swapped, on the same shots."""
+
+    stage: str
+    first: str
+    second: str
+    test: PairedTest  # the second against the first
+
+
+def compare_stages(facts: pd.DataFrame) -> list[StageComparison]:
+    """Compare the methods on each label source, and each two label sources stage by stage."""
+    found = []
+    for labels, rows in facts.groupby("labels", sort=False):
+        test = mcnemar(rows["right_2d"], rows["right_3d"])
+        found.append(StageComparison(f"goal right ({labels})", "2D rules", "3D fit", test))
+    for first, second in combinations(dict.fromkeys(facts["labels"]), 2):
+        one = facts[facts["labels"] == first].set_index("clip_id")
+        two = facts[facts["labels"] == second].set_index("clip_id")
+        both = one.index.intersection(two.index)
+        if both.empty:
+            continue
+        for name, column in _PAIRED.items():
+            test = mcnemar(column(one.loc[both]), column(two.loc[both]))
+            found.append(StageComparison(name, str(first), str(second), test))
+    return found
+
+
+_PAIRED: dict[str, Callable[[pd.DataFrame], Any]] = {
+    "kick within 2 frames": lambda rows: rows["kick_frames"].abs() <= CLOSE_KICK_FRAMES,
+    "shooter right": lambda rows: rows["shooter"],
+    "foot right": lambda rows: rows["foot"],
+    "goal right, 2D rules": lambda rows: rows["right_2d"],
+    "goal right, 3D fit": lambda rows: rows["right_3d"],
+}
+
+
+def comparison_table(comparisons: Sequence[StageComparison]) -> pd.DataFrame:
+    """Return comparisons as a table, one row each."""
+    rows = [
+        {"stage": c.stage, "from": c.first, "to": c.second, "change": str(c.test)}
+        for c in comparisons
+    ]
+    return pd.DataFrame(rows, columns=["stage", "from", "to", "change"]).set_index("stage")
+
+
+def _clusters(facts: pd.DataFrame) -> list[str]:
+    enough = facts["session"].nunique() >= ENOUGH_SESSIONS
+    return list(facts["session"] if enough else facts["clip_id"])
+
+
+def _share(right: pd.Series) -> Interval | None:
+    return wilson(int(right.sum()), len(right)) if len(right) else None
+
+
+def _ratio(part: pd.Series, whole: pd.Series, clusters: list[str]) -> Interval | None:
+    parts, wholes = part.to_numpy(float), whole.to_numpy(float)
+    if wholes.sum() == 0:
+        return None
+
+    def pooled(weights: Weights) -> Floats:
+        with np.errstate(invalid="ignore"):  # a resample may hold no frame at all
+            return np.asarray((weights @ parts) / (weights @ wholes))
+
+    found = bootstrap(pooled, clusters)
+    return Interval(found.value, found.low, found.high, int(wholes.sum()))
+
+
+def _mean(values: pd.Series, clusters: list[str]) -> Interval | None:
+    return _ratio(values, pd.Series(np.ones(len(values))), clusters)
+
+
+def _median(values: pd.Series, clusters: list[str]) -> Interval | None:
+    known = values.notna().to_numpy()
+    if not known.any():
+        return None
+    numbers = values.to_numpy(float)[known]
+
+    def median(weights: Weights) -> Floats:
+        return np.array([_middle(np.repeat(numbers, row)) for row in weights])
+
+    kept = [cluster for cluster, is_known in zip(clusters, known, strict=True) if is_known]
+    return bootstrap(median, kept, resamples=2000)
+
+
+def _middle(values: Floats) -> float:
+    return float(np.median(values)) if len(values) else float("nan")
+
+
+def _words(score: Interval) -> str:
+    places = 2 if score.high <= 1 else 1
+    value, low, high = (f"{part:.{places}f}" for part in (score.value, score.low, score.high))
+    return f"{value} [{low}, {high}] n={score.n}"

@@ -1,0 +1,111 @@
+"""Where the chain loses: the same shots judged again with one found thing replaced by the truth.
+
+The unit is one shot and one replacement. If giving the true corners makes the verdicts better, the
+corners are where the chain loses; if nothing does, it is the fit. Works on built-in footage, whose
+truth is known; leaves the counting of everything else to `chain`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from workbench.intervals import mcnemar, wilson
+from workbench.palette import BLUE
+from workbench.shots.analyse import standing_people
+from workbench.shots.analysed import ShotAnalysis
+from workbench.shots.ball.track import ball_track
+from workbench.shots.evaluation.truth import TrueShot, load_true_shot
+from workbench.shots.judge import judge_shot
+from workbench.shots.verdict import ShotError, ShotVerdict
+
+AS_FOUND = "as found"
+REPLACED = (AS_FOUND, "true kick", "true corners", "true ball", "all three true")
+
+
+def judge_with_truth(shots: Sequence[ShotAnalysis], footage_dir: Path) -> pd.DataFrame:
+    """Judge every shot in 3D with nothing, one thing, and everything replaced by the truth.
+
+    Returns:
+        One row per shot and replacement: clip_id, given, p, right, abstained, and speed_off
+        (absolute error in km/h, NaN without a speed).
+    """
+    rows = []
+    for shot in shots:
+        truth = load_true_shot(shot.clip, footage_dir)
+        if truth is None:
+            continue
+        for given in REPLACED:
+            verdict = shot.verdicts["3d"] if given == AS_FOUND else _judge(shot, truth, given)
+            rows.append({"clip_id": shot.clip.clip_id, "given": given} | _facts(verdict, truth))
+    return pd.DataFrame(rows)
+
+
+def loss_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return accuracy, Brier score and speed error for each replacement, against as found."""
+    base = rows[rows["given"] == AS_FOUND]
+    lines = {}
+    for given, own in rows.groupby("given", sort=False):
+        squared = (own["p"] - own["is_goal"]) ** 2
+        lines[given] = {
+            "goal right": str(wilson(int(own["right"].sum()), len(own))),
+            "against as found": str(mcnemar(base["right"], own["right"])),
+            "Brier score": f"{squared.mean():.3f}",
+            "speed off, km/h (median)": f"{own['speed_off'].median():.1f}",
+            "abstains": f"{int(own['abstained'].sum())} of {len(own)}",
+        }
+    return pd.DataFrame.from_dict(lines, orient="index").rename_axis("given")
+
+
+def draw_loss(rows: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw the share of right verdicts for each replacement with its 95 % interval."""
+    ax = ax or plt.subplots(figsize=(6.4, 2.6), layout="constrained")[1]
+    for place, (_, own) in enumerate(rows.groupby("given", sort=False)):
+        found = wilson(int(own["right"].sum()), len(own))
+        ax.plot([found.low, found.high], [place, place], color=BLUE, linewidth=4, alpha=0.5)
+        ax.plot(found.value, place, "o", color=BLUE, markersize=8)
+        ax.text(1.02, place, f"{found.value:.2f}  n={found.n}", va="center", fontsize=9)
+    given = list(dict.fromkeys(rows["given"]))
+    ax.set_yticks(range(len(given)), given)
+    ax.set(xlim=(0, 1), ylim=(len(given) - 0.5, -0.5), xlabel="share of verdicts that are right")
+    ax.set_title("What would knowing the truth of one stage win?", loc="left")
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def _judge(shot: ShotAnalysis, truth: TrueShot, given: str) -> ShotVerdict | None:
+    everything = given == REPLACED[-1]
+    corners = truth.corners_px if everything or given == "true corners" else shot.goal.corners_px
+    track = ball_track(truth.labels) if everything or given == "true ball" else shot.track
+    kick: float | None = shot.shooter.contact_frame if shot.shooter is not None else None
+    if everything or given == "true kick":
+        kick = truth.contact_frame
+    if corners is None:
+        return None
+    try:
+        return judge_shot(
+            track, corners, goal_size_m=shot.goal_wh_m, fps=shot.fps, image_wh=shot.size_wh,
+            people=standing_people(shot.people, shot.clip),
+            kick_frame=None if kick is None else round(kick),
+        )  # fmt: skip
+    except ShotError:
+        return None
+
+
+def _facts(verdict: ShotVerdict | None, truth: TrueShot) -> dict[str, Any]:
+    if verdict is None:  # what cannot be judged is a coin's throw that says no goal
+        right = not truth.is_goal
+        told = {"p": 0.5, "right": right, "abstained": True, "speed_off": np.nan}
+    else:
+        speed = verdict.speed_kmh
+        told = {
+            "p": verdict.goal_probability,
+            "right": verdict.is_goal == truth.is_goal,
+            "abstained": verdict.abstained,
+            "speed_off": np.nan if speed is None else abs(speed - truth.speed_kmh),
+        }
+    return told | {"is_goal": truth.is_goal}

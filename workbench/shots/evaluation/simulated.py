@@ -1,0 +1,242 @@
+"""How often the verdicts on simulated shots are right, how sure they are, and how good the speed.
+
+The unit is one row per shot and method: what was said beside what was true. Counts once, derives
+every table from the rows, and compares methods on the same shots only. Simulated shots are
+independent, so shares carry Wilson intervals. Draws no pictures and knows no method's inside.
+"""
+
+import multiprocessing
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from workbench.classify.calibration import Calibration, calibrate
+from workbench.intervals import Interval, PairedTest, mcnemar, wilson
+from workbench.shots.simulation.camera import PLACEMENTS
+from workbench.shots.simulation.shot import (
+    STANDARD,
+    SimulatedShot,
+    SimulationSettings,
+    simulate_shot,
+)
+from workbench.shots.verdict import Method, ShotVerdict
+
+METHODS: tuple[Method, ...] = ("2d", "3d")
+HELD_OUT_SEEDS = range(50_000, 51_000)  # nothing is tuned or trained on these shots
+EVERYWHERE = "all"  # the row of a table that holds all placements
+
+_CLOSE_KMH = 5.0
+
+Floats = NDArray[np.float64]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class SpeedScore:
+    """How good the speeds of some shots are; only shots that were given a speed count."""
+
+    asked: int  # shots with a true speed
+    median_error_kmh: Interval  # of absolute errors
+    mean_error_kmh: float
+    within_5_kmh: Interval
+    coverage: Interval | None  # of the 90 % intervals; None for a method without
+    median_width_kmh: float  # of the intervals; NaN for a method without
+
+
+def judge_seeds(
+    seeds: Sequence[int],
+    settings: SimulationSettings = STANDARD,
+    methods: Sequence[Method] = METHODS,
+    workers: int = 1,
+) -> pd.DataFrame:
+    """Simulate the shots of these seeds, judge each by every method, return one row for each.
+
+    Columns: seed, method, placement, kind, view_angle_deg, distance_m, true_goal,
+    goal_probability, called, right, abstained, true_speed, speed, speed_low, speed_high,
+    true_line_speed, line_speed, line_low, line_high (km/h, NaN where absent), cpu_s, reason.
+
+    Args:
+        seeds: One for each shot.
+        settings: Of the simulator.
+        methods: Of `judge_shot`.
+        workers: Processes; rows come in the order of the seeds whatever their number.
+    """
+    jobs = [(seed, settings, tuple(methods)) for seed in seeds]
+    found = for_each(_judge_seed, jobs, workers)
+    return pd.DataFrame([row for rows in found for row in rows])
+
+
+def for_each(
+    work: Callable[[Item], Result], items: Sequence[Item], workers: int = 1
+) -> list[Result]:
+    """Results of `work`, in the order of the items, from this process or from several."""
+    if workers <= 1:
+        return [work(item) for item in items]
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        return pool.map(work, items, chunksize=8)
+
+
+def _judge_seed(job: tuple[int, SimulationSettings, tuple[Method, ...]]) -> list[dict[str, Any]]:
+    from workbench.shots.judge import judge_shot
+
+    seed, settings, methods = job
+    shot = simulate_shot(seed, settings)
+    rows = []
+    for method in methods:
+        begin = time.process_time()
+        verdict = judge_shot(**shot.question(), method=method)
+        rows.append(_as_row(shot, verdict, time.process_time() - begin))
+    return rows
+
+
+def _as_row(shot: SimulatedShot, verdict: ShotVerdict, cpu_s: float) -> dict[str, Any]:
+    speed_low, speed_high = verdict.speed_interval_kmh or (np.nan, np.nan)
+    line_low, line_high = verdict.line_speed_interval_kmh or (np.nan, np.nan)
+    return {
+        "seed": shot.seed,
+        "method": verdict.method,
+        "placement": shot.placement,
+        "kind": shot.kind,
+        "view_angle_deg": shot.view_angle_deg,
+        "distance_m": shot.camera_distance_m,
+        "true_goal": shot.is_goal,
+        "goal_probability": verdict.goal_probability,
+        "called": verdict.is_goal,
+        "right": verdict.is_goal == shot.is_goal,
+        "abstained": verdict.abstained,
+        "true_speed": shot.speed_kmh if shot.has_speed else np.nan,
+        "speed": _number(verdict.speed_kmh),
+        "speed_low": speed_low,
+        "speed_high": speed_high,
+        "true_line_speed": _number(shot.line_speed_kmh),
+        "line_speed": _number(verdict.line_speed_kmh),
+        "line_low": line_low,
+        "line_high": line_high,
+        "cpu_s": cpu_s,
+        "reason": verdict.reason,
+    }
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def accuracy_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Share of right verdicts by placement: n, majority, one column per method, `paired`.
+
+    Cells of the methods are `Interval`, those of `paired` compare the last method with the first
+    (`PairedTest`). Abstaining is no way out here: the better guess counts.
+    """
+    table = {}
+    for place, part in _by_placement(rows):
+        goals = part.drop_duplicates("seed")["true_goal"]
+        cells: dict[str, Any] = {"n": len(goals), "majority": max(goals.mean(), 1 - goals.mean())}
+        by_method = {name: some.set_index("seed")["right"] for name, some in _by_method(part)}
+        cells |= {name: wilson(int(right.sum()), len(right)) for name, right in by_method.items()}
+        judged = list(by_method.values())
+        cells["paired"] = _compare(judged[0], judged[-1])
+        table[place] = cells
+    return pd.DataFrame.from_dict(table, orient="index")
+
+
+def _compare(first: "pd.Series[bool]", last: "pd.Series[bool]") -> PairedTest:
+    return mcnemar(first.to_numpy(bool), last.loc[first.index].to_numpy(bool))
+
+
+def certainty_table(rows: pd.DataFrame, method: Method = "3d") -> pd.DataFrame:
+    """By placement: how often a method commits itself, and how often it is right then.
+
+    Columns: n, abstains, right_if_sure, right_if_not (`Interval`), brier.
+    """
+    table = {}
+    for place, part in _by_placement(rows[rows["method"] == method]):
+        unsure = part["abstained"].to_numpy(bool)
+        right = part["right"].to_numpy(bool)
+        miss = part["goal_probability"] - part["true_goal"].astype(float)
+        table[place] = {
+            "n": len(part),
+            "abstains": wilson(int(unsure.sum()), len(part)),
+            "right_if_sure": wilson(int(right[~unsure].sum()), int((~unsure).sum())),
+            "right_if_not": wilson(int(right[unsure].sum()), int(unsure.sum())),
+            "brier": float((miss**2).mean()),
+        }
+    return pd.DataFrame.from_dict(table, orient="index")
+
+
+def reliability(rows: pd.DataFrame, method: Method = "3d", bins: int = 10) -> Calibration:
+    """Whether of the shots that are called goals with 70 % seven in ten are goals."""
+    part = rows[rows["method"] == method]
+    return calibrate(part["goal_probability"], part["true_goal"], bins=bins)
+
+
+def kind_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """By what happened: n and the share right of each method (`Interval`)."""
+    table = {}
+    for kind, part in rows.groupby("kind", sort=False):
+        cells: dict[str, Any] = {"n": part["seed"].nunique()}
+        for name, some in _by_method(part):
+            cells[name] = wilson(int(some["right"].sum()), len(some))
+        table[kind] = cells
+    return pd.DataFrame.from_dict(table, orient="index").sort_values("n", ascending=False)
+
+
+def speed_table(rows: pd.DataFrame, *, at_line: bool = False) -> pd.DataFrame:
+    """By placement: one `SpeedScore` per method, of the speed at the foot or at the line."""
+    table = {
+        place: {name: score_speed(some, at_line=at_line) for name, some in _by_method(part)}
+        for place, part in _by_placement(rows)
+    }
+    return pd.DataFrame.from_dict(table, orient="index")
+
+
+def score_speed(rows: pd.DataFrame, *, at_line: bool = False) -> SpeedScore:
+    """Score the speeds in some rows of one method."""
+    names = ("true_line_speed", "line_speed", "line_low", "line_high")
+    if not at_line:
+        names = ("true_speed", "speed", "speed_low", "speed_high")
+    truth, said, low, high = rows[list(names)].to_numpy(float).T
+    asked = np.isfinite(truth)
+    answered = asked & np.isfinite(said)
+    errors = np.abs(said - truth)[answered]
+    bounded = answered & np.isfinite(low) & np.isfinite(high)
+    covered = ((low <= truth) & (truth <= high))[bounded]
+    return SpeedScore(
+        asked=int(asked.sum()),
+        median_error_kmh=median_interval(errors),
+        mean_error_kmh=float(errors.mean()) if len(errors) else float("nan"),
+        within_5_kmh=wilson(int((errors <= _CLOSE_KMH).sum()), len(errors)),
+        coverage=wilson(int(covered.sum()), len(covered)) if len(covered) else None,
+        median_width_kmh=float(np.median((high - low)[bounded])) if len(covered) else float("nan"),
+    )
+
+
+def median_interval(values: Floats, confidence: float = 0.95) -> Interval:
+    """Return the median with its distribution-free interval: two order statistics.
+
+    Example:
+        >>> print(median_interval(np.arange(1.0, 102.0)))
+        51.000 [41.000, 61.000] n=101
+    """
+    if len(values) == 0:
+        return Interval(float("nan"), 0.0, float("inf"), 0)
+    ordered = np.sort(values)
+    tail = int(stats.binom.ppf((1 - confidence) / 2, len(ordered), 0.5))
+    low, high = ordered[max(0, tail - 1)], ordered[min(len(ordered) - 1, len(ordered) - tail)]
+    return Interval(float(np.median(ordered)), float(low), float(high), len(ordered))
+
+
+def _by_placement(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    parts = [(name, rows[rows["placement"] == name]) for name in PLACEMENTS]
+    return [(EVERYWHERE, rows), *((name, part) for name, part in parts if len(part))]
+
+
+def _by_method(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Rows of each method, in the order in which methods first come."""
+    return [(str(name), part) for name, part in rows.groupby("method", sort=False)]

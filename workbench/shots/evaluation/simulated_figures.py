@@ -1,0 +1,120 @@
+"""Figures of an evaluation on simulated shots: right where, sure how rightly, fast how exactly.
+
+Takes the rows of `simulated.judge_seeds`; each figure draws on the axes it is given and returns
+them.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from workbench.classify.figures import draw_reliability
+from workbench.intervals import Interval
+from workbench.palette import BLUE, GREY, ORANGE
+from workbench.shots.evaluation.simulated import accuracy_table, reliability, score_speed
+from workbench.shots.verdict import Method
+
+_METHOD_STYLE = {"2d": ("2D rules", ORANGE, "s"), "3d": ("3D fit", BLUE, "o")}
+
+
+def draw_accuracy(rows: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw the share of right verdicts by placement, one mark per method, with 95 % intervals."""
+    ax = ax or plt.subplots(figsize=(6.4, 4.0))[1]
+    table = accuracy_table(rows)
+    places = np.arange(len(table))
+    methods = [name for name in _METHOD_STYLE if name in table]
+    for step, method in enumerate(methods):
+        name, colour, marker = _METHOD_STYLE[method]
+        offset = 0.16 * (step - (len(methods) - 1) / 2)
+        cells: list[Interval] = list(table[method])
+        values = np.array([cell.value for cell in cells])
+        spread = [[c.value - c.low for c in cells], [c.high - c.value for c in cells]]
+        ax.errorbar(
+            places + offset, values, spread, fmt=marker, color=colour, capsize=3, label=name
+        )
+    ax.scatter(
+        places, table["majority"], marker="_", s=400, color=GREY, label="always the commoner answer"
+    )
+    labels = [f"{str(name).replace('_', ' ')}\nn={n}" for name, n in table["n"].items()]
+    ax.set_xticks(places, labels)
+    ax.axvline(0.5, color=GREY, lw=0.5)
+    ax.set(ylabel="share of right verdicts", ylim=(min(0.5, ax.get_ylim()[0]), 1.0))
+    ax.set_title("From where can goal or no goal be told?")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncol=3, frameon=False, fontsize=8)
+    return ax
+
+
+def draw_goal_reliability(
+    rows: pd.DataFrame, ax: Axes | None = None, method: Method = "3d"
+) -> Axes:
+    """Draw how often shots called goals with some probability are goals."""
+    found = reliability(rows, method)
+    ax = draw_reliability(found, ax)
+    ax.set(
+        xlabel="stated probability of a goal",
+        ylabel="share of goals (shots per point beside it)",
+        title=f"Is 70 % seven in ten?\nECE {found.error:.3f}, {found.null_mean:.3f} if calibrated",
+    )
+    return ax
+
+
+def draw_abstention(rows: pd.DataFrame, ax: Axes | None = None, method: Method = "3d") -> Axes:
+    """Draw the share of right verdicts against the share of shots decided, surest first."""
+    ax = ax or plt.subplots(figsize=(4.4, 4.2))[1]
+    part = rows[rows["method"] == method]
+    sure = (part["goal_probability"] - 0.5).abs().to_numpy()
+    order = np.argsort(-sure, kind="stable")
+    right = part["right"].to_numpy(float)[order]
+    decided = np.arange(1, len(right) + 1)
+    ax.plot(decided / len(right), np.cumsum(right) / decided, color=BLUE)
+    kept = part[~part["abstained"]]
+    ax.plot(len(kept) / len(part), kept["right"].mean(), "o", color="black", label="as it decides")
+    ax.set(
+        xlabel="share of shots decided, surest first", ylabel="share of right verdicts among them"
+    )
+    ax.set_ylim(min(0.85, float(right.mean()) - 0.02), 1.005)
+    ax.set_title("What does abstaining buy?")
+    ax.legend(loc="lower left", fontsize=8)
+    return ax
+
+
+def draw_speed_errors(rows: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw the distribution of the speed's absolute error, one curve per method."""
+    ax = ax or plt.subplots(figsize=(5.6, 4.0))[1]
+    for method, (name, colour, _) in _METHOD_STYLE.items():
+        part = rows[rows["method"] == method]
+        errors = np.sort((part["speed"] - part["true_speed"]).abs().dropna().to_numpy())
+        if len(errors) == 0:
+            continue
+        score = score_speed(part)
+        label = f"{name}: median {score.median_error_kmh.value:.1f} km/h"
+        style = "-" if method == "3d" else "--"
+        ax.step(errors, np.arange(1, len(errors) + 1) / len(errors), style, color=colour,
+                label=label)  # fmt: skip
+    ax.set(xlim=(0, 40), ylim=(0, 1), xlabel="error of the speed at the foot in km/h")
+    ax.set_ylabel("share of shots at most so far off")
+    ax.set_title("How exact is the speed?")
+    ax.legend(loc="lower right", fontsize=8)
+    return ax
+
+
+def draw_kinds(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw `simulated.kind_table`: the share of right verdicts by what happened."""
+    ax = ax or plt.subplots(figsize=(6.0, 4.2))[1]
+    rows = table.iloc[::-1]
+    places = np.arange(len(rows))
+    for step, (method, (name, colour, marker)) in enumerate(_METHOD_STYLE.items()):
+        if method not in rows:
+            continue
+        values = np.array([cell.value for cell in rows[method]])
+        low = values - [cell.low for cell in rows[method]]
+        high = np.array([cell.high for cell in rows[method]]) - values
+        ax.errorbar(values, places + 0.2 * (step - 0.5), xerr=[low, high], fmt=marker,
+                    color=colour, capsize=2, label=name)  # fmt: skip
+    labels = [f"{str(kind).replace('_', ' ')} (n={n})" for kind, n in rows["n"].items()]
+    ax.set_yticks(places, labels)
+    ax.set(xlabel="share of right verdicts", xlim=(0, 1.02))
+    ax.set_title("Which shots are hard to tell?")
+    ax.legend(loc="lower left", fontsize=8)
+    return ax

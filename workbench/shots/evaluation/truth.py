@@ -1,0 +1,103 @@
+"""The truth of a shot, as it comes with built-in footage.
+
+The unit is one clip. Read for judging the chain, and for the goal's size, which on real footage
+somebody measures with a tape. Knows nothing about what the chain found.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.detect.labelling import ClipLabels, load_truth
+from workbench.footage.clips import Clip
+from workbench.shots.goal.camera import goal_corners_m
+from workbench.shots.projection import to_pixels
+from workbench.shots.verdict import ShotError
+
+
+@dataclass(frozen=True, eq=False)
+class TrueShot:
+    """What really happened in a clip."""
+
+    is_goal: bool
+    foot: str
+    contact_frame: float
+    speed_kmh: float
+    goal_wh_m: tuple[float, float]
+    corners_px: NDArray[np.float64]  # (4, 2) at the contact
+    labels: ClipLabels
+    shooter_track_id: int
+
+
+def load_true_shot(clip: Clip, footage_dir: Path) -> TrueShot | None:
+    """Read the truth of a shot; None where there is none, or where nobody shoots.
+
+    Raises:
+        DatasetError: If the truth is not a label file.
+        ShotError: If it holds a shot that cannot be read.
+    """
+    told, images = _read(clip, footage_dir)
+    if told is None:
+        return None
+    [labels] = load_truth([clip], footage_dir)
+    try:
+        # Frame i is exposed in the middle of its time, and pixel i is measured at its middle.
+        contact_frame = float(told["contact_s"]) * float(clip.fps) - 0.5
+        place = min(max(0, round(contact_frame)), len(images) - 1)
+        goal_wh_m = _size(told)
+        camera = np.asarray(images[place]["camera"], float)
+        return TrueShot(
+            is_goal=bool(told["is_goal"]),
+            foot=str(told["foot"]),
+            contact_frame=contact_frame,
+            speed_kmh=float(told["speed_kmh"]),
+            goal_wh_m=goal_wh_m,
+            corners_px=to_pixels(camera, goal_corners_m(goal_wh_m)) + 0.5,
+            labels=labels,
+            shooter_track_id=int(told["shooter_track_id"]),
+        )
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise _unreadable(clip, error) from None
+
+
+def goal_sizes(
+    clips: Iterable[Clip], footage_dir: Path, measured_wh_m: tuple[float, float]
+) -> dict[str, tuple[float, float]]:
+    """Return the goal's width and height in metres for each clip id.
+
+    Args:
+        clips: The clips.
+        footage_dir: Folder of `clips.json`.
+        measured_wh_m: What was measured; built-in footage knows its own.
+    """
+    sizes = {}
+    for clip in clips:
+        told, _ = _read(clip, footage_dir)
+        try:
+            sizes[clip.clip_id] = measured_wh_m if told is None else _size(told)
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise _unreadable(clip, error) from None
+    return sizes
+
+
+def _read(clip: Clip, footage_dir: Path) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
+    if clip.truth is None:
+        return None, []
+    try:
+        content = json.loads((footage_dir / clip.truth).read_text(encoding="utf-8"))
+        return content["clip"].get("shot"), content["images"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _unreadable(clip, error) from None
+
+
+def _size(told: dict[str, Any]) -> tuple[float, float]:
+    return float(told["goal_wh_m"][0]), float(told["goal_wh_m"][1])
+
+
+def _unreadable(clip: Clip, error: Exception) -> ShotError:
+    return ShotError(f"{clip.truth} holds no shot that can be read ({error})", "make it anew")

@@ -1,0 +1,181 @@
+"""The bank of explanations: what may become of a shot, and what each would have one believe.
+
+The unit of data is one explanation (in the net, held, turned away, off the frame, ...): a prior, a
+place where it happens, and beliefs about the ball afterwards. The figures are those of football
+played by people, not of any footage; what they add up to is calibrated by the head. Fits nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.footage.synthetic.flight import BALL_RADIUS_M
+from workbench.shots.fit3d.ballistics import FALLS, HELD, NETTED
+from workbench.shots.fit3d.fit import (
+    AFTER_X,
+    AFTER_Y,
+    AFTER_Z,
+    ANYWHERE,
+    BALL_SIZE,
+    BEFORE_X,
+    BEFORE_Y,
+    BOUNCE,
+    EVENT_S,
+    GRIP,
+    INSIDE,
+    KICK_S,
+    LIFT,
+    LOG_DAMPING,
+    LOG_DRAG,
+    LOG_ROLLING,
+    LOG_SINKING,
+    ON_FRAME,
+    OUTSIDE,
+    SIDE,
+    SIZE_BIAS,
+    VX,
+    VY,
+    VZ,
+    Beliefs,
+    Sightings,
+    Z,
+)
+from workbench.shots.goal.camera import CameraMode
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One thing that may have happened to the ball."""
+
+    name: str
+    prior: float
+    depth_m: tuple[float, float]  # where along Y
+    where: int  # INSIDE, OUTSIDE, ON_FRAME or ANYWHERE: how it meets the plane of the line
+    ending: int  # FALLS, HELD or NETTED
+    after_mps: tuple[float, float, float]  # mean velocity afterwards
+    after_sigma: tuple[float, float]  # of its level and vertical parts
+    log_damping: tuple[float, float]  # mean and sigma, per second
+    start_depths_m: tuple[float, ...]  # where a fit puts the event to begin with
+    goes: tuple[float, float]  # relative weight of samples in which a goal follows, and of others
+
+
+BANK = (
+    Explanation("net", 0.41, (-2.6, -0.25), INSIDE, NETTED, (0, 0, 0), (2.6, 1.6), (0.8, 0.9),
+                (-0.6, -1.3), (1, 0)),
+    Explanation("held", 0.06, (0.12, 3.6), ANYWHERE, HELD, (0, 0, 0), (2.5, 4.0), (2.0, 0.5),
+                (0.4, 1.2, 2.4), (0, 1)),
+    Explanation("parried", 0.15, (0.12, 3.6), ANYWHERE, FALLS, (0, 1, 1.5), (5.0, 2.3), (-1.0, 1.0),
+                (0.4, 1.2, 2.4), (0.1, 1)),
+    Explanation("blocked", 0.04, (3.0, 9.0), ANYWHERE, FALLS, (0, 2, 1.5), (5.0, 2.3), (-1.0, 1.0),
+                (4.0, 6.0), (0.05, 1)),
+    Explanation("frame", 0.05, (-0.18, 0.18), ON_FRAME, FALLS, (0, 2, 0), (6.0, 3.0), (-1.0, 1.0),
+                (0.0,), (0.4, 1)),
+    Explanation("outside", 0.15, (-10.0, -0.2), OUTSIDE, FALLS, (0, 0, 0), (3.5, 2.0), (0.0, 1.5),
+                (-0.8, -3.0, -6.0), (0, 1)),
+    Explanation("side net", 0.03, (-2.4, -0.15), OUTSIDE, NETTED, (0, 0, 0), (2.6, 1.6), (0.8, 0.9),
+                (-0.6, -1.3), (0, 1)),
+    Explanation("beyond", 0.015, (-9.5, -2.2), INSIDE, FALLS, (0, 1, 0), (2.5, 1.5), (0.0, 1.5),
+                (-4.0,), (1, 0)),
+    Explanation("none", 0.12, (-99.0, 99.0), ANYWHERE, FALLS, (0, 0, 0), (1.0, 1.0), (0.0, 1.0),
+                (), (0.06, 1)),
+)  # fmt: skip
+NOTHING = len(BANK) - 1
+LAST_EVENT_S = 1.0  # "none" has its event this long after the end of the track
+
+_MEAN_AND_SIGMA = {
+    LOG_DRAG: (0.0, 0.25),
+    SIDE: (0.0, 1.7),
+    LIFT: (0.0, 1.4),
+    BOUNCE: (0.62, 0.09),
+    GRIP: (0.78, 0.09),
+    LOG_ROLLING: (0.0, 0.4),
+    BEFORE_X: (0.0, 1.8),
+    BEFORE_Y: (0.0, 1.8),
+    LOG_SINKING: (1.2, 1.2),
+    SIZE_BIAS: (0.0, 0.06),
+    Z: (BALL_RADIUS_M, 0.03),
+    VX: (0.0, 40.0),
+    VY: (0.0, 40.0),
+    VZ: (3.0, 5.0),
+}
+_AIR_START_M, _AIR_START_SIGMA_M, _AIR_BEFORE_SIGMA_MPS, _AIR_PRIOR = 0.7, 0.45, 4.0, 0.08
+_KICK_SIGMA_FRAMES = 1.0  # of a contact frame that is given
+_KICK_SIGMA_S = 0.1  # of a guess
+_BEFORE_S, _BEFORE_AIR_S = 0.4, 0.07  # how long before the kick observations count
+_UNCOUNTED_COST = 1.2  # what an observation costs that a problem leaves out
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Which explanation, camera and start each problem of a batch is about."""
+
+    explanation: Ints  # (B,) index into BANK
+    camera: Ints  # (B,) index of the mode
+    air: Bools  # (B,) whether the ball is kicked in the air
+
+    def take(self, index: NDArray[np.intp]) -> "Cases":
+        """Some of them."""
+        return Cases(self.explanation[index], self.camera[index], self.air[index])
+
+
+def believe(
+    sightings: Sightings,
+    modes: Sequence[CameraMode],
+    cases: Cases,
+    guessed_kicks_s: Floats,
+    kick_s: float | None,
+    frame_s: float,
+) -> Beliefs:
+    """What is believed in each case (B,).
+
+    Args:
+        sightings: What was seen.
+        modes: Cameras.
+        cases: Of the batch.
+        guessed_kicks_s: When each problem starts to think the ball was kicked (B,).
+        kick_s: When the foot met the ball, if somebody knows.
+        frame_s: Time between frames.
+    """
+    which, air = cases.explanation, cases.air
+    mean, sigma = np.zeros((len(which), BALL_SIZE)), np.full((len(which), BALL_SIZE), np.inf)
+    for column, (middle, spread) in _MEAN_AND_SIGMA.items():
+        mean[:, column], sigma[:, column] = middle, spread
+    after_sigma = np.array([item.after_sigma for item in BANK])
+    damping = np.array([item.log_damping for item in BANK])
+    mean[:, AFTER_X : AFTER_Z + 1] = np.array([item.after_mps for item in BANK])[which]
+    sigma[:, [AFTER_X, AFTER_Y]] = after_sigma[which, :1]
+    sigma[:, AFTER_Z] = after_sigma[which, 1]
+    mean[:, LOG_DAMPING], sigma[:, LOG_DAMPING] = damping[which].T
+    mean[air, Z], sigma[air, Z] = _AIR_START_M, _AIR_START_SIGMA_M
+    sigma[air, BEFORE_X] = sigma[air, BEFORE_Y] = _AIR_BEFORE_SIGMA_MPS
+    mean[which == NOTHING, EVENT_S] = sightings.times_s[-1] + LAST_EVENT_S
+    sigma[which == NOTHING, EVENT_S] = 0.1
+    if kick_s is None:
+        mean[:, KICK_S], sigma[:, KICK_S] = guessed_kicks_s, _KICK_SIGMA_S
+    else:
+        mean[:, KICK_S], sigma[:, KICK_S] = kick_s, _KICK_SIGMA_FRAMES * frame_s
+    began = guessed_kicks_s[:, None] - np.where(air, _BEFORE_AIR_S, _BEFORE_S)[:, None]
+    return Beliefs(
+        mean=mean,
+        weight=1.0 / sigma,
+        camera=np.stack([mode.parameters for mode in modes])[cases.camera],
+        information=np.stack([mode.information for mode in modes])[cases.camera],
+        counted=(sightings.times_s >= began).astype(np.float64),
+        ending=np.array([item.ending for item in BANK])[which],
+        event_y=np.array([item.depth_m for item in BANK])[which],
+        event_frame=np.array([item.where for item in BANK])[which],
+    )
+
+
+def cost_of_start(beliefs: Beliefs, modes: Sequence[CameraMode], cases: Cases) -> Floats:
+    """Cost (B,) of what the problems do not count, of the camera and of how the ball started."""
+    left_out = (1.0 - beliefs.counted).sum(axis=1)
+    camera = np.array([mode.cost for mode in modes])[cases.camera]
+    style = np.where(cases.air, -np.log(_AIR_PRIOR), -np.log1p(-_AIR_PRIOR))
+    return np.asarray(_UNCOUNTED_COST * left_out + camera + style - np.log(beliefs.weight[:, Z]))

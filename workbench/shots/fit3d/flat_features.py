@@ -1,0 +1,119 @@
+"""What the picture alone says of a shot at goal, as numbers for the head of the 3D fit.
+
+The unit is one track beside one goal. Places are told in goals: across in half widths from the
+middle, up in heights from the foot, as if the ball were in the plane of the goal, so that neither
+the picture's scale nor the camera's place matters much. Judges nothing.
+"""
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from workbench.shots.ball.track import flag_outliers
+from workbench.shots.goal.corners import order_corners
+from workbench.shots.rules2d import BALL_M
+
+Floats = NDArray[np.float64]
+
+_SETTLE_S = 0.6  # after arriving at the goal
+_LAST_ROWS = 6  # that say where the ball ends
+_FAR = 4.0  # goals; farther is as far
+
+
+def flat_features(
+    track: pd.DataFrame,
+    goal_corners_px: Floats,
+    *,
+    fps: float,
+    kick_frame: float,
+    goal_size_m: tuple[float, float],
+) -> dict[str, float]:
+    """Return what can be read off the picture after the kick.
+
+    Args:
+        track: Checked ball track (`track.check_track`).
+        goal_corners_px: Corners of the goal's inner edge (4, 2), any order.
+        fps: Frames per second.
+        kick_frame: Contact.
+        goal_size_m: Inner width and height.
+
+    Returns:
+        Finite numbers, always under the same names; 0 where there is nothing to tell.
+    """
+    kept = track[~flag_outliers(track)]
+    after = kept[kept["frame"] > kick_frame]
+    frames, xy = after["frame"].to_numpy(float), after[["x", "y"]].to_numpy(float)
+    corners = order_corners(goal_corners_px)
+    across_up = _in_goals(xy, corners)
+    posts_px = np.hypot(*(corners[[1, 2]] - corners[[0, 3]]).T)
+    height_px = float(posts_px.mean())
+    ball_px = BALL_M * height_px / goal_size_m[1]  # how wide the ball looks in the goal
+    outside = np.maximum(np.abs(across_up[:, 0]) - 1, np.maximum(across_up[:, 1] - 1, 0.0))
+    inside = (outside <= 0.05) & (across_up[:, 1] > -0.05)
+    features = dict.fromkeys(_NAMES, 0.0)
+    if len(after) < 3:
+        return features
+    speeds = np.hypot(*np.diff(xy, axis=0).T) / np.diff(frames)
+    # Above 0 it looks larger than in the goal: it is nearer to the camera.
+    nearness = np.log(after["diameter_px"].to_numpy(float) / ball_px)
+    last = slice(max(0, len(after) - _LAST_ROWS), len(after))
+    end = np.median(across_up[last], axis=0)
+    features |= {
+        "flat_end_across": min(_FAR, abs(float(end[0]))),
+        "flat_end_up": float(np.clip(end[1], -_FAR, _FAR)),
+        "flat_end_nearness": _median(nearness[last]),
+        "flat_end_speed": float(
+            np.median(speeds[-_LAST_ROWS:]) / max(np.percentile(speeds, 90), 1e-6)
+        ),
+        "flat_least_outside": min(_FAR, float(outside.min())),
+        "flat_starts_inside": float(inside[0]),
+    }
+    arrivals = np.flatnonzero(inside)
+    if len(arrivals) == 0:
+        return features
+    arrival = int(arrivals[0])
+    settling = (frames >= frames[arrival]) & (frames <= frames[arrival] + _SETTLE_S * fps)
+    before, later = speeds[max(0, arrival - 5) : arrival], speeds[settling[1:]]
+    way = xy[arrival] - xy[0]
+    way /= max(float(np.hypot(*way)), 1e-9)
+    forward = (xy[settling] - xy[arrival]) @ way
+    features |= {
+        "flat_arrives": 1.0,
+        "flat_arrives_s": float(frames[arrival] - kick_frame) / fps,
+        "flat_inside_share": float(inside[settling].mean()),
+        "flat_slows": _ratio(later, before),
+        "flat_onward": float(np.clip(forward.max() / height_px, 0, _FAR)),
+        "flat_back": float(np.clip((forward.max() - forward[-1]) / height_px, 0, _FAR)),
+        "flat_settled_up": float(np.clip(np.median(across_up[settling, 1]), -_FAR, _FAR)),
+        "flat_settled_nearness": _median(nearness[settling]),
+        "flat_vanishes": float(settling.sum() < 3),
+    }
+    return features
+
+
+_NAMES = (
+    "flat_end_across", "flat_end_up", "flat_end_nearness", "flat_end_speed", "flat_least_outside",
+    "flat_starts_inside", "flat_arrives", "flat_arrives_s", "flat_inside_share", "flat_slows",
+    "flat_onward", "flat_back", "flat_settled_up", "flat_settled_nearness", "flat_vanishes",
+)  # fmt: skip
+
+
+def _in_goals(xy: Floats, corners: Floats) -> Floats:
+    """Places in the plane of the goal (N, 2), in half widths from the middle and in heights."""
+    plane = np.array([[-1, 0], [-1, 1], [1, 1], [1, 0]], np.float32)
+    to_plane = cv2.getPerspectiveTransform(corners.astype(np.float32), plane)
+    seen = np.column_stack([xy, np.ones(len(xy))]) @ to_plane.T
+    depth = np.where(np.abs(seen[:, 2:]) > 1e-9, seen[:, 2:], 1e-9)
+    return np.clip(seen[:, :2] / depth, -_FAR, _FAR).astype(np.float64)
+
+
+def _median(values: Floats) -> float:
+    found = values[np.isfinite(values)]
+    return float(np.clip(np.median(found), -1, 1)) if len(found) else 0.0
+
+
+def _ratio(later: Floats, before: Floats) -> float:
+    if len(later) == 0 or len(before) == 0:
+        return 1.0
+    return float(np.clip(np.median(later) / max(float(np.median(before)), 1e-6), 0, 3))

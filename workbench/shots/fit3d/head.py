@@ -1,0 +1,159 @@
+"""The head of the 3D fit: from what fit and picture say of a shot to figures that hold.
+
+The unit is one shot's features, a dict of finite numbers. The fit's own posterior calls too few
+goals and its intervals are too narrow, because no fit knows spin that fades, nets and lenses. A few
+straight lines through the features put that right: the log-odds of a goal, and for the speed at the
+foot and at the line the logarithms of what it is to be multiplied by and of how far off it may be.
+They were drawn on simulated shots alone (`head_training`); their coefficients are a JSON file
+beside this module, to be read by anybody.
+Knows nothing about where features come from.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from workbench.saving import save_json
+from workbench.shots.verdict import ShotError
+
+HEAD_FORMAT = "workbench-shothead/1"
+HEAD_FILE = "head.json"
+Place = Literal["foot", "line"]
+
+PLACES: tuple[Place, ...] = ("foot", "line")
+LOG_FROM = 0.01  # added before a logarithm is taken
+_MOST_CORRECTION = 1.25
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How one feature is made comparable: clipped to what training saw, centred, scaled."""
+
+    low: float
+    high: float
+    mean: float
+    sd: float
+    logarithm: bool = False  # taken first
+
+    def of(self, value: float) -> float:
+        """The feature in standard deviations."""
+        if self.logarithm:
+            value = math.log(max(value, 0.0) + LOG_FROM)
+        return (min(self.high, max(self.low, value)) - self.mean) / self.sd
+
+
+@dataclass(frozen=True)
+class Line:
+    """A sum of features in standard deviations, each with its weight."""
+
+    start: float
+    weights: dict[str, float]  # feature to weight; those without one count nothing
+
+    def at(self, scaled: Mapping[str, float]) -> float:
+        """The sum for one shot."""
+        return self.start + sum(weight * scaled[name] for name, weight in self.weights.items())
+
+
+@dataclass(frozen=True)
+class Head:
+    """What is applied to the features of a shot.
+
+    Example:
+        >>> head = Head.load()
+        >>> 0 < head.probability(dict.fromkeys(head.scales, 1.0)) < 1
+        True
+    """
+
+    scales: dict[str, Scale]  # feature to scale
+    goal: Line  # log-odds of a goal
+    correction: dict[Place, Line]  # log of true over fitted speed
+    spread: dict[Place, Line]  # log of half the width of the 90 % interval of the speed, in km/h
+    sure_from: float  # of the likelier answer; less sure of it, the verdict abstains
+    trained: dict[str, Any]  # seeds, shots, and what cross-validation promises
+
+    @classmethod
+    def load(cls) -> "Head":
+        """Return the head that comes with the package."""
+        return _shipped()
+
+    @classmethod
+    def read(cls, path: Path) -> "Head":
+        """Read a head from a file.
+
+        Raises:
+            ShotError: If the file is not a head.
+        """
+        return _from_json(path.read_text(encoding="utf-8"), str(path))
+
+    def save(self, path: Path) -> None:
+        """Write the head for `read`."""
+        save_json(path, {"format": HEAD_FORMAT, **asdict(self)})
+
+    def probability(self, features: Mapping[str, float]) -> float:
+        """Return the calibrated probability that the whole ball crossed the line in the frame.
+
+        Raises:
+            ShotError: If a feature is missing or not finite.
+        """
+        log_odds = self.goal.at(self._scaled(features))
+        return 1 / (1 + math.exp(-min(30.0, max(-30.0, log_odds))))
+
+    def is_sure(self, probability: float) -> bool:
+        """Whether a verdict with this probability of a goal is to be relied upon."""
+        return max(probability, 1 - probability) >= self.sure_from
+
+    def correct_kmh(self, features: Mapping[str, float], speed_kmh: float, place: Place) -> float:
+        """Return the fit's speed without the bias that is usual for such a shot.
+
+        Raises:
+            ShotError: If a feature is missing or not finite.
+        """
+        factor = math.exp(self.correction[place].at(self._scaled(features)))
+        return speed_kmh * min(_MOST_CORRECTION, max(1 / _MOST_CORRECTION, factor))
+
+    def half_width_kmh(self, features: Mapping[str, float], place: Place) -> float:
+        """Return half the width of the 90 % interval around the corrected speed.
+
+        Raises:
+            ShotError: If a feature is missing or not finite.
+        """
+        return math.exp(min(6.0, self.spread[place].at(self._scaled(features))))
+
+    def _scaled(self, features: Mapping[str, float]) -> dict[str, float]:
+        scaled = {}
+        for name, scale in self.scales.items():
+            value = features.get(name, math.nan)
+            if not math.isfinite(value):
+                raise ShotError(f"feature {name!r} is {value}", "train the head anew for this fit")
+            scaled[name] = scale.of(value)
+        return scaled
+
+
+@cache
+def _shipped() -> Head:
+    text = files("workbench.shots.fit3d").joinpath(HEAD_FILE).read_text(encoding="utf-8")
+    return _from_json(text, HEAD_FILE)
+
+
+def _from_json(text: str, name: str) -> Head:
+    try:
+        found = json.loads(text)
+        if found["format"] != HEAD_FORMAT:
+            raise ValueError(found["format"])
+        return Head(
+            scales={feature: Scale(**scale) for feature, scale in found["scales"].items()},
+            goal=Line(**found["goal"]),
+            correction={place: Line(**found["correction"][place]) for place in PLACES},
+            spread={place: Line(**found["spread"][place]) for place in PLACES},
+            sure_from=float(found["sure_from"]),
+            trained=found["trained"],
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise ShotError(
+            f"{name} is not a head of this version: {error}", "train one: see head_training"
+        ) from error

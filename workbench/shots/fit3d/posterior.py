@@ -1,0 +1,179 @@
+"""How probable each explanation of a shot is, and what the fits imply, as weighted samples.
+
+Laplace's approximation gives the evidence of each fitted explanation; samples about each say where
+and how fast the ball crossed the line, and whether that was a goal, whatever the explanation was
+called. Fits nothing, and calibrates nothing (`head`).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.footage.synthetic.flight import BALL_RADIUS_M
+from workbench.shots.fit3d.explanations import BANK, NOTHING, Ints
+from workbench.shots.fit3d.fit import (
+    AFTER_X,
+    AFTER_Y,
+    AFTER_Z,
+    EVENT_S,
+    KICK_S,
+    LOG_DAMPING,
+    Beliefs,
+    Fitted,
+    Sightings,
+    even_sigma,
+    legs_of,
+    trace,
+)
+
+Floats = NDArray[np.float64]
+
+_SAMPLES, _LEAST_SAMPLES, _LEAST_PROBABILITY = 400, 24, 2e-3
+_TRUST = 0.6  # in the evidence: no model of a shot is exact
+_LEEWAY_M = 0.1  # by which a sample may miss the depths of its explanation
+_STEP_S = 1 / 60
+_EARLIEST_S, _LATEST_S = 1.0, 0.6  # before and after the track
+_HOPELESS = -1e9
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """All explanations with their probabilities, and samples of what they imply."""
+
+    explanation: Ints  # (H,) index into BANK; one may be there for several cameras
+    probability: Floats  # (H,)
+    beliefs: Beliefs
+    fitted: Fitted
+    samples: Floats  # (S, 30)
+    weight: Floats  # (S,) sums to one
+    goal: NDArray[np.bool_]  # (S,)
+    crossing: Floats  # (S, 2) x, z at the plane of the line; NaN where it is not reached
+    line_mps: Floats  # (S,) speed there; NaN where it is not reached
+
+    @property
+    def best(self) -> int:
+        """The row of the most probable explanation."""
+        return int(np.argmax(self.probability))
+
+    @property
+    def kick_s(self) -> float:
+        """When the foot met the ball."""
+        return float(self.fitted.parameters[self.best, KICK_S])
+
+
+def weigh(
+    sightings: Sightings,
+    beliefs: Beliefs,
+    fitted: Fitted,
+    explanation: Ints,
+    start_cost: Floats,
+    rng: np.random.Generator,
+) -> Posterior:
+    """Weigh fitted explanations against each other.
+
+    Args:
+        sightings: What was seen.
+        beliefs: Of each problem (H).
+        fitted: Its solution.
+        explanation: Which it is (H,).
+        start_cost: What its start costs besides (H,), see `explanations.cost_of_start`.
+        rng: Draws the samples.
+    """
+    log_weight = _log_evidence(fitted, beliefs, explanation) - start_cost
+    log_weight = np.where(np.isfinite(log_weight), log_weight, _HOPELESS)
+    share = np.exp(log_weight - log_weight.max())
+    share /= share.sum()
+    samples, rows = _draw(fitted, share, rng)
+    goal, crossing, line_mps = _crossings(samples, beliefs.ending[rows], sightings)
+    even = share[rows] / np.bincount(rows, minlength=len(share))[rows]
+    place = legs_of(samples).at((samples[:, EVENT_S] - samples[:, KICK_S])[:, None])
+    depth, (low, high) = place[1, :, 0], beliefs.event_y[rows].T
+    weight = even * ((depth > low - _LEEWAY_M) & (depth < high + _LEEWAY_M))
+    weight = weight * _goes(explanation[rows], goal)
+    if weight.sum() <= 0:  # nothing is where it should be: better than nothing
+        weight = even
+    weight = weight / weight.sum()
+    return Posterior(
+        explanation=explanation,
+        probability=np.bincount(rows, weight, len(share)).astype(np.float64),
+        beliefs=beliefs,
+        fitted=fitted,
+        samples=samples,
+        weight=weight,
+        goal=goal,
+        crossing=crossing,
+        line_mps=line_mps,
+    )
+
+
+def _goes(explanation: Ints, goal: NDArray[np.bool_]) -> Floats:
+    """How well a goal, or none, goes with each sample's explanation (S,)."""
+    return np.array([item.goes for item in BANK], dtype=np.float64)[
+        explanation, np.where(goal, 0, 1)
+    ]
+
+
+def _log_evidence(fitted: Fitted, beliefs: Beliefs, explanation: Ints) -> Floats:
+    """Laplace's approximation to the log probability (H,) of the observations and explanation.
+
+    Beliefs are normalised; the one in the depth of the event becomes one in its time by |v_y|.
+    """
+    normal = fitted.normal + 1e-9 * np.eye(fitted.normal.shape[1])
+    _, log_volume = np.linalg.slogdet(normal)
+    own = beliefs.weight[:, [AFTER_X, AFTER_Y, AFTER_Z, LOG_DAMPING]]
+    evidence = -fitted.cost - 0.5 * log_volume + np.log(own).sum(axis=1)
+    since = fitted.parameters[:, EVENT_S] - fitted.parameters[:, KICK_S]
+    velocity = legs_of(fitted.parameters).velocity_at(since[:, None])
+    timing = np.where(
+        explanation == NOTHING,
+        np.log(np.maximum(beliefs.weight[:, EVENT_S], 1e-9)),
+        np.log(np.maximum(np.abs(velocity[1, :, 0]), 1.0) / even_sigma(beliefs)),
+    )
+    prior = np.log(np.array([item.prior for item in BANK]))[explanation]
+    return np.asarray(_TRUST * (evidence + timing) + prior)
+
+
+def _draw(fitted: Fitted, share: Floats, rng: np.random.Generator) -> tuple[Floats, Ints]:
+    """Samples (S, 30) about the solutions, more of the likely ones; the row (S,) of each.
+
+    The first sample of each solution is the solution itself.
+    """
+    counts = np.maximum(np.ceil(_SAMPLES * share), _LEAST_SAMPLES).astype(int)
+    counts[share < _LEAST_PROBABILITY] = 0
+    drawn = []
+    for row in np.flatnonzero(counts):
+        values, vectors = np.linalg.eigh(fitted.normal[row])
+        noise = rng.standard_normal((counts[row], len(values)))
+        noise[0] = 0.0
+        spread = vectors / np.sqrt(np.maximum(values, 1e-6))
+        drawn.append(fitted.parameters[row] + noise @ spread.T)
+    return np.concatenate(drawn), np.repeat(np.arange(len(share)), counts)
+
+
+def _crossings(
+    samples: Floats, ending: Ints, sightings: Sightings
+) -> tuple[NDArray[np.bool_], Floats, Floats]:
+    """Whether each sample (S, 30) is a goal; x, z (S, 2) and speed (S,) at the line's plane."""
+    half, height = sightings.goal_size_m[0] / 2, sightings.goal_size_m[1]
+    begin = max(float(samples[:, KICK_S].min()), float(sightings.times_s[0]) - _EARLIEST_S)
+    times = np.arange(begin, sightings.times_s[-1] + _LATEST_S, _STEP_S)
+    path, _, _ = trace(samples, times, ending)
+    path = np.where(times >= samples[:, KICK_S, None], path, np.nan)
+
+    def passing(depth: float) -> tuple[NDArray[np.bool_], Floats]:
+        over = (path[1, :, :-1] > depth) & (path[1, :, 1:] <= depth)
+        at = np.argmax(over, axis=1)
+        rows = np.arange(len(samples))
+        before, after = path[:, rows, at], path[:, rows, at + 1]
+        share = (before[1] - depth) / np.maximum(before[1] - after[1], 1e-9)
+        place = before + share * (after - before)
+        return np.asarray(over.any(axis=1)), np.concatenate(
+            [place[[0, 2]], np.linalg.norm(after - before, axis=0)[None] / _STEP_S]
+        )
+
+    meets, at_line = passing(0.0)
+    crosses, beyond = passing(-BALL_RADIUS_M)
+    goal: NDArray[np.bool_] = crosses & (np.abs(beyond[0]) < half) & (beyond[1] < height)
+    at_line = np.where(meets, at_line, np.nan)
+    return goal, at_line[:2].T, at_line[2]

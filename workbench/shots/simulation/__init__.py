@@ -1,0 +1,1 @@
+"""Simulated tracks of shots, with physics beyond what the fit assumes."""
