@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from workbench.detect.annotations import to_annotations
-from workbench.detect.ballpath import Spot, best_path
+from workbench.detect.ballpath import Spot, best_path, speeds, without_bystanders
 from workbench.detect.motion.change import Blob, compare
 from workbench.detect.motion.secondlook import BallLook, colours_of, count_colours, look_again
 from workbench.detect.motion.teacher import MotionTeacher
@@ -105,7 +105,7 @@ def test_people_keep_their_ids_from_window_to_window_and_goals_have_corners(clip
 def test_settings_tell_labels_of_other_switches_apart() -> None:
     one = MotionTeacher().settings
     assert one != MotionTeacher(second_look=False).settings
-    assert one != MotionTeacher(small_ball=True).settings
+    assert one != MotionTeacher(small_ball=False).settings
     assert one == MotionTeacher().settings
 
 
@@ -142,3 +142,35 @@ def test_a_sharp_turn_is_followed_where_turns_are_cheap(turn_cost: float, follow
     there: Callable[[int], float] = lambda t: 20 + 12.0 * min(t, 20 - t)  # noqa: E731
     frames = [[Spot(there(t), 50.0, 5.0, 0.8)] for t in range(20)]
     assert (len(best_path(frames, reach_px=40, most_turn_cost=turn_cost)) == 20) == follows
+
+
+def _flight_past_a_shoe() -> tuple[list[list[Spot]], dict[int, int]]:
+    """A ball at rest for ten frames, then in flight for ten; a shoe that stays beside its way."""
+    ball = [Spot(20.0, 50.0, 4.0, 0.8)] * 10 + [
+        Spot(20.0 + 6 * t, 50.0, 4.0, 0.8) for t in range(10)
+    ]
+    frames = [[Spot(60.0, 70.0, 4.0, 0.9), spot] for spot in ball]
+    return frames, dict.fromkeys(range(20), 1)
+
+
+def test_what_stays_while_the_ball_flies_is_not_the_ball_and_its_place_of_rest_is() -> None:
+    frames, chain = _flight_past_a_shoe()
+    fewer = without_bystanders(frames, chain)
+    assert [row[0].likeness for row in fewer] == [0.0] * 20
+    assert [row[1].likeness for row in fewer] == [0.8] * 20
+    speed = speeds(frames, chain)
+    assert speed[3] == 0.0 and speed[15] == pytest.approx(1.5)  # sizes per frame
+
+
+def test_without_a_flight_nobody_is_a_bystander() -> None:
+    frames, _ = _flight_past_a_shoe()
+    resting = frames[:10]
+    assert without_bystanders(resting, dict.fromkeys(range(10), 1)) == resting
+    assert without_bystanders([[], []], {}) == [[], []]
+
+
+def test_specks_that_stay_may_be_told_to_earn_nothing() -> None:
+    speck = [[Spot(60.0, 70.0, 2.0, 0.95)] for _ in range(30)]
+    for t in range(8):
+        speck[20 + t].append(Spot(10.0 + 5 * t, 20.0, 2.0, 0.8))
+    assert min(best_path(speck, reach_px=40, still_gain=0.0)) == 20

@@ -2,13 +2,14 @@
 
 Dynamic programming over candidates: every blob on the chain earns its likeness to a ball; jumps,
 turns and changes of size cost. The velocity that a turn is measured against is that of the best
-chain up to there, which makes the result a very good chain rather than provably the best. Knows
+chain up to there, which makes the result a very good chain rather than provably the best. What
+stays in its place while the chain flies elsewhere is not the ball (`without_bystanders`). Knows
 nothing about images.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,10 @@ _MOST_GAP_COST = 0.4  # … up to this
 _MOST_TRIES = 200  # chains that are looked at, best first, until one moves
 _MIN_LENGTH = 5  # blobs; a shorter chain proves nothing
 MIN_TRAVEL = 4.0  # of the chain, in units of the ball's size
+_STILL = 0.1  # sizes per frame; what moves less is nearly at rest
+_IN_FLIGHT = 0.4  # sizes per frame; heads and hands are slower for their size, or not for long
+_STAYS = 0.3  # of the frames of flight in which a bystander is seen at its place
+_LEAST_FLIGHT = 4  # frames that say something about bystanders
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,8 @@ def best_path(
     least_likeness: float = LEAST_LIKENESS,
     most_turn_cost: float = MOST_TURN_COST,
     least_travel: float = MIN_TRAVEL,
+    still_gain: float = 1.0,
+    still: float = _STILL,
 ) -> dict[int, int]:
     """Choose at most one spot per frame.
 
@@ -52,6 +59,9 @@ def best_path(
         most_turn_cost: Of a turn however sharp. High where a wrong spot does harm, low where spots
             are trusted and the ball is to be followed through kick and save.
         least_travel: How far the chain must come, in units of the ball's size.
+        still_gain: Share of its gain that a spot earns where the chain does not move. 1 counts a
+            ball at rest in full; less, where specks that stay could pass for it.
+        still: Speed from which a spot earns its gain in full, in sizes per frame.
 
     Returns:
         Frame to index of the chosen spot; empty if nothing moves like a ball.
@@ -70,8 +80,9 @@ def best_path(
         return {}
     when = np.array([now for now, _, _ in nodes])
     place = np.array([(spot.x, spot.y) for _, _, spot in nodes])
-    size = np.log2([spot.size for _, _, spot in nodes])
-    gain = np.array([spot.likeness - least_likeness for _, _, spot in nodes])
+    size = np.array([spot.size for _, _, spot in nodes])
+    own_gain = np.array([spot.likeness - least_likeness for _, _, spot in nodes])
+    gain = still_gain * own_gain  # of the best chain up to there
     previous = np.full(len(nodes), -1)
     velocity = np.zeros((len(nodes), 2))  # of the best chain that ends there, px per frame
     for now in np.unique(when):
@@ -81,19 +92,21 @@ def best_path(
         earlier, own = slice(first, start), slice(start, stop)
         gap = (now - when[earlier])[:, None]
         step = (place[None, own] - place[earlier, None]) / gap[..., None]  # (earlier, own, 2)
-        distance = np.hypot(*np.moveaxis(step, 2, 0)) / reach_px
+        speed = np.hypot(*np.moveaxis(step, 2, 0))
         off = np.hypot(*np.moveaxis(step - velocity[earlier, None], 2, 0)) / reach_px
         cost = (
-            _JUMP_COST * distance**2
+            _JUMP_COST * (speed / reach_px) ** 2
             + np.minimum(_TURN_COST * off, most_turn_cost)
-            + _RESIZE_COST * np.abs(size[None, own] - size[earlier, None])
+            + _RESIZE_COST * np.abs(np.log2(size[None, own] / size[earlier, None]))
             + np.minimum(_GAP_COST * (gap - 1), _MOST_GAP_COST)
         )
-        reached = np.where(distance <= 1, gain[earlier, None] - cost, -np.inf)
+        moves = np.minimum(1, speed / (still * size[None, own]))
+        earned = (still_gain + (1 - still_gain) * moves) * own_gain[None, own]
+        reached = np.where(speed <= reach_px, gain[earlier, None] - cost + earned, -np.inf)
         best = reached.argmax(axis=0)
         for node, origin in zip(range(start, stop), best, strict=True):
-            if reached[origin, node - start] > 0:
-                gain[node] += reached[origin, node - start]
+            if reached[origin, node - start] > gain[node]:
+                gain[node] = reached[origin, node - start]
                 previous[node] = first + origin
                 velocity[node] = step[origin, node - start]
     for node in np.argsort(-gain, kind="stable")[:_MOST_TRIES]:
@@ -101,6 +114,52 @@ def best_path(
         if _moves([nodes[link][2] for link in chain], least_travel):
             return {nodes[link][0]: nodes[link][1] for link in chain}
     return {}
+
+
+def speeds(frames: Sequence[Sequence[Spot]], chain: Mapping[int, int]) -> dict[int, float]:
+    """How fast a chain moves in each of its frames, in its median size per frame."""
+    when = np.array(sorted(chain))
+    spots = [frames[frame][chain[frame]] for frame in when]
+    if len(when) < 2:
+        return dict.fromkeys(when.tolist(), 0.0)
+    place = np.array([(spot.x, spot.y) for spot in spots])
+    before, after = np.arange(len(when)) - 1, np.arange(len(when)) + 1
+    before, after = np.maximum(before, 0), np.minimum(after, len(when) - 1)
+    speed = np.hypot(*(place[after] - place[before]).T) / (when[after] - when[before])
+    speed /= np.median([spot.size for spot in spots])
+    return dict(zip(when.tolist(), speed.tolist(), strict=True))
+
+
+def without_bystanders(
+    frames: Sequence[Sequence[Spot]], chain: Mapping[int, int]
+) -> list[list[Spot]]:
+    """Take the likeness from all spots where something stays while the chain flies elsewhere.
+
+    A ball at rest leaves its place when it flies; a shoe, a corner of the net or the ghost of what
+    the background holds does not. Without a flight nothing is taken.
+    """
+    speed = speeds(frames, chain)
+    flight = [frame for frame, value in speed.items() if value > _IN_FLIGHT]
+    nodes = [spot for spots in frames for spot in spots]
+    if len(flight) < _LEAST_FLIGHT or not nodes:
+        return [list(spots) for spots in frames]
+    place = np.array([(spot.x, spot.y) for spot in nodes])
+    size = np.array([spot.size for spot in nodes])
+    near = np.maximum(2.0, size / 2)
+    asked, seen = np.zeros(len(nodes)), np.zeros(len(nodes))
+    for frame in flight:
+        ball = frames[frame][chain[frame]]
+        elsewhere = np.hypot(*(place - (ball.x, ball.y)).T) >= 2 * near + size
+        others = np.array([(spot.x, spot.y) for spot in frames[frame]])
+        distance = np.hypot(*np.moveaxis(place[:, None] - others, 2, 0)).min(axis=1)
+        asked += elsewhere
+        seen += elsewhere & (distance <= near)
+    stays = (asked >= _LEAST_FLIGHT) & (seen > _STAYS * asked)
+    verdicts = iter(stays.tolist())
+    return [
+        [replace(spot, likeness=0.0) if next(verdicts) else spot for spot in spots]
+        for spots in frames
+    ]
 
 
 def _trace(previous: NDArray[np.int64], node: int) -> list[int]:

@@ -2,7 +2,9 @@
 
 Fed frame by frame, twice: `observe` each frame, `learn`, `observe_again` each frame, `choose`. Only
 candidates are kept between frames, no pictures. There may be doubt how small the ball is: each
-assumption makes its own chain, and the one that explains itself best wins. Knows nothing of files.
+assumption makes its own chain, and the one that explains itself best wins. Nothing is thrown away
+for being unlikely: the score says how much a chain looks and moves like a ball. Knows nothing of
+files.
 """
 
 import math
@@ -12,8 +14,15 @@ from itertools import pairwise
 
 import numpy as np
 
-from workbench.detect.ballpath import LEAST_LIKENESS, MOST_TURN_COST, Spot, best_path
-from workbench.detect.motion.balls import USUAL_PX, as_spot, find_balls
+from workbench.detect.ballpath import (
+    LEAST_LIKENESS,
+    MOST_TURN_COST,
+    Spot,
+    best_path,
+    speeds,
+    without_bystanders,
+)
+from workbench.detect.motion.balls import USUAL_PX, as_spot, find_balls, to_half_height
 from workbench.detect.motion.change import Blob, Change, Image
 from workbench.detect.motion.secondlook import (
     BallLook,
@@ -26,13 +35,25 @@ from workbench.detect.motion.secondlook import (
 _SMALL_PX = 3.0  # side of a far ball; specks as small as that are mostly noise
 _REACH = 0.12  # of the picture's width: how far a ball can move from one frame to the next
 _LEAST_LOOK = 0.55  # likeness that earns something once colours count
-_LEAST_GAIN = 0.24  # mean gain of a chain of blobs that is a ball
-_FULL_GAIN = 0.3  # mean gain that leaves no doubt
+_STILL_AGAIN = 0.3  # share of its gain that a spot at rest earns in the second chain
+_FULL_GAIN = 0.3  # mean gain of a chain that leaves no doubt …
+_FULL_SPEED = 0.6  # … if its fastest tenth moves so many sizes per frame
+_MOVING = 0.3  # sizes per frame from which a blob's colours are surely not the background's
+_LEAST_MOVING = 5  # such blobs teach the colours alone
+_MOST_TRIES = 3  # chains, until no bystander is part of one
+_SMEARED_PX = 7  # side up to which the smear of lens and codec is much of what is seen
 _LONGEST_BRIDGE = 12  # frames between two blobs of the first chain that are filled in
 _EXPECTED_BONUS = 0.1  # of likeness where the first chain leads
 _TURN_AGAIN = 0.15  # most that a turn costs in the second chain: its spots can be trusted more
 
-_Candidate = tuple[Blob, Colours]
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A blob that may be the ball."""
+
+    blob: Blob
+    colours: Colours
+    outline: Blob  # what is said to be the ball, if it is
 
 
 @dataclass(frozen=True)
@@ -45,9 +66,11 @@ class SeenBall:
 
 @dataclass
 class _Idea:
-    """One assumption about the ball's size, and what follows from it."""
+    """One assumption about the ball, and what follows from it."""
 
-    ball_px: float
+    ball_px: float  # its side
+    still_gain: float  # how much blobs count that do not move
+    still: float  # sizes per frame up to which they do not
     look: BallLook | None = None
     expected: dict[int, Spot] = field(default_factory=dict)  # the first chain, gaps bridged
     seen_again: list[list[_Candidate]] = field(default_factory=list)  # by frame
@@ -61,24 +84,29 @@ class BallFinder:
         small_ball: Consider that the ball may be as small as three pixels.
     """
 
-    def __init__(self, width: int, small_ball: bool = False) -> None:
+    def __init__(self, width: int, small_ball: bool = True) -> None:
         self._reach_px = _REACH * width
-        self._ideas = [_Idea(px) for px in ([USUAL_PX, _SMALL_PX] if small_ball else [USUAL_PX])]
+        self._ideas = [_Idea(USUAL_PX, still_gain=1.0, still=0.1)]
+        if small_ball:  # of specks that stay in their places most are noise
+            self._ideas.append(_Idea(_SMALL_PX, still_gain=0.0, still=0.4))
         self._seen: list[list[_Candidate]] = []  # by frame
         self._changed = count_colours([])
 
     def observe(self, image: Image, change: Change, people: Sequence[Blob]) -> None:
         """Take the next frame; `people` in it are not the ball."""
-        self._seen.append(_with_colours(image, find_balls(change, people)))
+        found = find_balls(change, people)
+        self._seen.append([_candidate(image, blob, blob) for blob in found])
         self._changed += count_colours([colours_of(image[change.weak])])
 
     def learn(self) -> bool:
         """Learn the ball's colours; false if nothing seen so far moves like a ball."""
         for idea in self._ideas:
-            spots = self._first_spots(idea)
-            chosen = best_path(spots, self._reach_px)
+            spots, chosen = self._first_chain(idea)
             if chosen:
-                samples = [self._seen[frame][index][1] for frame, index in chosen.items()]
+                speed = speeds(spots, chosen)
+                moving = [frame for frame in chosen if speed[frame] > _MOVING]
+                teaching = moving if len(moving) >= _LEAST_MOVING else list(chosen)
+                samples = [self._seen[frame][chosen[frame]].colours for frame in teaching]
                 idea.look = BallLook.learn(samples, self._changed)
                 idea.expected = _bridge({f: spots[f][index] for f, index in chosen.items()})
         return any(idea.look for idea in self._ideas)
@@ -87,7 +115,8 @@ class BallFinder:
         """Take the next frame once more, from the first on."""
         for idea in self._ideas:
             if idea.look is not None:
-                again = _with_colours(image, look_again(image, change, idea.look))
+                found = look_again(image, change, idea.look)
+                again = [_candidate(image, blob, _tight(blob, change)) for blob in found]
                 idea.seen_again.append(again)
 
     def choose(self) -> dict[int, SeenBall]:
@@ -99,40 +128,63 @@ class BallFinder:
                 pairs = zip(self._seen, idea.seen_again, strict=True)
                 seen = [first + again for first, again in pairs]
                 spots = [self._spots_again(idea, idea.look, at, row) for at, row in enumerate(seen)]
-                floor, least, turn = _LEAST_LOOK, _LEAST_GAIN, _TURN_AGAIN
+                floor = _LEAST_LOOK
+                spots, chosen = self._chain(spots, floor, _TURN_AGAIN, _STILL_AGAIN, idea.still)
             else:
-                seen, spots = self._seen, self._first_spots(idea)
-                floor, least, turn = LEAST_LIKENESS, 0.0, MOST_TURN_COST
-            chosen = best_path(spots, self._reach_px, floor, turn)
+                seen, floor = self._seen, LEAST_LIKENESS
+                spots, chosen = self._first_chain(idea)
             gains = [spots[frame][index].likeness - floor for frame, index in chosen.items()]
             # Long and surely a ball: a short chain of the ball beats a long one of feet and hands.
             worth = float(np.sum(gains) * np.mean(gains)) if gains else 0.0
-            if worth > best_worth and np.mean(gains) >= least:
-                sure = min(1.0, float(np.mean(gains)) / _FULL_GAIN)
+            if worth > best_worth:
+                speed = float(np.quantile(list(speeds(spots, chosen).values()), 0.9))
+                sure = min(1.0, float(np.mean(gains)) / _FULL_GAIN) * min(1.0, speed / _FULL_SPEED)
                 best_worth = worth
                 best = {
-                    frame: SeenBall(seen[frame][index][0], sure * spots[frame][index].likeness)
+                    frame: SeenBall(seen[frame][index].outline, sure * spots[frame][index].likeness)
                     for frame, index in chosen.items()
                 }
         return best
 
-    def _first_spots(self, idea: _Idea) -> list[list[Spot]]:
-        return [[as_spot(blob, idea.ball_px) for blob, _ in row] for row in self._seen]
+    def _first_chain(self, idea: _Idea) -> tuple[list[list[Spot]], dict[int, int]]:
+        spots = [[as_spot(one.blob, idea.ball_px) for one in row] for row in self._seen]
+        return self._chain(spots, LEAST_LIKENESS, MOST_TURN_COST, idea.still_gain, idea.still)
+
+    def _chain(
+        self, spots: list[list[Spot]], floor: float, turn: float, still_gain: float, still: float
+    ) -> tuple[list[list[Spot]], dict[int, int]]:
+        """The best chain without bystanders, and the spots as they then count."""
+        chosen = best_path(spots, self._reach_px, floor, turn, still_gain=still_gain, still=still)
+        for _ in range(_MOST_TRIES - 1):
+            fewer = without_bystanders(spots, chosen)
+            if fewer == spots:
+                break
+            again = best_path(
+                fewer, self._reach_px, floor, turn, still_gain=still_gain, still=still
+            )
+            if not again:
+                break
+            spots, chosen = fewer, again
+        return spots, chosen
 
     def _spots_again(
         self, idea: _Idea, look: BallLook, frame: int, row: Sequence[_Candidate]
     ) -> list[Spot]:
         expected, spots = idea.expected.get(frame), []
-        for blob, own in row:
-            spot = as_spot(blob, look=look.of(own))
+        for one in row:
+            spot = as_spot(one.blob, look=look.of(one.colours))
             if expected is not None and _is_near(spot, expected):
                 spot = replace(spot, likeness=min(1.0, spot.likeness + _EXPECTED_BONUS))
             spots.append(spot)
         return spots
 
 
-def _with_colours(image: Image, found: Sequence[Blob]) -> list[_Candidate]:
-    return [(blob, colours_of(image[blob.window][blob.mask])) for blob in found]
+def _candidate(image: Image, blob: Blob, outline: Blob) -> _Candidate:
+    return _Candidate(blob, colours_of(image[blob.window][blob.mask]), outline)
+
+
+def _tight(blob: Blob, change: Change) -> Blob:
+    return to_half_height(blob, change) if max(blob.mask.shape) <= _SMEARED_PX else blob
 
 
 def _bridge(chain: dict[int, Spot]) -> dict[int, Spot]:

@@ -24,7 +24,7 @@ def find_balls(change: Change, people: Sequence[Blob]) -> list[Blob]:
     rest = change.weak & (beside > 0) & ~covered(people, change.weak.shape)
     found = []
     for wide in blobs(np.asarray(rest, np.uint8), change):
-        blob = _to_half_height(wide, change)
+        blob = to_half_height(wide, change)
         rows, columns = blob.mask.shape
         area, side = int(blob.mask.sum()), max(rows, columns)
         small = 3 <= area <= 0.002 * height * width and side <= 0.09 * height
@@ -53,7 +53,7 @@ def as_spot(blob: Blob, ball_px: float = USUAL_PX, look: float | None = None) ->
     return Spot(blob.x + width / 2, blob.y + height / 2, size, seen * likeness)
 
 
-def _to_half_height(blob: Blob, change: Change) -> Blob:
+def to_half_height(blob: Blob, change: Change) -> Blob:
     """Cut a blob at 40 % of its peak: a lens and a codec smear a small ball's rim outwards."""
     rise = np.where(blob.mask, change.difference[blob.window], 0)
     core = rise > 0.4 * rise.max()

@@ -26,7 +26,7 @@ from workbench.detect.windows import EqualWindows, Past
 from workbench.footage.frames import iter_frames, sample_frames
 from workbench.footage.video_info import probe
 
-_METHOD = 2  # raise when the same settings would give other labels: old ones are then made anew
+_METHOD = 3  # raise when the same settings would give other labels: old ones are then made anew
 _MOST_COMPANIONS = 6  # clips of the same view that help the background
 _OBJECT_IDS = {GOAL: 1, BALL: 2}  # there is one of each; people are counted on from there
 _RECALLED_FRAMES = 30  # of the window before, for a tracker to know who moves where
@@ -55,8 +55,8 @@ class MotionTeacher(EqualWindows):
             by them. Long enough that people leave the place where they stood.
         background_samples: Frames of the window that the median is taken of.
         min_contrast: Least difference from the background, in grey levels of any channel.
-        small_ball: Consider that the ball may be as small as three pixels: for cameras so far away
-            that it is; elsewhere specks then pass for balls now and then.
+        small_ball: Consider that the ball may be as small as three pixels. Costs a second search;
+            false where the camera is near.
         second_look: Learn the ball's colours from what was found, and look again everywhere.
     """
 
@@ -68,7 +68,7 @@ class MotionTeacher(EqualWindows):
         window_frames: int = 240,
         background_samples: int = 31,
         min_contrast: int = 22,
-        small_ball: bool = False,
+        small_ball: bool = True,
         second_look: bool = True,
     ) -> None:
         self.window_frames, self._samples = window_frames, background_samples
