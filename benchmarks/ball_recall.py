@@ -9,11 +9,11 @@ centres is at most the ball's size (at least three pixels), as tracking papers c
     python benchmarks/ball_recall.py                  # about ten minutes, rendering included
     python benchmarks/ball_recall.py --folder DIR     # keeps the footage, or uses what is there
 
-How to read the table: `precision`, `recall` and `by centre` with every label kept; `at equal precision` is the
-recall with only the best-scored labels kept, as many as leave the precision no worse than the
-plain teacher's from that distance (– where no number of labels does); `gain` is how much that is
-above the plain teacher, with the 95 % interval of a paired bootstrap over clips. `ball` is the
-median side of the true box.
+How to read the table: `precision`, `recall` and `by centre` with every label kept; `at equal
+precision` is the recall with only the best-scored labels kept, as many as leave the precision no
+worse than the plain teacher's from that distance (– where no number of labels does); `gain` is how
+much that is above the plain teacher, with the 95 % interval of a paired bootstrap over clips.
+`ball` is the median side of the true box.
 """
 
 import argparse
@@ -118,7 +118,8 @@ def report(metres: float, folders: Sequence[Path], scratch: Path) -> None:
         equal, gain = at_equal_precision(balls, plain)
         print(
             f"{metres:4g} m {np.median(sides):4.1f}px  {name:12} {balls.precision:9.2f} "
-            f"{balls.recall:6.2f} {balls.recall_by_centre:9.2f}  {equal:>18}  {gain:>21} {cpu_ms:12.0f}",
+            f"{balls.recall:6.2f} {balls.recall_by_centre:9.2f}  {equal:>18}  {gain:>21} "
+            f"{cpu_ms:12.0f}",
             flush=True,
         )
 
