@@ -74,6 +74,22 @@ def essence(row: dict[str, Any], hw: tuple[int, int]) -> tuple[int, bytes]:
     return row["category_id"], np.packbits(rle.decode(runs)).tobytes()
 
 
+def test_a_corrected_frame_is_in_the_dataset_wherever_the_grid_lies(
+    tmp_path: Path, footage: Path, clip: Clip, truth: ClipLabels
+) -> None:
+    name = f"{clip.clip_id}_000007.jpg"  # off a grid of 30; looked at, and empty
+    image = {"id": 1, "file_name": name, "width": clip.width, "height": clip.height}
+    edited = {"images": [image], "annotations": [], "categories": coco_categories()}
+    (tmp_path / "edited.json").write_text(json.dumps(edited))
+    corrected = apply_corrections([truth], tmp_path / "edited.json")
+    # A change that no frame reaches: the thinner would keep the first only.
+    out, options = tmp_path / "dataset", {"every": 30, "min_change": 256}
+    export_dataset([clip], corrected.labels, footage, out, {clip.session: "train"}, **options)
+    content = json.loads((out / "train/_annotations.coco.json").read_text())
+    assert [image["frame"] for image in content["images"]] == [0, 7]
+    assert {row["image_id"] for row in content["annotations"]} == {1}
+
+
 @settings(deadline=None, max_examples=10)
 @given(edits)
 def test_export_edit_import_export_gives_the_edited(

@@ -55,6 +55,7 @@ class ClipLabels:
     width: int
     height: int
     frames: tuple[tuple[Annotation, ...], ...]  # by frame index
+    checked: frozenset[int] = frozenset()  # frames that a person has decided
 
     def of_class(self, frame: int, name: str) -> list[Annotation]:
         """Annotations of one class in one frame."""

@@ -103,8 +103,9 @@ def export_dataset(
 ) -> CocoDataset:
     """Write frames and accepted labels as a COCO dataset with `dataset_meta.json`.
 
-    Which frames go in depends on the footage alone: two sets of labels of the same clips give
-    datasets with the same images and image ids.
+    Which frames go in depends on the footage and on what a person has checked, not on the labels:
+    two teachers' labels of the same clips give datasets with the same images and image ids.
+    Checked frames always go in.
 
     Args:
         clips: The clips that were labelled.
@@ -129,10 +130,14 @@ def export_dataset(
     for clip in sorted(clips, key=lambda clip: clip.clip_id):
         split, own = session_to_split[clip.session], clip_to_labels[clip.clip_id]
         thinner = Thinner(min_change)
-        frames = iter_frames(footage_dir / clip.file, step=every)
-        # A label file may be shorter than its clip; frames nobody looked at are no empty frames.
-        for frame in islice(frames, len(range(0, len(own.frames), every))):
-            if not thinner.keeps(frame.image):
+        # Whoever checked a frame wants it used, whatever the grid. A label file may be shorter than
+        # its clip: frames nobody looked at are no empty frames.
+        step = every if all(number % every == 0 for number in own.checked) else 1
+        frames = iter_frames(footage_dir / clip.file, step=step)
+        for frame in islice(frames, len(range(0, len(own.frames), step))):
+            is_checked = frame.index in own.checked
+            is_on_grid = frame.index % every == 0
+            if not is_checked and not (is_on_grid and thinner.keeps(frame.image)):
                 continue
             accepted: Sequence[Annotation] = own.frames[frame.index]
             if len(classes) > len(CLASSES):

@@ -1,7 +1,8 @@
 """Labels that a person has corrected, in any COCO tool, come back and win over the teacher's.
 
 The unit is one frame: what the file says about a frame replaces all labels of that frame; frames
-that are not in the file keep the teacher's. Frames are known by `clip_id` and `frame`, or by the
+that are not in the file keep the teacher's. A dataset exported afterwards holds every such frame,
+also one that its grid would leave out. Frames are known by `clip_id` and `frame`, or by the
 file name that the dataset gave them, whatever a tool has hung onto it.
 """
 
@@ -93,6 +94,7 @@ def apply_corrections(labels: Sequence[ClipLabels], corrections_file: Path) -> C
                 tuple(replaced.get((own.clip_id, frame), before))
                 for frame, before in enumerate(own.frames)
             ),
+            checked=own.checked | {frame for clip_id, frame in replaced if clip_id == own.clip_id},
         )
         for own in labels
     ]
