@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
+from workbench.detect.annotations import encode_mask
 from workbench.detect.dataset.coco import CocoDataset, DatasetWriter, to_jpeg
 from workbench.detect.student.recipe import FinetuneConfig
 from workbench.footage.origin import OWN_FOOTAGE
@@ -16,7 +18,9 @@ ONE_EPOCH = replace(CONFIG, epochs=1)
 _COLOURS = ((220, 60, 40), (250, 250, 250), (40, 90, 220))
 
 
-def make_dataset(folder: Path, *, train: int = 12, valid: int = 4, side: int = 64) -> CocoDataset:
+def make_dataset(
+    folder: Path, *, train: int = 12, valid: int = 4, side: int = 64, masks: bool = False
+) -> CocoDataset:
     """Write a dataset of one disc per image, of the class of its colour."""
     rng = np.random.default_rng(0)
     writer = DatasetWriter(folder, CLASSES)
@@ -27,12 +31,16 @@ def make_dataset(folder: Path, *, train: int = 12, valid: int = 4, side: int = 6
             x, y = (int(value) for value in rng.integers(radius, side - radius, 2))
             cv2.circle(image, (x, y), radius, _COLOURS[category], cv2.FILLED)
             size = 2 * radius + 1
-            label = {
+            label: dict[str, Any] = {
                 "category_id": category + 1,
                 "bbox": [x - radius, y - radius, size, size],
                 "area": size * size,
                 "iscrowd": 0,
             }
+            if masks:
+                disc = cv2.circle(np.zeros((side, side), np.uint8), (x, y), radius, 1, cv2.FILLED)
+                runs = encode_mask(disc)
+                label["segmentation"] = runs | {"counts": runs["counts"].decode()}
             row = {"width": side, "height": side, "clip_id": f"{split}{number // 2}",
                    "session": split, "frame": number}  # fmt: skip
             writer.add(split, f"{number:03d}.jpg", to_jpeg(image), row, [label])
