@@ -13,6 +13,8 @@ from workbench.detect.ballpath import Spot
 from workbench.detect.motion.change import Blob, Change, blobs, covered
 
 USUAL_PX = 4.0
+_PATTERNED_PX = 8  # side from which a ball's dark patches are seen as such
+_LEAST_SOLID = 0.5  # of its hull that a patterned ball shows
 
 
 def find_balls(change: Change, people: Sequence[Blob]) -> list[Blob]:
@@ -24,12 +26,14 @@ def find_balls(change: Change, people: Sequence[Blob]) -> list[Blob]:
     rest = change.weak & (beside > 0) & ~covered(people, change.weak.shape)
     found = []
     for wide in blobs(np.asarray(rest, np.uint8), change):
-        blob = to_half_height(wide, change)
-        rows, columns = blob.mask.shape
-        area, side = int(blob.mask.sum()), max(rows, columns)
+        seen = to_half_height(wide, change)
+        rows, columns = seen.mask.shape
+        area, side = int(seen.mask.sum()), max(rows, columns)
         small = 3 <= area <= 0.002 * height * width and side <= 0.09 * height
-        if small and side <= 3.5 * min(rows, columns) and blob.mask.mean() > 0.45:
-            found.append(blob)
+        if small and side <= 3.5 * min(rows, columns):
+            blob = hull(seen) if side >= _PATTERNED_PX else seen
+            if blob.mask.mean() > 0.45 and area > _LEAST_SOLID * blob.mask.sum():
+                found.append(blob)
     return found
 
 
@@ -51,6 +55,14 @@ def as_spot(blob: Blob, ball_px: float = USUAL_PX, look: float | None = None) ->
         likeness = 0.5 * blob.score + 0.5 * compact if roundness >= 0.5 else 0.0
     seen = min(1.0, size / ball_px)
     return Spot(blob.x + width / 2, blob.y + height / 2, size, seen * likeness)
+
+
+def hull(blob: Blob) -> Blob:
+    """Fill a blob to its convex hull: a ball's dark patches may look like the ground in shadow."""
+    points = cv2.findNonZero(blob.mask.astype(np.uint8))
+    filled = np.zeros(blob.mask.shape, np.uint8)
+    cv2.fillConvexPoly(filled, cv2.convexHull(points), (1,))
+    return Blob(blob.x, blob.y, filled.astype(bool), blob.score)
 
 
 def to_half_height(blob: Blob, change: Change) -> Blob:
