@@ -41,6 +41,7 @@ _FULL_SPEED = 0.6  # … if its fastest tenth moves so many sizes per frame
 _MOVING = 0.3  # sizes per frame from which a blob's colours are surely not the background's
 _LEAST_MOVING = 5  # such blobs teach the colours alone
 _MOST_TRIES = 3  # chains, until no bystander is part of one
+_MOST_CANDIDATES = 40  # of one frame, the most ball-like; only a moving camera makes more
 _SMEARED_PX = 7  # side up to which the smear of lens and codec is much of what is seen
 _LONGEST_BRIDGE = 12  # frames between two blobs of the first chain that are filled in
 _EXPECTED_BONUS = 0.1  # of likeness where the first chain leads
@@ -95,7 +96,8 @@ class BallFinder:
     def observe(self, image: Image, change: Change, people: Sequence[Blob]) -> None:
         """Take the next frame; `people` in it are not the ball."""
         found = find_balls(change, people)
-        self._seen.append([_candidate(image, blob, blob) for blob in found])
+        found.sort(key=lambda blob: -as_spot(blob, _SMALL_PX).likeness)
+        self._seen.append([_candidate(image, blob, blob) for blob in found[:_MOST_CANDIDATES]])
         self._changed += count_colours([colours_of(image[change.weak])])
 
     def learn(self) -> bool:
@@ -117,7 +119,8 @@ class BallFinder:
             if idea.look is not None:
                 found = look_again(image, change, idea.look)
                 again = [_candidate(image, blob, _tight(blob, change)) for blob in found]
-                idea.seen_again.append(again)
+                again.sort(key=lambda one: -one.blob.score)
+                idea.seen_again.append(again[:_MOST_CANDIDATES])
 
     def choose(self) -> dict[int, SeenBall]:
         """The ball in each frame where it is seen, frames counted from the window's first."""
