@@ -11,6 +11,7 @@ import pytest
 from workbench.detect.annotations import to_annotations
 from workbench.detect.ballpath import Spot, best_path, speeds, without_bystanders
 from workbench.detect.motion.change import Blob, compare
+from workbench.detect.motion.goalfinder import find_goal
 from workbench.detect.motion.secondlook import BallLook, colours_of, count_colours, look_again
 from workbench.detect.motion.teacher import MotionTeacher
 from workbench.detect.teacher import BALL, GOAL, PERSON
@@ -175,3 +176,23 @@ def test_specks_that_stay_may_be_told_to_earn_nothing() -> None:
     for t in range(8):
         speck[20 + t].append(Spot(10.0 + 5 * t, 20.0, 2.0, 0.9))
     assert min(best_path(speck, reach_px=40, still_gain=0.0)) == 20
+
+
+@pytest.mark.parametrize(("bars", "is_goal"), [(0, True), (6, False)])
+def test_a_row_of_windows_is_no_goal(bars: int, is_goal: bool) -> None:
+    picture = np.full((360, 640, 3), (70, 120, 60), np.uint8)
+    for x in np.linspace(200, 400, bars + 2).round().astype(int):
+        cv2.line(picture, (x, 100), (x, 170), (240, 240, 240), 3)
+    cv2.line(picture, (200, 100), (400, 100), (240, 240, 240), 3)
+    assert (find_goal(picture) is not None) == is_goal
+
+
+def test_a_bar_that_falls_off_steeply_is_no_goal() -> None:
+    picture = np.full((360, 640, 3), (70, 120, 60), np.uint8)
+    for start, end in (
+        ((200, 100), (200, 200)),
+        ((400, 180), (400, 240)),
+        ((200, 100), (400, 180)),
+    ):
+        cv2.line(picture, start, end, (240, 240, 240), 3)
+    assert find_goal(picture) is None

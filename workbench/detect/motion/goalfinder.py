@@ -1,8 +1,9 @@
 """The goal in the picture of an empty pitch: two white posts and the bar between their tops.
 
 Works on one image. One post may be hidden but for a stub below the bar, behind somebody who stands
-there all the time: it is then taken to be as long as the other. Knows nothing about video; a goal
-seen edge-on, or one that is not white, is not found.
+there all the time: it is then taken to be as long as the other. Where more posts stand between the
+two, it is a fence or a row of windows. Knows nothing about video; a goal seen edge-on, or one that
+is not white, is not found.
 """
 
 import math
@@ -18,6 +19,12 @@ Stroke = tuple[Corners, Corners]  # top and bottom of something upright and whit
 
 _LEAST_POST, _LEAST_STUB = 0.06, 0.025  # of the image's height
 _LEAST_LIKE = 0.55  # the shorter post of the longer; below, it is the stub of a hidden one
+_MOST_SLOPE = 0.25  # of the bar in the picture: from the side and from above it is not level
+_MOST_LEAN = 0.12  # of a post, sideways per length: a phone held 7° askew
+_MOUTH_WH = (200, 60)  # a mouth seen straight on
+_WHITE_COLUMN, _MOST_BARRED = 0.5, 0.03  # white along so much of its height; so many such columns
+_MOST_WHITE = 0.2  # of the mouth; a net is thinner than that
+_LEAST_SCORE = 0.65
 _STUB_TRUST = 0.9  # of the score where a post is hidden: two whole posts win
 
 
@@ -47,7 +54,7 @@ def find_goal(image: NDArray[np.uint8]) -> Goal | None:
         score, corners = _judge(left, right, white)
         if best is None or score > best[0]:
             best = score, corners
-    if best is None or best[0] < 0.55:
+    if best is None or best[0] < _LEAST_SCORE:
         return None
     mask = np.zeros((height, width), np.uint8)
     cv2.fillPoly(mask, [np.round(best[1]).astype(np.int32)], (1,))
@@ -96,7 +103,10 @@ def _judge(left: Stroke, right: Stroke, white: NDArray[np.uint8]) -> tuple[float
     corners = np.array([left[1], left[0], right[0], right[1]], float)
     span = float(np.linalg.norm(right[0] - left[0]))
     is_shaped = longer >= _LEAST_POST * height and 0.45 < span / longer < 4.5
-    if not is_shaped or abs(right[0][1] - left[0][1]) > 0.45 * span:
+    is_level = abs(right[0][1] - left[0][1]) <= _MOST_SLOPE * span
+    if not is_shaped or not is_level or max(_lean(left), _lean(right)) > _MOST_LEAN:
+        return 0.0, corners
+    if _is_barred(corners, white):
         return 0.0, corners
     bar = _coverage(left[0], right[0], white)
     # Both must be there; of two frames that are, the larger is the goal and not a mesh of its net.
@@ -108,16 +118,32 @@ def _length(stroke: Stroke) -> float:
     return float(np.linalg.norm(stroke[1] - stroke[0]))
 
 
+def _is_barred(corners: Corners, white: NDArray[np.uint8]) -> bool:
+    """Whether more posts or walls stand in the mouth: it is a fence or a row of windows."""
+    columns, rows = _MOUTH_WH
+    straight = np.array([[0, rows], [0, 0], [columns, 0], [columns, rows]], np.float32)
+    to_straight = cv2.getPerspectiveTransform(corners.astype(np.float32), straight)
+    mouth = cv2.warpPerspective(white, to_straight, _MOUTH_WH, flags=cv2.INTER_NEAREST)
+    inner = mouth[rows // 10 : -rows // 10, columns // 16 : -columns // 16]
+    barred = float((inner.mean(axis=0) > _WHITE_COLUMN).mean())
+    return barred > _MOST_BARRED or float(inner.mean()) > _MOST_WHITE
+
+
+def _lean(stroke: Stroke) -> float:
+    return abs(float(stroke[1][0] - stroke[0][0])) / max(_length(stroke), 1.0)
+
+
 def _as_long(stroke: Stroke, length_px: float) -> Stroke:
     top, bottom = stroke
     return top, top + (bottom - top) * length_px / max(_length(stroke), 1.0)
 
 
 def _coverage(a: Corners, b: Corners, white: NDArray[np.uint8]) -> float:
-    """Share of points along a stroke that have white within two pixels across it."""
+    """Share of points along a stroke, in the picture, that have white within two pixels of it."""
+    height, width = white.shape
     steps = max(8, int(np.linalg.norm(b - a)))
     points = a + (b - a) * np.linspace(0, 1, steps)[:, None]
     wide = cv2.dilate(white, np.ones((5, 5), np.uint8))
-    columns = np.clip(points[:, 0].round().astype(int), 0, white.shape[1] - 1)
-    rows = np.clip(points[:, 1].round().astype(int), 0, white.shape[0] - 1)
-    return float(wide[rows, columns].mean())
+    columns, rows = points.round().astype(int).T
+    inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    return float(wide[rows[inside], columns[inside]].sum() / steps)
