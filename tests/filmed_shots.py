@@ -11,7 +11,7 @@ from workbench.footage.synthetic.sessions import ClipJob, make_clip
 from workbench.shots.analyse import analyse_shot
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.evaluation.truth import TrueShot, load_true_shot
-from workbench.shots.players.pose import GeometricFinder
+from workbench.shots.players.pose_finders import GeometricFinder
 
 SEED = 0
 

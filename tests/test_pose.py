@@ -7,7 +7,8 @@ from filmed_shots import film_shot
 from workbench.footage.video_info import probe
 from workbench.shots.ball.track import ball_track
 from workbench.shots.players.mediapipe_pose import find_model, obtain_model
-from workbench.shots.players.pose import JOINTS, crop_around, find_poses, pose_finder
+from workbench.shots.players.pose import JOINTS, crop_around, find_poses
+from workbench.shots.players.pose_finders import pose_finder
 from workbench.shots.players.possession import find_shooter, follow_people
 from workbench.shots.verdict import ShotError
 

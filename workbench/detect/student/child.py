@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from workbench.detect.student.fitting import fit
 from workbench.detect.student.history import Epoch, OnEpoch, OnStep, Step
 from workbench.detect.student.recipe import FinetuneConfig
 from workbench.detect.student.variants import StudentError
@@ -31,7 +32,7 @@ def finetune_in_child(
     on_step: OnStep | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> None:
-    """Do what `train.fit` does, in another process.
+    """Do what `fitting.fit` does, in another process.
 
     Raises:
         StudentError: If that process fails, with the end of what it said.
@@ -83,8 +84,6 @@ def _tell(line: str, on_step: OnStep | None, on_epoch: OnEpoch | None) -> None:
 
 
 def _main(dataset_dir: str, run_dir: str, config: str) -> None:
-    from workbench.detect.student.train import fit
-
     def say(kind: str, what: Step | Epoch) -> None:
         print(json.dumps({kind: asdict(what)}), flush=True)
 

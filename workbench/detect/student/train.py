@@ -6,8 +6,6 @@ whole epoch and ends, on a CPU, in the very weights it would have had. Never loo
 split.
 """
 
-import io
-from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,7 +13,9 @@ import pandas as pd
 
 from workbench.detect.dataset.coco import ANNOTATIONS, load_dataset
 from workbench.detect.dataset.coco_file import read_json
-from workbench.detect.student.checkpoint import CONFIG, LAST, run_config
+from workbench.detect.student.checkpoint import CONFIG, run_config
+from workbench.detect.student.child import finetune_in_child
+from workbench.detect.student.fitting import fit
 from workbench.detect.student.history import (
     SUMMARY,
     Epoch,
@@ -25,8 +25,8 @@ from workbench.detect.student.history import (
     load_summary,
     to_frame,
 )
-from workbench.detect.student.recipe import HOW, FinetuneConfig, to_rfdetr
-from workbench.detect.student.variants import StudentError, model_config, quiet, variant_named
+from workbench.detect.student.recipe import HOW, FinetuneConfig
+from workbench.detect.student.variants import StudentError, variant_named
 from workbench.errors import DatasetError
 from workbench.saving import save_json
 
@@ -97,58 +97,11 @@ def finetune(
     classes = _claim(dataset_dir, run_dir, config)
     if not (run_dir / SUMMARY).exists():
         if own_process or config.devices > 1:
-            from workbench.detect.student.child import finetune_in_child
-
             finetune_in_child(dataset_dir, run_dir, config, on_step=on_step, on_epoch=on_epoch)
         else:
             fit(dataset_dir, run_dir, config, on_step=on_step, on_epoch=on_epoch)
     history, parameters = load_summary(run_dir)
     return FinetuneResult(run_dir, classes, history, parameters)
-
-
-def fit(
-    dataset_dir: Path,
-    run_dir: Path,
-    config: FinetuneConfig,
-    *,
-    on_step: OnStep | None = None,
-    on_epoch: OnEpoch | None = None,
-) -> None:
-    """Train in this process until the run that `finetune` has claimed is finished."""
-    import torch
-
-    from workbench.compute import torch_threads
-
-    classes = tuple(run_config(run_dir)["classes"])
-    with torch_threads(config.threads), torch.random.fork_rng(), quiet():
-        from rfdetr.training import RFDETRModelModule
-
-        from workbench.detect.student.keeper import Keeper, make_trainer
-        from workbench.detect.student.order import OrderedData, seed_all
-
-        seed_all(config.seed)  # of the weights that no checkpoint gives
-        network = model_config(
-            variant_named(config.variant),
-            len(classes),
-            resolution=config.resolution,
-            weights=config.weights,
-            device="cpu",  # Lightning moves it
-        )
-        settings = to_rfdetr(config, dataset_dir, run_dir, classes)
-        try:
-            module = RFDETRModelModule(network, settings)
-        except OSError as error:  # what a failed download ends in
-            raise StudentError(
-                f"the weights {network.pretrain_weights} cannot be had ({error})",
-                "download them elsewhere and give their path as weights",
-            ) from None
-        truth = read_json(dataset_dir / "valid" / ANNOTATIONS)
-        keeper = Keeper(run_dir, config, truth, on_step=on_step, on_epoch=on_epoch)
-        data = OrderedData(network, settings, config.seed)
-        with redirect_stdout(io.StringIO()):  # pycocotools prints while it reads
-            data.setup("fit")
-        last = str(run_dir / LAST) if (run_dir / LAST).exists() else None
-        make_trainer(settings, network, keeper).fit(module, data, ckpt_path=last)
 
 
 def _claim(dataset_dir: Path, run_dir: Path, config: FinetuneConfig) -> tuple[str, ...]:
