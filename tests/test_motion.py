@@ -10,8 +10,10 @@ import pytest
 
 from workbench.detect.annotations import to_annotations
 from workbench.detect.ballpath import Spot, best_path, speeds, without_bystanders
+from workbench.detect.motion.balls import find_balls
 from workbench.detect.motion.change import Blob, compare
 from workbench.detect.motion.goalfinder import find_goal
+from workbench.detect.motion.illusions import substance
 from workbench.detect.motion.secondlook import BallLook, colours_of, count_colours, look_again
 from workbench.detect.motion.teacher import MotionTeacher
 from workbench.detect.teacher import BALL, GOAL, PERSON
@@ -122,7 +124,7 @@ def test_what_is_learned_tells_the_ball_from_a_body_of_another_colour() -> None:
     )
     assert look.of(colours_of(np.array([ORANGE], np.uint8))) > 0.8
     assert look.of(colours_of(np.array([BLUE], np.uint8))) < 0.1
-    (found,) = look_again(image, change, look)
+    (found,) = look_again(change, look)
     assert found.xyxy == pytest.approx((x - 5, y - 5, x + 6, y + 6), abs=2)
 
 
@@ -134,6 +136,29 @@ def test_a_shadow_is_no_change_and_an_object_is() -> None:
     change = compare(image, empty, 22)
     assert not change.weak[10:30, 10:30].any()
     assert change.strong[40:50, 50:60].all()
+
+
+def test_a_small_shadow_with_noisy_colours_is_not_the_ball_and_a_ball_is() -> None:
+    rng = np.random.default_rng(0)
+    empty = np.full((240, 320, 3), GRASS, np.uint8)
+    image = empty.astype(float)
+    image[30:38, 30:42] *= 0.6
+    image[30:38, 30:42, 2] *= rng.uniform(0.5, 1.0, (8, 12))  # the darkest channel is the noisiest
+    image[70:78, 90:98] = ORANGE
+    change = compare(np.asarray(image, np.uint8), empty, 22)
+    assert change.weak[30:38, 30:42].mean() > 0.3  # the pixels alone do not tell
+    assert [blob.xyxy for blob in find_balls(change, [])] == [(90, 70, 98, 78)]
+
+
+def test_where_something_stood_is_a_ghost_and_what_stands_there_now_is_not() -> None:
+    empty = np.full((120, 160, 3), GRASS, np.uint8)
+    ball = empty.copy()
+    ball[70:78, 90:98] = ORANGE
+    square = Blob(90, 70, np.ones((8, 8), bool), 1.0)
+    assert substance(square, compare(ball, empty, 22)) == 1.0
+    assert substance(square, compare(empty, ball, 22)) == 0.0
+    corner = Blob(0, 0, np.ones((8, 8), bool), 1.0)  # at the border of the picture, too
+    assert substance(corner, compare(empty, empty, 22)) == 1.0
 
 
 @pytest.mark.parametrize(
@@ -162,6 +187,14 @@ def test_what_stays_while_the_ball_flies_is_not_the_ball_and_its_place_of_rest_i
     speed = speeds(frames, chain)
     assert speed[3] == 0.0
     assert speed[15] == pytest.approx(1.5)  # sizes per frame
+
+
+def test_a_foot_that_swings_through_where_the_ball_lay_does_not_make_it_a_bystander() -> None:
+    frames, chain = _flight_past_a_shoe()
+    for row in frames[10:16]:
+        row.append(Spot(20.0, 50.0, 9.0, 0.75))  # as long as a flight asks, but larger
+    fewer = without_bystanders(frames, chain)
+    assert [row[1].likeness for row in fewer] == [0.8] * 20
 
 
 def test_without_a_flight_nobody_is_a_bystander() -> None:

@@ -28,6 +28,8 @@ MIN_TRAVEL = 4.0  # of the chain, in units of the ball's size
 _STILL = 0.1  # sizes per frame; what moves less is nearly at rest
 _IN_FLIGHT = 0.4  # sizes per frame; heads and hands are slower for their size, or not for long
 _STAYS = 0.3  # of the frames of flight in which a bystander is seen at its place
+_AS_LIKELY = 0.8  # times as ball-like as a spot is what shows that it stays, at least …
+_AS_LARGE = 0.6  # … and as large within so many doublings
 _LEAST_FLIGHT = 4  # frames that say something about bystanders
 
 
@@ -136,7 +138,8 @@ def without_bystanders(
     """Take the likeness from all spots where something stays while the chain flies elsewhere.
 
     A ball at rest leaves its place when it flies; a shoe, a corner of the net or the ghost of what
-    the background holds does not. Without a flight nothing is taken.
+    the background holds does not. What comes by there must be as ball-like and as large: the foot
+    that swings through where the ball lay says nothing. Without a flight nothing is taken.
     """
     speed = speeds(frames, chain)
     flight = [frame for frame, value in speed.items() if value > _IN_FLIGHT]
@@ -145,15 +148,18 @@ def without_bystanders(
         return [list(spots) for spots in frames]
     place = np.array([(spot.x, spot.y) for spot in nodes])
     size = np.array([spot.size for spot in nodes])
+    likeness = np.array([spot.likeness for spot in nodes])
     near = np.maximum(2.0, size / 2)
     asked, seen = np.zeros(len(nodes)), np.zeros(len(nodes))
     for frame in flight:
         ball = frames[frame][chain[frame]]
         elsewhere = np.hypot(*(place - (ball.x, ball.y)).T) >= 2 * near + size
-        others = np.array([(spot.x, spot.y) for spot in frames[frame]])
-        distance = np.hypot(*np.moveaxis(place[:, None] - others, 2, 0)).min(axis=1)
+        others = np.array([(spot.x, spot.y, spot.size, spot.likeness) for spot in frames[frame]])
+        distance = np.hypot(*np.moveaxis(place[:, None] - others[:, :2], 2, 0))
+        alike = others[:, 3] >= _AS_LIKELY * likeness[:, None]
+        alike &= np.abs(np.log2(others[:, 2] / size[:, None])) <= _AS_LARGE
         asked += elsewhere
-        seen += elsewhere & (distance <= near)
+        seen += elsewhere & (alike & (distance <= near[:, None])).any(axis=1)
     stays = (asked >= _LEAST_FLIGHT) & (seen > _STAYS * asked)
     verdicts = iter(stays.tolist())
     return [

@@ -23,7 +23,8 @@ from workbench.detect.ballpath import (
     without_bystanders,
 )
 from workbench.detect.motion.balls import USUAL_PX, as_spot, find_balls, to_half_height
-from workbench.detect.motion.change import Blob, Change, Image
+from workbench.detect.motion.change import Blob, Change
+from workbench.detect.motion.illusions import substance
 from workbench.detect.motion.secondlook import (
     BallLook,
     Colours,
@@ -43,6 +44,7 @@ _LEAST_MOVING = 5  # such blobs teach the colours alone
 _MOST_TRIES = 3  # chains, until no bystander is part of one
 _MOST_CANDIDATES = 40  # of one frame, the most ball-like; only a moving camera makes more
 _SMEARED_PX = 7  # side up to which the smear of lens and codec is much of what is seen
+_GHOST_COST = 0.5  # of its likeness, to a blob that is in the background alone
 _LONGEST_BRIDGE = 12  # frames between two blobs of the first chain that are filled in
 _EXPECTED_BONUS = 0.1  # of likeness where the first chain leads
 _TURN_AGAIN = 0.15  # most that a turn costs in the second chain: its spots can be trusted more
@@ -55,6 +57,12 @@ class _Candidate:
     blob: Blob
     colours: Colours
     outline: Blob  # what is said to be the ball, if it is
+    credit: float  # what it counts if its edges are the frame's own, less for ghosts
+
+    def as_spot(self, ball_px: float = USUAL_PX, look: float | None = None) -> Spot:
+        """Where it is, and how much it is like a ball that is really there."""
+        spot = as_spot(self.blob, ball_px, look)
+        return replace(spot, likeness=self.credit * spot.likeness)
 
 
 @dataclass(frozen=True)
@@ -93,12 +101,12 @@ class BallFinder:
         self._seen: list[list[_Candidate]] = []  # by frame
         self._changed = count_colours([])
 
-    def observe(self, image: Image, change: Change, people: Sequence[Blob]) -> None:
+    def observe(self, change: Change, people: Sequence[Blob]) -> None:
         """Take the next frame; `people` in it are not the ball."""
         found = find_balls(change, people)
         found.sort(key=lambda blob: -as_spot(blob, _SMALL_PX).likeness)
-        self._seen.append([_candidate(image, blob, blob) for blob in found[:_MOST_CANDIDATES]])
-        self._changed += count_colours([colours_of(image[change.weak])])
+        self._seen.append([_candidate(change, blob, blob) for blob in found[:_MOST_CANDIDATES]])
+        self._changed += count_colours([colours_of(change.image[change.weak])])
 
     def learn(self) -> bool:
         """Learn the ball's colours; false if nothing seen so far moves like a ball."""
@@ -113,14 +121,14 @@ class BallFinder:
                 idea.expected = _bridge({f: spots[f][index] for f, index in chosen.items()})
         return any(idea.look for idea in self._ideas)
 
-    def observe_again(self, image: Image, change: Change) -> None:
+    def observe_again(self, change: Change) -> None:
         """Take the next frame once more, from the first on."""
         for idea in self._ideas:
             if idea.look is not None:
-                found = look_again(image, change, idea.look)
-                again = [_candidate(image, blob, _tight(blob, change)) for blob in found]
-                again.sort(key=lambda one: -one.blob.score)
-                idea.seen_again.append(again[:_MOST_CANDIDATES])
+                found = look_again(change, idea.look)
+                found.sort(key=lambda blob: -blob.score)
+                again = [(blob, _tight(blob, change)) for blob in found[:_MOST_CANDIDATES]]
+                idea.seen_again.append([_candidate(change, *blobs) for blobs in again])
 
     def choose(self) -> dict[int, SeenBall]:
         """The ball in each frame where it is seen, frames counted from the window's first."""
@@ -150,7 +158,7 @@ class BallFinder:
         return best
 
     def _first_chain(self, idea: _Idea) -> tuple[list[list[Spot]], dict[int, int]]:
-        spots = [[as_spot(one.blob, idea.ball_px) for one in row] for row in self._seen]
+        spots = [[one.as_spot(idea.ball_px) for one in row] for row in self._seen]
         return self._chain(spots, LEAST_LIKENESS, MOST_TURN_COST, idea.still_gain, idea.still)
 
     def _chain(
@@ -175,15 +183,17 @@ class BallFinder:
     ) -> list[Spot]:
         expected, spots = idea.expected.get(frame), []
         for one in row:
-            spot = as_spot(one.blob, look=look.of(one.colours))
+            spot = one.as_spot(look=look.of(one.colours))
             if expected is not None and _is_near(spot, expected):
                 spot = replace(spot, likeness=min(1.0, spot.likeness + _EXPECTED_BONUS))
             spots.append(spot)
         return spots
 
 
-def _candidate(image: Image, blob: Blob, outline: Blob) -> _Candidate:
-    return _Candidate(blob, colours_of(image[blob.window][blob.mask]), outline)
+def _candidate(change: Change, blob: Blob, outline: Blob) -> _Candidate:
+    credit = 1 - _GHOST_COST * (1 - substance(blob, change))
+    colours = colours_of(change.image[blob.window][blob.mask])
+    return _Candidate(blob, colours, outline, credit)
 
 
 def _tight(blob: Blob, change: Change) -> Blob:

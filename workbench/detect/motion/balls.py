@@ -11,6 +11,7 @@ import numpy as np
 
 from workbench.detect.ballpath import Spot
 from workbench.detect.motion.change import Blob, Change, blobs, covered
+from workbench.detect.motion.illusions import is_shadow
 
 USUAL_PX = 4.0
 _PATTERNED_PX = 8  # side from which a ball's dark patches are seen as such
@@ -18,7 +19,7 @@ _LEAST_SOLID = 0.5  # of its hull that a patterned ball shows
 
 
 def find_balls(change: Change, people: Sequence[Blob]) -> list[Blob]:
-    """Blobs that may be a ball: small, compact, and no part of a person's outline."""
+    """Blobs that may be a ball: small, compact, no shadow, and no part of a person's outline."""
     height, width = change.weak.shape
     # Weak differences too, right beside strong ones: half of a small ball is its rim. Farther away
     # they are blocks that the video's compression left behind.
@@ -32,7 +33,8 @@ def find_balls(change: Change, people: Sequence[Blob]) -> list[Blob]:
         small = 3 <= area <= 0.002 * height * width and side <= 0.09 * height
         if small and side <= 3.5 * min(rows, columns):
             blob = hull(seen) if side >= _PATTERNED_PX else seen
-            if blob.mask.mean() > 0.45 and area > _LEAST_SOLID * blob.mask.sum():
+            solid = blob.mask.mean() > 0.45 and area > _LEAST_SOLID * blob.mask.sum()
+            if solid and not is_shadow(blob, change):
                 found.append(blob)
     return found
 

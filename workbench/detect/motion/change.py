@@ -23,6 +23,8 @@ _STRONG_CONTRAST = 90  # mean difference, in grey levels, that nothing but an ob
 class Change:
     """Where one frame differs from the background, shadows left out."""
 
+    image: Image  # (H, W, 3)
+    background: Image  # of the same shape
     difference: NDArray[np.uint8]  # (H, W) grey levels
     strong: Mask
     weak: Mask  # includes strong
@@ -73,7 +75,8 @@ def compare(image: Image, background: Image, min_contrast: int) -> Change:
     mean = ratio.mean(axis=1)
     spread = ratio.max(axis=1) - ratio.min(axis=1)
     weak[weak] = (mean < 0.4) | (mean > 0.95) | (spread > 0.13)
-    return Change(difference, weak & (difference > max(min_contrast, 6 * noise)), weak)
+    strong = weak & (difference > max(min_contrast, 6 * noise))
+    return Change(image, background, difference, strong, weak)
 
 
 def blobs(mask: NDArray[np.uint8], change: Change) -> Iterator[Blob]:

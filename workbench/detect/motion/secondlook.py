@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from workbench.detect.motion.change import Blob, Change, Image, Mask
+from workbench.detect.motion.change import Blob, Change, Mask
 
 _BINS = 16  # per axis of L*a*b*; lightness over its range, a and b over the half that occurs
 _LIKELY = 0.35  # evidence that makes a pixel part of a candidate
@@ -59,11 +59,11 @@ class BallLook:
         return float(self.likelihood[colours].mean())
 
 
-def look_again(image: Image, change: Change, look: BallLook) -> list[Blob]:
+def look_again(change: Change, look: BallLook) -> list[Blob]:
     """Regions of a frame that have changed and look like the ball, however they lie."""
     evidence = np.zeros(change.weak.shape, np.float32)
     contrast = np.minimum(change.difference[change.weak] / _FULL_CONTRAST, 1)
-    evidence[change.weak] = look.likelihood[colours_of(image[change.weak])] * contrast
+    evidence[change.weak] = look.likelihood[colours_of(change.image[change.weak])] * contrast
     evidence = np.asarray(cv2.GaussianBlur(evidence, (3, 3), 0.8), np.float32)
     likely = np.asarray(evidence > _LIKELY, np.uint8)
     count, labels, boxes, _ = cv2.connectedComponentsWithStats(likely, connectivity=8)

@@ -26,7 +26,7 @@ from workbench.detect.windows import EqualWindows, Past
 from workbench.footage.frames import iter_frames, sample_frames
 from workbench.footage.video_info import probe
 
-_METHOD = 3  # raise when the same settings would give other labels: old ones are then made anew
+_METHOD = 4  # raise when the same settings would give other labels: old ones are then made anew
 _MOST_COMPANIONS = 6  # clips of the same view that help the background
 _OBJECT_IDS = {GOAL: 1, BALL: 2}  # there is one of each; people are counted on from there
 _RECALLED_FRAMES = 30  # of the window before, for a tracker to know who moves where
@@ -117,11 +117,10 @@ class MotionTeacher(EqualWindows):
         for frame in iter_frames(path, start=window.start, stop=window.stop):
             change = compare(frame.image, background, self._min_contrast)
             people.append(_find_people(change))
-            finder.observe(frame.image, change, people[-1])
+            finder.observe(change, people[-1])
         if self._second_look and finder.learn():
             for frame in iter_frames(path, start=window.start, stop=window.stop):
-                change = compare(frame.image, background, self._min_contrast)
-                finder.observe_again(frame.image, change)
+                finder.observe_again(compare(frame.image, background, self._min_contrast))
         return people, finder.choose()
 
 
