@@ -51,15 +51,34 @@ def test_times_lie_between_frames():
     assert kick.time_s == pytest.approx(kick.frame / FPS)
 
 
+def test_a_leg_before_a_near_ball_is_no_kick():
+    """Seen from behind the shooter, the ball is large at the kick and small for most of the clip.
+
+    A leg that passes hides first its right half, then its left one: the middle of what is seen
+    jumps by more than the far ball is wide.
+    """
+    frames, xy = np.arange(60), kicked(rest=25, flight=35, speed=(9.0, -5.0))
+    track = make_track(xy)
+    whole = np.where(frames < 25, 16.0, np.maximum(5.0, 16.0 - 1.5 * (frames - 24)))
+    track["width_px"] = track["height_px"] = track["diameter_px"] = whole
+    off_px = np.array([-3, -4, -5, -6, -6, -1, 6, 6, 5, 4, 3, 3, 2, 1])
+    rows = track.index[6 : 6 + len(off_px)]
+    track.loc[rows, "x"] += off_px
+    track.loc[rows, "width_px"] -= 2 * np.abs(off_px)
+    track["diameter_px"] = track[["width_px", "height_px"]].min(axis=1)
+    (kick,) = [event for event in find_events(track, fps=FPS) if event.kind == "kick"]
+    assert kick.frame == pytest.approx(24, abs=1)
+
+
 def test_kicks_of_simulated_shots_are_found():
-    """Noise, gaps, decoys: four in five within two frames (thresholds come from other seeds)."""
+    """Noise, gaps, decoys: three in four within two frames (thresholds come from other seeds)."""
     shots = [simulate_shot(seed) for seed in range(9_000, 9_040)]
     right = 0
     for shot in shots:
         events = find_events(shot.track, fps=shot.fps, goal_corners_px=shot.goal_corners_px)
         kick = next((e.frame for e in events if e.kind == "kick"), np.inf)
         right += abs(kick - shot.contact_frame) <= 2
-    assert right >= 26
+    assert right >= 30
 
 
 @settings(deadline=None, max_examples=15)

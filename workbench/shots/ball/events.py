@@ -2,9 +2,10 @@
 
 The unit is one clip's track in pixels. Events are the cuts between pieces of smooth motion
 (`pieces`) at which the velocity really changes; their kind follows from how it changes and from
-where in the goal's picture. Speeds are measured in balls per second, so that the picture's scale
-does not matter. Without depth, a ball that stops in the goalkeeper's arms is told as "net" and a
-deflection in front of the goal as "save": the 3D verdict decides those.
+where in the goal's picture. Speeds are measured in balls per second, of the size that the ball has
+just then, so that neither the picture's scale nor the way from the camera matters. Without depth, a
+ball that stops in the goalkeeper's arms is told as "net" and a deflection in front of the goal as
+"save": the 3D verdict decides those.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from workbench.shots.ball.pieces import Piece, handovers_s
-from workbench.shots.ball.track import ball_size_px, check_track, track_pieces
+from workbench.shots.ball.track import check_track, sizes_px, track_pieces
 from workbench.shots.goal.corners import inside_goal, order_corners
 from workbench.shots.verdict import EventKind, ShotEvent
 
@@ -69,7 +70,7 @@ def find_events(
     kept, pieces = track_pieces(check_track(track), fps=fps)
     if len(pieces) == 0:
         return ()
-    path = _Path(pieces, kept["frame"].to_numpy(float) / fps, ball_size_px(kept))
+    path = _Path(pieces, kept["frame"].to_numpy(float) / fps, sizes_px(kept))
     goal = None if goal_corners_px is None else order_corners(goal_corners_px)
     xy = kept[["x", "y"]].to_numpy(float)
     touches = [_touch(path, place, rules) for place in range(len(path.cuts_s))]
@@ -92,8 +93,8 @@ def find_events(
 class _Path:
     """The smoothed path: pieces that hand over to each other."""
 
-    def __init__(self, pieces: list[Piece], rows_s: Floats, size_px: float) -> None:
-        self.pieces, self.rows_s, self.size_px = pieces, rows_s, size_px
+    def __init__(self, pieces: list[Piece], rows_s: Floats, sizes_px: Floats) -> None:
+        self.pieces, self.rows_s, self._sizes_px = pieces, rows_s, sizes_px
         self.cuts_s = handovers_s(pieces, rows_s)
 
     def at(self, time_s: float) -> Floats:
@@ -101,11 +102,16 @@ class _Path:
         time_s = float(np.clip(time_s, self.rows_s[0], self.rows_s[-1]))
         return self.pieces[np.searchsorted(self.cuts_s, time_s, side="right")].at(time_s)
 
+    def size_px(self, time_s: float) -> float:
+        """The ball's size at that time."""
+        return float(np.interp(time_s, self.rows_s, self._sizes_px))
+
     def velocity(self, start_s: float, stop_s: float) -> Floats:
         """Mean velocity (2,) in balls per second."""
         start_s, stop_s = max(start_s, self.rows_s[0]), min(stop_s, self.rows_s[-1])
         way = self.at(stop_s) - self.at(start_s)
-        return np.asarray(way / self.size_px / max(stop_s - start_s, 1e-3))
+        size_px = self.size_px((start_s + stop_s) / 2)
+        return np.asarray(way / size_px / max(stop_s - start_s, 1e-3))
 
 
 class _Touch(NamedTuple):
@@ -124,7 +130,7 @@ def _touch(path: _Path, cut: int, rules: EventRules) -> _Touch:
         time_s,
         path.velocity(time_s - rules.look_s, time_s - _MOMENT_S),
         path.velocity(time_s + _MOMENT_S, time_s + rules.look_s),
-        bend / path.size_px,
+        bend / path.size_px(time_s),
     )
 
 
@@ -183,7 +189,11 @@ def _name(path: _Path, touch: _Touch, goal: Floats | None, rules: EventRules) ->
     later = np.stack([path.at(touch.time_s + wait_s) for wait_s in (0.1, 0.2, 0.3)])
     if slower and inside_goal(later, goal, rules.goal_margin).all():
         return "net"
-    return "post" if _to_frame(place, goal) <= rules.post_reach * path.size_px else "save"
+    return (
+        "post"
+        if _to_frame(place, goal) <= rules.post_reach * path.size_px(touch.time_s)
+        else "save"
+    )
 
 
 def _rest_s(path: _Path, rules: EventRules) -> float | None:
@@ -191,7 +201,7 @@ def _rest_s(path: _Path, rules: EventRules) -> float | None:
     end_s = float(path.rows_s[-1])
     start_s = end_s
     for row_s in path.rows_s[::-1]:
-        moved = _speed(path.at(end_s) - path.at(row_s)) / path.size_px
+        moved = _speed(path.at(end_s) - path.at(row_s)) / path.size_px(row_s)
         if moved > max(0.5, 0.5 * rules.rest_speed * (end_s - row_s)):
             break
         start_s = float(row_s)

@@ -22,6 +22,7 @@ TRACK_COLUMNS = ("frame", "x", "y", "width_px", "height_px", "diameter_px", "sco
 
 _REACH = 0.12  # of the picture's width: how far a ball moves from one frame to the next
 _LEAST_NOISE = 0.05  # of a ball; a mask's middle is no better, and no flight is quite a parabola
+_SIZE_ROWS = 15  # whose median is the ball's size in the middle one
 _GAUSSIAN = 1.4826  # standard deviation of a Gaussian over its median absolute deviation
 
 Floats = NDArray[np.float64]
@@ -68,6 +69,18 @@ def check_track(track: pd.DataFrame) -> pd.DataFrame:
 def ball_size_px(track: pd.DataFrame) -> float:
     """Median diameter of the ball, the unit that makes rules independent of the picture's scale."""
     return float(np.nanmedian(track["diameter_px"].to_numpy(float)))
+
+
+def sizes_px(track: pd.DataFrame) -> NDArray[np.float64]:
+    """The whole ball's size in each row (N,): median of the longer sides in the rows around.
+
+    Legs and posts hide a part of the ball, mostly from one side: the longer side is still the
+    ball's. A median over half a second does not follow the streaks of motion blur.
+    """
+    longer = track[["width_px", "height_px"]].max(axis=1)
+    around = longer.rolling(_SIZE_ROWS, center=True, min_periods=1).median()
+    whole = around.fillna(ball_size_px(track)).to_numpy(float)
+    return np.asarray(np.maximum(whole, 1.0))
 
 
 def flag_outliers(
