@@ -99,7 +99,7 @@ def draw_precision_recall(
         ylim=(0, 1.05),
         title="What does more recall cost?\n(points: thresholds chosen on validation)",
     )
-    ax.legend(frameon=False, loc="lower left", fontsize=8)
+    ax.legend(frameon=False, loc="best", fontsize=8)
     return _tidy(ax, whole_x=False)
 
 
@@ -196,18 +196,20 @@ def draw_misses(
         side_px: Of a cut-out at least; a larger object gets more.
     """
     misses, ghosts = _worst(matches, category["id"])
-    ax = ax or plt.subplots(figsize=(1.7 * limit, 3.6), layout="constrained")[1]
+    kinds = {f"missed\n{len(misses)}": misses, f"not there\n{len(ghosts)}": ghosts}
+    shown = {caption: wrong for caption, wrong in kinds.items() if wrong} or kinds
     rows = []
-    for examples in (misses[:limit], ghosts[:limit]):
-        cut = [_cut_out(split_dir, match, box, side_px) for match, box in examples]
+    for wrong in shown.values():
+        cut = [_cut_out(split_dir, match, box, side_px) for match, box in wrong[:limit]]
         blank = [np.full((side_px, side_px, 3), 255, np.uint8)] * (limit - len(cut))
         tiles = [cv2.copyMakeBorder(one, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=(255,) * 3)
                  for one in (*cut, *blank)]  # fmt: skip
         rows.append(np.concatenate(tiles, axis=1))
+    size = 1.7 * limit, 0.2 + 1.7 * len(rows)
+    ax = ax or plt.subplots(figsize=size, layout="constrained")[1]
     ax.imshow(np.concatenate(rows))
     step = rows[0].shape[0]
-    captions = [f"missed\n{len(misses)}", f"not there\n{len(ghosts)}"]
-    ax.set_yticks([step * 0.5, step * 1.5], captions)
+    ax.set_yticks([step * (place + 0.5) for place in range(len(rows))], list(shown))
     ax.set_xticks([])
     ax.tick_params(length=0)
     ax.set_title(f"Which {category['name']} does it get wrong?", loc="left")

@@ -4,6 +4,7 @@ The unit is a step or an epoch, as `train.finetune` tells them. In a terminal th
 """
 
 import contextlib
+import io
 from types import TracebackType
 from typing import Any, Self
 
@@ -40,6 +41,11 @@ class LiveTraining:
         trace: TracebackType | None,
     ) -> None:
         self._bar.close()
+        if kind is None and self._handle is not None:
+            from IPython.display import HTML
+
+            # The finished curves are the notebook's to draw.
+            self._handle.update(HTML(""))  # type: ignore[no-untyped-call]
 
     def on_step(self, step: Step) -> None:
         """Move the bar on."""
@@ -55,17 +61,18 @@ class LiveTraining:
             return
         with contextlib.suppress(ImportError):
             from IPython.core.getipython import get_ipython
-            from IPython.display import display
+            from IPython.display import Image, display
 
             if get_ipython() is None:
                 return
-            figure = self._figure()
+            # As PNG: a kernel shows figures as pictures only once pyplot has drawn something.
+            picture = Image(data=self._draw())  # type: ignore[no-untyped-call]
             if self._handle is None:
-                self._handle = display(figure, display_id=True)  # type: ignore[no-untyped-call]
+                self._handle = display(picture, display_id=True)  # type: ignore[no-untyped-call]
             else:
-                self._handle.update(figure)
+                self._handle.update(picture)
 
-    def _figure(self) -> Any:
+    def _draw(self) -> bytes:
         from matplotlib.figure import Figure
 
         from workbench.detect.student.figures import draw_class_ap, draw_losses
@@ -74,4 +81,6 @@ class LiveTraining:
         left, right = figure.subplots(1, 2)
         draw_class_ap(self._history, left)
         draw_losses(self._history, right)
-        return figure
+        png = io.BytesIO()
+        figure.savefig(png, format="png")
+        return png.getvalue()

@@ -55,7 +55,9 @@ class FinetuneResult:
             f", AP50 {self.best.ap50:.3f}; {self.parameters / 1e6:.1f} M parameters, "
             f"{sum(epoch.seconds for epoch in self.history):.0f} s"
         )
-        return line + self.to_frame().to_html(float_format="{:.4g}".format)
+        table = self.to_frame()
+        table = table.round({name: 4 for name in table if name != "learning_rate"})
+        return line + table.to_html(float_format="{:.4g}".format)
 
 
 def finetune(
