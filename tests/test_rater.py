@@ -263,15 +263,23 @@ def open_notebook(page, lab, name):
 
 
 def run_cell(page):
-    """Run the only cell; JupyterLab drops the order while it is still connecting to the kernel."""
+    """Run the only cell; JupyterLab drops the order while it is still connecting to the kernel.
+
+    On a busy machine it may also tell about that in a dialog, which a person would close.
+    """
     page.evaluate("document.querySelectorAll('.wb-rater').forEach((node) => node.remove())")
+    told = []
     for _ in range(6):
-        page.locator(".jp-Notebook .jp-CodeCell .cm-content").first.click()
-        page.keyboard.press("Control+Enter")
+        for dialog in page.locator(".jp-Dialog").all():
+            told.append(dialog.inner_text())
+            page.keyboard.press("Escape")
+            dialog.wait_for(state="detached")
         with contextlib.suppress(PlaywrightTimeout):
+            page.locator(".jp-Notebook .jp-CodeCell .cm-content").first.click(timeout=6000)
+            page.keyboard.press("Control+Enter")
             page.wait_for_selector(".wb-rater", timeout=6000)
             return
-    pytest.fail("the cell does not run")
+    pytest.fail(f"the cell does not run; JupyterLab said: {told}")
 
 
 def on_clip(page, clip_id):
