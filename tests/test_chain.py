@@ -17,6 +17,7 @@ from workbench.shots.evaluation.chain import (
     collect_facts,
     compare_stages,
     comparison_table,
+    headlines_first,
     splits_of,
     stage_scores,
     stage_table,
@@ -111,6 +112,9 @@ def test_scores_derive_from_the_rows() -> None:
     assert "speed off, km/h (median), 2D rules" not in scores  # none was told
     for score in scores.values():
         assert score.low <= score.value <= score.high
+    ordered = headlines_first(scores)
+    assert next(iter(ordered)) == "goal right, 3D fit"
+    assert ordered == scores  # the same, in another order
 
 
 def test_comparisons_are_paired_by_clip() -> None:

@@ -249,6 +249,18 @@ def test_metrics_are_kept_in_order_and_shown_first(tmp_path: Path, monkeypatch: 
         assert text in page
 
 
+def test_a_crowd_of_metrics_is_folded_but_for_the_first_ten(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("WORKBENCH_RUN_DIR", str(tmp_path))
+    record({f"figure {number}": count(number) for number in range(13)})
+    page = _report(tmp_path, [_markdown("# Q")])
+    shown, folded = page.split("More figures")
+    assert shown.count('<div class="metric"') == 10
+    assert "<small>3</small>" in folded
+    assert folded.count('<div class="metric"') == 3
+
+
 def test_outside_a_run_nothing_is_saved_and_that_is_said(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.delenv("WORKBENCH_RUN_DIR", raising=False)
     monkeypatch.chdir(tmp_path)

@@ -34,6 +34,7 @@ from workbench.saving import save_text
 
 TEXT_LIMIT = 200_000  # characters of text that one output may bring into the page
 HTML_LIMIT = 5_000_000  # beyond it an HTML output is shown as its text
+_SHOWN_METRICS = 10  # the others are folded
 _DATA_ORDER = [
     "text/html",
     "text/markdown",
@@ -70,6 +71,7 @@ def save_report(run_dir: Path, run: Run) -> Path:
     title = take_title(notebook) or run.title or run.stage
     _prepare(notebook, run)
     cells = inert_ids(_render_cells(notebook, run_dir))
+    metrics = metric_rows(load_metrics(run_dir))
     page = render(
         "report.html.j2",
         run=run,
@@ -77,7 +79,8 @@ def save_report(run_dir: Path, run: Run) -> Path:
         started=show_time(run.started),
         wall=show_duration(run.wall_s),
         peak=show_size(run.peak_mb * 1e6) if run.peak_mb is not None else "",
-        metrics=metric_rows(load_metrics(run_dir)),
+        metrics=metrics[:_SHOWN_METRICS],
+        more_metrics=metrics[_SHOWN_METRICS:],
         contents=_contents(cells),
         parameters=_parameter_rows(run),
         products=_product_rows(run),

@@ -28,6 +28,13 @@ from workbench.shots.evaluation.truth import TrueShot, load_true_shot
 
 ENOUGH_SESSIONS = 10  # below this, a bootstrap by session is far too narrow
 CLOSE_KICK_FRAMES = 2.0
+HEADLINES = (  # what people ask first
+    "goal right, 3D fit",
+    "goal right, 3D fit where it does not abstain",
+    "speed off, km/h (median), 3D fit",
+    "shooter right",
+    "foot right",
+)
 _SAME_BALL_PX, _SAME_BALL_DIAMETERS = 4.0, 1.0
 _SAME_PERSON_IOU = 0.3
 
@@ -180,6 +187,12 @@ def stage_scores(facts: pd.DataFrame) -> dict[str, Interval]:
         "true speed in the 90 % interval": _share(facts["holds_3d"].dropna() > 0),
     }
     return {name: score for name, score in scores.items() if score is not None}
+
+
+def headlines_first(scores: Mapping[str, Interval]) -> dict[str, Interval]:
+    """Return the same scores, `HEADLINES` first."""
+    first = [name for name in HEADLINES if name in scores]
+    return {name: scores[name] for name in dict.fromkeys((*first, *scores))}
 
 
 def stage_table(facts: pd.DataFrame, by: str = "labels") -> pd.DataFrame:
