@@ -32,7 +32,7 @@ def find_balls(change: Change, people: Sequence[Blob]) -> list[Blob]:
         area, side = int(seen.mask.sum()), max(rows, columns)
         small = 3 <= area <= 0.002 * height * width and side <= 0.09 * height
         if small and side <= 3.5 * min(rows, columns):
-            blob = hull(seen) if side >= _PATTERNED_PX else seen
+            blob = _filled(seen) if side >= _PATTERNED_PX else seen
             solid = blob.mask.mean() > 0.45 and area > _LEAST_SOLID * blob.mask.sum()
             if solid and not is_shadow(blob, change):
                 found.append(blob)
@@ -59,14 +59,6 @@ def as_spot(blob: Blob, ball_px: float = USUAL_PX, look: float | None = None) ->
     return Spot(blob.x + width / 2, blob.y + height / 2, size, seen * likeness)
 
 
-def hull(blob: Blob) -> Blob:
-    """Fill a blob to its convex hull: a ball's dark patches may look like the ground in shadow."""
-    points = cv2.findNonZero(blob.mask.astype(np.uint8))
-    filled = np.zeros(blob.mask.shape, np.uint8)
-    cv2.fillConvexPoly(filled, cv2.convexHull(points), (1,))
-    return Blob(blob.x, blob.y, filled.astype(bool), blob.score)
-
-
 def to_half_height(blob: Blob, change: Change) -> Blob:
     """Cut a blob at 40 % of its peak: a lens and a codec smear a small ball's rim outwards."""
     rise = np.where(blob.mask, change.difference[blob.window], 0)
@@ -74,3 +66,11 @@ def to_half_height(blob: Blob, change: Change) -> Blob:
     rows, columns = core.any(axis=1).nonzero()[0], core.any(axis=0).nonzero()[0]
     cut = core[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     return Blob(blob.x + int(columns[0]), blob.y + int(rows[0]), cut, blob.score)
+
+
+def _filled(blob: Blob) -> Blob:
+    """Fill a blob to its convex hull: a ball's dark patches may look like the ground in shadow."""
+    points = cv2.findNonZero(blob.mask.astype(np.uint8))
+    filled = np.zeros(blob.mask.shape, np.uint8)
+    cv2.fillConvexPoly(filled, cv2.convexHull(points), (1,))
+    return Blob(blob.x, blob.y, filled.astype(bool), blob.score)

@@ -189,11 +189,8 @@ def _name(path: _Path, touch: _Touch, goal: Floats | None, rules: EventRules) ->
     later = np.stack([path.at(touch.time_s + wait_s) for wait_s in (0.1, 0.2, 0.3)])
     if slower and inside_goal(later, goal, rules.goal_margin).all():
         return "net"
-    return (
-        "post"
-        if _to_frame(place, goal) <= rules.post_reach * path.size_px(touch.time_s)
-        else "save"
-    )
+    reach_px = rules.post_reach * path.size_px(touch.time_s)
+    return "post" if _to_frame(place, goal) <= reach_px else "save"
 
 
 def _rest_s(path: _Path, rules: EventRules) -> float | None:

@@ -191,8 +191,8 @@ def stage_scores(facts: pd.DataFrame) -> dict[str, Interval]:
 
 def headlines_first(scores: Mapping[str, Interval]) -> dict[str, Interval]:
     """Return the same scores, `HEADLINES` first."""
-    first = [name for name in HEADLINES if name in scores]
-    return {name: scores[name] for name in dict.fromkeys((*first, *scores))}
+    names = dict.fromkeys((*HEADLINES, *scores))
+    return {name: scores[name] for name in names if name in scores}
 
 
 def stage_table(facts: pd.DataFrame, by: str = "labels") -> pd.DataFrame:
