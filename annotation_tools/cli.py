@@ -13,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     from annotation_tools.serving import MediaIndex
     from annotation_tools.serving.server import MakeApp
-    from workbench.labels import LabelStore
+    from workbench.labels.store import LabelStore
 
 CLIPPER_PORT, GOALS_PORT = 8801, 8802
 DEFAULT_FOOTAGE = Path("data/raw")
@@ -159,7 +159,7 @@ def _open(
     footage: Path | None, db: str | None, cache: Path, leave_out: Path | None = None
 ) -> "tuple[MediaIndex, LabelStore]":
     from annotation_tools.serving import MediaIndex
-    from workbench.labels import open_store
+    from workbench.labels.store import open_store
 
     media = MediaIndex.from_folder(footage or DEFAULT_FOOTAGE, cache, leave_out)
     return media, open_store(db)

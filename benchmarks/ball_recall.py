@@ -31,8 +31,8 @@ from pycocotools import mask as rle
 from workbench.detect.labelling import ClipLabels, label_clips, load_truth
 from workbench.detect.motion.teacher import MotionTeacher
 from workbench.footage.clips import load_clips
-from workbench.footage.synthetic import make_footage
-from workbench.intervals import Interval, paired_difference
+from workbench.simulated.sessions import make_footage
+from workbench.stats import Interval, paired_difference
 
 VARIANTS = {
     "plain": {"small_ball": False, "second_look": False},

@@ -31,9 +31,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import FootageError
-from workbench.footage import VideoWriter, iter_frames, probe, sample_frames, uniform_indices
+from workbench.footage.frames import iter_frames, sample_frames, uniform_indices
 from workbench.footage.ingest import find_videos
 from workbench.footage.packets import forget_packets
+from workbench.footage.video_info import probe
+from workbench.footage.writer import VideoWriter
 
 SIZE_WH = (112, 112)
 Images = NDArray[np.uint8]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import cv2
 
-from workbench.footage.synthetic.sessions import ClipJob, make_clip
+from workbench.simulated.sessions import ClipJob, make_clip
 
 
 def main() -> None:

@@ -32,7 +32,8 @@ import numpy as np
 
 from workbench.detect.teachers.prompts import FilePrompter
 from workbench.detect.teachers.sam2_teacher import sam2_teacher
-from workbench.footage import VideoWriter, iter_frames
+from workbench.footage.frames import iter_frames
+from workbench.footage.writer import VideoWriter
 
 CONFIG, SIDE = "configs/sam2.1/sam2.1_hiera_t.yaml", 256
 OVERRIDES = [f"++model.image_size={SIDE}"]

@@ -25,7 +25,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from workbench.footage import VideoWriter
+from workbench.footage.writer import VideoWriter
 
 PIECE, SEEK = 4 << 20, 64 << 10
 NGINX = """

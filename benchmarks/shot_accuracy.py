@@ -2,7 +2,7 @@
 
 The same shots for both methods, of seeds that nothing was tuned or trained on. One phone on a
 tripod, behind the shooter, oblique, at the side or behind the goal; noise, gaps, false finds and
-clicked corners as in `workbench.shots.simulation.shot`.
+clicked corners as in `workbench.simulated.shots.shot`.
 
     python benchmarks/shot_accuracy.py                       # 1000 shots, 5 min on one idle core
     python benchmarks/shot_accuracy.py --shots 100 --workers 4
@@ -42,8 +42,8 @@ from workbench.shots.evaluation.simulated_figures import (
     draw_speed_errors,
 )
 from workbench.shots.rules2d import FlatRules, judge_flat
-from workbench.shots.simulation.figures import draw_simulated_shot
-from workbench.shots.simulation.shot import simulate_shot
+from workbench.simulated.shots.figures import draw_simulated_shot
+from workbench.simulated.shots.shot import simulate_shot
 
 PERCENTILES = (50.0, 70.0, 80.0, 92.0, 98.0)
 FACTORS = np.linspace(0.5, 3.0, 51)

@@ -1,7 +1,7 @@
 """Conv3d against TemporalConv3d: CPU time of a training step, and how wrong bf16 gradients are.
 
 The same network, weights and clips, with the (k, 1, 1) convolutions as torch computes them and as
-`workbench.classify.r2plus1d` does, turn by turn in one run, on one thread. CPU time, since other
+`workbench.actions.r2plus1d` does, turn by turn in one run, on one thread. CPU time, since other
 work on the machine stretches the clock but hardly that.
 
     python benchmarks/temporal_conv.py                # slim, 8×64×64: about half a minute
@@ -17,8 +17,8 @@ import time
 import torch
 from torch import nn
 
-from workbench.classify.r2plus1d import ARCHITECTURES, TemporalConv3d, fold_temporal_convolutions
-from workbench.compute import autocast
+from workbench.actions.r2plus1d import ARCHITECTURES, TemporalConv3d, fold_temporal_convolutions
+from workbench.training.compute import autocast
 
 CPU = torch.device("cpu")
 

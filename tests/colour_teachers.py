@@ -11,7 +11,7 @@ from workbench.detect.annotations import Sighting, encode_mask
 from workbench.detect.teacher import BALL, PERSON
 from workbench.detect.teachers.following import Followed
 from workbench.detect.teachers.prompts import Prompt
-from workbench.footage import VideoWriter
+from workbench.footage.writer import VideoWriter
 
 RED, BLUE = (220, 30, 30), (30, 30, 220)
 HW = (96, 160)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from workbench.detect.labelling import ClipLabels, load_truth
 from workbench.footage.clips import Clip
-from workbench.footage.synthetic.sessions import ClipJob, make_clip
 from workbench.shots.analyse import analyse_shot
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.evaluation.truth import TrueShot, load_true_shot
 from workbench.shots.players.pose_finders import GeometricFinder
+from workbench.simulated.sessions import ClipJob, make_clip
 
 SEED = 0
 

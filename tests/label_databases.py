@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from postgres_server import PostgresServer, postgres_server
 
-from workbench.labels import LabelStore, Source, open_store
+from workbench.labels.sources import Source
+from workbench.labels.store import LabelStore, open_store
 
 
 @pytest.fixture(scope="session")

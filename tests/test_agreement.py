@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
-from workbench.labels import LabelError
 from workbench.labels.agreement import (
     cohen_kappa,
     disagreements,
@@ -23,6 +22,7 @@ from workbench.labels.agreement import (
     observed_agreement,
 )
 from workbench.labels.figures import draw_agreement, draw_answers, draw_pair_counts, draw_pairs
+from workbench.labels.values import LabelError
 
 pytest_plugins = ["label_databases"]
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from moving_shapes import film_shapes, shape_clip, write_shape_clip
 
-from workbench.classify.baselines import (
+from workbench.actions.baselines import (
     DESCRIPTIONS,
     linear_baseline,
     majority_baseline,
@@ -11,7 +11,7 @@ from workbench.classify.baselines import (
     run_baselines,
     single_frame,
 )
-from workbench.classify.clipset import build_clipset
+from workbench.actions.clipset import build_clipset
 from workbench.errors import DatasetError
 from workbench.footage.origin import BUILT_IN_FOOTAGE
 

@@ -8,8 +8,10 @@ import pytest
 from videos import flip_bits, make_video, numbered_image, read_numbers
 
 from workbench.errors import FootageError
-from workbench.footage import PartialReadError, VideoWriter, cached_frames, sample_frames
 from workbench.footage import cache as cache_module
+from workbench.footage.cache import cached_frames
+from workbench.footage.frames import PartialReadError, sample_frames
+from workbench.footage.writer import VideoWriter
 
 WANTED = [5, 0, 29, 5]
 SIZE = (40, 24)
@@ -81,7 +83,7 @@ def test_a_damaged_entry_is_made_anew(video, tmp_path, reads, damage):
 def test_processes_share_a_cache(video, tmp_path):
     code = """
 import sys
-from workbench.footage import cached_frames
+from workbench.footage.cache import cached_frames
 print(int(cached_frames(sys.argv[1], range(30), (40, 24), sys.argv[2]).sum()))
 """
     command = [sys.executable, "-c", code, str(video), str(tmp_path / "cache")]

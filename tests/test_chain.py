@@ -11,7 +11,7 @@ from filmed_shots import FilmedShot, film_shot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.labels import open_store
+from workbench.labels.store import open_store
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.evaluation.chain import (
     collect_facts,

@@ -17,9 +17,9 @@ import pytest
 from playwright.sync_api import expect
 from videos import make_video, read_number
 
-from workbench.footage import iter_frames
 from workbench.footage.clips import load_clips
-from workbench.labels import open_store
+from workbench.footage.frames import iter_frames
+from workbench.labels.store import open_store
 
 FRAMES, SIZE_WH = 90, (320, 192)
 SEEKS = int(os.environ.get("WORKBENCH_SEEKS", "20"))  # per video, each followed by a step

@@ -18,7 +18,7 @@ from workbench.detect.labelling import ClipLabels, coco_categories, load_truth
 from workbench.detect.teacher import CLASSES
 from workbench.errors import DatasetError
 from workbench.footage.clips import Clip, load_clips
-from workbench.footage.synthetic import make_footage
+from workbench.simulated.sessions import make_footage
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,10 @@ import pytest
 from videos import flip_bits, make_video, numbered_image, read_numbers, run_python
 
 from workbench.errors import FootageError
-from workbench.footage import PartialReadError, VideoWriter, cut_clip, iter_frames, probe
-from workbench.footage.cut import is_cut
-from workbench.footage.frames import FrameRangeError
+from workbench.footage.cut import cut_clip, is_cut
+from workbench.footage.frames import FrameRangeError, PartialReadError, iter_frames
+from workbench.footage.video_info import probe
+from workbench.footage.writer import VideoWriter
 
 NTSC = Fraction(30_000, 1001)
 LONG_GOP = {"g": "250", "bf": "3", "x264-params": "scenecut=0"}
@@ -254,7 +255,7 @@ def test_a_full_disk_and_a_wrong_folder_are_explained(tmp_path):
 import resource, signal, sys
 import numpy as np
 from workbench.errors import FootageError
-from workbench.footage import VideoWriter
+from workbench.footage.writer import VideoWriter
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing too much is an error, as on a full disk
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 rng = np.random.default_rng(0)

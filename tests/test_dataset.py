@@ -8,17 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from moving_shapes import CLASSES, film_shapes, shape_clip
 
-from workbench.classify.augment import PLAIN_CROPS, Augmentation, plain_view, varied_view
-from workbench.classify.clipset import (
+from workbench.actions.augment import PLAIN_CROPS, Augmentation, plain_view, varied_view
+from workbench.actions.clipset import (
     build_clipset,
     load_clipset,
 )
-from workbench.classify.items import Item, check_leakage
-from workbench.classify.sampling import balanced_order, epoch_draws
+from workbench.actions.items import Item, check_leakage
+from workbench.actions.sampling import balanced_order, epoch_draws
 from workbench.errors import DatasetError
 from workbench.footage.frames import sample_frames, uniform_indices
 from workbench.footage.origin import BUILT_IN_FOOTAGE, Origin
-from workbench.splits import SPLITS, split_sessions
+from workbench.training.splits import SPLITS, split_sessions
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ from workbench.detect.teacher import LabelledFrame, TeacherError
 from workbench.detect.teachers.registry import make_teacher
 from workbench.errors import DatasetError
 from workbench.footage.clips import Clip, load_clips
-from workbench.footage.synthetic import make_footage
+from workbench.simulated.sessions import make_footage
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from notebooks_on_disk import write_notebook, write_pipeline
 
-from workbench.doctor import examine
-from workbench.pipeline import load_pipeline
+from workbench.runs.doctor import examine
+from workbench.runs.pipeline import load_pipeline
 
 
 def said_of(subject: str, folder: Path) -> list[tuple[str, str]]:

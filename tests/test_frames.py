@@ -13,16 +13,18 @@ from hypothesis import strategies as st
 from videos import flip_bits, make_video, read_numbers, run_python
 
 from workbench.errors import FootageError
-from workbench.footage import (
+from workbench.footage.frames import (
+    SCALED,
+    FrameRangeError,
     PartialReadError,
     frames_at,
     iter_frames,
     sample_frames,
     sample_readable,
     sample_times,
+    spell_runs,
     uniform_indices,
 )
-from workbench.footage.frames import SCALED, FrameRangeError, spell_runs
 
 SMALL = (40, 24)
 OPEN_GOP = {"g": "30", "keyint_min": "30", "bf": "3", "x264-params": "open-gop=1:scenecut=0"}
@@ -215,7 +217,7 @@ def test_spelling_runs(frames, words):
 def test_memory_does_not_grow_with_the_video(tmp_path):
     code = """
 import resource, sys
-from workbench.footage import iter_frames
+from workbench.footage.frames import iter_frames
 for path in sys.argv[1:]:
     count = sum(1 for _ in iter_frames(path, skip_lost=True))
     print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)

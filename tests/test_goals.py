@@ -20,7 +20,8 @@ from annotation_tools.goals.app import STATIC
 from annotation_tools.goals.model_verdicts import load_model_verdicts
 from annotation_tools.serving import Guard, MediaIndex
 from workbench.footage.clips import Clip, save_clips
-from workbench.labels import LabelError, open_store
+from workbench.labels.store import open_store
+from workbench.labels.values import LabelError
 
 CLIPS = 20
 EVIL = "<img src=x onerror=document.title='owned'>"

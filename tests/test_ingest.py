@@ -8,15 +8,12 @@ import pytest
 from videos import flip_bits, make_video, read_numbers
 
 from workbench.errors import FootageError
-from workbench.footage import (
-    VideoWriter,
-    ingest_folder,
-    is_fixed_camera,
-    iter_frames,
-    probe,
-    sample_frames,
-)
 from workbench.footage.clips import load_clips, save_clips
+from workbench.footage.fixed_camera import is_fixed_camera
+from workbench.footage.frames import iter_frames, sample_frames
+from workbench.footage.ingest import ingest_folder
+from workbench.footage.video_info import probe
+from workbench.footage.writer import VideoWriter
 
 
 @pytest.fixture

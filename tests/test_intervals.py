@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from workbench.intervals import (
+from workbench.stats import (
     bootstrap,
     cluster_weights,
     f1_interval,

@@ -12,7 +12,9 @@ import sqlalchemy as sa
 
 from workbench import __version__
 from workbench.errors import WorkbenchError
-from workbench.labels import LabelError, LabelStoreError, open_store
+from workbench.labels.database import LabelStoreError
+from workbench.labels.store import open_store
+from workbench.labels.values import LabelError
 
 pytest_plugins = ["label_databases"]
 

@@ -14,7 +14,7 @@ from textwrap import dedent
 import pytest
 import sqlalchemy as sa
 
-from workbench.labels import open_store
+from workbench.labels.store import open_store
 
 pytest_plugins = ["label_databases"]
 
@@ -22,7 +22,7 @@ ANNOTATORS, LABELS, PROCESSES = 50, 200, 5
 
 ANNOTATE = dedent("""
     import json, random, sys, threading, uuid
-    from workbench.labels import open_store
+    from workbench.labels.store import open_store
 
     url, first, count, labels = sys.argv[1], *map(int, sys.argv[2:])
     store = open_store(url)
@@ -47,7 +47,7 @@ ANNOTATE = dedent("""
 
 WRITE_UNTIL_KILLED = dedent("""
     import os, sys, threading
-    from workbench.labels import open_store
+    from workbench.labels.store import open_store
 
     store, round_number = open_store(sys.argv[1]), sys.argv[2]
 

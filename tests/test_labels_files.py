@@ -14,13 +14,17 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from workbench.errors import WorkbenchError
-from workbench.footage import VideoWriter, probe
 from workbench.footage.digest import content_digest
-from workbench.labels import Entry, LabelError, Source, open_store, read_source
+from workbench.footage.video_info import probe
+from workbench.footage.writer import VideoWriter
 from workbench.labels.cli import app
 from workbench.labels.exchange import export_labels, import_labels, labels_text
 from workbench.labels.foreign import import_foreign
+from workbench.labels.history import Entry
+from workbench.labels.sources import Source, read_source
+from workbench.labels.store import open_store
 from workbench.labels.table import history_table, label_table
+from workbench.labels.values import LabelError
 
 pytest_plugins = ["label_databases"]
 

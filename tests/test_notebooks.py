@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from workbench.parameters import read_parameters
-from workbench.pipeline import load_pipeline
-from workbench.running.plan import make_plan
+from workbench.runs.parameters import read_parameters
+from workbench.runs.pipeline import load_pipeline
+from workbench.runs.plan import make_plan
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

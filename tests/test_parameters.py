@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from notebooks_on_disk import write_notebook
 
 from workbench.errors import PipelineError
-from workbench.parameters import (
+from workbench.runs.parameters import (
     Choice,
     DictOf,
     Kind,

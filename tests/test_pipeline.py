@@ -5,9 +5,9 @@ import pytest
 from notebooks_on_disk import write_notebook, write_pipeline
 
 from workbench.errors import PipelineError
-from workbench.pipeline import find_pipeline, load_pipeline
-from workbench.running.plan import Plan, make_plan
-from workbench.running.provenance import Digests, changes, imported_names, key_parts
+from workbench.runs.pipeline import find_pipeline, load_pipeline
+from workbench.runs.plan import Plan, make_plan
+from workbench.runs.provenance import Digests, changes, imported_names, key_parts
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from test_frames import OPEN_GOP
 from videos import flip_bits, make_video, run_python
 
 from workbench.errors import FootageError
-from workbench.footage import probe
+from workbench.footage.video_info import probe
 
 NTSC = Fraction(30_000, 1001)
 

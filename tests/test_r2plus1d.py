@@ -3,7 +3,7 @@ import torch
 from torch import nn
 from torchvision.models.video import r2plus1d_18
 
-from workbench.classify.r2plus1d import (
+from workbench.actions.r2plus1d import (
     ARCHITECTURES,
     TemporalConv3d,
     build_model,

@@ -20,7 +20,8 @@ from annotation_tools.rater import ClipRater
 from annotation_tools.rater.jupyter_files import NotServedError, served_paths, server_root
 from annotation_tools.serving import ServingError
 from workbench.footage.clips import Clip, save_clips
-from workbench.labels import LabelError, open_store
+from workbench.labels.store import open_store
+from workbench.labels.values import LabelError
 
 TOKEN = "a-token-for-this-test"
 STARS = (5, 4, 3, 2, 1)
@@ -180,7 +181,7 @@ CELL = """
 from pathlib import Path
 from annotation_tools.rater import ClipRater
 from workbench.footage.clips import load_clips
-from workbench.labels import open_store
+from workbench.labels.store import open_store
 
 footage = Path({footage!r})
 ClipRater(load_clips(footage), footage, open_store(Path("labels.sqlite").absolute()), "anna")

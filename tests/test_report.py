@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.errors import WorkbenchError
-from workbench.metrics import (
+from workbench.runs.metrics import (
     Exact,
     Metric,
     MetricError,
@@ -24,8 +24,8 @@ from workbench.metrics import (
     show_interval,
     show_value,
 )
-from workbench.report import TEXT_LIMIT, inert_html, save_report, settle_text
-from workbench.running.runs import Cell, FailedCell, Run, load_runs
+from workbench.runs.report import TEXT_LIMIT, inert_html, save_report, settle_text
+from workbench.runs.run_record import Cell, FailedCell, Run, load_runs
 
 PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E"
@@ -311,7 +311,7 @@ def test_a_record_that_is_none_is_no_run(tmp_path: Path) -> None:
 
 def test_the_engine_is_not_imported_to_draw_a_report() -> None:
     """Papermill takes a second to import; the page does not need it."""
-    code = "import sys, workbench.report; sys.exit('papermill' in sys.modules)"
+    code = "import sys, workbench.runs.report; sys.exit('papermill' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

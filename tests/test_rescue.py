@@ -19,7 +19,7 @@ from workbench.detect.teacher import BALL, GOAL, LabelledFrame, Teacher, Teacher
 from workbench.detect.teachers.looking import LookingTeacher
 from workbench.detect.teachers.plausible import plausible_spots
 from workbench.detect.teachers.rescue import RescueTeacher
-from workbench.footage import VideoWriter
+from workbench.footage.writer import VideoWriter
 
 FRAMES, HW = 24, (90, 160)
 

@@ -15,11 +15,11 @@ import psutil
 import pytest
 from notebooks_on_disk import only_run, write_notebook, write_pipeline
 
-from workbench.pipeline import load_pipeline
-from workbench.runner import Decision, Outcome, run_plan
-from workbench.running.execution import Limits
-from workbench.running.plan import make_plan
-from workbench.running.runs import Run, load_run, load_runs
+from workbench.runs.execution import Limits
+from workbench.runs.pipeline import load_pipeline
+from workbench.runs.plan import make_plan
+from workbench.runs.run_record import Run, load_run, load_runs
+from workbench.runs.runner import Decision, Outcome, run_plan
 
 COMMAND = [sys.executable, "-m", "workbench.cli"]
 
@@ -344,7 +344,7 @@ def test_the_engine_serves_plain_papermill_too(tmp_path: Path) -> None:
     import papermill
     from papermill.engines import papermill_engines
 
-    from workbench.running.engine import WorkbenchEngine
+    from workbench.runs.engine import WorkbenchEngine
 
     papermill_engines.register("workbench", WorkbenchEngine)
     notebook = write_notebook(

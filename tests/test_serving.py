@@ -13,7 +13,7 @@ from videos import make_video
 from annotation_tools.goals import make_goals
 from annotation_tools.serving import Guard, MediaIndex
 from annotation_tools.serving.ranges import OPEN_RANGE_BYTES, UnsatisfiableError, parse_ranges
-from workbench.labels import open_store
+from workbench.labels.store import open_store
 
 SCRIPT = "<script>alert(1)</script>"
 

@@ -20,7 +20,7 @@ import psutil
 import pytest
 from videos import make_video
 
-from workbench.labels import open_store
+from workbench.labels.store import open_store
 
 pytest_plugins = ["label_databases"]
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.shots.simulation.camera import goal_corners
-from workbench.shots.simulation.flight import (
+from workbench.simulated.shots.camera import goal_corners
+from workbench.simulated.shots.flight import (
     Air,
     Contact,
     GoalFrame,
@@ -19,7 +19,7 @@ from workbench.shots.simulation.flight import (
     follow,
     free_crossing,
 )
-from workbench.shots.simulation.shot import STANDARD, SimulationSettings, simulate_shot
+from workbench.simulated.shots.shot import STANDARD, SimulationSettings, simulate_shot
 
 VACUUM = Air(drag=0.0)  # above the drag crisis; below it every ball has drag
 FULL_SIZE = GoalFrame(7.32, 2.44)

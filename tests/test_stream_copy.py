@@ -7,9 +7,9 @@ import pytest
 from videos import make_video, read_number
 
 from workbench.errors import FootageError
-from workbench.footage import iter_frames, probe
-from workbench.footage.frames import FrameRangeError
+from workbench.footage.frames import FrameRangeError, iter_frames
 from workbench.footage.stream_copy import copied_interval, copy_clip, copy_suffix
+from workbench.footage.video_info import probe
 
 GOP = 24
 

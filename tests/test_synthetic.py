@@ -16,11 +16,10 @@ from sklearn.preprocessing import StandardScaler
 from workbench.errors import FootageError
 from workbench.footage.clips import Clip, load_clips
 from workbench.footage.frames import iter_frames, sample_frames, uniform_indices
-from workbench.footage.synthetic import make_footage
-from workbench.footage.synthetic.camera import Camera
-from workbench.footage.synthetic.flight import BALL_RADIUS_M, Save, aim, fly
-from workbench.footage.synthetic.people import JOINT, draw_body, joints_of, mirrored
-from workbench.footage.synthetic.sessions import ClipJob, make_clip
+from workbench.simulated.camera import Camera
+from workbench.simulated.flight import BALL_RADIUS_M, Save, aim, fly
+from workbench.simulated.people import JOINT, draw_body, joints_of, mirrored
+from workbench.simulated.sessions import ClipJob, make_clip, make_footage
 
 GOAL = (7.32, 2.44)
 

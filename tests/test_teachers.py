@@ -23,7 +23,7 @@ from workbench.detect.teacher import BALL, CLASSES, GOAL, PERSON, Teacher, Teach
 from workbench.detect.teachers.phrases import DEFAULT_PHRASES, checked_phrases, class_of
 from workbench.detect.teachers.registry import make_teacher
 from workbench.detect.teachers.vlm_answers import read_boxes
-from workbench.footage import VideoWriter
+from workbench.footage.writer import VideoWriter
 
 SIZE_WH, FRAMES = (160, 96), 8
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
 
-from workbench.classify.calibration import calibrate
-from workbench.classify.clipset import Clipset
-from workbench.classify.figures import (
+from workbench.actions.calibration import calibrate
+from workbench.actions.clipset import Clipset
+from workbench.actions.figures import (
     draw_class_scores,
     draw_confusion,
     draw_losses,
@@ -16,12 +16,12 @@ from workbench.classify.figures import (
     draw_reliability,
     draw_scores,
 )
-from workbench.classify.items import Item
-from workbench.classify.predict import Predictions
-from workbench.classify.testreport import report_on
-from workbench.classify.train import Epoch, TrainResult
+from workbench.actions.items import Item
+from workbench.actions.predict import Predictions
+from workbench.actions.testreport import report_on
+from workbench.actions.train import Epoch, TrainResult
 from workbench.errors import DatasetError
-from workbench.palette import CLASS_TO_COLOUR, class_colours, rgb
+from workbench.style import CLASS_TO_COLOUR, class_colours, rgb
 
 mpl.use("Agg")
 

@@ -14,12 +14,12 @@ import torch
 from moving_shapes import film_shapes
 from torch import nn
 
-from workbench.classify.augment import Augmentation
-from workbench.classify.clipset import build_clipset
-from workbench.classify.predict import load_predictions, predict_clips
-from workbench.classify.r2plus1d import ARCHITECTURES, Architecture, ClipNet
-from workbench.classify.recipe import TrainConfig, learning_rate
-from workbench.classify.train import train_classifier
+from workbench.actions.augment import Augmentation
+from workbench.actions.clipset import build_clipset
+from workbench.actions.predict import load_predictions, predict_clips
+from workbench.actions.r2plus1d import ARCHITECTURES, Architecture, ClipNet
+from workbench.actions.recipe import TrainConfig, learning_rate
+from workbench.actions.train import train_classifier
 from workbench.errors import DatasetError, WorkbenchError
 from workbench.footage.origin import BUILT_IN_FOOTAGE
 
@@ -150,8 +150,8 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_train import BRIEF
-from workbench.classify.clipset import load_clipset
-from workbench.classify.train import train_classifier
+from workbench.actions.clipset import load_clipset
+from workbench.actions.train import train_classifier
 train_classifier(load_clipset(Path(sys.argv[1])), Path(sys.argv[2]), BRIEF)
 """
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from moving_shapes import film_shapes
 
-from workbench.classify.clipset import Clipset, build_clipset
-from workbench.classify.recipe import TrainConfig
-from workbench.classify.train import train_classifier
-from workbench.classify.trained import last_trained, run_dir_for, shelve
+from workbench.actions.clipset import Clipset, build_clipset
+from workbench.actions.recipe import TrainConfig
+from workbench.actions.train import train_classifier
+from workbench.actions.trained import last_trained, run_dir_for, shelve
 from workbench.errors import DatasetError
 from workbench.footage.origin import BUILT_IN_FOOTAGE
 

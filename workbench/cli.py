@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from workbench.pipeline import Pipeline
-    from workbench.runner import Outcome
+    from workbench.runs.pipeline import Pipeline
+    from workbench.runs.runner import Outcome
 
 STAGE_FAILED, BAD_INPUT, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 
@@ -131,8 +131,8 @@ def run(
     - `workbench run --footage ~/videos`: your own videos
     - `workbench run --pipeline my/pipeline.yaml --jobs 2`: your own notebooks
     """
-    from workbench.pipeline import load_pipeline
-    from workbench.running.plan import make_plan
+    from workbench.runs.pipeline import load_pipeline
+    from workbench.runs.plan import make_plan
 
     loaded = load_pipeline(_pipeline_path(pipeline))
     plan = make_plan(loaded, stages or [], profile, param or [], data, footage)
@@ -145,10 +145,10 @@ def run(
 
     from rich.console import Console
 
-    from workbench.runner import Stopped, run_plan
-    from workbench.running.execution import Limits
-    from workbench.running.progress import Progress
-    from workbench.running.startup import skip_iri_grammar
+    from workbench.runs.execution import Limits
+    from workbench.runs.progress import Progress
+    from workbench.runs.runner import Stopped, run_plan
+    from workbench.runs.startup import skip_iri_grammar
 
     skip_iri_grammar()
     stop = threading.Event()
@@ -190,9 +190,9 @@ def list_stages(
     from rich.table import Table
     from rich.text import Text
 
-    from workbench.pages import show_duration, show_time
-    from workbench.pipeline import load_pipeline
-    from workbench.running.runs import load_runs
+    from workbench.runs.pages import show_duration, show_time
+    from workbench.runs.pipeline import load_pipeline
+    from workbench.runs.run_record import load_runs
 
     loaded = load_pipeline(_pipeline_path(pipeline))
     chosen = loaded.profile(profile)
@@ -236,11 +236,11 @@ def params(
     from rich.table import Table
     from rich.text import Text
 
-    from workbench.pages import show_parameter
-    from workbench.parameters import read_parameters
-    from workbench.pipeline import load_pipeline
-    from workbench.running.plan import stage_values
-    from workbench.running.provenance import portable
+    from workbench.runs.pages import show_parameter
+    from workbench.runs.parameters import read_parameters
+    from workbench.runs.pipeline import load_pipeline
+    from workbench.runs.plan import stage_values
+    from workbench.runs.provenance import portable
 
     loaded = load_pipeline(_pipeline_path(pipeline))
     chosen = loaded.profile(profile)
@@ -276,8 +276,8 @@ def doctor(pipeline: PipelineOption = None, out: OutOption = None) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from workbench.doctor import examine
-    from workbench.pipeline import load_pipeline
+    from workbench.runs.doctor import examine
+    from workbench.runs.pipeline import load_pipeline
 
     loaded = load_pipeline(_pipeline_path(pipeline))
     colours = {"ok": "green", "warn": "yellow", "fail": "red"}
@@ -307,7 +307,7 @@ def main() -> None:
 
 
 def _pipeline_path(given: Path | None) -> Path:
-    from workbench.pipeline import find_pipeline
+    from workbench.runs.pipeline import find_pipeline
 
     return given if given is not None else find_pipeline(Path.cwd())
 
@@ -318,8 +318,8 @@ def _out(given: Path | None, pipeline: "Pipeline") -> Path:
 
 def _check_footage(folder: Path) -> None:
     """Refuse a folder without one video that can be read, before any stage starts."""
-    from workbench.footage import probe
-    from workbench.running.provenance import files_in
+    from workbench.footage.video_info import probe
+    from workbench.runs.provenance import files_in
 
     files = files_in(folder)
     for path in files:
@@ -333,8 +333,8 @@ def _check_footage(folder: Path) -> None:
 
 
 def _print_paths(console: "Console", outcomes: "list[Outcome]", out: Path) -> None:
-    from workbench.report_index import INDEX
-    from workbench.running.runs import REPORT
+    from workbench.runs.index import INDEX
+    from workbench.runs.run_record import REPORT
 
     lines = [
         f"{outcome.stage}: {_near(outcome.run_dir / REPORT)}"

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 
-from workbench.palette import INK
+from workbench.style import INK
 
 
 def draw_cells(

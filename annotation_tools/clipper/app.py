@@ -12,10 +12,10 @@ from starlette.routing import Route
 from annotation_tools.clipper.export import MODES, Cut, Exporter
 from annotation_tools.clipper.timeline import Timelines
 from annotation_tools.serving import Guard, MediaIndex, ServingError, make_app, read_body
-from workbench.palette import CLASS_TO_COLOUR
+from workbench.style import CLASS_TO_COLOUR
 
 if TYPE_CHECKING:
-    from workbench.labels import LabelStore
+    from workbench.labels.store import LabelStore
 
 STATIC = Path(__file__).parent / "static"
 SPORTS = [name for name in CLASS_TO_COLOUR if name in ("baseball", "basketball", "soccer", "none")]

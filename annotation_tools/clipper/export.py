@@ -155,9 +155,9 @@ class Exporter:
 
     def _export(self, cut: Cut, mode: Mode, row: Exported) -> bool:
         """Make one clip; return whether it was there already."""
-        from workbench.footage import cut_clip, probe
-        from workbench.footage.cut import is_cut
+        from workbench.footage.cut import cut_clip, is_cut
         from workbench.footage.stream_copy import copied_interval, copy_clip, copy_suffix, is_copy
+        from workbench.footage.video_info import probe
 
         medium = self.media.get(cut.source_id)
         source, asked = medium.path, (cut.start_frame, cut.end_frame)

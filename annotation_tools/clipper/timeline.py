@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from annotation_tools.serving import MediaIndex
 from workbench.errors import WorkbenchError
-from workbench.footage import probe
 from workbench.footage.packets import READ_ERRORS, open_video
 from workbench.footage.sound import Sound
+from workbench.footage.video_info import probe
 
 log = logging.getLogger(__name__)
 

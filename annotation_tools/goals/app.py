@@ -13,7 +13,7 @@ from annotation_tools.goals.model_verdicts import FILE_NAME, load_model_verdicts
 from annotation_tools.serving import Guard, MediaIndex, make_app
 
 if TYPE_CHECKING:
-    from workbench.labels import LabelStore
+    from workbench.labels.store import LabelStore
 
 STATIC = Path(__file__).parent / "static"
 

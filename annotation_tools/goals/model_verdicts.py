@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench.labels import LabelError
-from workbench.labels.values import check_text, check_value
+from workbench.labels.values import LabelError, check_text, check_value
 
 FILE_NAME = "verdicts.json"
 

@@ -17,7 +17,7 @@ from annotation_tools.rater.jupyter_files import NotServedError, served_paths, s
 from annotation_tools.serving.keys import load_keys
 from workbench.errors import WorkbenchError
 from workbench.footage.clips import Clip
-from workbench.labels import LabelStore
+from workbench.labels.store import LabelStore
 from workbench.labels.values import check_text
 
 _STATIC = Path(__file__).parent / "static"

@@ -27,10 +27,11 @@ from annotation_tools.serving.problem import ServingError, refusal
 from annotation_tools.serving.ranges import OPEN_RANGE_BYTES, RangeResponse
 from workbench import __version__
 from workbench.errors import WorkbenchError
-from workbench.labels import LabelStoreError
+from workbench.labels.database import LabelStoreError
 
 if TYPE_CHECKING:
-    from workbench.labels import Entry, LabelStore
+    from workbench.labels.history import Entry
+    from workbench.labels.store import LabelStore
 
 log = logging.getLogger(__name__)
 

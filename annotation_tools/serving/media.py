@@ -22,8 +22,8 @@ from workbench.errors import FootageError, WorkbenchError
 from workbench.saving import save_bytes, save_json
 
 if TYPE_CHECKING:
-    from workbench.footage import VideoInfo
-    from workbench.labels import Source
+    from workbench.footage.video_info import VideoInfo
+    from workbench.labels.sources import Source
 
 log = logging.getLogger(__name__)
 
@@ -156,7 +156,7 @@ class MediaIndex:
                         return table
                 except (OSError, ValueError):
                     pass  # absent or broken: work it out
-            from workbench.footage import probe
+            from workbench.footage.video_info import probe
 
             table = _pack(probe(medium.path))
             if kept is not None:
@@ -167,7 +167,7 @@ class MediaIndex:
         """The video as the label store knows it."""
         from fractions import Fraction
 
-        from workbench.labels import Source
+        from workbench.labels.sources import Source
 
         medium, table = self.get(media_id), self.frame_table(media_id)
         return Source(
@@ -210,7 +210,7 @@ class MediaIndex:
     def _encode(self, path: Path, frame: int, width: int) -> bytes:
         import cv2
 
-        from workbench.footage import sample_frames
+        from workbench.footage.frames import sample_frames
 
         size = _shown_wh(path)
         width = min(width, size[0])
@@ -225,7 +225,7 @@ class MediaIndex:
 
 @lru_cache(maxsize=1024)
 def _shown_wh(path: Path) -> tuple[int, int]:
-    from workbench.footage import probe
+    from workbench.footage.video_info import probe
 
     return probe(path).size_wh
 

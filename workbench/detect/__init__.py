@@ -1,1 +1,1 @@
-"""Labels for footage, from teachers and people; COCO datasets made of them; the student."""
+"""Who finds people, ball and goal: teachers, tracking, students, COCO scores."""

@@ -187,10 +187,10 @@ def detect(
     from rich.console import Console
     from rich.progress import Progress
 
-    from workbench.compute import choose_device, torch_threads
     from workbench.detect.student.checkpoint import load_student
     from workbench.detect.student.predict import PredictOptions, predict_video
     from workbench.detect.student.trained import last_student
+    from workbench.training.compute import choose_device, torch_threads
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
     options = PredictOptions(batch, min_score, tiles, every, track, overlay)

@@ -20,7 +20,7 @@ from workbench.detect.scores.scoring import LabelScore
 from workbench.detect.teacher import CLASSES
 from workbench.footage.clips import Clip
 from workbench.footage.frames import sample_frames
-from workbench.palette import INK, class_colours
+from workbench.style import INK, class_colours
 
 
 def paint_labels(image: NDArray[np.uint8], labels: ClipLabels, frame: int) -> NDArray[np.uint8]:

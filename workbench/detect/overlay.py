@@ -11,7 +11,7 @@ import numpy as np
 import supervision as sv
 from numpy.typing import NDArray
 
-from workbench.palette import class_colours, rgb
+from workbench.style import class_colours, rgb
 
 Image = NDArray[np.uint8]
 

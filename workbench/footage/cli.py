@@ -53,7 +53,7 @@ def make(
     from rich.console import Console
     from rich.progress import Progress
 
-    from workbench.footage.synthetic import make_footage
+    from workbench.simulated.sessions import make_footage
 
     console = Console()
     with Progress(console=console) as progress:
@@ -85,7 +85,7 @@ def probe(
     """
     from rich.console import Console
 
-    from workbench.footage import probe as look
+    from workbench.footage.video_info import probe as look
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
     for file in files:

@@ -17,9 +17,9 @@ import krippendorff
 import numpy as np
 import numpy.typing as npt
 
-from workbench.intervals import Floats, Interval, Statistic, Weights, bootstrap, wilson
 from workbench.labels.store import LabelStore
 from workbench.labels.values import MOST_STARS, LabelError, Value, check_kind
+from workbench.stats import Floats, Interval, Statistic, Weights, bootstrap, wilson
 
 Level = Literal["nominal", "ordinal", "interval"]
 KappaWeights = Literal["none", "linear", "quadratic"]

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from workbench.labels.agreement import UNSURE, Agreement, Judgements, Measure
-from workbench.palette import BLUE, GREY, INK, SOFT
+from workbench.style import BLUE, GREY, INK, SOFT
 
 _SCALE_TITLES = {"rating": "How were the clips rated?", "verdict": "How were the shots judged?"}
 

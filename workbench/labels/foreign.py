@@ -183,7 +183,7 @@ class _Timeline:
         self._pts: list[int] | None = None
         self._times_s = [float(frame / source.fps) for frame in range(source.frame_count + 1)]
         if file is not None:
-            from workbench.footage import probe
+            from workbench.footage.video_info import probe
 
             info = probe(file)
             self._pts = [*info.pts.tolist(), info.end_pts]

@@ -40,8 +40,8 @@ def read_source(path: Path | str) -> Source:
     Example:
         >>> store.add_source(read_source("match.mp4"))  # doctest: +SKIP
     """
-    from workbench.footage import probe
     from workbench.footage.digest import content_digest
+    from workbench.footage.video_info import probe
 
     info = probe(path)
     return Source(

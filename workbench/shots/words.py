@@ -4,10 +4,10 @@ Never more digits than the interval allows, and never a verdict where the analys
 nothing about where the words are put.
 """
 
-from workbench.palette import GREEN, GREY, VERMILION
 from workbench.shots.players.foot import Foot
 from workbench.shots.players.technique import Measure
 from workbench.shots.verdict import ShotVerdict
+from workbench.style import GREEN, GREY, VERMILION
 
 EVENT_WORDS = {
     "kick": "kick",

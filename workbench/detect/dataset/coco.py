@@ -34,7 +34,7 @@ from workbench.footage.clips import Clip
 from workbench.footage.frames import iter_frames
 from workbench.footage.origin import Origin, origin_of
 from workbench.saving import save_bytes, save_json
-from workbench.versions import META, parent_version
+from workbench.training.versions import META, parent_version
 
 DATASET_FORMAT = "workbench-coco/1"
 ANNOTATIONS = "_annotations.coco.json"

@@ -28,7 +28,7 @@ from workbench.detect.segmentation import to_rle
 from workbench.detect.teacher import CLASSES
 from workbench.errors import DatasetError
 from workbench.footage.origin import Origin
-from workbench.splits import SPLITS, split_or_train
+from workbench.training.splits import SPLITS, split_or_train
 
 IMPORTED = "imported"  # the teacher of labels that do not name theirs
 

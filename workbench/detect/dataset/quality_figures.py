@@ -17,7 +17,7 @@ from workbench.detect.labelling import ClipLabels
 from workbench.detect.teacher import CLASSES
 from workbench.footage.clips import Clip
 from workbench.footage.frames import sample_frames
-from workbench.palette import class_colours
+from workbench.style import class_colours
 
 _SOFT = "#767676"
 _BINS_PX = np.geomspace(1, 1024, 41)  # four bins per doubling

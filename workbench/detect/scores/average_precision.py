@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from workbench.detect.dataset.coco_file import Content, Kind
-from workbench.intervals import Floats, Weights
+from workbench.stats import Floats, Weights
 
 IOUS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0, 1, 101)

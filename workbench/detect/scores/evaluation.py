@@ -19,7 +19,7 @@ import pandas as pd
 from workbench.detect.dataset.coco_file import Kind, load_ground_truth, load_predictions
 from workbench.detect.scores.average_precision import IOUS, SIZES, Cell, accumulate, match_cells
 from workbench.errors import DatasetError
-from workbench.intervals import (
+from workbench.stats import (
     CONFIDENCE,
     Floats,
     Interval,

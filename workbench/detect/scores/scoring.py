@@ -18,7 +18,7 @@ from workbench.detect.annotations import Annotation, is_accepted
 from workbench.detect.labelling import ClipLabels
 from workbench.detect.scores.matching import greedy_pairs
 from workbench.detect.teacher import CLASSES
-from workbench.intervals import Interval, bootstrap, hull, wilson
+from workbench.stats import Interval, bootstrap, hull, wilson
 
 Counts = npt.NDArray[np.int64]
 

@@ -17,7 +17,7 @@ import pandas as pd
 from workbench.detect.dataset.coco_file import Kind
 from workbench.detect.scores.evaluation import CocoScore, evaluate_coco, paired_differences
 from workbench.detect.scores.matching import match_images
-from workbench.intervals import Interval, Weights, bootstrap, hull, paired_difference, wilson
+from workbench.stats import Interval, Weights, bootstrap, hull, paired_difference, wilson
 
 Counts = npt.NDArray[np.int64]  # (images, 3): right, wrong, missed
 Results = list[dict[str, Any]]

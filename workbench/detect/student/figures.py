@@ -23,7 +23,7 @@ from workbench.detect.scores.matching import ImageMatches
 from workbench.detect.student.comparison import Comparison
 from workbench.detect.student.crops import read_image
 from workbench.detect.student.history import Epoch, best_epoch
-from workbench.palette import INK, SOFT, class_colours, rgb
+from workbench.style import INK, SOFT, class_colours, rgb
 
 _DARK_OUTLINE = (24, 24, 24)
 _LINES = ("-", "--", ":", "-.")

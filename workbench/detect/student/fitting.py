@@ -27,7 +27,7 @@ def fit(
     """Train in this process until the run that `train.finetune` has claimed is finished."""
     import torch
 
-    from workbench.compute import torch_threads
+    from workbench.training.compute import torch_threads
 
     classes = tuple(run_config(run_dir)["classes"])
     with torch_threads(config.threads), torch.random.fork_rng(), quiet():

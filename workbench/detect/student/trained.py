@@ -6,8 +6,8 @@ from pathlib import Path
 from workbench.detect.dataset.coco import load_dataset
 from workbench.detect.student.recipe import HOW, FinetuneConfig
 from workbench.detect.student.train import FinetuneResult
-from workbench.shelf import last_run, run_name
-from workbench.shelf import shelve as put_on_shelf
+from workbench.training.shelf import last_run, run_name
+from workbench.training.shelf import shelve as put_on_shelf
 
 _KIND = "student"
 

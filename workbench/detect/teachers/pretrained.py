@@ -41,14 +41,14 @@ class Pretrained:
     @cached_property
     def device(self) -> "torch.device":
         """Where the model runs."""
-        from workbench.compute import choose_device
+        from workbench.training.compute import choose_device
 
         return choose_device(self._device_name)
 
     @property
     def precision(self) -> str:
         """How exactly it runs: "fp32", "bf16" or "fp16"."""
-        from workbench.compute import choose_precision
+        from workbench.training.compute import choose_precision
 
         return choose_precision(self._amp, self.device)
 
@@ -66,7 +66,7 @@ class Pretrained:
         """Run the model inside: no gradients, at its precision."""
         import torch
 
-        from workbench.compute import autocast
+        from workbench.training.compute import autocast
 
         with torch.inference_mode(), autocast(self.precision, self.device):
             yield

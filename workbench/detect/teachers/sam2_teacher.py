@@ -203,7 +203,7 @@ class PackageSam2:
     def _inference(self) -> Iterator[None]:
         import torch
 
-        from workbench.compute import autocast, choose_precision
+        from workbench.training.compute import autocast, choose_precision
 
         device = self._model.device
         # On a CPU the package multiplies bf16 memories with fp32 features unless it is told to
@@ -220,7 +220,7 @@ class PackageSam2:
             from sam2.build_sam import build_sam2_video_predictor
         except ImportError:
             raise TeacherError("the package sam2 is not installed", "pip install sam2") from None
-        from workbench.compute import choose_device
+        from workbench.training.compute import choose_device
 
         for module in (predictor, misc):  # has no switch of its own for its progress bars
             module.tqdm = partial(module.tqdm, disable=True)

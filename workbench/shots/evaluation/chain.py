@@ -22,9 +22,9 @@ from scipy.optimize import linear_sum_assignment
 
 from workbench.detect.dataset.coco import load_dataset
 from workbench.errors import DatasetError
-from workbench.intervals import Floats, Interval, PairedTest, Weights, bootstrap, mcnemar, wilson
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.evaluation.truth import TrueShot, load_true_shot
+from workbench.stats import Floats, Interval, PairedTest, Weights, bootstrap, mcnemar, wilson
 
 ENOUGH_SESSIONS = 10  # below this, a bootstrap by session is far too narrow
 CLOSE_KICK_FRAMES = 2.0

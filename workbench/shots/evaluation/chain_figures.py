@@ -7,8 +7,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 
-from workbench.palette import BLUE, GREY, ORANGE, PURPLE
 from workbench.shots.evaluation.chain import stage_scores
+from workbench.style import BLUE, GREY, ORANGE, PURPLE
 
 _MARKS = ((BLUE, "o"), (ORANGE, "s"), (PURPLE, "^"), (GREY, "D"))
 _SHARES = (

@@ -14,14 +14,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from workbench.intervals import mcnemar, wilson
-from workbench.palette import BLUE
 from workbench.shots.analyse import standing_people
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.ball.track import ball_track
 from workbench.shots.evaluation.truth import TrueShot, load_true_shot
 from workbench.shots.judge import judge_shot
 from workbench.shots.verdict import ShotError, ShotVerdict
+from workbench.stats import mcnemar, wilson
+from workbench.style import BLUE
 
 AS_FOUND = "as found"
 REPLACED = (AS_FOUND, "true kick", "true corners", "true ball", "all three true")

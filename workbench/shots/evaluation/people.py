@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from workbench.intervals import Interval, PairedTest, mcnemar, wilson
 from workbench.labels.store import LabelStore
 from workbench.labels.table import label_table
 from workbench.saving import save_json
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.verdict import Method
+from workbench.stats import Interval, PairedTest, mcnemar, wilson
 
 
 @dataclass(frozen=True)

@@ -16,16 +16,16 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from workbench.classify.calibration import Calibration, calibrate
-from workbench.intervals import Interval, PairedTest, mcnemar, wilson
-from workbench.shots.simulation.camera import PLACEMENTS
-from workbench.shots.simulation.shot import (
+from workbench.actions.calibration import Calibration, calibrate
+from workbench.shots.verdict import Method, ShotVerdict
+from workbench.simulated.shots.camera import PLACEMENTS
+from workbench.simulated.shots.shot import (
     STANDARD,
     SimulatedShot,
     SimulationSettings,
     simulate_shot,
 )
-from workbench.shots.verdict import Method, ShotVerdict
+from workbench.stats import Interval, PairedTest, mcnemar, wilson
 
 METHODS: tuple[Method, ...] = ("2d", "3d")
 HELD_OUT_SEEDS = range(50_000, 51_000)  # nothing is tuned or trained on these shots

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from workbench.classify.figures import draw_reliability
-from workbench.intervals import Interval
-from workbench.palette import BLUE, GREY, ORANGE
+from workbench.actions.figures import draw_reliability
 from workbench.shots.evaluation.simulated import accuracy_table, reliability, score_speed
 from workbench.shots.verdict import Method
+from workbench.stats import Interval
+from workbench.style import BLUE, GREY, ORANGE
 
 _METHOD_STYLE = {"2d": ("2D rules", ORANGE, "s"), "3d": ("3D fit", BLUE, "o")}
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.footage.synthetic.flight import BALL_RADIUS_M
 from workbench.shots.fit3d.ballistics import FALLS, HELD, NETTED
 from workbench.shots.fit3d.fit import (
     AFTER_X,
@@ -43,6 +42,7 @@ from workbench.shots.fit3d.fit import (
     Z,
 )
 from workbench.shots.goal.camera import CameraMode
+from workbench.simulated.flight import BALL_RADIUS_M
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression, QuantileRegressor
 from sklearn.model_selection import KFold, cross_val_predict
 
-from workbench.intervals import wilson
 from workbench.shots.evaluation.simulated import for_each
 from workbench.shots.fit3d.head import LOG_FROM, PLACES, Head, Line, Place, Scale
 from workbench.shots.judge import measure_shot
-from workbench.shots.simulation.shot import STANDARD, SimulationSettings, simulate_shot
+from workbench.simulated.shots.shot import STANDARD, SimulationSettings, simulate_shot
+from workbench.stats import wilson
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

@@ -10,7 +10,7 @@ import matplotlib
 import numpy as np
 from matplotlib.colors import to_hex
 
-from workbench.palette import BLUE, GREEN, ORANGE, PURPLE, VERMILION
+from workbench.style import BLUE, GREEN, ORANGE, PURPLE, VERMILION
 
 PLAYER_COLOURS = (ORANGE, BLUE, PURPLE, GREEN, VERMILION)
 FASTEST_KMH = 120.0  # the end of the colour scale

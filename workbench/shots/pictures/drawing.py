@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image as Picture
 from PIL import ImageDraw, ImageFont
 
-from workbench.palette import rgb
+from workbench.style import rgb
 
 Image = NDArray[np.uint8]
 Alpha = NDArray[np.float32]  # (H, W) coverage, 0–1

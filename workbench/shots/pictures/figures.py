@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Circle, Ellipse, Rectangle
 from matplotlib.ticker import MultipleLocator
 
-from workbench.palette import BLUE, GREY, INK, SKY
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.words import EVENT_WORDS, headline_colour, reason_words, speed_words
+from workbench.style import BLUE, GREY, INK, SKY
 
 BALL_RADIUS_M, POST_M = 0.11, 0.12  # Laws of the Game: 68–70 cm around, posts at most 12 cm wide
 _REACH_M = 2.0  # how far beside and above the goal the view reaches

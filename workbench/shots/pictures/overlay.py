@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from workbench.footage.frames import iter_frames
 from workbench.footage.video_info import probe
 from workbench.footage.writer import VideoWriter
-from workbench.palette import SKY
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.ball.track import smooth_track
 from workbench.shots.pictures.card import VerdictCard
@@ -34,6 +33,7 @@ from workbench.shots.pictures.drawing import (
 )
 from workbench.shots.projection import to_pixels
 from workbench.shots.words import headline_colour
+from workbench.style import SKY
 
 _TRAIL_S = 0.7
 _CARD_DELAY_S, _CARD_FADE_S, _CARD_LEAST_S = 0.3, 0.2, 1.2

@@ -18,7 +18,7 @@ from PIL import Image as Picture
 from workbench.footage.clips import Clip
 from workbench.footage.frames import sample_readable
 from workbench.footage.origin import origin_of
-from workbench.pages import render
+from workbench.runs.pages import render
 from workbench.saving import save_text
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.pictures.drawing import Image

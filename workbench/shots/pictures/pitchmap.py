@@ -12,13 +12,13 @@ from matplotlib.patches import Arc, Rectangle
 from matplotlib.ticker import MultipleLocator
 from numpy.typing import NDArray
 
-from workbench.palette import SKY
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.pictures.colours import player_colours, speed_colour
 from workbench.shots.pictures.figures import say_why_not
 from workbench.shots.projection import to_ground
 from workbench.shots.verdict import FlightPath
 from workbench.shots.words import reason_words
+from workbench.style import SKY
 
 FULL_SIZE_M = (7.32, 2.44)
 _GRASS, _CHALK, _INK = "#E9F0E4", "#9DB08F", "#222222"

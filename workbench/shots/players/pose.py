@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.footage.frames import iter_frames
-from workbench.intervals import Interval, wilson
 from workbench.shots.players.possession import People
+from workbench.stats import Interval, wilson
 
 JOINTS = (
     "head", "l_shoulder", "r_shoulder", "l_elbow", "r_elbow", "l_wrist", "r_wrist",

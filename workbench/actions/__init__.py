@@ -1,0 +1,1 @@
+"""Which action a clip shows: clip datasets, networks, predictions, the test report."""

@@ -1,0 +1,174 @@
+"""Scorers that take seconds and keep us honest: what a network must beat to have learned something.
+
+The unit is one clip, as a short vector; a linear model does the rest. Each baseline yields the same
+`Predictions` as the network, on the same clips.
+
+* majority: always the commonest class. Below it, a score means nothing.
+* mean frame, single frame: no motion. Near the network's score, the footage gives itself away.
+* motion history: where something moved when, on a 16×16 grid. Near the network's score, the
+  network is not worth its cost.
+"""
+
+from collections.abc import Callable, Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from workbench.actions.clipset import Clipset, Frames
+from workbench.actions.predict import Predictions
+from workbench.errors import DatasetError
+
+Features = npt.NDArray[np.float64]
+Describe = Callable[[Frames], Features]
+
+_STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)  # inverse regularisation; the best on validation is taken
+
+
+def motion_history(frames: Frames, periods: int = 4, grid: int = 16) -> Features:
+    """Return where a clip moves in each part of its duration (periods · grid · grid,).
+
+    Mean absolute change of brightness per cell, in units of the clip's own mean, so that dark or
+    slow clips weigh as much as others.
+    """
+    gray = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames])
+    change = np.abs(np.diff(gray.astype(np.float32), axis=0))
+    parts = [part.mean(axis=0) for part in np.array_split(change, periods) if len(part)]
+    cells = [cv2.resize(part, (grid, grid), interpolation=cv2.INTER_AREA) for part in parts]
+    history = np.asarray(cells, dtype=np.float64)
+    scaled: Features = np.sqrt(history / (history.mean() + 1e-6))
+    return scaled.ravel()
+
+
+def mean_frame(frames: Frames, grid: int = 12) -> Features:
+    """Return the mean colour per cell (grid · grid · 3,): place, light and kit, no motion."""
+    picture = frames.astype(np.float32).mean(axis=0)
+    cells = cv2.resize(picture, (grid, grid), interpolation=cv2.INTER_AREA)
+    return np.asarray(cells, dtype=np.float64).ravel() / 255
+
+
+def single_frame(frames: Frames, cells: int = 8, angles: int = 9) -> Features:
+    """Return shape and colour of the middle frame: gradient directions per cell, mean colours.
+
+    The shape part is Dalal and Triggs' (2005) histogram of oriented gradients, normalised by cell.
+    """
+    frame = frames[len(frames) // 2].astype(np.float32) / 255
+    gray = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+    down, right = np.gradient(gray)
+    strength, angle = np.hypot(down, right), np.arctan2(down, right) % np.pi
+    sector = np.minimum((angle / np.pi * angles).astype(int), angles - 1)
+    votes = [
+        cv2.resize(strength * (sector == a), (cells, cells), interpolation=cv2.INTER_AREA)
+        for a in range(angles)
+    ]
+    histogram = np.stack(votes, axis=-1)
+    histogram /= np.linalg.norm(histogram, axis=-1, keepdims=True) + 0.01
+    return np.concatenate([histogram.ravel().astype(np.float64), mean_frame(frame[None] * 255, 4)])
+
+
+DESCRIPTIONS: dict[str, Describe] = {
+    "mean frame + linear": mean_frame,
+    "single frame + linear": single_frame,
+    "motion history + linear": motion_history,
+}
+
+
+def majority_baseline(clipset: Clipset, split: str = "test") -> Predictions:
+    """Call every clip by the commonest class of the training split."""
+    targets, judged = clipset.take("train").targets(), clipset.take(split)
+    shares = np.bincount(targets, minlength=len(clipset.classes)) / len(targets)
+    return _predictions("majority class", judged, np.tile(shares, (len(judged), 1)))
+
+
+def linear_baseline(
+    clipset: Clipset,
+    describe: Describe,
+    name: str,
+    *,
+    split: str = "test",
+    mirror: bool = True,
+) -> Predictions:
+    """Fit logistic regression to a description of each clip, and call one split with it.
+
+    Args:
+        clipset: Train fits, valid chooses the regularisation, `split` is called.
+        describe: Maps stored frames (F, H, W, 3) to a vector.
+        name: Of the row in the report.
+        split: Which clips to call.
+        mirror: Train on mirrored clips as well, as the network does.
+
+    Raises:
+        DatasetError: If the training split has a single class.
+    """
+    train, valid, judged = (clipset.take(part) for part in ("train", "valid", split))
+    targets = train.targets()
+    if len(set(targets.tolist())) < 2:
+        raise DatasetError("the training split has a single class", "label clips of another class")
+    features = _describe_all(train, describe)
+    if mirror:
+        features = np.concatenate([features, _describe_all(train, lambda f: describe(_mirror(f)))])
+        targets = np.concatenate([targets, targets])
+    # One scale for all features: dividing each by its own spread would blow up the quiet ones.
+    spread = float(features.std(axis=0).mean()) + 1e-9
+    models = [
+        make_pipeline(
+            StandardScaler(with_std=False),
+            LogisticRegression(C=strength / spread**2, max_iter=500),
+        )
+        for strength in _STRENGTHS
+    ]
+    valid_features, valid_targets = _describe_all(valid, describe), valid.targets()
+    scores = []
+    for model in models:
+        model.fit(features, targets)
+        called = model.predict(valid_features)
+        scores.append(f1_score(valid_targets, called, average="macro", zero_division=0))
+    chosen = models[int(np.argmax(scores))]  # at a tie the most regularised
+    probabilities = np.zeros((len(judged), len(clipset.classes)))
+    probabilities[:, chosen.classes_] = chosen.predict_proba(_describe_all(judged, describe))
+    return _predictions(name, judged, probabilities)
+
+
+def run_baselines(
+    clipset: Clipset,
+    names: Sequence[str] = tuple(DESCRIPTIONS),
+    *,
+    split: str = "test",
+    mirror: bool = True,
+) -> list[Predictions]:
+    """Return the majority row and the linear rows called `names`.
+
+    Example:
+        >>> [row.scorer for row in run_baselines(clipset, [])]  # doctest: +SKIP
+        ['majority class']
+    """
+    rows = [
+        linear_baseline(clipset, DESCRIPTIONS[name], name, split=split, mirror=mirror)
+        for name in names
+    ]
+    return [majority_baseline(clipset, split), *rows]
+
+
+def _describe_all(clipset: Clipset, describe: Describe) -> Features:
+    return np.stack([describe(clipset.frames(clip)) for clip in range(len(clipset))])
+
+
+def _mirror(frames: Frames) -> Frames:
+    return np.ascontiguousarray(frames[:, :, ::-1])
+
+
+def _predictions(name: str, judged: Clipset, probabilities: Features) -> Predictions:
+    return Predictions(
+        name,
+        judged.classes,
+        judged.clip_ids,
+        judged.sessions,
+        judged.labels,
+        probabilities,
+        judged.version,
+        judged.caveat,
+    )

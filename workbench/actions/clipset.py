@@ -1,0 +1,389 @@
+"""The clip-classification dataset: labelled clips as small frames, split by session.
+
+The unit is one clip: a few frames, placed evenly over it, as one block of uint8 (F, H, W, 3). A
+folder holds `frames.npy` (all blocks), `items.csv` (what each block is) and `dataset_meta.json`
+(version, counts, origin). More and larger frames are stored than a network takes, so that training
+can shift in time and crop in space. Clips nobody has labelled form the split "predict". Leaves
+decoding to `workbench.footage` and variety to `augment`.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from workbench.actions.items import (
+    PREDICT,
+    Item,
+    check_leakage,
+    count_clips,
+    find_gaps,
+    hash_items,
+    list_sessions,
+)
+from workbench.errors import DatasetError, FootageError
+from workbench.footage.cache import cached_frames
+from workbench.footage.clips import Clip
+from workbench.footage.frames import uniform_indices
+from workbench.footage.origin import Origin
+from workbench.saving import replacing, save_json, save_text
+from workbench.training.splits import SPLITS, pairs_that_share, split_sessions
+from workbench.training.versions import META, parent_version
+
+CLIPSET_FORMAT = "workbench-clipset/1"
+Frames = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Clipset:
+    """A clip dataset, or one split of it; frames stay on disk until they are asked for.
+
+    Example:
+        >>> test = load_clipset(folder).take("test")  # doctest: +SKIP
+        >>> test.frames(0).shape  # doctest: +SKIP
+        (24, 72, 84, 3)
+    """
+
+    folder: Path
+    meta: dict[str, Any]
+    items: tuple[Item, ...]
+    rows: tuple[int, ...]  # of the items in `blocks`
+    blocks: Frames  # (N, F, H, W, 3), memory-mapped
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of a model's outputs; "none" last."""
+        return tuple(self.meta["classes"])
+
+    @property
+    def version(self) -> str:
+        """Hash of everything in the dataset: same version, same data."""
+        return str(self.meta["version"])
+
+    @property
+    def caveat(self) -> str | None:
+        """What this footage cannot show; belongs on the first line of any report."""
+        caveat: str | None = self.meta["caveat"]
+        return caveat
+
+    @property
+    def clip_ids(self) -> tuple[str, ...]:
+        """Id of each clip."""
+        return tuple(item.clip_id for item in self.items)
+
+    @property
+    def sessions(self) -> tuple[str, ...]:
+        """Session of each clip."""
+        return tuple(item.session for item in self.items)
+
+    @property
+    def labels(self) -> tuple[str | None, ...]:
+        """Class of each clip, None where nobody has said."""
+        return tuple(item.label for item in self.items)
+
+    def frames(self, place: int) -> Frames:
+        """Return the stored frames of one clip (F, H, W, 3)."""
+        return np.asarray(self.blocks[self.rows[place]])
+
+    def frames_of(self, clip_id: str) -> Frames:
+        """Return the stored frames of the clip with this id.
+
+        Raises:
+            DatasetError: If there is no such clip.
+        """
+        try:
+            return self.frames(self.clip_ids.index(clip_id))
+        except ValueError:
+            raise DatasetError(
+                f"no clip {clip_id!r} in {self.folder}", "use the dataset that was predicted on"
+            ) from None
+
+    def targets(self) -> npt.NDArray[np.int64]:
+        """Return each clip's place in `classes` (N,).
+
+        Raises:
+            DatasetError: If a clip has no label.
+        """
+        if None in self.labels:
+            raise DatasetError("unlabelled clips have no targets", "take a labelled split")
+        return np.array([self.classes.index(str(label)) for label in self.labels], dtype=np.int64)
+
+    def take(self, split: str) -> "Clipset":
+        """Return one split: train, valid, test or predict.
+
+        Raises:
+            DatasetError: If the split is empty.
+        """
+        places = [place for place, item in enumerate(self.items) if item.split == split]
+        if not places:
+            raise DatasetError(
+                f"no clip of {self.folder} is in the split {split!r}",
+                f"take one of {', '.join(dict.fromkeys(item.split for item in self.items))}",
+            )
+        return Clipset(
+            self.folder,
+            self.meta,
+            tuple(self.items[place] for place in places),
+            tuple(self.rows[place] for place in places),
+            self.blocks,
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return clips per split and class, with the number of sessions."""
+        table = pd.DataFrame([asdict(item) for item in self.items])
+        table["label"] = table["label"].fillna("unlabelled")
+        counts = pd.crosstab(table["split"], table["label"])
+        columns = [*self.classes, "unlabelled"]
+        counts = counts.reindex(
+            index=[split for split in (*SPLITS, PREDICT) if split in counts.index],
+            columns=[name for name in columns if name in counts.columns],
+            fill_value=0,
+        )
+        counts.insert(0, "sessions", table.groupby("split")["session"].nunique())
+        counts.insert(1, "clips", table.groupby("split").size())
+        return counts.rename_axis(index="split", columns=None)
+
+    def _repr_html_(self) -> str:
+        notes = [f"version {self.version}", self.caveat, *self.meta["warnings"]]
+        return self.to_frame().to_html() + "<br>".join(note for note in notes if note)
+
+
+def build_clipset(
+    clips: Sequence[Clip],
+    footage_dir: Path,
+    out_dir: Path,
+    *,
+    origin: Origin,
+    frames: int = 24,
+    size_wh: tuple[int, int] = (84, 72),
+    classes: Sequence[str] | None = None,
+    fractions: tuple[float, float, float] = (0.6, 0.2, 0.2),
+    seed: int = 0,
+    cache_dir: Path | None = None,
+    jobs: int = 1,
+) -> Clipset:
+    """Decode clips to small frames, split them by session, and save the dataset.
+
+    Clips keep their aspect: they are scaled until they cover `size_wh` and cropped to its middle.
+    A clip that cannot be read is left out and listed under "skipped". Where every labelled clip
+    comes with a split, those splits are kept. Sessions that share a source video, or a clip with
+    the same content, are never parted. The same input gives the same bytes; a killed build goes on
+    from the frames already decoded.
+
+    Args:
+        clips: The clip list; `sport` is the label.
+        footage_dir: What `Clip.file` is relative to.
+        out_dir: Where the dataset goes.
+        origin: Source, licence and caveat; `BUILT_IN_FOOTAGE` for what we render ourselves.
+        frames: Frames stored per clip. Two or three times as many as the network takes leave room
+            for time jitter; a multiple keeps its plain view evenly spaced.
+        size_wh: Size they are stored at; an eighth more than the network takes, or a little over,
+            leaves room for crops. (84, 72) suits 64×64; (144, 126) suits 112×112.
+        classes: Names and order of the classes. By default those that occur, "none" last.
+        fractions: Shares of train, valid and test.
+        seed: Of the split.
+        cache_dir: Where decoded frames are kept between builds; by default beside `out_dir`.
+        jobs: Clips decoded at a time.
+
+    Raises:
+        DatasetError: If no clip can be read, a label is not among `classes`, two clips of the same
+            content have different labels, given splits leak, or sessions are too few.
+    """
+    if len({clip.clip_id for clip in clips}) < len(clips):
+        raise DatasetError("a clip id is used twice", "give every clip its own id")
+    names = _class_names(clips, classes)
+    read = partial(
+        _read_block,
+        footage_dir=footage_dir,
+        count=frames,
+        size_wh=size_wh,
+        cache_dir=cache_dir or out_dir.parent / "frame_cache",
+    )
+    fingerprints, skipped = _fingerprint(clips, read, footage_dir, jobs)
+    kept = [clip for clip in clips if clip.clip_id in fingerprints]
+    kept.sort(key=lambda clip: clip.clip_id)
+    if not kept:
+        raise DatasetError(
+            f"none of the {len(clips)} clips can be read"
+            + (f" ({skipped[0]['reason']})" if skipped else ""),
+            "check the footage folder",
+        )
+    duplicates = _find_duplicates(kept, fingerprints)
+    split_of = _assign_splits(kept, fingerprints, fractions, seed)
+    items = tuple(
+        Item(
+            clip.clip_id,
+            clip.session,
+            clip.source,
+            split_of[clip.clip_id],
+            clip.sport,
+            fingerprints[clip.clip_id],
+        )
+        for clip in kept
+    )
+    check_leakage(items)
+    meta = {
+        "format": CLIPSET_FORMAT,
+        "version": hash_items(items, names, frames, size_wh),
+        "parent_version": None,
+        "source": origin.source,
+        "licence": origin.licence,
+        "caveat": origin.caveat,
+        "classes": list(names),
+        "counts": count_clips(items, names),
+        "sessions": list_sessions(items),
+        "frames": frames,
+        "size_wh": list(size_wh),
+        "fractions": list(fractions),
+        "seed": seed,
+        "duplicates": duplicates,
+        "skipped": skipped,
+        "warnings": find_gaps(items, names),
+    }
+    meta["parent_version"] = parent_version(out_dir, str(meta["version"]))
+
+    with replacing(out_dir / "frames.npy") as part:
+        shape = (len(kept), frames, size_wh[1], size_wh[0], 3)
+        blocks = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
+        for row, clip in enumerate(kept):
+            blocks[row] = read(clip)
+        blocks.flush()
+        del blocks
+    table = pd.DataFrame([asdict(item) for item in items])
+    save_text(out_dir / "items.csv", table.to_csv(index=False))
+    save_json(out_dir / META, meta)  # last: it vouches for the other two
+    return load_clipset(out_dir)
+
+
+def load_clipset(folder: Path) -> Clipset:
+    """Open a saved dataset.
+
+    Raises:
+        DatasetError: If it is absent, incomplete, or was changed by hand.
+    """
+    try:
+        meta = json.loads((folder / META).read_text(encoding="utf-8"))
+        # Classes called "none" or "NA" are names here, not missing values.
+        table = pd.read_csv(folder / "items.csv", dtype=str, keep_default_na=False)
+        blocks = np.load(folder / "frames.npy", mmap_mode="r")
+        rows = table.to_dict("records")
+        items = tuple(Item(**{**row, "label": row["label"] or None}) for row in rows)  # type: ignore[arg-type]
+        version = hash_items(items, meta["classes"], meta["frames"], meta["size_wh"])
+        whole = version == meta["version"] and len(blocks) == len(items)
+    except FileNotFoundError as error:
+        raise DatasetError(f"{error.filename} does not exist", "build the clip set first") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f"{folder} is not a clip set ({error})", "build it anew") from None
+    if not whole:
+        raise DatasetError(f"the files of {folder} do not belong together", "build it anew")
+    check_leakage(items)
+    return Clipset(folder, meta, items, tuple(range(len(items))), blocks)
+
+
+def _class_names(clips: Sequence[Clip], classes: Sequence[str] | None) -> tuple[str, ...]:
+    present = {clip.sport for clip in clips if clip.sport is not None}
+    if classes is None:
+        return tuple(sorted(present, key=lambda name: (name == "none", name)))
+    if strangers := sorted(present - set(classes)):
+        raise DatasetError(f"label {strangers[0]!r} is no class", f"add it to {list(classes)}")
+    return tuple(classes)
+
+
+def _read_block(
+    clip: Clip, *, footage_dir: Path, count: int, size_wh: tuple[int, int], cache_dir: Path
+) -> Frames:
+    width, height = size_wh
+    scale = max(width / clip.width, height / clip.height)
+    # A hair less before rounding up: 640 × 0.2 must give 128 whatever the float says.
+    covering = (
+        max(width, ceil(clip.width * scale - 1e-6)),
+        max(height, ceil(clip.height * scale - 1e-6)),
+    )
+    indices = uniform_indices(clip.frame_count, count)
+    frames = cached_frames(footage_dir / clip.file, indices, covering, cache_dir)
+    left, top = (covering[0] - width) // 2, (covering[1] - height) // 2
+    return frames[:, top : top + height, left : left + width]
+
+
+def _fingerprint(
+    clips: Sequence[Clip], read: partial[Frames], footage_dir: Path, jobs: int
+) -> tuple[dict[str, str], list[dict[str, str]]]:
+    """Decode every clip once; return content hashes by clip id, and what could not be read."""
+
+    def attempt(clip: Clip) -> str | FootageError:
+        try:
+            return hashlib.sha256(np.ascontiguousarray(read(clip)).data).hexdigest()
+        except FootageError as error:
+            return error
+
+    with ThreadPoolExecutor(jobs) as pool:
+        outcomes = dict(
+            zip((clip.clip_id for clip in clips), pool.map(attempt, clips), strict=True)
+        )
+    hashes = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, str)}
+    skipped = [
+        {"clip_id": name, "reason": str(outcome).replace(f"{footage_dir}/", "")}
+        for name, outcome in sorted(outcomes.items())
+        if isinstance(outcome, FootageError)
+    ]
+    return hashes, skipped
+
+
+def _find_duplicates(clips: Sequence[Clip], fingerprints: dict[str, str]) -> list[list[str]]:
+    alike: dict[str, list[Clip]] = {}
+    for clip in clips:
+        alike.setdefault(fingerprints[clip.clip_id], []).append(clip)
+    repeated = [group for group in alike.values() if len(group) > 1]
+    for group in repeated:
+        labels = sorted({clip.sport for clip in group if clip.sport is not None})
+        if len(labels) > 1:
+            ids = " and ".join(repr(clip.clip_id) for clip in group)
+            raise DatasetError(
+                f"clips {ids} have the same content but are labelled {' and '.join(labels)}",
+                "correct the labels, or drop all but one",
+            )
+    return [[clip.clip_id for clip in group] for group in repeated]
+
+
+def _assign_splits(
+    clips: Sequence[Clip],
+    fingerprints: dict[str, str],
+    fractions: tuple[float, float, float],
+    seed: int,
+) -> dict[str, str]:
+    split_of = {clip.clip_id: PREDICT for clip in clips}
+    labelled = [clip for clip in clips if clip.sport is not None]
+    given = {clip.split for clip in labelled}
+    if not labelled:
+        return split_of
+    if given <= set(SPLITS):
+        return split_of | {clip.clip_id: str(clip.split) for clip in labelled}
+    if given != {None}:
+        raise DatasetError(
+            "some labelled clips have a split and some have none",
+            f"give all of them one of {', '.join(SPLITS)}, or none",
+        )
+    sessions = [clip.session for clip in labelled]
+    session_to_split = split_sessions(
+        sessions,
+        [str(clip.sport) for clip in labelled],
+        fractions,
+        together=[
+            *pairs_that_share([clip.source for clip in labelled], sessions),
+            *pairs_that_share([fingerprints[clip.clip_id] for clip in labelled], sessions),
+        ],
+        seed=seed,
+    )
+    return split_of | {clip.clip_id: session_to_split[clip.session] for clip in labelled}

@@ -1,0 +1,204 @@
+"""The pictures of a training run and its test report.
+
+Every function answers the question in its title, draws on the axes it is given and returns them;
+none shows or saves anything. Colours of classes come from the palette; what else must be told apart
+differs by marker or shade as well, for readers of grey prints.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from workbench.actions.augment import plain_view
+from workbench.actions.calibration import Calibration
+from workbench.actions.clipset import Clipset
+from workbench.actions.predict import Predictions
+from workbench.actions.testreport import ClipTestReport
+from workbench.actions.train import TrainResult
+from workbench.confusion import draw_cells
+from workbench.style import GREY, INK, SOFT, class_colours
+
+
+def draw_scores(result: TrainResult, ax: Axes | None = None) -> Axes:
+    """Draw accuracy and macro-F1 per epoch, the chosen epoch marked."""
+    ax = ax or plt.subplots(figsize=(6, 3.6))[1]
+    epochs = [row.epoch for row in result.history]
+    ax.plot(epochs, [row.train_accuracy for row in result.history], "--", color=SOFT)
+    ax.plot(epochs, [row.valid_macro_f1 for row in result.history], "-", color=INK)
+    best = result.best
+    ax.plot(best.epoch, best.valid_macro_f1, "o", color=INK)
+    ax.annotate(
+        f"kept: epoch {best.epoch}, {best.valid_macro_f1:.3f}",
+        (best.epoch, best.valid_macro_f1),
+        xytext=(best.epoch, 0.45),
+        ha="right" if best.epoch > len(epochs) / 2 else "left",
+        arrowprops={"arrowstyle": "-", "color": SOFT, "linewidth": 0.8},
+    )
+    chance = 1 / len(result.classes)
+    ax.axhline(chance, color=GREY, linewidth=0.8, linestyle=":")
+    ax.text(epochs[-1], chance, "chance", color=SOFT, ha="right", va="bottom", fontsize="small")
+    labels = ["train accuracy (varied views)", "validation macro-F1"]
+    ax.legend(ax.lines[:2], labels, frameon=False, loc="lower right")
+    ax.set(xlabel="epoch", ylabel="score", ylim=(0, 1.02), title="Did it learn, and when?")
+    return _tidy_epochs(ax)
+
+
+def draw_losses(result: TrainResult, ax: Axes | None = None) -> Axes:
+    """Draw training and validation loss per epoch."""
+    ax = ax or plt.subplots(figsize=(6, 3.6))[1]
+    epochs = [row.epoch for row in result.history]
+    smoothed = "train (varied views, smoothed labels)"
+    ax.plot(epochs, [row.train_loss for row in result.history], "--", color=SOFT, label=smoothed)
+    ax.plot(epochs, [row.valid_loss for row in result.history], "-", color=INK, label="validation")
+    ax.axvline(result.best.epoch, color=GREY, linewidth=0.8, linestyle=":")
+    ax.set(xlabel="epoch", ylabel="cross-entropy (nats)", title="Does it overfit?")
+    ax.set_ylim(bottom=0)
+    ax.legend(frameon=False)
+    return _tidy_epochs(ax)
+
+
+def draw_confusion(report: ClipTestReport, ax: Axes | None = None) -> Axes:
+    """Draw the confusion matrix: counts and the share of each true class, shaded by the share."""
+    ax = ax or plt.subplots(figsize=(5, 4.4))[1]
+    counts, names = report.confusion, [score.name for score in report.classes]
+    draw_cells(
+        ax, counts, lambda true, called, share: f"{counts[true, called]}\n{100 * share:.0f} %"
+    )
+    supports = [score.support for score in report.classes]
+    rows = [f"{name}\nn={n}" for name, n in zip(names, supports, strict=True)]
+    ax.set_xticks(range(len(names)), names)
+    ax.set_yticks(range(len(names)), rows)
+    colours = class_colours(names)
+    for tick, name in zip(ax.get_xticklabels(), names, strict=True):
+        tick.set_bbox({"facecolor": "none", "edgecolor": colours[name], "boxstyle": "round"})
+    ax.tick_params(length=0)
+    ax.set(xlabel="called", ylabel="true class", title="What is taken for what?")
+    return ax
+
+
+def draw_class_scores(report: ClipTestReport, ax: Axes | None = None) -> Axes:
+    """Draw precision, recall and F1 per class with 95 % intervals."""
+    ax = ax or plt.subplots(figsize=(6, 3.6))[1]
+    names = [score.name for score in report.classes]
+    colours = class_colours(names)
+    measures = (("precision", "s", -0.22), ("recall", "o", 0.0), ("f1", "D", 0.22))
+    for measure, marker, offset in measures:
+        for place, score in enumerate(report.classes):
+            interval = getattr(score, measure)
+            if not interval.n:
+                continue
+            x = place + offset
+            ax.vlines(x, interval.low, interval.high, color=colours[score.name], linewidth=3)
+            ax.plot(x, interval.value, marker, color=INK, markersize=5)
+        ax.plot([], [], marker, color=INK, markersize=5, label=measure.replace("f1", "F1"))
+    labels = [f"{score.name}\nn={score.support}" for score in report.classes]
+    ax.set_xticks(range(len(names)), labels)
+    bottom = max(0.0, ax.get_ylim()[0] - 0.12)  # points, not bars: the axis need not start at 0
+    ax.set(
+        ylabel="score, 95 % interval",
+        ylim=(bottom, 1.02),
+        title="How sure is each class's score?\n",
+    )
+    ax.grid(axis="y", color="#DDDDDD", linewidth=0.6)
+    ax.set_axisbelow(True)
+    ax.legend(frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 0.98))
+    return _open_frame(ax)
+
+
+def draw_reliability(calibration: Calibration, ax: Axes | None = None) -> Axes:
+    """Draw accuracy against stated probability, with the band that chance alone explains."""
+    ax = ax or plt.subplots(figsize=(4.4, 4.2))[1]
+    c = calibration
+    ax.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=":")
+    low, high = c.confidence - c.band_low, c.band_high - c.confidence
+    ax.errorbar(
+        c.confidence,
+        c.confidence,
+        yerr=np.maximum([low, high], 0),
+        fmt="none",
+        ecolor="#CCCCCC",
+        elinewidth=9,
+        label="95 % band if calibrated",
+    )
+    ax.plot(c.confidence, c.accuracy, "o-", color=INK, label="observed")
+    for x, y, count in zip(c.confidence, c.accuracy, c.counts, strict=True):
+        ax.annotate(f"{count}", (x, y), xytext=(5, -11), textcoords="offset points", color=SOFT)
+    ax.set(
+        xlabel="stated probability of the call",
+        ylabel="share right (clips per point beside it)",
+        xlim=(0, 1.02),
+        ylim=(0, 1.02),
+        title=f"Are its probabilities true?\nECE {c.error:.3f}, {c.null_mean:.3f} if calibrated",
+    )
+    ax.legend(frameon=False, loc="lower right")
+    return _open_frame(ax)
+
+
+def draw_confidence(predictions: Predictions, ax: Axes | None = None) -> Axes:
+    """Draw how sure the calls are, one row of points per called class."""
+    ax = ax or plt.subplots(figsize=(8, 0.6 + 0.55 * len(predictions.classes)))[1]
+    colours = class_colours(predictions.classes)
+    table = predictions.to_frame()
+    for row, name in enumerate(predictions.classes):
+        sure = table.loc[table["predicted"] == name, "probability"].to_numpy(dtype=float)
+        ax.plot(sure, np.full(len(sure), row), "|", color=colours[name], markersize=16, mew=2)
+        ax.text(1.02, row, f"n={len(sure)}", va="center")
+    ax.axvline(1 / len(predictions.classes), color=GREY, linewidth=0.8, linestyle=":")
+    ax.set_yticks(range(len(predictions.classes)), predictions.classes)
+    ax.set(
+        xlabel="probability of the call (dotted: chance)",
+        xlim=(0, 1.01),
+        ylim=(len(predictions.classes) - 0.5, -0.5),
+        title="How sure is it of each clip?",
+    )
+    return _open_frame(ax)
+
+
+def draw_mistakes(
+    predictions: Predictions, clipset: Clipset, ax: Axes | None = None, *, limit: int = 8
+) -> Axes:
+    """Draw the surest mistakes, one row each: the frames the network was fed, and what it said.
+
+    Args:
+        predictions: Of labelled clips.
+        clipset: Where their frames are.
+        ax: Where to draw.
+        limit: Most rows.
+    """
+    wrong = predictions.mistakes().head(limit)
+    ax = ax or plt.subplots(figsize=(9, 1.15 * max(1, len(wrong)) + 0.5))[1]
+    ax.set_title(f"Which clips does it get wrong? {len(wrong)} of {len(predictions.mistakes())}")
+    ax.set_xticks([])
+    ax.set_yticks([])
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    if wrong.empty:
+        ax.text(0.5, 0.5, "no mistakes", ha="center", transform=ax.transAxes)
+        return ax
+    count, width, height = predictions.view or (8, 64, 64)
+    strips = []
+    for clip_id in wrong.index:
+        view = plain_view(clipset.frames_of(str(clip_id)), count, (width, height))
+        strip = np.concatenate(list(view), axis=1)
+        strips.append(np.pad(strip, ((2, 2), (0, 0), (0, 0)), constant_values=255))
+    ax.imshow(np.concatenate(strips))
+    captions = [
+        f"{clip_id}\n{row['label']}, called {row['predicted']}\n"
+        + "  ".join(f"{name} {row[f'p({name})']:.2f}" for name in predictions.classes)
+        for clip_id, row in wrong.iterrows()
+    ]
+    step = height + 4
+    ax.set_yticks([step * (row + 0.5) for row in range(len(captions))], captions, fontsize="small")
+    ax.tick_params(length=0)
+    return ax
+
+
+def _tidy_epochs(ax: Axes) -> Axes:
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return _open_frame(ax)
+
+
+def _open_frame(ax: Axes) -> Axes:
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax

@@ -1,0 +1,84 @@
+"""The rows of a clip dataset: what each block of frames is, and what must hold between them.
+
+The unit is one clip's row. Knows nothing about pixels or files.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from workbench.errors import DatasetError
+from workbench.training.splits import SPLITS
+
+PREDICT = "predict"  # the split of clips that nobody has labelled
+
+
+@dataclass(frozen=True)
+class Item:
+    """What one block of frames is."""
+
+    clip_id: str
+    session: str
+    source: str  # the video the clip was cut from
+    split: str  # train, valid, test, predict
+    label: str | None
+    fingerprint: str  # SHA-256 of the stored frames
+
+
+def check_leakage(items: Sequence[Item]) -> None:
+    """Make sure that no session, source video or clip content is in two splits.
+
+    Raises:
+        DatasetError: If one is, naming it.
+    """
+    for what in ("session", "source", "fingerprint"):
+        seen: dict[str, Item] = {}
+        for item in items:
+            if item.split == PREDICT:  # is never scored
+                continue
+            other = seen.setdefault(getattr(item, what), item)
+            if other.split != item.split:
+                raise DatasetError(
+                    f"clips {other.clip_id!r} ({other.split}) and {item.clip_id!r} ({item.split}) "
+                    f"share their {'content' if what == 'fingerprint' else what}",
+                    "let the dataset choose the splits: clear them in the clip list",
+                )
+
+
+def hash_items(
+    items: Sequence[Item], classes: Sequence[str], frames: int, size_wh: Sequence[int]
+) -> str:
+    """Return the version of a dataset: a hash of all that is in it."""
+    content = [list(classes), frames, list(size_wh), [asdict(item) for item in items]]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
+
+
+def count_clips(items: Sequence[Item], classes: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Return the number of clips per split and class."""
+    counts = Counter((item.split, item.label) for item in items)
+    table = {split: {name: counts[split, name] for name in classes} for split in SPLITS}
+    unlabelled = sum(item.split == PREDICT for item in items)
+    return {**table, PREDICT: {"unlabelled": unlabelled}} if unlabelled else table
+
+
+def list_sessions(items: Sequence[Item]) -> dict[str, list[str]]:
+    """Return the sessions of each split."""
+    splits = dict.fromkeys((*SPLITS, PREDICT))
+    return {
+        split: sorted({item.session for item in items if item.split == split}) for split in splits
+    }
+
+
+def find_gaps(items: Sequence[Item], classes: Sequence[str]) -> list[str]:
+    """Return what a reader should be warned of: classes that a split lacks."""
+    present = {(item.split, item.label) for item in items}
+    if all(item.split == PREDICT for item in items):
+        return []
+    return [
+        f"no clip of class {name!r} in {split}"
+        for split in SPLITS
+        for name in classes
+        if (split, name) not in present
+    ]

@@ -1,0 +1,197 @@
+"""Class probabilities per clip: made from a trained run, saved, read back.
+
+The unit is one clip's probabilities, next to its label where it has one. A baseline's output has
+the same form, so one test report reads both. Leaves scores and intervals to `testreport`.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+
+from workbench.actions.augment import Frames, plain_view
+from workbench.actions.checkpoint import load_classifier
+from workbench.actions.clipset import Clipset
+from workbench.errors import DatasetError
+from workbench.saving import save_json
+from workbench.training.compute import autocast, choose_device, torch_threads
+
+PREDICTIONS_FORMAT = "workbench-predictions/1"
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What one scorer says about each clip."""
+
+    scorer: str
+    classes: tuple[str, ...]
+    clip_ids: tuple[str, ...]
+    sessions: tuple[str, ...]
+    labels: tuple[str | None, ...]
+    probabilities: npt.NDArray[np.float64]  # (N, classes)
+    dataset_version: str
+    caveat: str | None = None  # what the footage cannot show
+    view: tuple[int, int, int] | None = None  # frames, width and height of what the scorer saw
+
+    def __len__(self) -> int:
+        return len(self.clip_ids)
+
+    @property
+    def predicted(self) -> tuple[str, ...]:
+        """The most probable class of each clip; the first of them at a tie."""
+        return tuple(self.classes[place] for place in self.probabilities.argmax(axis=1))
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether every clip has a label, so that the predictions can be scored."""
+        return None not in self.labels
+
+    def mistakes(self) -> pd.DataFrame:
+        """Return the labelled clips called wrongly, the surest mistakes first."""
+        table = self.to_frame()
+        wrong = table[table["label"].notna() & (table["label"] != table["predicted"])]
+        return wrong.sort_values("probability", ascending=False, kind="stable")
+
+    def worth_a_look(self, least_sure: int = 4) -> pd.DataFrame:
+        """Return the surest call of each class, then the clips with the least sure calls."""
+        table = self.to_frame().sort_values("probability", ascending=False, kind="stable")
+        surest = table.drop_duplicates("predicted")
+        return pd.concat([surest, table.drop(surest.index).tail(least_sure)])
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per clip: label, predicted class and its probability, all of them."""
+        table = pd.DataFrame(
+            {
+                "session": self.sessions,
+                "label": self.labels,
+                "predicted": self.predicted,
+                "probability": self.probabilities.max(axis=1),
+            },
+            index=pd.Index(self.clip_ids, name="clip_id"),
+        )
+        columns = [f"p({name})" for name in self.classes]
+        return table.join(pd.DataFrame(self.probabilities, table.index, columns))
+
+    def _repr_html_(self) -> str:
+        return self.to_frame().to_html(float_format="{:.3f}".format)
+
+    def save(self, path: Path) -> None:
+        """Write the predictions as JSON."""
+        content = asdict(self) | {"probabilities": self.probabilities.tolist()}
+        save_json(path, {"format": PREDICTIONS_FORMAT, **content})
+
+
+def load_predictions(path: Path) -> Predictions:
+    """Read saved predictions.
+
+    Raises:
+        DatasetError: If the file is absent or is not predictions.
+    """
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if content.pop("format") != PREDICTIONS_FORMAT:
+            raise ValueError("another format")
+        probabilities = np.asarray(content.pop("probabilities"), dtype=np.float64)
+        rest: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in content.items()
+        }
+        read = Predictions(probabilities=probabilities, **rest)
+        if probabilities.shape != (len(read), len(read.classes)):
+            raise ValueError("a clip lacks a probability")
+        return read
+    except FileNotFoundError:
+        raise DatasetError(f"{path} does not exist", "predict the clips first") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f"{path} holds no predictions ({error})", "predict again") from None
+
+
+def predict_clips(
+    run_dir: Path,
+    clipset: Clipset,
+    *,
+    freeze_frame: bool = False,
+    batch_size: int = 16,
+    device: str = "auto",
+    threads: int = 1,
+) -> Predictions:
+    """Classify clips with the best network of a run, in fp32.
+
+    Args:
+        run_dir: What `train_classifier` wrote.
+        clipset: The clips, labelled or not; `clipset.take("test")` for one split.
+        freeze_frame: Feed the clip's middle frame throughout. Takes the motion away and leaves
+            everything else: what remains of the score did not come from motion.
+        batch_size: Clips at a time.
+        device: "auto", "cpu", "cuda".
+        threads: CPU threads of torch.
+
+    Raises:
+        WorkbenchError: If the run has no network.
+        DatasetError: If a label is no class of the network.
+    """
+    place = choose_device(device)
+    classifier = load_classifier(run_dir, place)
+    strangers = {label for label in clipset.labels if label is not None} - set(classifier.classes)
+    if strangers:
+        raise DatasetError(
+            f"the network of {run_dir} does not know class {sorted(strangers)[0]!r}",
+            "train it on a dataset that has it",
+        )
+
+    def fed(frames: Frames) -> Frames:
+        if freeze_frame:
+            frames = np.repeat(frames[len(frames) // 2][None], len(frames), axis=0)
+        return plain_view(frames, classifier.frames, classifier.size_wh)
+
+    views = (fed(clipset.frames(clip)) for clip in range(len(clipset)))
+    with torch_threads(threads):
+        scores = score_views(classifier.network, views, batch_size=batch_size, device=place)
+    return Predictions(
+        classifier.name + (", frozen frame" if freeze_frame else ""),
+        classifier.classes,
+        clipset.clip_ids,
+        clipset.sessions,
+        clipset.labels,
+        scores.softmax(dim=1).numpy(),
+        clipset.version,
+        clipset.caveat,
+        (classifier.frames, *classifier.size_wh),
+    )
+
+
+def score_views(
+    network: torch.nn.Module,
+    views: Iterable[Frames],
+    *,
+    batch_size: int,
+    device: torch.device,
+    precision: str = "fp32",
+) -> torch.Tensor:
+    """Return a network's scores (N, K) in double precision on the CPU, holding one batch at a time.
+
+    The network is left in evaluation mode.
+    """
+    network.eval()
+    scores: list[torch.Tensor] = []
+    batch: list[Frames] = []
+
+    def flush() -> None:
+        frames = torch.from_numpy(np.stack(batch)).to(device)
+        with torch.inference_mode(), autocast(precision, device):
+            scores.append(network(frames).double().cpu())
+        batch.clear()
+
+    for view in views:
+        batch.append(view)
+        if len(batch) == batch_size:
+            flush()
+    if batch:
+        flush()
+    return torch.cat(scores)

@@ -1,0 +1,372 @@
+"""The test report of a clip classifier: every number with its interval, n and honest company.
+
+The unit is one set of predictions on labelled clips, and other scorers' predictions on the same
+clips. Counts once, in a confusion matrix, and derives everything from it. Leaves pictures to
+`figures`.
+
+Intervals (95 %): precision and recall Wilson; accuracy and F1 the hull of the interval for
+independent clips and a bootstrap by session, because clips of one session are alike and a perfect
+score has no spread to bootstrap; macro-F1 the bootstrap by session.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.metrics import confusion_matrix
+
+from workbench.actions.calibration import Calibration, calibrate
+from workbench.actions.predict import Predictions
+from workbench.errors import DatasetError
+from workbench.saving import save_json
+from workbench.stats import (
+    Floats,
+    Interval,
+    PairedTest,
+    Weights,
+    bootstrap,
+    f1_interval,
+    hull,
+    mcnemar,
+    paired_difference,
+    wilson,
+)
+
+REPORT_NAME = "video_scorer_testreport.json"
+REPORT_FORMAT = "workbench-testreport/1"
+_FEW_SESSIONS = 10  # below this, a bootstrap by session is too narrow
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """How one class fared."""
+
+    name: str
+    precision: Interval
+    recall: Interval
+    f1: Interval
+    support: int  # test clips of this class
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Another scorer on the same clips, and what ours wins or loses against it."""
+
+    scorer: str
+    accuracy: Interval
+    macro_f1: Interval
+    paired: PairedTest  # ours against it
+    difference: Interval  # of accuracy, ours − its, by session
+
+
+@dataclass(frozen=True, eq=False)
+class ClipTestReport:
+    """What the test clips say about a classifier."""
+
+    predictions: Predictions
+    classes: tuple[ClassScore, ...]
+    accuracy: Interval
+    macro_f1: Interval
+    confusion: npt.NDArray[np.int64]  # (true, called)
+    calibration: Calibration
+    comparisons: tuple[Comparison, ...]
+
+    @property
+    def sessions(self) -> int:
+        """Number of sessions the test clips come from."""
+        return len(set(self.predictions.sessions))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return precision, recall, F1 with intervals and support per class."""
+        rows = {
+            score.name: {
+                "precision": _words(score.precision),
+                "recall": _words(score.recall),
+                "F1": _words(score.f1),
+                "support": score.support,
+            }
+            for score in self.classes
+        }
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("class")
+
+    def comparison_frame(self) -> pd.DataFrame:
+        """Return this scorer and the others, one row each, on the same clips."""
+        ours = {"accuracy": _words(self.accuracy), "macro-F1": _words(self.macro_f1)}
+        rows = {self.predictions.scorer: {**ours, "this one against it": ""}}
+        for other in self.comparisons:
+            rows[other.scorer] = {
+                "accuracy": _words(other.accuracy),
+                "macro-F1": _words(other.macro_f1),
+                "this one against it": str(other.paired),
+            }
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("scorer")
+
+    def reading(self) -> list[str]:
+        """Return what the numbers say, in sentences."""
+        n, wrong = self.accuracy.n, self.accuracy.n - int(self.confusion.trace())
+        caveat = self.predictions.caveat
+        lines = [f"{caveat[0].upper()}{caveat[1:]}."] if caveat else []
+        lines.append(
+            f"{n - wrong} of {n} clips from {self.sessions} held-out sessions are right: accuracy "
+            f"{_percent(self.accuracy)}, macro-F1 {_words(self.macro_f1)}."
+        )
+        if self.sessions < _FEW_SESSIONS:
+            lines.append(
+                f"With only {self.sessions} test sessions the intervals are rather too narrow."
+            )
+        lines += self._confused_pairs()
+        names = [score.name for score in self.classes]
+        if wrong and "none" in names:
+            place = names.index("none")
+            row, column = self.confusion[place].sum(), self.confusion[:, place].sum()
+            involved = int(row + column - 2 * self.confusion[place, place])
+            lines.append(
+                f"{involved} of {wrong} errors involve none: "
+                f"{int(row - self.confusion[place, place])} false alarms and "
+                f"{int(column - self.confusion[place, place])} misses."
+            )
+        gap = self.calibration
+        lines.append(
+            f"Calibration error {gap.error:.3f}; a perfectly calibrated scorer would show "
+            f"{gap.null_mean:.3f} on these clips, above {gap.null_high:.3f} once in twenty: "
+            + (
+                f"it is too {'sure' if gap.boast > 0 else 'modest'}."
+                if gap.is_off
+                else "no finding."
+            )
+        )
+        for other in self.comparisons:
+            verdict = "better than" if other.paired.difference > 0 else "worse than"
+            if other.paired.p_value >= 0.05:
+                verdict = "not told apart from"
+            lines.append(f"{self.predictions.scorer} is {verdict} {other.scorer}: {other.paired}.")
+        return lines
+
+    def _confused_pairs(self, limit: int = 3) -> list[str]:
+        names = [score.name for score in self.classes]
+        pairs = [
+            (int(self.confusion[true, called]), true, called)
+            for true in range(len(names))
+            for called in range(len(names))
+            if true != called and self.confusion[true, called]
+        ]
+        pairs.sort(key=lambda pair: (-pair[0], pair[1:]))
+        return [
+            f"{count} of {self.classes[true].support} {names[true]} clips are called "
+            f"{names[called]} ({_percent(wilson(count, self.classes[true].support))})."
+            for count, true, called in pairs[:limit]
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report for JSON."""
+        return {
+            "format": REPORT_FORMAT,
+            "caveat": self.predictions.caveat,
+            "scorer": self.predictions.scorer,
+            "dataset_version": self.predictions.dataset_version,
+            "test_clips": self.accuracy.n,
+            "test_sessions": self.sessions,
+            **_with_interval("accuracy", self.accuracy),
+            **_with_interval("macro_f1", self.macro_f1),
+            "classes": {
+                score.name: {
+                    **_with_interval("precision", score.precision),
+                    **_with_interval("recall", score.recall),
+                    **_with_interval("f1", score.f1),
+                    "support": score.support,
+                }
+                for score in self.classes
+            },
+            "confusion_matrix": {
+                "labels": [score.name for score in self.classes],
+                "rows": self.confusion.tolist(),  # a row per true class
+            },
+            "calibration": {
+                "ece": self.calibration.error,
+                "ece_if_calibrated": self.calibration.null_mean,
+                "ece_if_calibrated_high": self.calibration.null_high,
+            },
+            "baselines": {
+                other.scorer: {
+                    **_with_interval("accuracy", other.accuracy),
+                    **_with_interval("macro_f1", other.macro_f1),
+                    **_with_interval("accuracy_difference", other.difference),
+                    "gained": other.paired.gained,
+                    "lost": other.paired.lost,
+                    "mcnemar_p": other.paired.p_value,
+                }
+                for other in self.comparisons
+            },
+            "reading": self.reading(),
+        }
+
+    def save(self, folder: Path) -> Path:
+        """Write `video_scorer_testreport.json` into `folder` and return its path."""
+        save_json(folder / REPORT_NAME, self.to_dict())
+        return folder / REPORT_NAME
+
+    def _repr_html_(self) -> str:
+        items = "".join(f"<li>{line}</li>" for line in self.reading())
+        return self.to_frame().to_html() + self.comparison_frame().to_html() + f"<ul>{items}</ul>"
+
+
+def report_on(
+    predictions: Predictions, others: Sequence[Predictions] = (), *, seed: int = 0
+) -> ClipTestReport:
+    """Judge predictions on labelled clips, beside other scorers on the same clips.
+
+    Args:
+        predictions: Of the test split.
+        others: Baselines, or an earlier model, on the same clips in any order.
+        seed: Of the resampling.
+
+    Raises:
+        DatasetError: If a clip has no label, or another scorer judged other clips.
+
+    Example:
+        >>> report = report_on(predictions, run_baselines(clipset))  # doctest: +SKIP
+        >>> report.save(Path("reports/confusion"))  # doctest: +SKIP
+    """
+    if not len(predictions) or not predictions.is_labelled:
+        raise DatasetError(
+            "clips without labels cannot be scored", "show predictions, or label the clips"
+        )
+    names = predictions.classes
+    matrix = np.asarray(
+        confusion_matrix(predictions.labels, predictions.predicted, labels=list(names)),
+        dtype=np.int64,
+    )
+    return ClipTestReport(
+        predictions,
+        tuple(_score_class(predictions, matrix, place, seed) for place in range(len(names))),
+        _accuracy(predictions, seed),
+        _macro_f1(predictions, matrix, seed),
+        matrix,
+        calibrate(predictions.probabilities.max(axis=1), _right(predictions), seed=seed),
+        tuple(_compare(predictions, _aligned(other, predictions), seed) for other in others),
+    )
+
+
+def _right(predictions: Predictions) -> npt.NDArray[np.bool_]:
+    pairs = zip(predictions.labels, predictions.predicted, strict=True)
+    return np.array([label == called for label, called in pairs])
+
+
+def _share_right(predictions: Predictions, weights: Weights) -> Floats:
+    share: Floats = weights @ _right(predictions).astype(float) / weights.sum(axis=1)
+    return share
+
+
+def _class_f1(predictions: Predictions, name: str, weights: Weights) -> Floats:
+    """Return F1 of a class per resample, NaN where none of its clips was drawn (B,)."""
+    true = np.array(predictions.labels) == name
+    called = np.array(predictions.predicted) == name
+    hits = weights @ (true & called).astype(float)
+    drawn, calls = weights @ true.astype(float), weights @ called.astype(float)
+    f1 = 2 * hits / np.maximum(drawn + calls, 1)
+    return np.where(drawn > 0, f1, np.nan)
+
+
+def _score_class(
+    predictions: Predictions, matrix: npt.NDArray[np.int64], place: int, seed: int
+) -> ClassScore:
+    name = predictions.classes[place]
+    hits = int(matrix[place, place])
+    support, calls = int(matrix[place].sum()), int(matrix[:, place].sum())
+    f1 = f1_interval(hits, support + calls - 2 * hits)
+    if support:
+        by_session = bootstrap(
+            lambda weights: _class_f1(predictions, name, weights), predictions.sessions, seed=seed
+        )
+        f1 = hull(f1, by_session)
+    return ClassScore(name, wilson(hits, calls), wilson(hits, support), f1, support)
+
+
+def _accuracy(predictions: Predictions, seed: int) -> Interval:
+    right = _right(predictions)
+    by_session = bootstrap(
+        lambda weights: _share_right(predictions, weights), predictions.sessions, seed=seed
+    )
+    return hull(wilson(int(right.sum()), len(right)), by_session)
+
+
+def _macro_f1(predictions: Predictions, matrix: npt.NDArray[np.int64], seed: int) -> Interval:
+    """Return the mean F1 of the classes that have test clips."""
+    places = [place for place in range(len(matrix)) if matrix[place].any()]
+
+    def mean_f1(weights: Weights) -> Floats:
+        names = [predictions.classes[place] for place in places]
+        per_class = [_class_f1(predictions, name, weights) for name in names]
+        mean: Floats = np.nanmean(per_class, axis=0)
+        return mean
+
+    by_session = bootstrap(mean_f1, predictions.sessions, seed=seed)
+    if by_session.low < by_session.high:
+        return by_session
+    # No spread to resample (all right, or one session): the mean of the ends per class, which is
+    # wider than it need be.
+    hits = matrix.diagonal()
+    errors = matrix.sum(axis=0) + matrix.sum(axis=1) - 2 * hits
+    ends = [f1_interval(int(hits[place]), int(errors[place])) for place in places]
+    low, high = (float(np.mean([getattr(end, side) for end in ends])) for side in ("low", "high"))
+    return Interval(by_session.value, low, high, by_session.n)
+
+
+def _aligned(other: Predictions, ours: Predictions) -> Predictions:
+    """Return the other scorer's predictions in the order of ours."""
+    order = {name: place for place, name in enumerate(other.clip_ids)}
+    if set(order) != set(ours.clip_ids) or other.classes != ours.classes:
+        raise DatasetError(
+            f"{other.scorer!r} was not judged on the same clips and classes",
+            "run it on the same split of the same dataset",
+        )
+    places = [order[name] for name in ours.clip_ids]
+    return Predictions(
+        other.scorer,
+        other.classes,
+        ours.clip_ids,
+        ours.sessions,
+        ours.labels,
+        other.probabilities[places],
+        other.dataset_version,
+        other.caveat,
+    )
+
+
+def _compare(ours: Predictions, other: Predictions, seed: int) -> Comparison:
+    matrix = confusion_matrix(other.labels, other.predicted, labels=list(other.classes))
+    return Comparison(
+        other.scorer,
+        _accuracy(other, seed),
+        _macro_f1(other, np.asarray(matrix, dtype=np.int64), seed),
+        mcnemar(_right(other), _right(ours)),
+        paired_difference(
+            lambda weights: _share_right(other, weights),
+            lambda weights: _share_right(ours, weights),
+            ours.sessions,
+            seed=seed,
+        ),
+    )
+
+
+def _with_interval(name: str, interval: Interval) -> dict[str, Any]:
+    content = interval.to_dict()
+    ends = [content["low"], content["high"]]
+    return {name: content["value"], f"{name}_interval": ends, f"{name}_n": interval.n}
+
+
+def _words(interval: Interval) -> str:
+    return (
+        "no clip"
+        if not interval.n
+        else f"{interval.value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
+    )
+
+
+def _percent(interval: Interval) -> str:
+    value, low, high = (100 * end for end in (interval.value, interval.low, interval.high))
+    return f"{value:.1f} %, 95 % interval {low:.0f}–{high:.0f} %"

@@ -1,1 +1,0 @@
-"""Running a notebook truthfully: what to run and why, in a process of its own, on the record."""

@@ -1,0 +1,1 @@
+"""Stages and their runs: parameters, keys, execution, reports, the index."""

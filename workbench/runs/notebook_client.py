@@ -1,0 +1,241 @@
+"""Executing the cells of one notebook, and saying truthfully how each of them ended.
+
+Built on papermill's own manager and client, with what they get wrong put right: a killed kernel and
+a timed-out cell are recorded as failures of the cell they happened in, later cells stay pending,
+the file is saved in one step, and a fat output does not make every later cell rewrite it. Imports
+papermill; `engine`, which papermill itself imports, does not.
+"""
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import nbformat
+from jupyter_core.utils import run_sync
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NotebookExecutionManager
+from papermill.iorw import write_ipynb
+
+from workbench.runs.parameters import INJECTED_TAG
+from workbench.saving import save_text
+
+SAVE_EVERY_S = 2.0
+SAVE_SHARE = 0.05  # of the time may go into saving
+INTERRUPT_GRACE_S = 4  # for a timed-out cell to show where it was
+
+Tell = Callable[[dict[str, Any]], None]
+
+
+class Memory(Protocol):
+    """Watches how much memory the kernel takes."""
+
+    def take_peak_mb(self) -> float | None:
+        """Return the peak since the last call."""
+
+
+class Manager(NotebookExecutionManager):  # type: ignore[misc]
+    """The state of a notebook under way: cell statuses, saving, and telling others.
+
+    Events are mappings with `event` = `cell`, `cell_end` or `failed`. A cell is named by its id,
+    its `index` among the cells of the notebook as written, and its `number` among the code cells.
+    """
+
+    def __init__(
+        self,
+        nb: Any,
+        output_path: str | None = None,
+        tell: Tell | None = None,
+        memory: Memory | None = None,
+        **options: Any,
+    ) -> None:
+        self._tell = tell or (lambda event: None)
+        self._memory = memory
+        self._saved_at = float("-inf")
+        self._save_took_s = 0.0
+        self._started_at = time.monotonic()
+        self._current: int | None = None
+        self.failed = False
+        self._names = _name_cells(nb.cells)
+        super().__init__(nb, output_path=output_path, **options)
+
+    def save(self, **kwargs: Any) -> None:
+        """Save, unless that was done a moment ago or would take too large a share of the time."""
+        if kwargs.get("nb"):
+            self.nb = kwargs["nb"]
+        pause_s = max(SAVE_EVERY_S, self._save_took_s / SAVE_SHARE)
+        if time.monotonic() - self._saved_at >= pause_s:
+            self.save_now()
+
+    def save_now(self) -> None:
+        """Save the notebook as it stands, in one step."""
+        if not self.output_path:
+            return
+        started = time.monotonic()
+        if _is_local(self.output_path):
+            text: str = nbformat.writes(self.nb)  # type: ignore[no-untyped-call]
+            save_text(Path(self.output_path), text)
+        else:
+            write_ipynb(self.nb, self.output_path)
+        self._saved_at = time.monotonic()
+        self._save_took_s = self._saved_at - started
+        self.last_save_time = self.now()
+
+    def autosave_cell(self, **kwargs: Any) -> None:
+        """Save inside a long cell."""
+        self.save(**kwargs)
+
+    def cell_start(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:
+        """Note that a cell begins."""
+        self._current = cell_index
+        self._started_at = time.monotonic()
+        name = self._names.get(cell_index if cell_index is not None else -1)
+        if name is not None:
+            self._tell({"event": "cell", **name})
+        if self._memory is not None:
+            self._memory.take_peak_mb()
+        super().cell_start(cell, cell_index, **kwargs)
+
+    def cell_complete(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:
+        """Note that a cell has ended, well or not."""
+        super().cell_complete(cell, cell_index, **kwargs)
+        name = self._names.get(cell_index if cell_index is not None else -1)
+        if name is None:
+            return
+        status = "failed" if cell.metadata.papermill["status"] == self.FAILED else "ok"
+        wall_s = round(time.monotonic() - self._started_at, 3)
+        peak = self._memory.take_peak_mb() if self._memory is not None else None
+        peak_mb = None if peak is None else round(peak, 1)
+        record = {"status": status, "wall_s": wall_s, "peak_mb": peak_mb}
+        cell.metadata["workbench"] = record
+        self._tell({"event": "cell_end", **name, **record})
+
+    def fail(self, kind: str, error: str, message: str, index: int | None = None) -> None:
+        """Mark a cell, by default the one under way, as the one at which the run ended.
+
+        Args:
+            kind: `failed`, `timeout` or `killed`: the status of the run.
+            error: The name of the error.
+            message: What it says.
+            index: The cell's position in the notebook.
+        """
+        if self.failed:
+            return
+        self.failed = True
+        index = self._current if index is None else index
+        self.nb.metadata.papermill["exception"] = True
+        name: dict[str, Any] = {}
+        if index is not None:
+            cell = self.nb.cells[index]
+            cell.metadata.papermill["exception"] = True
+            cell.metadata.papermill["status"] = self.FAILED
+            name = self._names.get(index, {"index": None, "number": None, "id": cell.get("id")})
+            if cell.cell_type == "code" and not any(o.output_type == "error" for o in cell.outputs):
+                cell.outputs.append(
+                    nbformat.v4.new_output(  # type: ignore[no-untyped-call]
+                        "error", ename=error, evalue=message, traceback=[f"{error}: {message}"]
+                    )
+                )
+        self._tell(
+            {"event": "failed", **name, "kind": kind, "error": error, "message": message[:2000]}
+        )
+
+    def fail_and_save(self, kind: str, error: str, message: str) -> None:
+        """End the cell under way from outside, and save what there is."""
+        self.fail(kind, error, message)
+        if self._current is not None:
+            self.cell_complete(self.nb.cells[self._current], self._current)
+        self.save_now()
+
+    def notebook_complete(self, **kwargs: Any) -> None:
+        """Close the notebook. Cells that never ran stay pending, unlike in papermill."""
+        self.end_time = self.now()
+        self.nb.metadata.papermill["end_time"] = self.end_time.isoformat()
+        self.nb.metadata.papermill["duration"] = (self.end_time - self.start_time).total_seconds()
+        self.cleanup_pbar()
+        self.save_now()
+
+
+class Client(PapermillNotebookClient):  # type: ignore[misc]
+    """Runs the cells in order and stops at the first that does not end well."""
+
+    nb_man: Manager
+
+    def execute(self, **kwargs: Any) -> Any:
+        """Execute the notebook; how it went is told through the manager, not by an exception."""
+        self.reset_execution_trackers()
+        # A cell that runs too long is interrupted, so that its traceback shows where it was.
+        self.interrupt_on_timeout = True
+        self.error_on_timeout = {"ename": "CellTimeout", "evalue": "", "traceback": []}
+        self.iopub_timeout = INTERRUPT_GRACE_S
+        with self.setup_kernel(**kwargs):
+            self.papermill_execute_cells()
+            if self.nb_man.failed:
+                self.shutdown_kernel = "immediate"
+            else:
+                info = self.wait_for_reply(self.kc.kernel_info())
+                self.nb.metadata["language_info"] = info["content"]["language_info"]
+            self.set_widgets_metadata()
+        return self.nb
+
+    def papermill_execute_cells(self) -> None:
+        """Execute the cells one by one."""
+        for index, cell in enumerate(self.nb.cells):
+            self.nb_man.cell_start(cell, index)
+            try:
+                # The injected cell takes no number, so that tracebacks count cells as we do.
+                injected = INJECTED_TAG in cell.metadata.get("tags", [])
+                self.execute_cell(cell, index, store_history=not injected)
+            except CellExecutionError as error:
+                if error.ename == "CellTimeout":
+                    self._timed_out(cell, index)
+                else:
+                    self.nb_man.fail("failed", error.ename, error.evalue, index)
+            except CellTimeoutError:
+                self._timed_out(cell, index)
+            except DeadKernelError:
+                self.nb_man.fail("killed", "KernelDied", self._cause_of_death(), index)
+            self.nb_man.cell_complete(self.nb.cells[index], index)
+            if self.nb_man.failed:
+                break
+
+    def _timed_out(self, cell: Any, index: int) -> None:
+        message = f"the cell ran longer than {self.timeout:g} s"
+        for output in cell.outputs:
+            if output.output_type == "error" and output.ename == "KeyboardInterrupt":
+                output.ename, output.evalue = "CellTimeout", message
+        self.nb_man.fail("timeout", "CellTimeout", message, index)
+
+    def _cause_of_death(self) -> str:
+        provisioner = getattr(self.km, "provisioner", None)
+        code = run_sync(provisioner.poll)() if provisioner is not None else None
+        if code is None:
+            return "the kernel ended"
+        if code >= 0:
+            return f"the kernel ended itself with exit code {code}"
+        try:
+            name = signal.Signals(-code).name
+        except ValueError:
+            name = "unknown"
+        cause = f"the kernel was ended by signal {-code} ({name})"
+        return f"{cause}, as happens when memory runs out" if -code == signal.SIGKILL else cause
+
+
+def _name_cells(cells: list[Any]) -> dict[int, dict[str, Any]]:
+    """Name the code cells as the notebook's author counts them, without the injected one."""
+    names: dict[int, dict[str, Any]] = {}
+    index = number = 0
+    for position, cell in enumerate(cells):
+        if INJECTED_TAG in cell.metadata.get("tags", []):
+            continue
+        if cell.cell_type == "code":
+            number += 1
+            names[position] = {"index": index, "number": number, "id": cell.get("id")}
+        index += 1
+    return names
+
+
+def _is_local(path: str) -> bool:
+    return "://" not in path and path != "-"

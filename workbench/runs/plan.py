@@ -1,0 +1,278 @@
+"""What a command asks for, settled before anything runs.
+
+A plan is a list of stages in running order, each with its checked parameters and with the paths it
+reads and produces. Only `{run}`, the run's own folder, is still open: its name follows from the
+key, which is made from all the rest. Making a plan starts nothing and writes nothing.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from workbench.errors import PipelineError
+from workbench.runs.parameters import Parameter, did_you_mean, read_parameters, unknown_parameter
+from workbench.runs.pipeline import PLACEHOLDERS, Pipeline, Profile, Stage, expand, placeholders
+
+Source = Literal["default", "stage", "profile", "command"]
+_TEMPLATED = ("stage", "profile")  # in whose values placeholders are replaced
+
+
+@dataclass(frozen=True)
+class PlannedStage:
+    """A stage with its parameters and paths settled, but for `{run}`."""
+
+    stage: Stage
+    parameters: Mapping[str, Parameter]
+    values: Mapping[
+        str, Any
+    ]  # of all parameters; `{run}` may stand in those from the pipeline file
+    sources: Mapping[str, Source]  # where each value comes from
+    needs: tuple[str, ...]  # the planned stages that must be done before
+    reads: tuple[Path, ...]
+    products: tuple[str, ...]  # absolute, but for `{run}`
+
+    def values_in(self, run_dir: Path) -> dict[str, Any]:
+        """Return the parameters for a run that keeps its files in `run_dir`."""
+        names = {"run": str(run_dir)}
+        return {
+            name: expand(value, names) if self.sources[name] in _TEMPLATED else value
+            for name, value in self.values.items()
+        }
+
+    def products_in(self, run_dir: Path) -> list[Path]:
+        """Return the files and folders that a run in `run_dir` must leave."""
+        return [Path(expand(product, {"run": str(run_dir)})) for product in self.products]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The stages to look at, in an order in which they can run."""
+
+    pipeline: Pipeline
+    profile: Profile
+    data: Path
+    stages: Mapping[str, PlannedStage]
+    named: frozenset[str]  # the stages asked for; the others are here because those need them
+
+
+def make_plan(
+    pipeline: Pipeline,
+    names: Sequence[str] = (),
+    profile: str | None = None,
+    given: Iterable[str] = (),
+    data: Path | None = None,
+    footage: Path | None = None,
+) -> Plan:
+    """Settle which stages are asked for, and with what.
+
+    Args:
+        pipeline: The pipeline file, read.
+        names: Stages to bring up to date, with all they need; none means all of the profile.
+        profile: A profile's name; None for the default one.
+        given: `name=value` for every named stage that has it, `stage.name=value` for one.
+        data: What `{data}` stands for, instead of what the pipeline file says.
+        footage: A folder of videos, given to the parameter that the pipeline file names for it.
+
+    Raises:
+        PipelineError: If anything is unknown, of the wrong type, or absent and made by no stage.
+    """
+    if footage is not None and profile is None and pipeline.footage is not None:
+        profile = pipeline.footage.profile
+    chosen = pipeline.profile(profile)
+    stages = pipeline.select(names, chosen)
+    places = _places(pipeline, chosen, data)
+
+    schemas = {stage.name: read_parameters(stage.notebook) for stage in stages}
+    named = [stage.name for stage in stages if not names or stage.name in names]
+    overrides = _parse_given(given, schemas, named)
+    if footage is not None:
+        stage_name, parameter, value = _footage_override(pipeline, schemas, footage)
+        overrides[stage_name][parameter] = value
+
+    planned: dict[str, PlannedStage] = {}
+    for stage in stages:
+        values, sources = _values(stage, schemas[stage.name], chosen, pipeline.path.name)
+        for name, source in sources.items():
+            if source in _TEMPLATED:
+                values[name] = expand(values[name], places)
+        values |= overrides[stage.name]
+        sources |= dict.fromkeys(overrides[stage.name], "command")
+        planned[stage.name] = _settle(stage, schemas[stage.name], values, sources, places, planned)
+    plan = Plan(pipeline, chosen, Path(places["data"]), planned, frozenset(named))
+    _check_reads(plan)
+    return plan
+
+
+def stage_values(pipeline: Pipeline, stage: Stage, profile: Profile) -> dict[str, Any]:
+    """Return the values of a stage's parameters in a profile, `{run}` left open.
+
+    Raises:
+        PipelineError: If the pipeline file gives a parameter that the notebook does not have.
+    """
+    schema = read_parameters(stage.notebook)
+    values, sources = _values(stage, schema, profile, pipeline.path.name)
+    places = _places(pipeline, profile, None)
+    return {
+        name: expand(value, places) if sources[name] in _TEMPLATED else value
+        for name, value in values.items()
+    }
+
+
+def _places(pipeline: Pipeline, profile: Profile, data: Path | None) -> dict[str, str]:
+    places = {"root": str(pipeline.root), "profile": profile.name}
+    data_dir = (data or pipeline.root / expand(pipeline.data, places)).absolute()
+    return {**places, "data": str(data_dir)}
+
+
+def _parse_given(
+    given: Iterable[str], schemas: Mapping[str, Mapping[str, Parameter]], named: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {name: {} for name in schemas}
+    for text in given:
+        target, equals, value = text.partition("=")
+        if not equals:
+            raise PipelineError(f"-p {text} has no value", "write it as -p name=value")
+        stage_name, dot, name = target.rpartition(".")
+        if dot and stage_name not in schemas:
+            remedy = did_you_mean(stage_name, schemas)
+            raise PipelineError(f"-p {text}: no stage {stage_name!r} in this run", remedy)
+        takers = [stage_name] if dot else [stage for stage in named if name in schemas[stage]]
+        if not takers or name not in schemas[takers[0]]:
+            raise _nobody_has(name, stage_name, text, schemas, named)
+        for taker in takers:
+            found[taker][name] = schemas[taker][name].parse(value, f"-p {text}")
+    return found
+
+
+def _nobody_has(
+    name: str,
+    stage_name: str,
+    text: str,
+    schemas: Mapping[str, Mapping[str, Parameter]],
+    named: Sequence[str],
+) -> PipelineError:
+    if stage_name:
+        return unknown_parameter(name, schemas[stage_name], f"-p {text}: the stage {stage_name}")
+    elsewhere = [stage for stage in schemas if name in schemas[stage]]
+    if elsewhere:
+        remedy = f"did you mean {elsewhere[0]}.{name}?"
+    else:
+        remedy = did_you_mean(name, [known for stage in named for known in schemas[stage]])
+    return PipelineError(f"-p {text}: no chosen stage has the parameter {name!r}", remedy)
+
+
+def _footage_override(
+    pipeline: Pipeline, schemas: Mapping[str, Mapping[str, Parameter]], footage: Path
+) -> tuple[str, str, Any]:
+    target = pipeline.footage
+    if target is None:
+        raise PipelineError(
+            f"{pipeline.path.name} does not say which parameter takes footage",
+            "add `footage: {profile: NAME, param: STAGE.PARAMETER}` to it",
+        )
+    if not footage.is_dir():
+        problem = "is not a folder" if footage.exists() else "does not exist"
+        raise PipelineError(f"--footage {footage} {problem}", "give a folder of videos")
+    if target.stage not in schemas:
+        raise PipelineError(
+            f"--footage goes to the stage {target.stage}, which is not part of this run",
+            f"add {target.stage} to the stages",
+        )
+    where = f"{pipeline.path.name}, footage"
+    parameter = schemas[target.stage].get(target.parameter)
+    if parameter is None:
+        raise unknown_parameter(target.parameter, schemas[target.stage], where)
+    return target.stage, target.parameter, parameter.check(str(footage.resolve()), where)
+
+
+def _values(
+    stage: Stage, schema: Mapping[str, Parameter], profile: Profile, file: str
+) -> tuple[dict[str, Any], dict[str, Source]]:
+    """Return the notebook's defaults overlaid by the stage's and the profile's values.
+
+    Beside them, where each comes from.
+    """
+    values = {name: parameter.default for name, parameter in schema.items()}
+    sources: dict[str, Source] = dict.fromkeys(schema, "default")
+    own = profile.params.get(stage.name, {})
+    layers: tuple[tuple[Source, Mapping[str, Any], str], ...] = (
+        ("stage", stage.params, f"{file}, stage {stage.name}"),
+        ("profile", own, f"{file}, profile {profile.name}, {stage.name}"),
+    )
+    for source, layer, where in layers:
+        for name, value in layer.items():
+            if name not in schema:
+                raise unknown_parameter(name, schema, where)
+            values[name] = schema[name].check(value, where)
+            sources[name] = source
+    return values, sources
+
+
+def _settle(
+    stage: Stage,
+    schema: Mapping[str, Parameter],
+    values: Mapping[str, Any],
+    sources: Mapping[str, Source],
+    places: Mapping[str, str],
+    before: Mapping[str, PlannedStage],
+) -> PlannedStage:
+    needs = tuple(need for need in stage.needs if need in before)
+    products = tuple(_paths(stage, "products", stage.products, values, places))
+    if stage.reads is None:
+        reads = [
+            product
+            for need in needs
+            for product in before[need].products
+            if "run" not in placeholders(product)
+        ]
+    else:
+        reads = _paths(stage, "reads", stage.reads, values, places)
+    return PlannedStage(
+        stage=stage,
+        parameters=schema,
+        values=values,
+        sources=sources,
+        needs=needs,
+        reads=tuple(Path(read) for read in reads),
+        products=products,
+    )
+
+
+def _paths(
+    stage: Stage,
+    key: str,
+    templates: Iterable[str],
+    values: Mapping[str, Any],
+    places: Mapping[str, str],
+) -> list[str]:
+    found = []
+    for template in templates:
+        used = placeholders(template)
+        for name in sorted(used):
+            if name not in values and name not in PLACEHOLDERS:
+                remedy = did_you_mean(name, [*PLACEHOLDERS, *values])
+                raise PipelineError(f"stage {stage.name}, {key}: unknown {{{name}}}", remedy)
+        if key == "reads" and "run" in used:
+            remedy = "read only what lies there before the run"
+            raise PipelineError(f"stage {stage.name}, reads: {{run}} is the run's own", remedy)
+        parameters = {name: values[name] for name in used if name not in PLACEHOLDERS}
+        if any(value in (None, "") for value in parameters.values()):
+            continue
+        path = expand(template, {**{name: str(v) for name, v in parameters.items()}, **places})
+        # Joining keeps an absolute path as it is; `{run}` will be absolute.
+        found.append(path if path.startswith("{run}") else str(Path(places["root"]) / path))
+    return found
+
+
+def _check_reads(plan: Plan) -> None:
+    """Refuse a plan in which a stage reads something that is absent and that no stage makes."""
+    made = [Path(p) for s in plan.stages.values() for p in s.products if "{run}" not in p]
+    for name, planned in plan.stages.items():
+        for read in planned.reads:
+            by_us = any(p == read or read in p.parents or p in read.parents for p in made)
+            if not by_us and not read.exists():
+                raise PipelineError(
+                    f"the stage {name} reads {read}, which does not exist",
+                    "give an existing path, or add the stage that makes it",
+                )

@@ -1,0 +1,160 @@
+"""What a person sees while stages run: one line per stage, and the whole story of a failure.
+
+On a terminal the lines move; elsewhere (a file, a CI log) one plain line is written as each stage
+starts and ends. Knows nothing about how stages run: it is told.
+"""
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from workbench.runs.execution import Event
+from workbench.runs.pages import show_duration
+from workbench.runs.run_record import REPORT, Run
+from workbench.runs.runner import Decision, Outcome
+
+_MARKS = {
+    "ok": ("✓", "green"),
+    "unchanged": ("=", "dim"),
+    "running": ("▸", "cyan"),
+    "failed": ("✗", "red"),
+    "killed": ("✗", "red"),
+    "timeout": ("✗", "yellow"),
+    "skipped": ("–", "dim"),
+    "waiting": ("·", "dim"),
+}
+
+
+class _Line:
+    """What is known of one stage."""
+
+    def __init__(self) -> None:
+        self.state = "waiting"
+        self.started_s = 0.0
+        self.took = ""
+        self.done = 0
+        self.cells = 0
+        self.text = ""
+
+
+class Progress:
+    """A `Watcher` that shows the stages on a console.
+
+    Use it as a context manager around `run_plan`.
+    """
+
+    def __init__(self, console: Console, stages: list[str], why: bool = False) -> None:
+        self._console = console
+        self._lines = {name: _Line() for name in stages}
+        self._why = why
+        self._lock = threading.Lock()
+        self._live = Live(get_renderable=self._table, console=console, refresh_per_second=8)
+
+    def __enter__(self) -> "Progress":
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def decided(self, stage: str, decision: Decision) -> None:
+        """Say why, if that was asked for."""
+        if not self._why:
+            return
+        if not decision.run:
+            self._print(f"[bold]{stage}[/] is unchanged: same key, report and products in place")
+            return
+        self._print(f"[bold]{stage}[/] runs because")
+        for reason in decision.reasons:
+            self._print(f"  • {escape(reason)}")
+
+    def started(self, stage: str, run: Run) -> None:
+        """Show that a stage has begun."""
+        with self._lock:
+            line = self._lines[stage]
+            line.state, line.started_s, line.cells = "running", time.monotonic(), len(run.cells)
+            line.text = "starting"
+        if not self._console.is_terminal:
+            self._print(f"{stage}: started ({len(run.cells)} cells)")
+
+    def event(self, stage: str, event: Event, run: Run) -> None:
+        """Move a stage's bar."""
+        with self._lock:
+            line = self._lines[stage]
+            line.done = sum(cell.status in ("ok", "failed") for cell in run.cells)
+            if event["event"] == "cell":
+                line.text = next(c.source for c in run.cells if c.index == event["index"])
+
+    def finished(self, outcome: Outcome) -> None:
+        """Show how a stage ended, and a failure in full."""
+        record = outcome.record
+        with self._lock:
+            line = self._lines[outcome.stage]
+            line.state = outcome.fate if outcome.fate != "ran" else str(record and record.status)
+            line.took = show_duration(record.wall_s) if record is not None else ""
+            line.text = ""
+            if line.state == "skipped":
+                line.text = "a stage it needs did not end well"
+            elif record is not None and line.state not in ("ok", "unchanged"):
+                line.text = record.reason
+        if not self._console.is_terminal:
+            took = f" after {line.took}" if outcome.fate == "ran" else ""
+            text = f" ({escape(line.text)})" if line.text else ""
+            self._print(f"{outcome.stage}: {line.state}{took}{text}")
+        if outcome.fate == "ran" and record is not None and record.status != "ok":
+            self._print(_failure(record, outcome.run_dir))
+
+    def _print(self, content: Any) -> None:
+        self._console.print(content, highlight=False, soft_wrap=isinstance(content, str))
+
+    def _table(self) -> Table:
+        table = Table.grid(padding=(0, 1))
+        table.add_column(width=1)
+        table.add_column(no_wrap=True)
+        table.add_column(width=16)
+        table.add_column(justify="right", no_wrap=True)
+        table.add_column(justify="right", no_wrap=True, min_width=7)
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        with self._lock:
+            for name, line in self._lines.items():
+                mark, colour = _MARKS.get(line.state, ("?", "red"))
+                running = line.state == "running"
+                took = show_duration(time.monotonic() - line.started_s) if running else line.took
+                bar = ProgressBar(total=max(line.cells, 1), completed=line.done, width=16)
+                table.add_row(
+                    Text(mark, style=colour),
+                    Text(name, style="bold" if running else "" if line.state == "ok" else colour),
+                    bar if running else Text(line.state, style=colour),
+                    Text(f"{line.done}/{line.cells}" if running else "", style="dim"),
+                    Text(took, style="dim"),
+                    Text(line.text, style="dim"),
+                )
+        return table
+
+
+def _failure(record: Run, run_dir: Path | None) -> Panel:
+    """Return the failed cell, the error, and where to read on."""
+    parts: list[RenderableType] = []
+    failed = record.failed_cell
+    title = f"{record.stage}: {record.status}"
+    if failed is not None:
+        title += f" in code cell {failed.number}"
+        code = Syntax(failed.source, "python", theme="ansi_dark", word_wrap=True)
+        parts += [code, "", Text.assemble((failed.error, "bold red"), " ", failed.message)]
+    else:
+        parts.append(Text(record.reason))
+    if run_dir is not None:
+        parts += ["", Text(f"report: {run_dir / REPORT}", style="dim", overflow="fold")]
+    return Panel(Group(*parts), title=escape(title), title_align="left", border_style="red")

@@ -1,0 +1,345 @@
+"""An executed notebook as one offline HTML page: `report.html` in the folder of its run.
+
+The page is drawn from the executed notebook, `run.json` and `metrics.json`. Code is folded, the
+parameters are a table, the failed cell is one click away. Text in outputs and parameters is shown,
+never obeyed: scripts are removed, and the page's policy would not run them.
+"""
+
+import copy
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from bs4 import BeautifulSoup
+from markupsafe import Markup
+from nbconvert.exporters import HTMLExporter
+from traitlets.config import Config
+
+from workbench import errors
+from workbench.runs.metrics import FILE_NAME as METRICS
+from workbench.runs.metrics import load_metrics
+from workbench.runs.pages import (
+    TEMPLATES,
+    metric_rows,
+    render,
+    show_duration,
+    show_parameter,
+    show_size,
+    show_time,
+)
+from workbench.runs.parameters import INJECTED_TAG, TAG
+from workbench.runs.run_record import LOG, NOTEBOOK, REPORT, Run
+from workbench.saving import save_text
+
+TEXT_LIMIT = 200_000  # characters of text that one output may bring into the page
+HTML_LIMIT = 5_000_000  # beyond it an HTML output is shown as its text
+_SHOWN_METRICS = 10  # the others are folded
+_DATA_ORDER = [
+    "text/html",
+    "text/markdown",
+    "image/svg+xml",
+    "image/png",
+    "image/jpeg",
+    "text/plain",
+]
+_ACTIVE_TAGS = ("script", "link", "meta", "base", "iframe", "object", "embed", "form")
+_SUSPECT = re.compile(
+    rf"<(?:{'|'.join(_ACTIVE_TAGS)})\b|https?:|url\(|\son\w+\s*=|javascript:", re.I
+)
+_LOADING = ("src", "srcset", "poster", "data", "background")
+_HEADING = re.compile(
+    r'<h([123]) id="([^"]*)"[^>]*>(.*?)(?:<a class="anchor-link".*?)?</h\1>', re.S
+)
+_NUMBER = re.compile(r"|NaN|None|NaT|[-−+]?[\d., ]+(?:e[-+]?\d+)?\s*%?", re.I)
+_TAGS = re.compile(r"<[^>]+>")
+_TITLE = re.compile(r"^#\s+(.+?)\s*#*\s*$", re.M)
+
+
+def save_report(run_dir: Path, run: Run) -> Path:
+    """Draw the report of a run from what lies in its folder, and return its path.
+
+    A run that ended before its notebook was first saved gets a page that says so.
+    """
+    path = run_dir / NOTEBOOK
+    if path.exists():
+        notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    else:
+        text = "*The run ended before the notebook was started.*"
+        note = {"cell_type": "markdown", "id": "note", "metadata": {}, "source": text}
+        notebook = _node({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [note]})
+    title = take_title(notebook) or run.title or run.stage
+    _prepare(notebook, run)
+    cells = inert_ids(_render_cells(notebook, run_dir))
+    metrics = metric_rows(load_metrics(run_dir))
+    page = render(
+        "report.html.j2",
+        run=run,
+        title=title,
+        started=show_time(run.started),
+        wall=show_duration(run.wall_s),
+        peak=show_size(run.peak_mb * 1e6) if run.peak_mb is not None else "",
+        metrics=metrics[:_SHOWN_METRICS],
+        more_metrics=metrics[_SHOWN_METRICS:],
+        contents=_contents(cells),
+        parameters=_parameter_rows(run),
+        products=_product_rows(run),
+        provenance=_provenance(run),
+        has_metrics=(run_dir / METRICS).exists(),
+        has_log=(run_dir / LOG).exists(),
+        cells=Markup(cells),
+    )
+    save_text(run_dir / REPORT, page)
+    return run_dir / REPORT
+
+
+def take_title(notebook: Any) -> str:
+    """Remove the first top heading of a notebook and return its text; empty if it has none."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and (match := _TITLE.search(cell.source)):
+            cell.source = cell.source.replace(match[0], "", 1).strip()
+            return re.sub(r"[*_`]", "", match[1])
+    return ""
+
+
+def settle_text(text: str) -> str:
+    r"""Return text as a terminal would have left it, shortened to what a page can bear.
+
+    A carriage return overwrites its line, as progress bars do hundreds of times.
+
+    Example:
+        >>> settle_text("10 %\r50 %\r100 %\ndone")
+        '100 %\ndone'
+    """
+    if "\r" in text:
+        lines = text.replace("\r\n", "\n").split("\n")
+        text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
+    if len(text) <= TEXT_LIMIT:
+        return text
+    head, tail = TEXT_LIMIT * 3 // 4, TEXT_LIMIT // 4
+    left_out = show_size(len(text) - head - tail)
+    return (
+        f"{text[:head]}\n\n… {left_out} left out here; {NOTEBOOK} has all of it …\n\n{text[-tail:]}"
+    )
+
+
+def inert_html(html: str) -> str:
+    """Return HTML without anything that runs or that would be fetched from elsewhere."""
+    if not _SUSPECT.search(html):
+        return html
+    soup = BeautifulSoup(html, "html.parser")
+    for tag in soup.find_all(_ACTIVE_TAGS):
+        tag.decompose()
+    for tag in soup.find_all(True):
+        for name, value in list(tag.attrs.items()):
+            text = str(value).strip()
+            fetched = name.lower() in _LOADING and not text.startswith("data:")
+            style = name.lower() == "style" and "url(" in text.lower()
+            active = name.lower().startswith("on") or text.lower().startswith("javascript:")
+            if fetched or style or active:
+                del tag.attrs[name]
+    for tag in soup.find_all("style"):
+        if "url(" in tag.text.lower() or "@import" in tag.text.lower():
+            tag.decompose()
+    return str(soup)
+
+
+def align_columns(html: str) -> str:
+    """Return a table of pandas with its columns of words marked, to be set left.
+
+    Pandas sets everything right, as suits numbers. Tables with spans are left as they are.
+    """
+    soup = BeautifulSoup(html, "html.parser")
+    for table in soup.find_all("table", class_="dataframe"):
+        rows = [row.find_all("td") for row in table.find_all("tr")]
+        rows = [row for row in rows if row]
+        if table.find(["th", "td"], attrs={"colspan": True}) or len({len(r) for r in rows}) != 1:
+            continue
+        head = table.find("tr")
+        heads = head.find_all("th") if head is not None and table.find("thead") else []
+        for place, column in enumerate(zip(*rows, strict=True)):
+            if all(_NUMBER.fullmatch(cell.get_text().strip()) for cell in column):
+                continue
+            marked = [*column, *heads[len(heads) - len(rows[0]) + place :][:1]]
+            for cell in marked:
+                cell["class"] = [*cell.get("class", []), "words"]
+    return str(soup)
+
+
+def inert_ids(html: str) -> str:
+    """Return HTML whose headings do not take the anchors of our cells."""
+    return re.sub(r'(<h[1-6] id=")(cell-\d+")', r"\1about-\2", html)
+
+
+def _prepare(notebook: Any, run: Run) -> None:
+    """Drop the parameter cells, number the others, and settle their outputs for a page."""
+    notebook.cells = [
+        cell for cell in notebook.cells if INJECTED_TAG not in cell.metadata.get("tags", [])
+    ]
+    by_index = {cell.index: cell for cell in run.cells}
+    heading, figures = run.stage.replace("_", " "), 0
+    shown = []
+    for index, cell in enumerate(notebook.cells):
+        if cell.cell_type == "markdown":
+            headings = re.findall(r"^#{1,6}\s+(.+)$", cell.source, re.M)
+            if headings:
+                heading, figures = re.sub(r"[*_`#]", "", headings[-1]).strip(), 0
+        if cell.cell_type == "code":
+            record = by_index.get(index)
+            failed = record is not None and record.status == "failed"
+            if (TAG in cell.metadata.get("tags", []) and not failed) or not cell.source.strip():
+                continue
+            cell.metadata["report"] = {
+                "number": record.number if record is not None else None,
+                "status": record.status if record is not None else "ok",
+                "first_line": next((s for s in cell.source.splitlines() if s.strip()), ""),
+                "wall": _shown_wall(record.wall_s if record is not None else None),
+            }
+            cell.outputs = [_settle_output(output) for output in _merge_streams(cell.outputs)]
+            for output in cell.outputs:
+                figures += _describe_images(output, heading, figures)
+        shown.append(cell)
+    notebook.cells = shown
+
+
+def _shown_wall(seconds: float | None) -> str:
+    return show_duration(seconds) if seconds is not None and seconds >= 0.05 else ""
+
+
+def _merge_streams(outputs: list[Any]) -> list[Any]:
+    """Join what was printed in many small pieces; a line may be spread over several."""
+    merged: list[Any] = []
+    for output in outputs:
+        last = merged[-1] if merged else None
+        if (
+            last is not None
+            and output.output_type == last.output_type == "stream"
+            and output.name == last.name
+        ):
+            last.text += output.text
+        else:
+            merged.append(copy.copy(output))
+    return merged
+
+
+def _settle_output(output: Any) -> Any:
+    if output.output_type == "stream":
+        output.text = settle_text(output.text)
+    elif output.output_type == "error":
+        output["metadata_report_short"] = output.ename in _our_errors()
+        output.traceback = [settle_text(line) for line in output.traceback]
+    elif "data" in output:
+        data = dict(output.data)
+        if len(data.get("text/html", "")) > HTML_LIMIT:
+            del data["text/html"]
+        if 'class="dataframe"' in data.get("text/html", ""):
+            data["text/html"] = align_columns(data["text/html"])
+        if "text/plain" in data:
+            data["text/plain"] = settle_text(data["text/plain"])
+        output.data = data
+    return output
+
+
+def _describe_images(output: Any, heading: str, before: int) -> int:
+    """Give images without a description the heading they stand under; return how many."""
+    count = 0
+    for kind in ("image/png", "image/jpeg", "image/svg+xml"):
+        if kind not in output.get("data", {}):
+            continue
+        count = 1
+        metadata = dict(output.get("metadata", {}))
+        # Some writers put width and height beside the type, not below it.
+        about = dict(metadata.get(kind, {}))
+        about.setdefault("alt", metadata.get("alt") or f"Figure {before + 1} of: {heading}")
+        metadata[kind] = about
+        output.metadata = _node(metadata)
+    return count
+
+
+def _render_cells(notebook: Any, run_dir: Path) -> str:
+    exporter = HTMLExporter(  # type: ignore[no-untyped-call]
+        config=Config({"NbConvertBase": {"display_data_priority": _DATA_ORDER}}),
+        extra_template_basedirs=[str(TEMPLATES)],
+        template_name="notebook",
+        embed_images=True,
+    )
+    exporter.register_filter("inert_html", inert_html)  # type: ignore[no-untyped-call]
+    resources = {"metadata": {"path": str(run_dir)}}
+    body, _ = exporter.from_notebook_node(notebook, resources=resources)
+    return str(body)
+
+
+def _node(content: dict[str, Any]) -> Any:
+    return nbformat.from_dict(content)  # type: ignore[no-untyped-call]
+
+
+def _contents(cells: str) -> list[dict[str, Any]]:
+    headings = [
+        {
+            "level": int(level),
+            "anchor": Markup(anchor),
+            "text": Markup(_TAGS.sub("", text)).unescape(),
+        }
+        for level, anchor, text in _HEADING.findall(cells)
+    ]
+    return [heading for heading in headings if str(heading["text"]).strip()]
+
+
+def _parameter_rows(run: Run) -> list[dict[str, Any]]:
+    marks = {"stage": "set by the pipeline", "profile": f"profile {run.profile}"}
+    marks |= {"command": "given", "default": ""}
+    chosen = run.chosen
+    return [
+        {
+            "name": parameter["name"],
+            "type": parameter["type"],
+            "help": parameter["help"],
+            "value": show_parameter(run.params[parameter["name"]]),
+            "default": show_parameter(parameter["default"]),
+            "mark": marks.get(parameter["source"], ""),
+            "chosen": parameter["name"] in chosen,
+        }
+        for parameter in run.parameters
+    ]
+
+
+def _product_rows(run: Run) -> list[dict[str, str]]:
+    rows = []
+    for product in run.products:
+        if not product.present:
+            state = "missing"
+        else:
+            state = "" if product.written else "left as it was before the run"
+        size = show_size(product.size) if product.present else ""
+        row = {"path": product.path, "size": size, "digest": product.digest[:12], "state": state}
+        rows.append(row)
+    return rows
+
+
+def _provenance(run: Run) -> list[tuple[str, str]]:
+    machine = run.fingerprint
+    packages = machine.get("packages", {})
+    rows = [
+        ("notebook", run.notebook),
+        ("run", f"{run.stage}/{run.run}"),
+        ("key", run.key),
+        ("commit", machine.get("commit") or "not under version control"),
+        ("started", run.started),
+        ("ended", run.ended or ""),
+        ("machine", f"{machine.get('platform', '')}, {machine.get('cpu_count', '?')} CPUs"),
+        ("versions", ", ".join(f"{name} {version}" for name, version in packages.items())),
+        ("python", str(machine.get("python", ""))),
+    ]
+    reads = run.key_parts.get("reads", {})
+    read = ", ".join(f"{path} ({str(digest)[:12]})" for path, digest in reads.items())
+    return [*rows, ("read", read)] if read else rows
+
+
+def _our_errors() -> set[str]:
+    """Return the names of the errors that carry their remedy: their traceback is no news."""
+    names, todo = set(), [errors.WorkbenchError]
+    while todo:
+        kind = todo.pop()
+        names.add(kind.__name__)
+        todo += kind.__subclasses__()
+    return names

@@ -1,0 +1,1 @@
+"""Rendered footage and simulated shots, with exact truth."""

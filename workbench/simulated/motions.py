@@ -1,0 +1,306 @@
+"""How people move: joint angles as functions of time.
+
+Every motion is written for a right-handed, right-footed person; `people.mirrored` gives the other.
+Times are seconds; a motion with a moment that matters (contact, take-off, release) has it at zero.
+Knows nothing about where the person stands.
+"""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+from workbench.simulated.people import Angles
+
+STRIDES_PER_S = 1.5  # of the run-up
+
+
+def ease(x: float) -> float:
+    """Smooth step from 0 to 1."""
+    x = min(1.0, max(0.0, x))
+    return x * x * (3 - 2 * x)
+
+
+def between(time_s: float, poses: Sequence[tuple[float, Angles]]) -> Angles:
+    """Pose at `time_s` between key poses, sorted by time; held before the first and after the last.
+
+    An angle that only one of two neighbours names keeps that value between them.
+    """
+    if time_s <= poses[0][0]:
+        return dict(poses[0][1])
+    for (start_s, before), (end_s, after) in pairwise(poses):
+        if time_s <= end_s:
+            share = ease((time_s - start_s) / (end_s - start_s))
+            return {
+                name: before.get(name, after.get(name, 0.0)) * (1 - share)
+                + after.get(name, before.get(name, 0.0)) * share
+                for name in before.keys() | after.keys()
+            }
+    return dict(poses[-1][1])
+
+
+def run(phase_rad: float, vigour: float = 1.0, lean: float = 0.15) -> Angles:
+    """Running or, with little vigour, walking; two steps per turn of the phase."""
+    sin, cos = math.sin(phase_rad), math.cos(phase_rad)
+    arm_bend = 1.1 * vigour + 0.2
+    return {
+        "l_hip": 0.7 * vigour * sin + 0.1,
+        "r_hip": -0.7 * vigour * sin + 0.1,
+        "l_knee": 0.25 + 0.9 * vigour * max(0.0, -cos),
+        "r_knee": 0.25 + 0.9 * vigour * max(0.0, cos),
+        "l_shoulder": -0.7 * vigour * sin,
+        "r_shoulder": 0.7 * vigour * sin,
+        "l_elbow": arm_bend,
+        "r_elbow": arm_bend,
+        "lean": lean * vigour,
+        "twist": 0.15 * vigour * sin,
+        "l_arm_out": 0.15,
+        "r_arm_out": 0.15,
+    }
+
+
+def kick(time_s: float, vigour: float, phase_rad: float, tempo: float = 1.0) -> Angles:
+    """A shot at goal with the right instep; contact at zero. Run-up before −0.34 s."""
+    t, v = time_s / tempo, vigour
+    if t < -0.34:
+        return run(phase_rad + 2 * math.pi * STRIDES_PER_S * (t + 0.34), 0.9)
+    swing_back = {
+        "r_hip": -0.75 * v, "r_knee": 1.0 * v, "l_hip": 0.55, "l_knee": 0.35, "lean": 0.05,
+        "l_shoulder": 0.7, "r_shoulder": -0.6, "l_arm_out": 0.9 * v, "r_arm_out": 0.4,
+        "l_elbow": 0.5, "r_elbow": 0.6, "twist": -0.35 * v, "lean_side": -0.1,
+    }  # fmt: skip
+    cocked = {
+        "r_hip": -0.45 * v, "r_knee": 1.75 * v, "l_hip": 0.25, "l_knee": 0.45, "lean": 0.0,
+        "l_shoulder": 0.3, "r_shoulder": -0.3, "l_arm_out": 1.2 * v, "r_arm_out": 0.5,
+        "l_elbow": 0.4, "r_elbow": 0.6, "twist": -0.25 * v, "lean_side": -0.18,
+    }  # fmt: skip
+    contact = {
+        "r_hip": 0.45 * v, "r_knee": 0.45, "l_hip": 0.0, "l_knee": 0.35, "lean": 0.12,
+        "l_shoulder": -0.3, "r_shoulder": 0.1, "l_arm_out": 0.9 * v, "r_arm_out": 0.6,
+        "l_elbow": 0.4, "r_elbow": 0.5, "twist": 0.1 * v, "lean_side": -0.2, "r_ankle": -0.7,
+    }  # fmt: skip
+    follow = {
+        "r_hip": 1.15 * v, "r_knee": 0.2, "l_hip": -0.15, "l_knee": 0.2, "lean": 0.2,
+        "l_shoulder": 0.6 * v, "r_shoulder": -0.7 * v, "l_arm_out": 0.5, "r_arm_out": 0.6,
+        "l_elbow": 0.5, "r_elbow": 0.5, "twist": 0.5 * v, "lean_side": -0.1, "r_ankle": -0.6,
+    }  # fmt: skip
+    settle = {
+        "r_hip": 0.5, "r_knee": 0.5, "l_hip": -0.1, "l_knee": 0.25, "lean": 0.15,
+        "l_shoulder": 0.2, "r_shoulder": -0.2, "l_arm_out": 0.3, "r_arm_out": 0.3,
+        "l_elbow": 0.6, "r_elbow": 0.6, "twist": 0.15,
+    }  # fmt: skip
+    return between(
+        t,
+        [
+            (-0.34, run(phase_rad, 0.9)), (-0.18, swing_back), (-0.09, cocked), (0.0, contact),
+            (0.12, follow), (0.38, settle), (0.7, run(phase_rad + 1, 0.5)),
+        ],
+    )  # fmt: skip
+
+
+_BAT_STANCE: Angles = {
+    "l_hip": 0.45, "r_hip": 0.45, "l_knee": 0.7, "r_knee": 0.7, "l_leg_out": 0.22,
+    "r_leg_out": 0.22, "lean": 0.3, "hip_twist": -0.3, "l_shoulder": 1.15, "r_shoulder": 1.2,
+    "l_arm_out": -0.45, "r_arm_out": -0.15, "l_elbow": 1.2, "r_elbow": 1.7, "twist": -0.75,
+}  # fmt: skip
+
+
+def bat_stance(sway: float = 0.0) -> Angles:
+    """Waiting for the pitch, bat over the shoulder."""
+    return _BAT_STANCE | {"twist": -0.75 + 0.1 * sway, "lean": 0.3 + 0.04 * sway}
+
+
+def swing(time_s: float, vigour: float, tempo: float = 1.0) -> Angles:
+    """A baseball swing; contact at zero."""
+    load = _BAT_STANCE | {
+        "twist": -1.15 * vigour, "hip_twist": -0.55, "l_hip": 0.75, "l_knee": 0.9, "l_leg_out": 0.3,
+    }  # fmt: skip
+    contact = _BAT_STANCE | {
+        "twist": 0.45 * vigour, "hip_twist": 0.7, "l_hip": 0.3, "l_knee": 0.25, "r_hip": 0.15,
+        "r_knee": 0.8, "l_shoulder": 1.35, "r_shoulder": 1.35, "l_arm_out": -0.3,
+        "r_arm_out": -0.3, "l_elbow": 0.35, "r_elbow": 0.35, "l_leg_out": 0.35, "r_leg_out": 0.3,
+        "lean": 0.2,
+    }  # fmt: skip
+    follow = contact | {
+        "twist": 1.55 * vigour, "hip_twist": 1.1, "l_shoulder": 1.9, "r_shoulder": 1.9,
+        "l_elbow": 1.1, "r_elbow": 1.1, "lean": 0.0, "r_knee": 1.0,
+    }  # fmt: skip
+    return between(
+        time_s / tempo,
+        [
+            (-0.35, _BAT_STANCE | {"twist": -0.75 * vigour}), (-0.16, load), (0.0, contact),
+            (0.2, follow), (0.6, follow), (1.2, _BAT_STANCE | {"twist": 0.6}),
+        ],
+    )  # fmt: skip
+
+
+def bat_direction(time_s: float, tempo: float = 1.0) -> tuple[float, float]:
+    """Azimuth (from straight ahead, positive to the right) and elevation of the bat in a swing."""
+    t = time_s / tempo
+    azimuth = _interpolate(t, [-0.35, -0.16, 0.0, 0.2, 0.6], [2.2, 2.5, 0.1, -2.0, -2.3])
+    elevation = _interpolate(t, [-0.3, -0.1, 0.0, 0.25], [1.0, 0.8, 0.0, 0.5])
+    return azimuth, elevation
+
+
+def layup(time_s: float, vigour: float, phase_rad: float, tempo: float = 1.0) -> Angles:
+    """A lay-up off the left leg; take-off at zero, landing after `layup_airtime_s`."""
+    air = layup_airtime_s(tempo)
+    rise = {
+        "r_hip": 1.35 * vigour, "r_knee": 1.5, "l_hip": -0.05, "l_knee": 0.05,
+        "r_shoulder": 2.75 * vigour, "r_arm_out": 0.1, "r_elbow": 0.25, "l_shoulder": 0.9,
+        "l_arm_out": 0.35, "l_elbow": 0.9, "lean": 0.02, "lean_side": 0.05,
+    }  # fmt: skip
+    gather = {
+        "r_hip": 0.2, "r_knee": 0.9, "l_hip": 0.45, "l_knee": 0.75, "r_shoulder": 0.8,
+        "l_shoulder": 0.7, "r_elbow": 1.5, "l_elbow": 1.5, "l_arm_out": -0.1, "r_arm_out": -0.1,
+        "lean": 0.25,
+    }  # fmt: skip
+    land = {
+        "l_hip": 0.5, "r_hip": 0.4, "l_knee": 0.9, "r_knee": 0.8, "r_shoulder": 1.0,
+        "l_shoulder": 0.6, "r_elbow": 0.6, "l_elbow": 0.6, "lean": 0.25,
+    }  # fmt: skip
+    if time_s < -0.3:
+        return run(phase_rad + 2 * math.pi * 1.6 * time_s, 0.95)
+    return between(
+        time_s,
+        [
+            (-0.3, run(phase_rad - 2 * math.pi * 0.48, 0.95)), (-0.1, gather),
+            (0.0, gather | {"l_knee": 0.3, "l_hip": 0.2}), (0.45 * air, rise),
+            (0.75 * air, rise | {"r_hip": 0.6, "r_knee": 0.8}), (air, land),
+            (air + 0.35, run(phase_rad, 0.4)),
+        ],
+    )  # fmt: skip
+
+
+def layup_airtime_s(tempo: float = 1.0) -> float:
+    """Time between take-off and landing."""
+    return 0.55 * tempo
+
+
+def hop_m(time_s: float, airtime_s: float, height_m: float) -> float:
+    """Height of the feet during a jump that starts at zero."""
+    share = time_s / airtime_s
+    return 4 * height_m * share * (1 - share) if 0 < share < 1 else 0.0
+
+
+def throw_in(time_s: float) -> Angles:
+    """An overhead throw with both hands; release at zero."""
+    back = ease((time_s + 0.35) / 0.3) - 1.4 * ease(time_s / 0.18)
+    return {
+        "l_shoulder": 2.6 + 0.5 * back, "r_shoulder": 2.6 + 0.5 * back,
+        "l_elbow": 1.0 * max(back, 0.0) + 0.3, "r_elbow": 1.0 * max(back, 0.0) + 0.3,
+        "lean": -0.3 * back + 0.1, "l_arm_out": 0.0, "r_arm_out": 0.0,
+        "l_knee": 0.3, "r_knee": 0.3, "l_hip": 0.2, "r_hip": 0.05,
+    }  # fmt: skip
+
+
+def header_jump(time_s: float, phase_rad: float) -> Angles:
+    """A two-footed jump for a header; take-off at zero."""
+    if time_s < -0.25:
+        return run(phase_rad + 9 * time_s, 0.7)
+    return between(
+        time_s,
+        [
+            (-0.25, {"l_knee": 0.3, "r_knee": 0.3}),
+            (-0.05, {"l_knee": 1.1, "r_knee": 1.1, "l_hip": 0.8, "r_hip": 0.8, "lean": 0.4,
+                     "l_shoulder": -0.8, "r_shoulder": -0.8}),
+            (0.2, {"l_knee": 0.3, "r_knee": 0.3, "l_hip": -0.1, "r_hip": -0.1, "lean": -0.1,
+                   "l_shoulder": 1.2, "r_shoulder": 1.2, "l_arm_out": 0.6, "r_arm_out": 0.6}),
+            (0.5, {"l_knee": 0.6, "r_knee": 0.6, "l_hip": 0.5, "r_hip": 0.5, "lean": 0.2}),
+        ],
+    )  # fmt: skip
+
+
+def juggle(phase_rad: float) -> Angles:
+    """Keeping a ball up with alternate feet."""
+    sin = math.sin(phase_rad)
+    right, left = max(0.0, sin), max(0.0, -sin)
+    return {
+        "r_hip": 0.1 + 0.55 * right, "r_knee": 0.1 + 0.7 * right, "l_hip": 0.1 + 0.55 * left,
+        "l_knee": 0.1 + 0.7 * left, "l_arm_out": 0.6, "r_arm_out": 0.6, "l_elbow": 0.6,
+        "r_elbow": 0.6, "lean": 0.12,
+    }  # fmt: skip
+
+
+def bounce_ball(phase_rad: float) -> Angles:
+    """Dribbling a basketball on the spot with the right hand."""
+    sin = math.sin(phase_rad)
+    return {
+        "l_knee": 0.5, "r_knee": 0.5, "l_hip": 0.4, "r_hip": 0.4, "lean": 0.4,
+        "r_shoulder": 0.6 + 0.25 * sin, "r_elbow": 0.8 - 0.4 * sin, "l_shoulder": 0.5,
+        "l_elbow": 0.9,
+    }  # fmt: skip
+
+
+def wave(time_s: float) -> Angles:
+    """Waving to somebody with the left arm."""
+    return {
+        "l_shoulder": 2.6 + 0.3 * math.sin(9 * time_s), "l_arm_out": 0.4,
+        "l_elbow": 0.5 + 0.4 * math.sin(9 * time_s + 1), "r_arm_out": 0.2, "r_elbow": 0.3,
+    }  # fmt: skip
+
+
+def clap(time_s: float) -> Angles:
+    """Applauding."""
+    apart = 0.25 + 0.25 * math.sin(2 * math.pi * 2.6 * time_s)
+    return {
+        "l_shoulder": 1.1, "r_shoulder": 1.1, "l_elbow": 0.9, "r_elbow": 0.9,
+        "l_arm_out": apart - 0.35, "r_arm_out": apart - 0.35, "lean": 0.05,
+    }  # fmt: skip
+
+
+def squat(depth: float) -> Angles:
+    """Stretching or lifting something: 0 upright, 1 deep in the knees."""
+    return {
+        "l_knee": 1.9 * depth + 0.1, "r_knee": 1.9 * depth + 0.1, "l_hip": 1.3 * depth,
+        "r_hip": 1.3 * depth, "lean": 0.5 * depth, "l_shoulder": 0.8 * depth,
+        "r_shoulder": 0.8 * depth,
+    }  # fmt: skip
+
+
+def cheer(time_s: float, phase_rad: float) -> Angles:
+    """Both arms up while trotting: a goal has been scored."""
+    up = 2.5 + 0.25 * math.sin(7 * time_s)
+    return run(phase_rad + 9 * time_s, 0.6) | {
+        "l_shoulder": up, "r_shoulder": up, "l_arm_out": 0.5, "r_arm_out": 0.5, "l_elbow": 0.2,
+        "r_elbow": 0.2,
+    }  # fmt: skip
+
+
+def idle(time_s: float, phase_rad: float) -> Angles:
+    """Standing about, shifting weight."""
+    sway = math.sin(1.7 * time_s + phase_rad)
+    return {
+        "l_arm_out": 0.2, "r_arm_out": 0.2, "l_elbow": 0.4 + 0.15 * sway, "r_elbow": 0.4,
+        "twist": 0.15 * sway, "l_knee": 0.1 + 0.05 * sway, "lean": 0.04,
+    }  # fmt: skip
+
+
+def guard(time_s: float, phase_rad: float) -> Angles:
+    """A goalkeeper on their toes."""
+    bob = 0.06 * math.sin(2 * math.pi * 1.4 * time_s + phase_rad)
+    return {
+        "l_knee": 0.55 + bob, "r_knee": 0.55 + bob, "l_hip": 0.45 + bob, "r_hip": 0.45 + bob,
+        "lean": 0.28, "l_shoulder": 0.5, "r_shoulder": 0.5, "l_arm_out": 0.55, "r_arm_out": 0.55,
+        "l_elbow": 0.6, "r_elbow": 0.6, "l_leg_out": 0.16, "r_leg_out": 0.16,
+    }  # fmt: skip
+
+
+def dive(reach: float, toward_right: float) -> Angles:
+    """A goalkeeper stretching sideways; `reach` 0 (upright) to 1, `toward_right` is −1 or +1."""
+    near, far = ("r_", "l_") if toward_right > 0 else ("l_", "r_")
+    return {
+        "lean_side": 1.15 * reach * toward_right, "lean": 0.15,
+        f"{near}shoulder": 0.5 + 2.1 * reach, f"{far}shoulder": 0.5 + 2.2 * reach,
+        f"{near}arm_out": 0.5, f"{far}arm_out": 0.3, f"{near}elbow": 0.25, f"{far}elbow": 0.35,
+        f"{near}knee": 0.7, f"{near}hip": 0.5, f"{far}knee": 0.3 + 0.3 * reach, f"{far}hip": 0.2,
+        f"{far}leg_out": 0.1 + 0.5 * reach,
+    }  # fmt: skip
+
+
+def _interpolate(x: float, at: Sequence[float], values: Sequence[float]) -> float:
+    if x <= at[0]:
+        return values[0]
+    for x0, x1, y0, y1 in zip(at, at[1:], values, values[1:], strict=False):
+        if x <= x1:
+            return y0 + (y1 - y0) * (x - x0) / (x1 - x0)
+    return values[-1]

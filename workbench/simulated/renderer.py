@@ -1,0 +1,160 @@
+"""From scene to filmed-looking frames, with the exact truth of each.
+
+The empty venue is a picture taken once; what moves is painted over it at several moments within the
+shutter time and averaged (motion blur), the hand shakes, the lens darkens the corners, the sensor
+adds noise. H.264 does the rest when the frames are written.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.simulated.camera import Camera, Points
+from workbench.simulated.drawing import Painter, shadows
+from workbench.simulated.scene import FIRST_BALL_ID, Moment, Scene
+from workbench.simulated.venue import Image, Venue, backdrop
+
+_MARGIN_PX = 14  # how far the hand can shake
+_BLUR_STEP_PX = 4.0  # movement within the shutter time that asks for one more sub-frame
+_MAX_SUBFRAMES = 4
+
+
+@dataclass(frozen=True)
+class Optics:
+    """How the phone films."""
+
+    fps: Fraction
+    shutter: float  # share of the frame time
+    noise: float  # standard deviation of the sensor's noise, grey levels
+    shake_px: float  # 0 on a tripod
+    soft: bool  # a slightly soft lens
+
+
+@dataclass(frozen=True)
+class TrueFrame:
+    """One frame and what is really there."""
+
+    image: Image  # RGB
+    moment: Moment  # in the middle of the exposure
+    camera: Camera  # with this frame's shake
+    # (H, W) track id of what is visible at each pixel, 0 elsewhere: people as they are in the
+    # middle of the exposure, balls with the whole streak that the exposure makes of them
+    identity: NDArray[np.uint8]
+
+
+class Renderer:
+    """Films one scene with one camera.
+
+    Frames must be asked for in order, because the hand's shake goes on from frame to frame.
+    """
+
+    def __init__(
+        self, venue: Venue, camera: Camera, optics: Optics, rng: np.random.Generator
+    ) -> None:
+        self._venue, self._camera, self._optics, self._rng = venue, camera, optics, rng
+        self._backdrop = backdrop(venue, camera, _MARGIN_PX)
+        light = camera.rotation @ venue.sun
+        self._light = light[:2] / (np.linalg.norm(light[:2]) + 1e-6)
+        size = (camera.height + 64, camera.width + 64)
+        grain = rng.normal(0, 0.8 * optics.noise, (*size, 1)) + rng.normal(
+            0, 0.5 * optics.noise, (*size, 3)
+        )
+        self._grain = np.clip(grain + 128, 0, 255).astype(np.uint8)
+        y, x = np.mgrid[0 : camera.height, 0 : camera.width]
+        radius2 = ((x - camera.width / 2) ** 2 + (y - camera.height / 2) ** 2) / (
+            camera.width / 2
+        ) ** 2
+        self._vignette = cv2.merge([((1 - 0.13 * radius2) * 255).astype(np.uint8)] * 3)
+        self._shift, self._drift = np.zeros(2), np.zeros(2)
+
+    def film(self, scene: Scene, frame_count: int) -> Iterator[TrueFrame]:
+        """Frames of the scene from its start."""
+        for number in range(frame_count):
+            yield self._expose(scene, float((number + Fraction(1, 2)) / self._optics.fps))
+
+    def _expose(self, scene: Scene, time_s: float) -> TrueFrame:
+        self._shake()
+        camera = self._camera.shifted((float(self._shift[0]), float(self._shift[1])))
+        moments = self._moments(scene, camera, time_s)
+        middle = moments[len(moments) // 2]
+        move = np.array(
+            [[1, 0, self._shift[0] - _MARGIN_PX], [0, 1, self._shift[1] - _MARGIN_PX]], np.float32
+        )
+        image = cv2.warpAffine(self._backdrop, move, (camera.width, camera.height))
+        identity = np.zeros((camera.height, camera.width), np.uint8)
+        x0, y0, x1, y1 = self._region(camera, moments)
+        if x1 > x0 and y1 > y0:
+            view = camera.shifted((camera.shift_px[0] - x0, camera.shift_px[1] - y0))
+            area = (slice(y0, y1), slice(x0, x1))
+            shade = shadows((y1 - y0, x1 - x0), view, middle, self._venue.shadow_slope)
+            dark = cv2.merge([255 - (shade * 0.42).astype(np.uint8)] * 3)
+            ground = cv2.multiply(image[area], dark, scale=1 / 255.0)
+            total = np.zeros(ground.shape, np.uint16)
+            for moment in moments:
+                canvas = np.ascontiguousarray(ground.copy(), np.uint8)
+                ids = np.zeros(canvas.shape[:2], np.uint8)
+                Painter(canvas, view, self._light, self._venue.light, ids).paint(moment)
+                total += canvas
+                # People are where they are in mid-exposure; a ball is all of its streak.
+                part = identity[area]
+                part[...] = (
+                    np.where(ids >= FIRST_BALL_ID, ids, part)
+                    if moment is not middle
+                    else (np.where((part >= FIRST_BALL_ID) & (ids < FIRST_BALL_ID), part, ids))
+                )
+            image[area] = total // len(moments)
+        return TrueFrame(self._develop(np.asarray(image, np.uint8)), middle, camera, identity)
+
+    def _shake(self) -> None:
+        self._drift = 0.9 * self._drift + self._rng.normal(0, 0.25 * self._optics.shake_px, 2)
+        limit = _MARGIN_PX - 4
+        self._shift = np.clip(0.93 * self._shift + 0.3 * self._drift, -limit, limit)
+
+    def _moments(self, scene: Scene, camera: Camera, time_s: float) -> list[Moment]:
+        half_s = 0.5 * self._optics.shutter / float(self._optics.fps)
+        first, last = scene(time_s - half_s), scene(time_s + half_s)
+        a, b = (_movers(moment) for moment in (first, last))
+        moved_px = np.abs(camera.project(a)[0] - camera.project(b)[0]).max() if len(a) else 0.0
+        count = int(np.clip(np.ceil(moved_px / _BLUR_STEP_PX), 1, _MAX_SUBFRAMES))
+        if count == 1:
+            return [scene(time_s)]
+        inner = [scene(time_s + (2 * n / (count - 1) - 1) * half_s) for n in range(1, count - 1)]
+        return [first, *inner, last]
+
+    def _region(self, camera: Camera, moments: list[Moment]) -> tuple[int, int, int, int]:
+        """Smallest rectangle that holds all that is painted, shadows included."""
+        points = []
+        for moment in (moments[0], moments[-1]):
+            stands = _movers(moment)
+            sticks = [end for stick in moment.sticks for end in (stick.start, stick.end)]
+            everything = np.concatenate([stands, np.array(sticks).reshape(-1, 3)])
+            fallen = everything.copy()
+            fallen[:, :2] += self._venue.shadow_slope * fallen[:, 2:]
+            fallen[:, 2] = 0
+            points += [everything, fallen]
+        uv, depth = camera.project(np.concatenate(points))
+        uv, depth = uv[depth > 0.4], depth[depth > 0.4]
+        if not len(uv):
+            return 0, 0, 0, 0
+        margin = 0.35 * camera.focal_px / depth[:, None] + 4
+        low = np.maximum(np.floor((uv - margin).min(0)), 0).astype(int)
+        high = np.minimum(np.ceil((uv + margin).max(0)), [camera.width, camera.height]).astype(int)
+        return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+    def _develop(self, image: Image) -> Image:
+        if self._optics.soft:
+            image = np.asarray(cv2.GaussianBlur(image, (3, 3), 0.6), np.uint8)
+        image = np.asarray(cv2.multiply(image, self._vignette, scale=1 / 255.0), np.uint8)
+        row, column = self._rng.integers(0, 64, 2)
+        height, width = image.shape[:2]
+        grain = self._grain[row : row + height, column : column + width]
+        return np.asarray(cv2.addWeighted(image, 1, grain, 1, -128), np.uint8)
+
+
+def _movers(moment: Moment) -> Points:
+    joints = [person.joints for person in moment.people]
+    return np.concatenate([*joints, np.array([b.center for b in moment.balls]).reshape(-1, 3)])

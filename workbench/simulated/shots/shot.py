@@ -1,0 +1,221 @@
+"""Simulated shots as one phone's ball detector would report them, with the truth beside each.
+
+The unit is one shot: a track of ball positions in pixels, the goal's corners as somebody clicked
+them, people who stand about, a contact frame from the shooter's pose, all with errors, and what
+really happened. One seed, one shot, whatever was simulated before. For measuring `judge_shot` and
+for training its head; renders nothing (see `footage.synthetic` for pictures).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from workbench.simulated.shots.camera import (
+    PLACEMENTS,
+    Placement,
+    SimulatedCamera,
+    goal_corners,
+    set_up,
+    standing_people,
+)
+from workbench.simulated.shots.staging import Kind, StagedShot, stage
+from workbench.simulated.shots.track import DetectorQuality, observe
+
+Floats = NDArray[np.float64]
+Range = tuple[float, float]
+
+_STAGINGS = 20  # attempts to find a camera that sees the shot
+
+
+@dataclass(frozen=True)
+class SimulationSettings:
+    """How phones, detectors and clicks vary; pairs are the least and the greatest value."""
+
+    fps: float = 30.0
+    image_wh: tuple[int, int] = (1920, 1080)
+    placement_share: tuple[float, float, float, float] = (0.40, 0.30, 0.15, 0.15)  # PLACEMENTS
+    focal_px_at_1920: Range = (1300.0, 1650.0)  # 24–31 mm on full frame
+    distortion_k1: float = 0.02
+    noise_px: Range = (0.5, 1.5)
+    gap_share: Range = (0.10, 0.60)
+    gap_frames: Range = (1.5, 4.0)  # mean length
+    outlier_share: Range = (0.02, 0.10)
+    decoy_share: float = 0.40  # outliers at one fixed place
+    diameter_noise: Range = (0.05, 0.12)  # relative
+    diameter_bias: float = 0.05  # relative, standard deviation
+    exposure_s: Range = (0.001, 0.015)
+    corner_noise_px: Range = (1.0, 3.0)
+    people: tuple[int, int] = (3, 10)  # standing about; the ones out of the picture are not given
+    kick_error_frames: float = 1.5  # either way
+    kick_known_share: float = 1.0  # of shots whose contact frame is told
+
+
+STANDARD = SimulationSettings()  # what reported figures are measured with
+
+
+@dataclass(frozen=True, eq=False)
+class SimulatedShot:
+    """What `judge_shot` is given, and the truth."""
+
+    seed: int
+    fps: float
+    image_wh: tuple[int, int]
+    track: pd.DataFrame  # frame, x, y, width_px, height_px, diameter_px, score
+    goal_corners_px: Floats  # (4, 2) +X foot, +X top, −X top, −X foot, as clicked
+    goal_size_m: tuple[float, float]
+    people: Floats | None  # (n, 4) foot x, y, head x, y; None where nobody is in the picture
+    kick_frame: int | None  # contact as the pose says, some frames off
+    kind: Kind
+    is_goal: bool
+    placement: Placement
+    contact_frame: float  # true, between two frames
+    speed_kmh: float  # just after contact
+    line_speed_kmh: float | None  # None where the ball never comes to the plane of the line
+    crossing_m: tuple[float, float] | None  # x, z there
+    start_m: Floats  # (3,) ball at contact
+    positions_m: Floats  # (F, 3) true centre in every frame, the middle row's time
+    pixels: Floats  # (F, 2) true, with the lens's distortion
+    events: tuple[tuple[str, float], ...]  # name, frame
+    camera: Floats  # (3, 4) world point to pixel, without distortion
+    camera_position_m: Floats  # (3,)
+
+    @property
+    def camera_distance_m(self) -> float:
+        """From the camera to the middle of the goal line."""
+        return float(np.linalg.norm(self.camera_position_m))
+
+    @property
+    def view_angle_deg(self) -> float:
+        """Between the line of the shot and the camera, seen from the goal; 0 straight behind."""
+        shot, view = self.start_m[:2], self.camera_position_m[:2]
+        cosine = shot @ view / (np.linalg.norm(shot) * np.linalg.norm(view))
+        return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+
+    @property
+    def has_speed(self) -> bool:
+        """Whether the ball was kicked; how fast a goalkeeper throws is nobody's question."""
+        return self.kind != "throw_out"
+
+    def question(self) -> dict[str, Any]:
+        """The arguments of `judge_shot` but `method`.
+
+        Example:
+            >>> verdict = judge_shot(**simulate_shot(7).question(), method="3d")
+        """
+        return {
+            "track": self.track,
+            "goal_corners_px": self.goal_corners_px,
+            "goal_size_m": self.goal_size_m,
+            "fps": self.fps,
+            "image_wh": self.image_wh,
+            "people": self.people,
+            "kick_frame": self.kick_frame,
+        }
+
+
+def simulate_shot(
+    seed: int, settings: SimulationSettings = STANDARD, kind: Kind | None = None
+) -> SimulatedShot:
+    """Simulate one shot, in about 5 ms.
+
+    Args:
+        seed: Any whole number; the same seed gives the same shot.
+        settings: How things vary.
+        kind: What is meant to happen; drawn from the usual mix where None.
+
+    Example:
+        >>> simulate_shot(7).track.columns.to_list()
+        ['frame', 'x', 'y', 'width_px', 'height_px', 'diameter_px', 'score']
+    """
+    rng = np.random.default_rng(seed)
+    placement = PLACEMENTS[rng.choice(len(PLACEMENTS), p=settings.placement_share)]
+    staged, camera = _stage_in_view(rng, placement, settings, kind)
+    fps = settings.fps
+    contact_frame = rng.uniform(0.5, 1.2) * fps + rng.random()
+    frames = int(contact_frame + (_interest_s(staged) + rng.uniform(0.5, 1.1)) * fps)
+    times_s = (np.arange(frames, dtype=np.float64) - contact_frame) / fps
+    half = camera.readout_s / 2
+    quality = DetectorQuality(
+        noise_px=rng.uniform(*settings.noise_px),
+        gap_share=rng.uniform(*settings.gap_share),
+        gap_frames=rng.uniform(*settings.gap_frames),
+        outlier_share=rng.uniform(*settings.outlier_share),
+        decoy_share=settings.decoy_share,
+        diameter_noise=rng.uniform(*settings.diameter_noise),
+        diameter_bias=rng.normal(0, settings.diameter_bias),
+        exposure_s=rng.uniform(*settings.exposure_s),
+    )
+    before_m, after_m = staged.positions_at(times_s - half), staged.positions_at(times_s + half)
+    track = observe(rng, camera, times_s, before_m, after_m, quality)
+    positions = staged.positions_at(times_s)
+    size = staged.goal.width_m, staged.goal.height_m
+    corners = camera.project(goal_corners(size))[0]
+    corners += rng.normal(0, rng.uniform(*settings.corner_noise_px), (4, 2))
+    crowd = int(rng.integers(settings.people[0], settings.people[1] + 1))
+    people = standing_people(rng, camera, crowd, staged.start_m, noise_px=2.0)
+    error = rng.uniform(-settings.kick_error_frames, settings.kick_error_frames)
+    kick_known = rng.random() < settings.kick_known_share
+    flight = staged.flight
+    line = flight.line_speed_mps
+    return SimulatedShot(
+        seed=seed,
+        fps=fps,
+        image_wh=settings.image_wh,
+        track=track,
+        goal_corners_px=corners,
+        goal_size_m=size,
+        people=people if len(people) else None,
+        kick_frame=round(contact_frame + error) if kick_known else None,
+        kind=staged.kind,
+        is_goal=flight.is_goal,
+        placement=placement,
+        contact_frame=contact_frame,
+        speed_kmh=3.6 * float(np.linalg.norm(staged.velocity_mps)),
+        line_speed_kmh=None if line is None else 3.6 * line,
+        crossing_m=flight.crossing_m,
+        start_m=staged.start_m,
+        positions_m=positions,
+        pixels=camera.project(positions)[0],
+        events=tuple((name, contact_frame + at * fps) for name, at in flight.events),
+        camera=camera.ideal.matrix,
+        camera_position_m=camera.ideal.position,
+    )
+
+
+def _stage_in_view(
+    rng: np.random.Generator,
+    placement: Placement,
+    settings: SimulationSettings,
+    kind: Kind | None,
+) -> tuple[StagedShot, SimulatedCamera]:
+    """Stage shots until there is a place for the camera from which goal and kick are seen."""
+    meant = kind
+    for _ in range(_STAGINGS):
+        staged = stage(rng, meant)
+        # The kind is kept once drawn: else the kinds that are easily filmed would be too many.
+        meant = staged.meant
+        camera = set_up(
+            rng,
+            placement,
+            staged.start_m,
+            (staged.goal.width_m, staged.goal.height_m),
+            settings.image_wh,
+            settings.focal_px_at_1920,
+            settings.distortion_k1,
+        )
+        if camera is not None:
+            return staged, camera
+    raise AssertionError(f"no camera {placement} sees a shot of kind {meant}")
+
+
+def _interest_s(staged: StagedShot) -> float:
+    """When what matters of a flight is over, in seconds since contact."""
+    ends = ("net", "side_net", "held", "parried", "blocked", "post", "fence")
+    times = [at for name, at in staged.flight.events if name in ends]
+    behind = np.flatnonzero(staged.flight.positions_m[:, 1] < -1.0)
+    if len(behind):
+        times.append(float(staged.flight.times_s[behind[0]]))
+    return min(2.2, max(0.4, min(times, default=1.6)))

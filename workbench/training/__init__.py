@@ -1,0 +1,1 @@
+"""What every network shares in training: run folders, device and precision, splits."""
