@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.detect.labelling import ClipLabels, load_labels
+from workbench.detect.store import ClipDetections, load_detections
 from workbench.footage.clips import Clip
 from workbench.footage.frames import sample_readable, uniform_indices
 from workbench.shots.analysed import ShotAnalysis
@@ -40,14 +40,16 @@ _EMPTY_FROM = 15  # frames whose median is the picture without people
 _EDGE_PX = 2.0  # boxes that touch the picture's edge are cut off
 
 
-def labelled_clips(clips: Iterable[Clip], labels_dir: Path) -> dict[str, ClipLabels]:
+def labelled_clips(clips: Iterable[Clip], labels_dir: Path) -> dict[str, ClipDetections]:
     """Read the labels of those clips that have some, by clip id.
 
     Raises:
         DatasetError: If a label file is none.
     """
     paths = {clip: labels_dir / f"{clip.clip_id}.json" for clip in clips}
-    return {clip.clip_id: load_labels(path, clip) for clip, path in paths.items() if path.is_file()}
+    return {
+        clip.clip_id: load_detections(path, clip) for clip, path in paths.items() if path.is_file()
+    }
 
 
 def clicked_goals(path: Path | None) -> dict[str, GoalView]:
@@ -65,7 +67,7 @@ def clicked_goals(path: Path | None) -> dict[str, GoalView]:
 def analyse_shot(
     clip: Clip,
     footage_dir: Path,
-    labels: ClipLabels,
+    labels: ClipDetections,
     *,
     goal_wh_m: tuple[float, float],
     pose_finder: PoseFinder | None = None,
@@ -120,7 +122,7 @@ def analyse_shot(
             verdicts[name] = abstaining(name, error)
     return ShotAnalysis(
         clip=clip,
-        labels=labels.teacher,
+        labels=labels.found_by,
         goal=goal,
         goal_wh_m=goal_wh_m,
         track=track,
@@ -138,7 +140,7 @@ def analyse_shot(
 def analyse_shots(
     clips: Sequence[Clip],
     footage_dir: Path,
-    labels: Mapping[str, ClipLabels],
+    labels: Mapping[str, ClipDetections],
     goal_wh_m: Mapping[str, tuple[float, float]],
     *,
     pose_finder: PoseFinder | None = None,
@@ -209,7 +211,7 @@ def standing_people(people: People, clip: Clip) -> NDArray[np.float64]:
     return np.asarray(rows, float).reshape(-1, 4)
 
 
-def _goal_view(clip: Clip, video: Path, labels: ClipLabels) -> GoalView:
+def _goal_view(clip: Clip, video: Path, labels: ClipDetections) -> GoalView:
     view = find_corners(labels, fixed_camera=clip.fixed_camera)
     if view.corners_px is None or not clip.fixed_camera:
         return view

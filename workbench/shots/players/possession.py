@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pycocotools import mask as rle
 
-from workbench.detect.labelling import Annotation, ClipLabels
+from workbench.detect.detections import Detection
+from workbench.detect.store import ClipDetections
 from workbench.shots.ball.events import find_events
 from workbench.shots.ball.track import ball_size_px, check_track, flag_outliers
 from workbench.shots.goal.corners import inside_goal, order_corners
@@ -43,7 +43,7 @@ class People:
     """
 
     table: pd.DataFrame
-    _labels: dict[int, dict[str, Annotation]]  # by frame, then name
+    _labels: dict[int, dict[str, Detection]]  # by frame, then name
 
     @property
     def players(self) -> tuple[str, ...]:
@@ -62,9 +62,7 @@ class People:
     def mask(self, frame: int, player: str) -> Mask | None:
         """The player's mask (H, W), or None where the player is not seen or has none."""
         label = self._labels.get(frame, {}).get(player)
-        if label is None or not isinstance(label.get("segmentation"), dict):
-            return None
-        return np.asarray(rle.decode(label["segmentation"]), bool)
+        return None if label is None else label.pixels()
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ class Shooter:
     reason: str
 
 
-def follow_people(labels: ClipLabels, fps: float) -> People:
+def follow_people(labels: ClipDetections, fps: float) -> People:
     """Name everybody in a clip.
 
     Track ids are taken from the labels; where a label lacks one, everybody is linked anew by the
@@ -89,11 +87,11 @@ def follow_people(labels: ClipLabels, fps: float) -> People:
         fps: Frames per second.
     """
     people = [labels.of_class(frame, "person") for frame in range(len(labels.frames))]
-    ids = [[label.get("track_id") for label in found] for found in people]
+    ids = [[label.track_id for label in found] for found in people]
     if any(number is None or number < 0 for found in ids for number in found):
         boxes = [np.array([_box(label) for label in found]).reshape(-1, 4) for found in people]
         ids = [[*row] for row in link_boxes(boxes, round(_LONGEST_GAP_S * fps))]
-    sightings: dict[int, list[tuple[int, Annotation]]] = {}
+    sightings: dict[int, list[tuple[int, Detection]]] = {}
     for frame, (found, numbers) in enumerate(zip(people, ids, strict=True)):
         for label, number in zip(found, numbers, strict=True):
             if number is not None:
@@ -108,11 +106,11 @@ def follow_people(labels: ClipLabels, fps: float) -> People:
         lasting, key=lambda number: (lasting[number][0][0], *_box(lasting[number][0][1]))
     )
     rows: list[tuple[Any, ...]] = []
-    by_name: dict[int, dict[str, Annotation]] = {}
+    by_name: dict[int, dict[str, Detection]] = {}
     for place, number in enumerate(order, start=1):
         for frame, label in lasting[number]:
             by_name.setdefault(frame, {})[f"P{place}"] = label
-            rows.append((frame, number, f"P{place}", *_box(label), label.get("score")))
+            rows.append((frame, number, f"P{place}", *_box(label), label.score))
     columns = ["frame", "track_id", "player", "x0", "y0", "x1", "y1", "score"]
     table = pd.DataFrame(rows, columns=columns).astype({"score": float})
     table = table.sort_values("frame", kind="stable").reset_index(drop=True)
@@ -249,6 +247,5 @@ def _nearest(people: People, frame: int, ball_y: float, gaps: dict[str, float]) 
     return min(gaps, key=key)
 
 
-def _box(label: Annotation) -> Floats:
-    x, y, width, height = (float(value) for value in label["bbox"])
-    return np.array([x, y, x + width, y + height])
+def _box(label: Detection) -> Floats:
+    return np.array(label.xyxy, float)
