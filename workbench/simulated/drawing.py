@@ -46,6 +46,8 @@ _SHOULDERS = [JOINT["l_shoulder"], JOINT["r_shoulder"]]
 _HIPS = [JOINT["l_hip"], JOINT["r_hip"]]
 
 _CIRCLE = np.stack([[math.cos(a), math.sin(a)] for a in np.linspace(0, 2 * math.pi, 10)[:-1]])
+Pixel = Sequence[float]  # u, v
+Disc = tuple[Pixel, float]  # middle, radius
 Outlines = NDArray[np.int32]  # (2, N, 12, 2) of N capsules in fixed point: whole, and lit part
 _CAP = np.exp(1j * np.linspace(-math.pi / 2, math.pi / 2, 6))  # half a circle, as complex numbers
 
@@ -112,9 +114,11 @@ class Painter:
         self, balls: Sequence[Ball], exposed: Sequence[Moment]
     ) -> Iterator[tuple[float, Callable[[], None]]]:
         for number, ball in enumerate(balls):
-            center, radius, depth_m = self._seen(ball)
-            streak = [other.balls[number] for other in exposed]
-            yield depth_m, partial(self._ball, ball, center, radius, streak)
+            streak = [other.balls[number].center for other in exposed]
+            uv, depth = self._camera.project(np.array([ball.center, *streak]))
+            radii = ball.radius_m * self._camera.focal_px / np.maximum(depth, 0.3)
+            discs = list(zip(uv.tolist(), radii.tolist(), strict=True))
+            yield float(depth[0]), partial(self._ball, ball, *discs[0], discs[1:])
 
     def _sticks(self, sticks: Sequence[Stick]) -> Iterator[tuple[float, Callable[[], None]]]:
         if not sticks:
@@ -165,34 +169,31 @@ class Painter:
     def _head(self, person: Person, uv: Points, scale: Points) -> None:
         body = person.body
         radius = float(body.head * scale[_HEAD])
-        self._disc(uv[_HEAD], radius, body.hair, 0.9, person.track_id)
+        x, y = uv[_HEAD].tolist()
+        self._disc((x, y), radius, body.hair, 0.9, person.track_id)
         # The face is the part of the head that looks our way: forward is across the shoulders.
         left, right = person.joints[_SHOULDERS]
         across = right - left
         forward = np.array([-across[1], across[0], 0.0]) / max(np.hypot(*across[:2]), 1e-6)
         seen = self._camera.rotation @ forward
         if seen[2] < 0.45:
-            offset = np.array([seen[0] * 0.45, 0.28]) * radius
-            self._disc(uv[_HEAD] + offset, radius * 0.78, body.skin, 0.98)
+            face = x + 0.45 * radius * float(seen[0]), y + 0.28 * radius
+            self._disc(face, radius * 0.78, body.skin, 0.98)
 
-    def _ball(self, ball: Ball, center: Points, radius: float, streak: Sequence[Ball]) -> None:
+    def _ball(self, ball: Ball, center: Pixel, radius: float, streak: list[Disc]) -> None:
+        (x, y), (light_x, light_y) = center, self._light
         self._disc(center, radius, ball.base, 0.75, ball.track_id)
-        self._disc(center + self._light * radius * 0.25, radius * 0.7, ball.base, _LIT)
-        if radius > 2.5:
-            for number in range(5):
-                angle = ball.spin_rad + number * 2 * math.pi / 5
-                reach = 0.62 + 0.2 * math.sin(1.7 * ball.spin_rad + number)
-                spot = center + radius * reach * np.array([math.cos(angle), math.sin(angle)])
-                self._disc(spot, radius * 0.2, ball.patches, _LIT)
+        lit = x + 0.25 * radius * light_x, y + 0.25 * radius * light_y
+        self._disc(lit, radius * 0.7, ball.base, _LIT)
+        for number in range(5 if radius > 2.5 else 0):
+            angle = ball.spin_rad + number * 2 * math.pi / 5
+            reach = radius * (0.62 + 0.2 * math.sin(1.7 * ball.spin_rad + number))
+            spot = x + reach * math.cos(angle), y + reach * math.sin(angle)
+            self._disc(spot, radius * 0.2, ball.patches, _LIT)
         if self._identity is not None:
-            for other in streak:
-                where, size = _circle(*self._seen(other)[:2])
+            for disc in streak:
+                where, size = _circle(*disc)
                 cv2.circle(self._identity, where, size, (ball.track_id,), -1, cv2.LINE_8, _SHIFT)
-
-    def _seen(self, ball: Ball) -> tuple[Points, float, float]:
-        """Middle (2,) and radius of a ball in the picture, and its depth in metres."""
-        (center,), (depth,) = self._camera.project(ball.center)
-        return center, ball.radius_m * self._camera.focal_px / max(float(depth), 0.3), float(depth)
 
     def _outlines(self, a: Points, b: Points, radius_a: Points, radius_b: Points) -> Outlines:
         """Outlines of capsules from a to b (N, 2): whole, and the part that the light falls on."""
@@ -211,7 +212,7 @@ class Painter:
             self._fill(lit, colour, _LIT)
 
     def _disc(
-        self, center: Points, radius: float, colour: Rgb, shade: float, track_id: int | None = None
+        self, center: Pixel, radius: float, colour: Rgb, shade: float, track_id: int | None = None
     ) -> None:
         where, size = _circle(center, radius)
         tone = _tone(colour, shade * self._exposure)
@@ -292,9 +293,9 @@ def _hull(points: Points, radius: float) -> Points:
     return np.asarray(cv2.convexHull(around)[:, 0], float)
 
 
-def _circle(center: Points, radius: float) -> tuple[tuple[int, int], int]:
+def _circle(center: Pixel, radius: float) -> tuple[tuple[int, int], int]:
     """Middle and radius of a disc in OpenCV's fixed point."""
-    where = round(float(center[0]) * _ONE), round(float(center[1]) * _ONE)
+    where = round(center[0] * _ONE), round(center[1] * _ONE)
     return where, _length(max(radius, 0.5))
 
 

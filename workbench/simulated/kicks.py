@@ -63,7 +63,7 @@ class StagedShot:
         early = times_s[:, None]
         before = self.start_m + self.pre_velocity_mps * early
         if self.start_m[2] > 2 * BALL_RADIUS_M and np.any(self.pre_velocity_mps):
-            before[:, 2] -= 4.9 * times_s**2  # it came through the air
+            before[:, 2] -= GRAVITY_MPS2 / 2 * times_s**2  # it came through the air
         before[:, 2] = np.maximum(before[:, 2], min(BALL_RADIUS_M, self.start_m[2]))
         return np.where(early < 0, before, after)
 

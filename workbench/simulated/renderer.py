@@ -134,8 +134,12 @@ class Renderer:
         middle, frame_s = scene(time_s), 1 / float(self._optics.fps)
         before = self._before or scene(time_s - frame_s)
         self._before = middle
-        a, b = (camera.project(_movers(moment))[0] for moment in (before, middle))
-        moved_px = self._optics.shutter * float(np.abs(a - b).max(initial=0.0))
+        a, _ = camera.project(_movers(before))
+        b, depth = camera.project(_movers(middle))
+        in_view = (depth > 0) & (np.abs(b - camera.center_px) < [camera.width, camera.height]).all(
+            1
+        )
+        moved_px = self._optics.shutter * float(np.abs(a - b)[in_view].max(initial=0.0))
         count = 1 if moved_px <= _BLUR_FROM_PX else 3 if moved_px <= 3 * _BLUR_FROM_PX else 5
         offsets = np.linspace(-0.5, 0.5, count) * self._optics.shutter * frame_s
         half = count // 2

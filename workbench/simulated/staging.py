@@ -1,4 +1,4 @@
-"""Putting an act into a place: who plays it, who stands around, from where it is filmed.
+"""Acts put into a place: who plays, who stands around, from where it is filmed.
 
 Mirrors, turns and places the act, and adds what must not give its class away: bystanders, bats,
 balls and hoops appear with the same odds whatever the act.

@@ -1,4 +1,4 @@
-"""The places where the built-in footage is filmed, and the picture of each without anybody in it.
+"""The places where built-in footage is filmed, and the picture of each without anybody in it.
 
 A `Venue` is what stays the same for a whole session: ground, light, horizon, lines, goal size. Its
 `backdrop` is rendered once per camera position; people, balls and goal frames are drawn over it
