@@ -7,8 +7,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from workbench.runs.metrics import MetricError, load_metrics
-from workbench.runs.pages import metric_rows, render, show_duration, show_parameter, show_time
+from workbench.runs.metrics import MetricError, load_metrics, metric_rows
+from workbench.runs.pages import render, show_duration, show_parameter, show_time
 from workbench.runs.pipeline import Pipeline
 from workbench.runs.run_record import REPORT, Run, load_runs
 from workbench.saving import save_text

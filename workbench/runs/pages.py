@@ -16,8 +16,6 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from workbench.runs.metrics import Exact, Metric, show_interval, show_value
-
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
@@ -35,20 +33,6 @@ def render(template: str, **values: Any) -> str:
             **values,
         )
     )
-
-
-def metric_rows(metrics: dict[str, Metric | Exact]) -> list[dict[str, Any]]:
-    """Return metrics as the templates show them."""
-    return [
-        {
-            "name": name.replace("_", " "),
-            "value": show_value(metric),
-            "interval": show_interval(metric),
-            "n": f"{metric.n:,}" if isinstance(metric, Metric) else None,
-            "note": metric.note,
-        }
-        for name, metric in metrics.items()
-    ]
 
 
 def show_parameter(value: Any) -> str:

@@ -18,10 +18,9 @@ from traitlets.config import Config
 
 from workbench import errors
 from workbench.runs.metrics import FILE_NAME as METRICS
-from workbench.runs.metrics import load_metrics
+from workbench.runs.metrics import load_metrics, metric_rows
 from workbench.runs.pages import (
     TEMPLATES,
-    metric_rows,
     render,
     show_duration,
     show_parameter,
