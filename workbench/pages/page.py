@@ -1,8 +1,8 @@
-"""What the report and the index share: one look, one policy, one way to write numbers.
+"""The frame of every page, and how it writes times and sizes.
 
 A page is one file. Its content policy lets a browser fetch nothing and run no script but ours, so
-that a report opened years later, offline, or by mail is still the same report. Knows nothing about
-notebooks.
+that a report opened years later, offline, or by mail is still the same report. What stands on a
+page, and its own template, style and script, belongs to the room that makes it.
 """
 
 import base64
@@ -16,23 +16,20 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-TEMPLATES = Path(__file__).resolve().parent / "templates"
 
+def render(template: Path, script: Path | None = None, **values: Any) -> str:
+    """Return a page made from a template; every value is escaped unless marked safe.
 
-def render(template: str, **values: Any) -> str:
-    """Return a page made from one of our templates; every value is escaped unless marked safe."""
-    script = _asset("report.js")
-    digest = hashlib.sha256(script.encode()).digest()
-    return (
-        _environment()
-        .get_template(template)
-        .render(
-            css=Markup(_asset("report.css")),
-            script=Markup(script),
-            script_digest=base64.b64encode(digest).decode(),
-            **values,
-        )
-    )
+    Args:
+        template: A file that extends `page.html.j2` and may include files that lie beside it.
+        script: The one script that the page may run.
+        values: What the template shows.
+    """
+    code = script.read_text(encoding="utf-8") if script is not None else ""
+    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+    source = Markup(f"'sha256-{digest}'") if code else "'none'"
+    page = _environment(template.parent).get_template(template.name)
+    return page.render(script=Markup(code), script_source=source, **values)
 
 
 def show_parameter(value: Any) -> str:
@@ -71,12 +68,9 @@ def show_size(size: float) -> str:
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def _environment(folder: Path) -> jinja2.Environment:
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.FileSystemLoader([folder, Path(__file__).parent]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
     )
-
-
-@cache
-def _asset(name: str) -> str:
-    return (TEMPLATES / name).read_text(encoding="utf-8")
