@@ -136,9 +136,8 @@ class Renderer:
         self._before = middle
         a, _ = camera.project(_movers(before))
         b, depth = camera.project(_movers(middle))
-        in_view = (depth > 0) & (np.abs(b - camera.center_px) < [camera.width, camera.height]).all(
-            1
-        )
+        reach = 0.6 * np.array([camera.width, camera.height])  # a little more than is in view
+        in_view = (depth > 0) & (np.abs(b - camera.center_px) < reach).all(axis=1)
         moved_px = self._optics.shutter * float(np.abs(a - b)[in_view].max(initial=0.0))
         count = 1 if moved_px <= _BLUR_FROM_PX else 3 if moved_px <= 3 * _BLUR_FROM_PX else 5
         offsets = np.linspace(-0.5, 0.5, count) * self._optics.shutter * frame_s
