@@ -14,6 +14,7 @@ import numpy as np
 from workbench.footage.pinhole import BALL_RADIUS_M, Camera, Points
 from workbench.simulated import motions
 from workbench.simulated.cameras import close_to_the_shooter
+from workbench.simulated.flight import GoalFrame
 from workbench.simulated.kicks import DeadBall, Kind, StagedShot, stage
 from workbench.simulated.people import Body, draw_body, joints_of, mirrored
 from workbench.simulated.scene import (
@@ -33,6 +34,7 @@ Choreography = Callable[[float], Points]  # seconds since the clip's start → j
 
 # What is meant to happen, in equal shares.
 _KINDS: tuple[Kind, ...] = ("goal", "goal", "goal", "parried", "held", "wide", "over", "post")
+_LATEST_S = 1.7  # after the kick; the clip ends soon after that
 _KIND_TO_VERDICT: dict[Kind, Verdict] = {
     "goal": "goal", "parried": "save", "held": "save", "blocked": "save", "post": "post",
     "over": "over", "wide": "wide", "side_net": "wide", "short": "short",
@@ -90,10 +92,7 @@ def stage_shot(
 ) -> tuple[Scene, ShotTruth]:
     """Draw one shot: its scene and its truth."""
     assert venue.goal is not None
-    x, y = np.array(place.spot_m) + rng.normal(0, 0.5, 2)
-    ball = DeadBall((float(x), float(y), BALL_RADIUS_M), rng.uniform(10, 27))
-    kind = _KINDS[rng.integers(len(_KINDS))]
-    shot = stage(rng, kind, goal=venue.goal, ball=ball)
+    shot = _draw_shot(rng, place, venue.goal)
     contact_s = rng.uniform(0.8, 1.1)
     right_footed = bool(rng.random() < 0.65)
     shooter = place.shooters[rng.integers(len(place.shooters))]
@@ -124,6 +123,18 @@ def stage_shot(
         events=[(name, round(when + contact_s, 4)) for name, when in shot.flight.events],
     )
     return scene, truth
+
+
+def _draw_shot(rng: np.random.Generator, place: ShootingPlace, goal: GoalFrame) -> StagedShot:
+    """Draw a shot that comes to the goal, if it does, before the clip is over."""
+    kind = _KINDS[rng.integers(len(_KINDS))]
+    while True:
+        x, y = np.array(place.spot_m) + rng.normal(0, 0.5, 2)
+        ball = DeadBall((float(x), float(y), BALL_RADIUS_M), rng.uniform(10, 27))
+        shot = stage(rng, kind, goal=goal, ball=ball)
+        comes_late = shot.flight.crossing_m and shot.position_at(_LATEST_S)[1] > 0
+        if not comes_late:
+            return shot
 
 
 def _shooter(
