@@ -16,6 +16,7 @@ from workbench.detect.cli import app as detect_app
 from workbench.errors import PipelineError, WorkbenchError
 from workbench.footage.cli import app as footage_app
 from workbench.labels.cli import app as labels_app
+from workbench.simulated.cli import make as make_footage
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -37,6 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+footage_app.command("make")(make_footage)
 app.add_typer(footage_app)
 app.add_typer(labels_app)
 app.add_typer(detect_app)
@@ -190,7 +192,7 @@ def list_stages(
     from rich.table import Table
     from rich.text import Text
 
-    from workbench.runs.pages import show_duration, show_time
+    from workbench.pages.page import show_duration, show_time
     from workbench.runs.pipeline import load_pipeline
     from workbench.runs.run_record import load_runs
 
@@ -236,7 +238,7 @@ def params(
     from rich.table import Table
     from rich.text import Text
 
-    from workbench.runs.pages import show_parameter
+    from workbench.pages.page import show_parameter
     from workbench.runs.parameters import read_parameters
     from workbench.runs.pipeline import load_pipeline
     from workbench.runs.plan import stage_values

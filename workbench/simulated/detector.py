@@ -1,7 +1,7 @@
-"""What a ball detector makes of a simulated shot: one row per frame in which it saw something.
+"""A simulated ball detector: the track it reports of a ball whose true path is known.
 
-Noise, motion blur, gaps that come in bursts, and false finds, some of which keep coming back at the
-same place. Knows the ball's true path and the camera; knows nothing about goals.
+Noise, motion blur, gaps that come in bursts, and false detections, some of which recur at one fixed
+place. Knows the ball's true path and the camera; knows nothing about goals.
 """
 
 from dataclasses import dataclass
@@ -10,9 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from workbench.shots.ball.track import TRACK_COLUMNS
-from workbench.simulated.flight import BALL_RADIUS_M
-from workbench.simulated.shots.camera import SimulatedCamera
+from workbench.footage.pinhole import BALL_RADIUS_M, Camera
 
 Floats = NDArray[np.float64]
 
@@ -22,9 +20,9 @@ class DetectorQuality:
     """How well the ball is seen in one shot."""
 
     noise_px: float  # standard deviation of the centre along each axis
-    gap_share: float  # frames without any find
+    gap_share: float  # frames without any detection
     gap_frames: float  # mean length of a gap
-    outlier_share: float  # finds that are not the ball
+    outlier_share: float  # detections that are not the ball
     decoy_share: float  # of those, the ones at one fixed place
     diameter_noise: float  # relative, frame by frame
     diameter_bias: float  # relative, the whole shot
@@ -33,13 +31,13 @@ class DetectorQuality:
 
 def observe(
     rng: np.random.Generator,
-    camera: SimulatedCamera,
+    camera: Camera,
     times_s: Floats,
     before_m: Floats,
     after_m: Floats,
     quality: DetectorQuality,
 ) -> pd.DataFrame:
-    """Return the track of a ball, columns `TRACK_COLUMNS`, gaps absent.
+    """Return the track of a ball as shots are judged from it: one row per frame with a detection.
 
     Args:
         rng: Draws everything that is not told.
@@ -50,8 +48,8 @@ def observe(
         quality: Of the detector.
     """
     centre_px, streak_px, depths = _streaks(camera, before_m, after_m, times_s, quality)
-    count, wh = len(times_s), np.array([camera.ideal.width, camera.ideal.height])
-    diameter = 2 * BALL_RADIUS_M * camera.ideal.focal_px / np.maximum(depths, 0.3)
+    count, wh = len(times_s), np.array([camera.width, camera.height])
+    diameter = 2 * BALL_RADIUS_M * camera.focal_px / np.maximum(depths, 0.3)
     diameter *= 1 + quality.diameter_bias
     size_px = diameter[:, None] * (1 + rng.normal(0, quality.diameter_noise, (count, 2)))
     size_px = np.maximum(size_px + np.abs(streak_px), 1.5)
@@ -71,13 +69,22 @@ def observe(
 
     visible = (depths > 0.3) & (x_y > 0).all(axis=1) & (x_y < wh).all(axis=1)
     seen = visible & ~_bursts(rng, count, quality)
-    columns = (np.arange(count), *x_y.T, *size_px.T, size_px.min(axis=1), score)
-    track = pd.DataFrame(dict(zip(TRACK_COLUMNS, columns, strict=True)))
+    track = pd.DataFrame(
+        {
+            "frame": np.arange(count),
+            "x": x_y[:, 0],
+            "y": x_y[:, 1],
+            "width_px": size_px[:, 0],
+            "height_px": size_px[:, 1],
+            "diameter_px": size_px.min(axis=1),
+            "score": score,
+        }
+    )
     return track[seen].reset_index(drop=True)
 
 
 def _streaks(
-    camera: SimulatedCamera,
+    camera: Camera,
     before_m: Floats,
     after_m: Floats,
     times_s: Floats,
@@ -87,7 +94,7 @@ def _streaks(
     first_px, first_depth = camera.project(before_m)
     last_px, last_depth = camera.project(after_m)
     # The row at which the ball is found says when in the readout it was seen.
-    share = np.clip((first_px[:, 1] + last_px[:, 1]) / 2 / camera.ideal.height, 0, 1)
+    share = np.clip((first_px[:, 1] + last_px[:, 1]) / 2 / camera.height, 0, 1)
     centre = first_px + (last_px - first_px) * share[:, None]
     depths = first_depth + (last_depth - first_depth) * share
     frame_s = float(np.median(np.diff(times_s)))
