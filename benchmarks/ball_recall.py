@@ -144,7 +144,8 @@ def measure(
             true = [ball.xywh for ball in there.of_class(frame, "ball")]
             sides += [float(np.sqrt(box[2] * box[3])) for box in true]
             for ball in said.of_class(frame, "ball"):
-                overlap = rle.iou([ball.xywh], true, [0] * len(true)) if true else np.zeros(1)
+                own = np.array([ball.xywh])
+                overlap = rle.iou(own, np.array(true), [0] * len(true)) if true else np.zeros(1)
                 right = bool(np.max(overlap) >= LEAST_IOU)
                 rows.append((place, ball.score or 0.0, right, is_near(ball.xywh, true)))
     clip, score, hit, near = zip(*rows, strict=True) if rows else ((), (), (), ())

@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -85,6 +85,7 @@ def test_objects_are_matched_to_those_they_overlap_most() -> None:
     assert match_detections(now, then) == {0: 1, 1: 0}
 
 
+@settings(deadline=None)  # supervision is imported in the first
 @given(MASKS, st.one_of(st.none(), st.floats(0, 1)), st.one_of(st.none(), st.integers(1, 99)))
 def test_a_detection_survives_disk_and_supervision(
     mask: np.ndarray, score: float | None, track_id: int | None

@@ -113,7 +113,8 @@ def _odd_moves(clip: ClipDetections, frame: int) -> Iterator[tuple[str, str]]:
             yield "ball jumps", f"{jump:.0%} of the diagonal in one frame"
     before, now = (clip.of_class(place, "goal") for place in (frame - 1, frame))
     if len(before) == len(now) == 1:
-        overlap = float(rle.iou([before[0].xywh], [now[0].xywh], [0])[0, 0])
+        boxes = np.array([before[0].xywh]), np.array([now[0].xywh])
+        overlap = float(rle.iou(*boxes, [0])[0, 0])
         if overlap < GOAL_STAYS_IOU:
             yield "goal jumps", f"IoU {overlap:.2f} with the frame before"
 
