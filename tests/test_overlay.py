@@ -61,12 +61,12 @@ class TestTheOverlay:
         assert shot.analysis.shooter is not None
         player = shot.analysis.shooter.player
         frame = round(shot.truth.contact_frame) - 1
-        nobody = shot.analysis.possession.assign(player=None)
-        somebody = nobody.assign(player=player)
+        nobody = [replace(row, player=None) for row in shot.analysis.possession]
+        somebody = [replace(row, player=player) for row in nobody]
         [image] = sample_frames(shot.video, [frame])
         with_ball, without = (
-            ShotOverlay(replace(shot.analysis, possession=table)).paint(image, frame)
-            for table in (somebody, nobody)
+            ShotOverlay(replace(shot.analysis, possession=tuple(rows))).paint(image, frame)
+            for rows in (somebody, nobody)
         )
         mask = shot.analysis.people.mask(frame, player)
         assert mask is not None
@@ -94,8 +94,8 @@ class TestTheOverlay:
         empty = replace(
             shot.analysis,
             verdicts={"3d": dark, "2d": dark},
-            track=shot.analysis.track.iloc[:0],
-            possession=shot.analysis.possession.iloc[:0],
+            track=shot.analysis.track.take(slice(0)),
+            possession=(),
             shooter=None,
         )
         last = shot.clip.frame_count - 1

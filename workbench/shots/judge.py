@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from workbench.shots.ball.events import find_events
+from workbench.shots.ball.track import BallTrack
 from workbench.shots.fit3d.findings import (
     crossing_m,
     feature_row,
@@ -56,8 +57,8 @@ _SEED = 20260601  # the same question gets the same answer
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What the fit says of a shot before the head has had its say."""
+class ShotFit:
+    """What the fit says of a shot, not yet calibrated by the head."""
 
     question: Question
     sightings: Sightings
@@ -67,12 +68,12 @@ class Measured:
     line_speed_kmh: float | None  # None where the ball probably does not reach the line
 
 
-class _CannotTellError(Exception):
+class CannotFitError(Exception):
     """Nothing can be fitted; the message says why, as the end of a sentence."""
 
 
 def judge_shot(
-    track: pd.DataFrame,
+    track: BallTrack | pd.DataFrame,
     goal_corners_px: ArrayLike,
     *,
     goal_size_m: tuple[float, float] = (7.32, 2.44),
@@ -85,8 +86,7 @@ def judge_shot(
     """Judge one shot at goal.
 
     Args:
-        track: One row per frame in which the ball was seen: `frame, x, y, width_px, height_px,
-            diameter_px, score`. Frames without a ball are left out; wrong finds may be among them.
+        track: The ball's track, wrong finds included, or a table with `ball.track.TRACK_COLUMNS`.
         goal_corners_px: Corners (4, 2) of the inner edge of the goal's frame, in any order.
         goal_size_m: Inner width and height of the goal.
         fps: Frames per second.
@@ -120,66 +120,29 @@ def judge_shot(
     )
     if method == "2d":
         return judge_flat(
-            question.track,
-            question.clicked_px,
-            fps=question.fps,
-            image_wh=image_wh,
-            goal_size_m=goal_size_m,
-            kick_frame=kick_frame,
+            question.track, question.clicked_px, fps=question.fps, kick_frame=kick_frame
         )
     try:
-        measured = _measure(question)
-    except _CannotTellError as reason:
-        return ShotVerdict(
-            "3d", 0.5, False, True, f"Can't tell, because {reason}.", None, None, None
-        )
-    return _say(measured, Head.load())
+        fit = fit_shot(question)
+    except CannotFitError as reason:
+        return ShotVerdict.abstaining("3d", f"Can't tell, because {reason}.")
+    return _say(fit, Head.load())
 
 
-def measure_shot(
-    track: pd.DataFrame,
-    goal_corners_px: ArrayLike,
-    *,
-    goal_size_m: tuple[float, float] = (7.32, 2.44),
-    fps: float,
-    image_wh: tuple[int, int],
-    people: ArrayLike | None = None,
-    kick_frame: float | None = None,
-) -> Measured | None:
+def fit_shot(question: Question) -> ShotFit:
     """Fit a shot without asking the head: what the head is trained on.
 
-    Arguments are those of `judge_shot`.
-
-    Returns:
-        What the fit says, or None where there is nothing to fit.
-
     Raises:
-        ShotError: If an argument is not what it must be.
+        CannotFitError: If there is nothing to fit.
     """
-    question = ask(
-        track,
-        goal_corners_px,
-        goal_size_m=goal_size_m,
-        fps=fps,
-        image_wh=image_wh,
-        people=people,
-        kick_frame=kick_frame,
-    )
-    try:
-        return _measure(question)
-    except _CannotTellError:
-        return None
-
-
-def _measure(question: Question) -> Measured:
     if len(question.track) < LEAST_OBSERVATIONS:
-        raise _CannotTellError(f"the ball is seen in only {len(question.track)} frames")
+        raise CannotFitError(f"the ball is seen in only {len(question.track)} frames")
     try:
         corners = question.scale * order_corners(question.clicked_px)
     except ShotError:
-        raise _CannotTellError("the corners of the goal lie on a line") from None
+        raise CannotFitError("the corners of the goal lie on a line") from None
     if not is_convex(corners):
-        raise _CannotTellError("the corners do not form a shape that a goal can be seen as")
+        raise CannotFitError("the corners do not form a shape that a goal can be seen as")
     if question.kick_frame is None:
         question = replace(question, kick_frame=_seen_kick(question))
     sightings = question.sightings()
@@ -188,7 +151,7 @@ def _measure(question: Question) -> Measured:
     kicks, samples = _possible_kicks(question, sightings)
     guesses = guess_kicks(sightings, modes, kicks, samples=samples, keep=_GUESSES, rng=rng)
     if not len(guesses.parameters):
-        raise _CannotTellError("no flight fits what was seen of the ball")
+        raise CannotFitError("no flight fits what was seen of the ball")
     posterior = explain(
         sightings, modes, guesses, kick_s=question.kick_s, frame_s=1 / question.fps, rng=rng
     )
@@ -201,7 +164,7 @@ def _measure(question: Question) -> Measured:
         goal_size_m=question.goal_size_m,
     )
     line = line_speed_kmh(posterior)
-    return Measured(
+    return ShotFit(
         question,
         sightings,
         posterior,
@@ -222,7 +185,7 @@ def _find_modes(
     """
     front = find_cameras(corners_px, question.goal_size_m, question.standard_wh, question.people)
     if not front:
-        raise _CannotTellError("no camera sees a goal of this size like this")
+        raise CannotFitError("no camera sees a goal of this size like this")
     kick_s = question.kick_s if question.kick_s is not None else 0.0
     near = np.argsort(np.abs(sightings.times_s - kick_s), kind="stable")[:5]
     camera = front[0].parameters[None]
@@ -248,8 +211,8 @@ def _possible_kicks(question: Question, sightings: Sightings) -> tuple[Floats, i
     return np.arange(0.0, last + 1e-6, step), _SAMPLES_ANYWHERE
 
 
-def _say(measured: Measured, head: Head) -> ShotVerdict:
-    question, posterior, features = measured.question, measured.posterior, measured.features
+def _say(fit: ShotFit, head: Head) -> ShotVerdict:
+    question, posterior, features = fit.question, fit.posterior, fit.features
     probability = head.probability(features)
     # Of fewer observations a speed would be nothing but the fit's beliefs.
     is_seen = features["flight_observations"] >= LEAST_OBSERVATIONS
@@ -258,10 +221,10 @@ def _say(measured: Measured, head: Head) -> ShotVerdict:
     interval: tuple[float, float] | None = None
     line_interval: tuple[float, float] | None = None
     if is_seen:
-        speed = head.correct_kmh(features, measured.speed_kmh, "foot")
+        speed = head.correct_kmh(features, fit.speed_kmh, "foot")
         interval = _interval(speed, head.half_width_kmh(features, "foot"))
-    if is_seen and measured.line_speed_kmh is not None:
-        line = head.correct_kmh(features, measured.line_speed_kmh, "line")
+    if is_seen and fit.line_speed_kmh is not None:
+        line = head.correct_kmh(features, fit.line_speed_kmh, "line")
         line_interval = _interval(line, head.half_width_kmh(features, "line"))
     crossing = crossing_m(posterior)
     outcomes = outcome_shares(posterior)
@@ -274,11 +237,11 @@ def _say(measured: Measured, head: Head) -> ShotVerdict:
         speed_kmh=speed,
         speed_interval_kmh=interval,
         crossing_m=None if crossing is None else crossing[0],
-        events=find_path_events(posterior, measured.sightings, question.clock),
+        events=find_path_events(posterior, fit.sightings, question.clock),
         line_speed_kmh=line,
         line_speed_interval_kmh=line_interval,
         outcomes=outcomes,
-        path=fitted_path(posterior, measured.sightings, question.clock, question.scale),
+        path=fitted_path(posterior, fit.sightings, question.clock, question.scale),
         details={
             "features": features,
             "fit_probability": goal_probability(posterior),

@@ -62,3 +62,8 @@ class ShotVerdict:
     outcomes: dict[str, float] = field(default_factory=dict)  # hypothesis to its probability
     path: FlightPath | None = None  # None for the 2D rules
     details: dict[str, Any] = field(default_factory=dict)  # figures for a closer look, JSON values
+
+    @classmethod
+    def abstaining(cls, method: Method, reason: str) -> "ShotVerdict":
+        """The verdict on a shot that cannot be judged: p = 0.5, counted as no goal."""
+        return cls(method, 0.5, False, True, reason, None, None, None)

@@ -21,7 +21,8 @@ from sklearn.model_selection import KFold, cross_val_predict
 
 from workbench.shots.evaluation.simulated import for_each
 from workbench.shots.fit3d.head import LOG_FROM, PLACES, Head, Line, Place, Scale
-from workbench.shots.judge import measure_shot
+from workbench.shots.fit3d.question import ask
+from workbench.shots.judge import CannotFitError, fit_shot
 from workbench.simulated.shots.shot import STANDARD, SimulationSettings, simulate_shot
 from workbench.stats import wilson
 
@@ -181,8 +182,9 @@ def _measure(seed: int) -> dict[str, float] | None:
     """Features and truth of one shot; None where the fit has nothing to say."""
     settings = vary(seed)
     shot = simulate_shot(seed, settings)
-    found = measure_shot(**shot.question())
-    if found is None:
+    try:
+        found = fit_shot(ask(**shot.question()))
+    except CannotFitError:
         return None
     return {
         "seed": seed,
