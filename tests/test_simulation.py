@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.simulated.shots.camera import goal_corners
+from workbench.footage.pinhole import goal_corners
 from workbench.simulated.shots.flight import (
     Air,
     Contact,

@@ -1,6 +1,7 @@
 """The built-in footage: same seed same pictures, truth that fits, classes not given away."""
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,8 +17,8 @@ from sklearn.preprocessing import StandardScaler
 from workbench.errors import FootageError
 from workbench.footage.clips import Clip, load_clips
 from workbench.footage.frames import iter_frames, sample_frames, uniform_indices
-from workbench.simulated.camera import Camera
-from workbench.simulated.flight import BALL_RADIUS_M, Save, aim, fly
+from workbench.footage.pinhole import BALL_RADIUS_M, Camera
+from workbench.simulated.flight import Save, aim, fly
 from workbench.simulated.people import JOINT, draw_body, joints_of, mirrored
 from workbench.simulated.sessions import ClipJob, make_clip, make_footage
 
@@ -236,6 +237,14 @@ def test_camera_projects_what_it_looks_at_to_the_middle() -> None:
     assert depth[0] == pytest.approx(np.linalg.norm([2, -12, 1.5]))
     u, v, w = camera.matrix @ [2.0, 1.0, 1.0, 1.0]
     assert camera.project(np.array([2.0, 1, 1]))[0][0] == pytest.approx([u / w, v / w])
-    ray = camera.rays(np.array([u / w]), np.array([v / w]))[0]
-    toward = np.array([2.0, 1, 1]) - camera.position
-    assert np.cross(ray, toward) == pytest.approx([0, 0, 0], abs=1e-6)
+
+
+@pytest.mark.parametrize("k1", [0.0, -0.02, 0.02])
+def test_rays_go_back_to_what_was_projected(k1: float) -> None:
+    straight = Camera.looking_at(np.array([3.0, -8, 2]), np.array([1.0, 4, 0.5]), 500, (640, 360))
+    camera = replace(straight, k1=k1)
+    point = np.array([-4.0, 1, 4])
+    (pixel,), _ = camera.project(point)
+    assert (np.hypot(*(pixel - straight.project(point)[0][0])) > 1) == bool(k1)
+    ray = camera.rays(pixel[:1], pixel[1:])[0]
+    assert np.cross(ray, point - camera.position) == pytest.approx([0, 0, 0], abs=1e-4)

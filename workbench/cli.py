@@ -190,7 +190,7 @@ def list_stages(
     from rich.table import Table
     from rich.text import Text
 
-    from workbench.runs.pages import show_duration, show_time
+    from workbench.pages.page import show_duration, show_time
     from workbench.runs.pipeline import load_pipeline
     from workbench.runs.run_record import load_runs
 
@@ -236,7 +236,7 @@ def params(
     from rich.table import Table
     from rich.text import Text
 
-    from workbench.runs.pages import show_parameter
+    from workbench.pages.page import show_parameter
     from workbench.runs.parameters import read_parameters
     from workbench.runs.pipeline import load_pipeline
     from workbench.runs.plan import stage_values

@@ -7,12 +7,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from workbench.runs.metrics import MetricError, load_metrics
-from workbench.runs.pages import metric_rows, render, show_duration, show_parameter, show_time
+from workbench.pages.page import render, show_duration, show_parameter, show_time
+from workbench.runs.metrics import MetricError, load_metrics, metric_rows
 from workbench.runs.pipeline import Pipeline
 from workbench.runs.run_record import REPORT, Run, load_runs
 from workbench.saving import save_text
 
+TEMPLATES = Path(__file__).resolve().parent / "templates"
 INDEX = "index.html"
 NEWEST = 3  # runs of a stage that are shown unfolded
 HEADLINES = 4  # metrics of a run that are shown
@@ -30,7 +31,7 @@ def save_index(out: Path, pipeline: Pipeline) -> Path:
         title = stage.title if stage is not None else ""
         stages.append({"name": name, "title": title, "about": about, "runs": own})
     page = render(
-        "index.html.j2",
+        TEMPLATES / "index.html.j2",
         project=pipeline.root.name,
         total=len(runs),
         counts=sorted(Counter(run.status for run in runs).items()),

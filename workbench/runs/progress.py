@@ -18,8 +18,8 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from workbench.pages.page import show_duration
 from workbench.runs.execution import Event
-from workbench.runs.pages import show_duration
 from workbench.runs.run_record import REPORT, Run
 from workbench.runs.runner import Decision, Outcome
 

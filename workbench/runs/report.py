@@ -17,17 +17,10 @@ from nbconvert.exporters import HTMLExporter
 from traitlets.config import Config
 
 from workbench import errors
+from workbench.pages.page import render, show_duration, show_parameter, show_size, show_time
+from workbench.runs.index import TEMPLATES
 from workbench.runs.metrics import FILE_NAME as METRICS
-from workbench.runs.metrics import load_metrics
-from workbench.runs.pages import (
-    TEMPLATES,
-    metric_rows,
-    render,
-    show_duration,
-    show_parameter,
-    show_size,
-    show_time,
-)
+from workbench.runs.metrics import load_metrics, metric_rows
 from workbench.runs.parameters import INJECTED_TAG, TAG
 from workbench.runs.run_record import LOG, NOTEBOOK, REPORT, Run
 from workbench.saving import save_text
@@ -73,7 +66,8 @@ def save_report(run_dir: Path, run: Run) -> Path:
     cells = inert_ids(_render_cells(notebook, run_dir))
     metrics = metric_rows(load_metrics(run_dir))
     page = render(
-        "report.html.j2",
+        TEMPLATES / "report.html.j2",
+        script=TEMPLATES / "report.js",
         run=run,
         title=title,
         started=show_time(run.started),

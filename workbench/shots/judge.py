@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from workbench.footage.pinhole import BALL_RADIUS_M
 from workbench.shots.ball.events import find_events
 from workbench.shots.ball.track import BallTrack
 from workbench.shots.fit3d.findings import (
@@ -44,7 +45,6 @@ from workbench.shots.goal.camera import (
 from workbench.shots.goal.corners import order_corners
 from workbench.shots.rules2d import judge_flat
 from workbench.shots.verdict import Method, ShotError, ShotVerdict
-from workbench.simulated.flight import BALL_RADIUS_M
 
 Floats = NDArray[np.float64]
 

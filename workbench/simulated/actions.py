@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from workbench.footage.pinhole import Points
 from workbench.simulated import motions
-from workbench.simulated.camera import Points
 from workbench.simulated.people import JOINT, Angles
 from workbench.simulated.scene import BALL_RADII_M, BallLook
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.simulated.camera import Camera, Points
+from workbench.footage.pinhole import Camera, Points
 from workbench.simulated.people import JOINT
 from workbench.simulated.scene import Ball, Moment, Person, Stick
 from workbench.simulated.venue import Image, Rgb

@@ -11,11 +11,9 @@ from typing import Literal
 
 import numpy as np
 
-from workbench.simulated.camera import Points
+from workbench.footage.pinhole import BALL_RADIUS_M, GRAVITY_MPS2, POST_RADIUS_M, Points
 
-BALL_RADIUS_M = 0.11
-POST_RADIUS_M = 0.06
-_MASS_KG, _AIR_KG_M3, _GRAVITY = 0.43, 1.2, 9.81
+_MASS_KG, _AIR_KG_M3 = 0.43, 1.2
 _STEP_S = 1 / 480
 _ROLLING_DECELERATION = 0.8  # m/s² on short grass
 _NET_DEPTH_M = 1.5  # where the back of the net stops the ball at shot height
@@ -172,7 +170,7 @@ def _acceleration(velocity: Points, side_spin: float) -> Points:
         [
             -pull * speed * velocity[0] + spin,
             -pull * speed * velocity[1],
-            -pull * speed * velocity[2] - _GRAVITY,
+            -pull * speed * velocity[2] - GRAVITY_MPS2,
         ]
     )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workbench.simulated.camera import Points
+from workbench.footage.pinhole import Points
 from workbench.simulated.venue import Rgb
 
 JOINTS = (

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.simulated.camera import Camera, Points
+from workbench.footage.pinhole import Camera, Points
 from workbench.simulated.drawing import Painter, shadows
 from workbench.simulated.scene import FIRST_BALL_ID, Moment, Scene
 from workbench.simulated.venue import Image, Venue, backdrop

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from workbench.simulated.camera import Points
+from workbench.footage.pinhole import Points
 from workbench.simulated.people import Body
 from workbench.simulated.venue import Rgb
 

@@ -20,9 +20,9 @@ import numpy as np
 
 from workbench.errors import FootageError
 from workbench.footage.clips import Clip, save_clips
+from workbench.footage.pinhole import Camera
 from workbench.footage.writer import VideoWriter
 from workbench.simulated.actions import SPORTS, draw_act, draw_temper
-from workbench.simulated.camera import Camera
 from workbench.simulated.renderer import Optics, Renderer
 from workbench.simulated.scene import Scene
 from workbench.simulated.shooting import draw_range, stage_shot

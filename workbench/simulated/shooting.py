@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from workbench.footage.pinhole import BALL_RADIUS_M, Camera, Points
 from workbench.simulated import motions
-from workbench.simulated.camera import Camera, Points
-from workbench.simulated.flight import BALL_RADIUS_M, Flight, Save, Verdict, aim, fly
+from workbench.simulated.flight import Flight, Save, Verdict, aim, fly
 from workbench.simulated.people import Body, draw_body, joints_of, mirrored
 from workbench.simulated.scene import (
     BALL_COLOURS,

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from workbench.footage.pinhole import Camera, Points
 from workbench.simulated import motions
 from workbench.simulated.actions import Act
-from workbench.simulated.camera import Camera, Points
 from workbench.simulated.people import JOINT, Body, draw_body, joints_of
 from workbench.simulated.scene import (
     BALL_COLOURS,

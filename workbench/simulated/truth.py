@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as rle
 
+from workbench.footage.pinhole import Camera, goal_corners
 from workbench.saving import save_json
-from workbench.simulated.camera import Camera
 from workbench.simulated.people import JOINT, JOINTS, SKELETON
 from workbench.simulated.renderer import TrueFrame
 from workbench.simulated.scene import Person
-from workbench.simulated.venue import Venue, goal_corners
+from workbench.simulated.venue import Venue
 
 PERSON, BALL, GOAL = 1, 2, 3
 GOAL_TRACK_ID = 190

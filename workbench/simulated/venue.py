@@ -12,13 +12,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.simulated.camera import Camera, Points
+from workbench.footage.pinhole import (
+    GOAL_AREA_M,
+    GOAL_SIZES_M,
+    PENALTY_AREA_M,
+    PENALTY_SPOT_M,
+    Camera,
+    Points,
+)
 
 Image = NDArray[np.uint8]
 Rgb = tuple[int, int, int]
 
 VENUES = ("park", "yard")
-GOAL_SIZES_M = ((7.32, 2.44), (5.0, 2.0), (3.66, 1.83), (3.0, 2.0))
 
 _FAR_M = 380.0  # the ground ends in haze here
 _TILE = 512  # side of the noise tile; lookups wrap around
@@ -109,15 +115,6 @@ def backdrop(venue: Venue, camera: Camera, margin_px: int) -> Image:
     return image
 
 
-def goal_corners(goal_wh_m: tuple[float, float]) -> Points:
-    """Corners (4, 3) of the mouth's inner edge: left bottom, left top, right top, right bottom.
-
-    Left and right as seen by somebody on the pitch who faces the goal: left is +X.
-    """
-    half, height = goal_wh_m[0] / 2, goal_wh_m[1]
-    return np.array([[half, 0, 0], [half, 0, height], [-half, 0, height], [-half, 0, 0]])
-
-
 def _surroundings(venue: Venue, ray: Points, noise: NDArray[np.float32]) -> Points:
     elevation = ray[..., 2] / np.linalg.norm(ray[..., :2], axis=-1)
     azimuth = np.arctan2(ray[..., 0], ray[..., 1])
@@ -180,10 +177,11 @@ def _lines(x: Points, y: Points, pixel_m: Points) -> Points:
         return np.clip(0.5 + (half_width_m - np.abs(offset_m)) / pixel_m, 0, 1)
 
     paint = stroke(y) * (np.abs(x) < 30)
-    for half_m, depth_m in ((9.16, 5.5), (20.16, 16.5)):
+    for width_m, depth_m in (GOAL_AREA_M, PENALTY_AREA_M):
+        half_m = width_m / 2
         paint = np.maximum(paint, stroke(np.abs(x) - half_m) * ((y > -0.06) & (y < depth_m)))
         paint = np.maximum(paint, stroke(y - depth_m) * (np.abs(x) < half_m))
-    return np.maximum(paint, stroke(np.hypot(x, y - 11), 0.11))
+    return np.maximum(paint, stroke(np.hypot(x, y - PENALTY_SPOT_M), 0.11))
 
 
 def _draw_net(image: Image, venue: Venue, camera: Camera, margin_px: int) -> Image:

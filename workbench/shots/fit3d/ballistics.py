@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.simulated.flight import BALL_RADIUS_M
+from workbench.footage.pinhole import BALL_RADIUS_M
 
 Floats = NDArray[np.float64]
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.footage.pinhole import BALL_RADIUS_M
 from workbench.shots.fit3d.ballistics import FALLS, HELD, NETTED
 from workbench.shots.fit3d.fit import (
     AFTER_X,
@@ -42,7 +43,6 @@ from workbench.shots.fit3d.fit import (
     Z,
 )
 from workbench.shots.goal.camera import CameraMode
-from workbench.simulated.flight import BALL_RADIUS_M
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

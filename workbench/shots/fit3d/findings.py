@@ -7,6 +7,7 @@ and what to say is for `judge`.
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.footage.pinhole import BALL_RADIUS_M
 from workbench.shots.fit3d.explanations import BANK
 from workbench.shots.fit3d.fit import (
     AFTER_Y,
@@ -28,7 +29,6 @@ from workbench.shots.fit3d.posterior import Posterior
 from workbench.shots.fit3d.question import Clock
 from workbench.shots.goal.camera import OUT, UP, CameraMode, on_height, projection_matrix
 from workbench.shots.verdict import EventKind, FlightPath, ShotEvent
-from workbench.simulated.flight import BALL_RADIUS_M
 
 Floats = NDArray[np.float64]
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.footage.pinhole import BALL_RADIUS_M
 from workbench.shots.fit3d.ballistics import DRAG_PER_M, GRAVITY
 from workbench.shots.fit3d.fit import (
     BALL_SIZE,
@@ -28,7 +29,6 @@ from workbench.shots.fit3d.fit import (
     legs_of,
 )
 from workbench.shots.goal.camera import CameraMode, on_height, project, rays
-from workbench.simulated.flight import BALL_RADIUS_M
 
 Floats = NDArray[np.float64]
 

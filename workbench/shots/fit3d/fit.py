@@ -13,10 +13,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.footage.pinhole import BALL_RADIUS_M
 from workbench.shots.fit3d.ballistics import DRAG_PER_M, GRAVITY, Kicks, Legs, after_contact, follow
 from workbench.shots.goal.camera import CAMERA_SIZE, LOG_FOCAL, project
 from workbench.shots.leastsquares import damped_step, next_damping
-from workbench.simulated.flight import BALL_RADIUS_M
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

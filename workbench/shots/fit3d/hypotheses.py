@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.footage.pinhole import BALL_RADIUS_M
 from workbench.shots.fit3d.explanations import (
     BANK,
     LAST_EVENT_S,
@@ -36,7 +37,6 @@ from workbench.shots.fit3d.fit import (
 )
 from workbench.shots.fit3d.posterior import Posterior, weigh
 from workbench.shots.goal.camera import CameraMode
-from workbench.simulated.flight import BALL_RADIUS_M
 
 Floats = NDArray[np.float64]
 

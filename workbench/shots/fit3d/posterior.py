@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.footage.pinhole import BALL_RADIUS_M
 from workbench.shots.fit3d.explanations import BANK, NOTHING, Ints
 from workbench.shots.fit3d.fit import (
     AFTER_X,
@@ -25,7 +26,6 @@ from workbench.shots.fit3d.fit import (
     legs_of,
     trace,
 )
-from workbench.simulated.flight import BALL_RADIUS_M
 
 Floats = NDArray[np.float64]
 

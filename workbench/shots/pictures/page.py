@@ -18,7 +18,7 @@ from PIL import Image as Picture
 from workbench.footage.clips import Clip
 from workbench.footage.frames import sample_readable
 from workbench.footage.origin import origin_of
-from workbench.runs.pages import render
+from workbench.pages.page import render
 from workbench.saving import save_text
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.pictures.drawing import Image
@@ -60,7 +60,7 @@ def save_shot_page(shot: ShotAnalysis, video: Path, overlay: Path | None, path: 
     """
     verdict, origin = shot.verdict, origin_of([shot.clip])
     text = render(
-        "shot.html.j2",
+        Path(__file__).with_name("shot.html.j2"),
         clip_id=shot.clip.clip_id,
         session=f"session {shot.clip.session}",
         caveat=f"{origin.caveat[0].upper()}{origin.caveat[1:]}." if origin.caveat else None,

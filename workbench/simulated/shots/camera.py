@@ -6,13 +6,13 @@ and v down.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.simulated.camera import Camera
+from workbench.footage.pinhole import Camera, goal_corners
 
 Placement = Literal["behind", "oblique", "side", "behind_goal"]
 Floats = NDArray[np.float64]
@@ -22,33 +22,11 @@ _MARGIN_PX = 8.0  # of the goal and the kick to the edge of the picture
 _TRIES = 60
 
 
-@dataclass(frozen=True)
-class SimulatedCamera:
-    """A pinhole camera with a lens and a shutter that are not ideal."""
-
-    ideal: Camera
-    k1: float  # radial distortion: r' = r (1 + k1 r²), r in focal lengths
-    readout_s: float  # from the first row to the last; 0 is a global shutter
-
-    def project(self, points_m: Floats) -> tuple[Floats, Floats]:
-        """Distorted pixels (N, 2) and depths in metres (N,) of world points (N, 3)."""
-        pixels, depths = self.ideal.project(points_m)
-        ray = (pixels - self.ideal.center_px) / self.ideal.focal_px
-        swell = 1 + self.k1 * (ray**2).sum(axis=1, keepdims=True)
-        return ray * swell * self.ideal.focal_px + self.ideal.center_px, depths
-
-    def sees(self, points_m: Floats) -> bool:
-        """Whether all these points (N, 3) are well inside the picture."""
-        pixels, depths = self.project(points_m)
-        wh = np.array([self.ideal.width, self.ideal.height])
-        inside = (pixels > _MARGIN_PX) & (pixels < wh - _MARGIN_PX)
-        return bool(inside.all() and (depths > 0.5).all())
-
-
-def goal_corners(goal_size_m: tuple[float, float]) -> Floats:
-    """World corners (4, 3) of the inner edge: +X foot, +X top, −X top, −X foot."""
-    half, height = goal_size_m[0] / 2, goal_size_m[1]
-    return np.array([[half, 0, 0], [half, 0, height], [-half, 0, height], [-half, 0, 0]], float)
+def sees(camera: Camera, points_m: Floats) -> bool:
+    """Whether all these points (N, 3) are well inside the picture."""
+    pixels, depths = camera.project(points_m)
+    inside = (pixels > _MARGIN_PX) & (pixels < np.array([camera.width, camera.height]) - _MARGIN_PX)
+    return bool(inside.all() and (depths > 0.5).all())
 
 
 def set_up(
@@ -59,7 +37,7 @@ def set_up(
     image_wh: tuple[int, int],
     focal_px_at_1920: tuple[float, float],
     k1: float,
-) -> SimulatedCamera | None:
+) -> tuple[Camera, float] | None:
     """Stand a camera where somebody might; None if goal and kick do not fit into the picture.
 
     Args:
@@ -86,9 +64,9 @@ def set_up(
             np.array(position), aim, focal, image_wh, math.radians(rng.normal(0, 1.2))
         )
         readout = 0.0 if rng.random() < 0.3 else rng.uniform(0.010, 0.025)
-        camera = SimulatedCamera(ideal, rng.uniform(-k1, k1), readout)
-        if camera.sees(np.vstack([corners, start_m[None] * [1, 1, 0]])):
-            return camera
+        camera = replace(ideal, k1=rng.uniform(-k1, k1))
+        if sees(camera, np.vstack([corners, start_m[None] * [1, 1, 0]])):
+            return camera, readout
     return None
 
 
@@ -106,7 +84,7 @@ def _stand(rng: np.random.Generator, placement: Placement, kick: float) -> tuple
 
 def standing_people(
     rng: np.random.Generator,
-    camera: SimulatedCamera,
+    camera: Camera,
     count: int,
     around_m: Floats,
     noise_px: float,
@@ -122,7 +100,7 @@ def standing_people(
     foot_px, depths = camera.project(feet)
     head_px, _ = camera.project(heads)
     boxes = np.concatenate([foot_px, head_px], axis=1)
-    wh = np.array([camera.ideal.width, camera.ideal.height] * 2)
+    wh = np.array([camera.width, camera.height] * 2)
     seen = (depths > 3) & ((boxes > 0) & (boxes < wh)).all(axis=1)
     noisy: Floats = boxes[seen] + rng.normal(0, noise_px, (int(seen.sum()), 4))
     return noisy

@@ -16,14 +16,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.simulated.flight import BALL_RADIUS_M, POST_RADIUS_M
+from workbench.footage.pinhole import BALL_RADIUS_M, GRAVITY_MPS2, POST_RADIUS_M
 
 Touch = Literal["held", "parried", "blocked"]
 Vector = tuple[float, float, float]
 
 STEP_S = 1 / 300
 _AIMING_STEP_S = 1 / 100
-_GRAVITY = 9.81
 _DRAG_PER_M = 0.5 * 1.2 * math.pi * BALL_RADIUS_M**2 / 0.43  # times the drag coefficient
 _SLOW_DRAG = 0.47  # below the drag crisis, which lies between 7 and 9 m/s (Asai et al. 2007)
 _SPIN_LEFT = 0.5  # after a bounce
@@ -131,7 +130,7 @@ class _Ball:
             flutter = air.flutter_mps2 * math.sin(angle) / level
         self.vx += (-pull * rx + (wy * vz - wz * vy) / 20 - flutter * vy) * step_s
         self.vy += (-pull * ry + (wz * vx - wx * vz) / 20 + flutter * vx) * step_s
-        self.vz += (-pull * vz + (wx * vy - wy * vx) / 20 - _GRAVITY) * step_s
+        self.vz += (-pull * vz + (wx * vy - wy * vx) / 20 - GRAVITY_MPS2) * step_s
         self.x += self.vx * step_s
         self.y += self.vy * step_s
         self.z += self.vz * step_s

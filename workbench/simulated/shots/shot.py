@@ -13,11 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from workbench.footage.pinhole import Camera, goal_corners
 from workbench.simulated.shots.camera import (
     PLACEMENTS,
     Placement,
-    SimulatedCamera,
-    goal_corners,
     set_up,
     standing_people,
 )
@@ -132,12 +131,12 @@ def simulate_shot(
     """
     rng = np.random.default_rng(seed)
     placement = PLACEMENTS[rng.choice(len(PLACEMENTS), p=settings.placement_share)]
-    staged, camera = _stage_in_view(rng, placement, settings, kind)
+    staged, camera, readout_s = _stage_in_view(rng, placement, settings, kind)
     fps = settings.fps
     contact_frame = rng.uniform(0.5, 1.2) * fps + rng.random()
     frames = int(contact_frame + (_interest_s(staged) + rng.uniform(0.5, 1.1)) * fps)
     times_s = (np.arange(frames, dtype=np.float64) - contact_frame) / fps
-    half = camera.readout_s / 2
+    half = readout_s / 2
     quality = DetectorQuality(
         noise_px=rng.uniform(*settings.noise_px),
         gap_share=rng.uniform(*settings.gap_share),
@@ -180,8 +179,8 @@ def simulate_shot(
         positions_m=positions,
         pixels=camera.project(positions)[0],
         events=tuple((name, contact_frame + at * fps) for name, at in flight.events),
-        camera=camera.ideal.matrix,
-        camera_position_m=camera.ideal.position,
+        camera=camera.matrix,
+        camera_position_m=camera.position,
     )
 
 
@@ -190,14 +189,14 @@ def _stage_in_view(
     placement: Placement,
     settings: SimulationSettings,
     kind: Kind | None,
-) -> tuple[StagedShot, SimulatedCamera]:
+) -> tuple[StagedShot, Camera, float]:
     """Stage shots until there is a place for the camera from which goal and kick are seen."""
     meant = kind
     for _ in range(_STAGINGS):
         staged = stage(rng, meant)
         # The kind is kept once drawn: else the kinds that are easily filmed would be too many.
         meant = staged.meant
-        camera = set_up(
+        filmed = set_up(
             rng,
             placement,
             staged.start_m,
@@ -206,8 +205,8 @@ def _stage_in_view(
             settings.focal_px_at_1920,
             settings.distortion_k1,
         )
-        if camera is not None:
-            return staged, camera
+        if filmed is not None:
+            return staged, *filmed
     raise AssertionError(f"no camera {placement} sees a shot of kind {meant}")
 
 

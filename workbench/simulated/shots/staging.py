@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.simulated.flight import BALL_RADIUS_M, POST_RADIUS_M
+from workbench.footage.pinhole import BALL_RADIUS_M, POST_RADIUS_M
 from workbench.simulated.shots.flight import (
     Air,
     Contact,

@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from workbench.footage.pinhole import BALL_RADIUS_M, Camera
 from workbench.shots.ball.track import TRACK_COLUMNS
-from workbench.simulated.flight import BALL_RADIUS_M
-from workbench.simulated.shots.camera import SimulatedCamera
 
 Floats = NDArray[np.float64]
 
@@ -33,7 +32,7 @@ class DetectorQuality:
 
 def observe(
     rng: np.random.Generator,
-    camera: SimulatedCamera,
+    camera: Camera,
     times_s: Floats,
     before_m: Floats,
     after_m: Floats,
@@ -50,8 +49,8 @@ def observe(
         quality: Of the detector.
     """
     centre_px, streak_px, depths = _streaks(camera, before_m, after_m, times_s, quality)
-    count, wh = len(times_s), np.array([camera.ideal.width, camera.ideal.height])
-    diameter = 2 * BALL_RADIUS_M * camera.ideal.focal_px / np.maximum(depths, 0.3)
+    count, wh = len(times_s), np.array([camera.width, camera.height])
+    diameter = 2 * BALL_RADIUS_M * camera.focal_px / np.maximum(depths, 0.3)
     diameter *= 1 + quality.diameter_bias
     size_px = diameter[:, None] * (1 + rng.normal(0, quality.diameter_noise, (count, 2)))
     size_px = np.maximum(size_px + np.abs(streak_px), 1.5)
@@ -77,7 +76,7 @@ def observe(
 
 
 def _streaks(
-    camera: SimulatedCamera,
+    camera: Camera,
     before_m: Floats,
     after_m: Floats,
     times_s: Floats,
@@ -87,7 +86,7 @@ def _streaks(
     first_px, first_depth = camera.project(before_m)
     last_px, last_depth = camera.project(after_m)
     # The row at which the ball is found says when in the readout it was seen.
-    share = np.clip((first_px[:, 1] + last_px[:, 1]) / 2 / camera.ideal.height, 0, 1)
+    share = np.clip((first_px[:, 1] + last_px[:, 1]) / 2 / camera.height, 0, 1)
     centre = first_px + (last_px - first_px) * share[:, None]
     depths = first_depth + (last_depth - first_depth) * share
     frame_s = float(np.median(np.diff(times_s)))
