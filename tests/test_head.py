@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from workbench.shots.ball.track import BallTrack
 from workbench.shots.fit3d.flat_features import flat_features
-from workbench.shots.fit3d.head import PLACES, Head, Line, Scale
+from workbench.shots.fit3d.head import PLACES, Head, LinearModel, Scale
 from workbench.shots.fit3d.head_training import TrainingRows, train, vary
 from workbench.shots.fit3d.question import ask
 from workbench.shots.judge import fit_shot
@@ -125,7 +125,7 @@ def test_no_feature_leaves_what_training_saw(
 
 
 def test_a_line_is_a_weighted_sum() -> None:
-    line = Line(0.5, {"a": 2.0, "b": -1.0})
+    line = LinearModel(0.5, {"a": 2.0, "b": -1.0})
     assert line.at({"a": 1.5, "b": 2.0, "c": 99.0}) == pytest.approx(1.5)
 
 

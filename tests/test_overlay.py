@@ -13,13 +13,15 @@ from workbench.footage.frames import sample_frames
 from workbench.footage.video_info import probe
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.pictures.card import VerdictCard
-from workbench.shots.pictures.colours import FASTEST_KMH, PLAYER_COLOURS, speed_colour
 from workbench.shots.pictures.drawing import (
+    FASTEST_KMH,
+    PLAYER_COLOURS,
     draw_line,
     draw_pill,
     draw_text,
     readable_on,
     relative_luminance,
+    speed_colour,
     text_wh,
 )
 from workbench.shots.pictures.overlay import ShotOverlay, save_overlay

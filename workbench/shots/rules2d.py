@@ -15,11 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.footage.pinhole import BALL_RADIUS_M
 from workbench.shots.ball.track import BallTrack
 from workbench.shots.goal.corners import inside_goal, order_corners
 from workbench.shots.verdict import ShotEvent, ShotVerdict
-
-BALL_M = 0.22  # diameter
 
 Floats = NDArray[np.float64]
 
@@ -174,4 +173,4 @@ def _speed_kmh(path: _Path, kick: float, fps: float, rules: FlatRules) -> float 
     if len(flying) == 0 or not path.width_px > 0:
         return None
     peak_px = float(np.percentile(flying, rules.speed_percentile))
-    return min(peak_px * fps * (BALL_M / path.width_px) * 3.6, rules.speed_cap_kmh)
+    return min(peak_px * fps * (2 * BALL_RADIUS_M / path.width_px) * 3.6, rules.speed_cap_kmh)

@@ -1,7 +1,6 @@
 """What is said of one shot: goal or not, how sure, how fast, where, and what happened on the way.
 
-World axes in metres: X along the goal line, positive to the left of somebody who faces the goal
-from the pitch; Y from the goal out onto the pitch; Z up; the middle of the goal line is the origin.
+World axes in metres as in `footage.pinhole`: X along the goal line, Y out onto the pitch, Z up.
 Knows nothing about how a verdict is reached.
 """
 

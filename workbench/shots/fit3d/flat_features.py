@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.footage.pinhole import BALL_RADIUS_M
 from workbench.shots.ball.track import BallTrack
 from workbench.shots.goal.corners import order_corners
-from workbench.shots.rules2d import BALL_M
 
 Floats = NDArray[np.float64]
 
@@ -47,7 +47,7 @@ def flat_features(
     across_up = _in_goals(xy, corners)
     posts_px = np.hypot(*(corners[[1, 2]] - corners[[0, 3]]).T)
     height_px = float(posts_px.mean())
-    ball_px = BALL_M * height_px / goal_size_m[1]  # how wide the ball looks in the goal
+    ball_px = 2 * BALL_RADIUS_M * height_px / goal_size_m[1]  # how wide the ball looks in the goal
     outside = np.maximum(np.abs(across_up[:, 0]) - 1, np.maximum(across_up[:, 1] - 1, 0.0))
     inside = (outside <= 0.05) & (across_up[:, 1] > -0.05)
     features = dict.fromkeys(_NAMES, 0.0)

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from workbench.shots.ball.track import BallTrack
-from workbench.shots.fit3d.fit import Sightings
+from workbench.shots.fit3d.fit import Observations
 from workbench.shots.verdict import EventKind, ShotError, ShotEvent
 
 Floats = NDArray[np.float64]
@@ -77,12 +77,12 @@ class Question:
         """When the foot meets the ball, if somebody knows."""
         return None if self.kick_frame is None else self.clock.seconds(self.kick_frame)
 
-    def sightings(self) -> Sightings:
+    def observations(self) -> Observations:
         """What was seen of the ball, in the standard picture."""
         frames = self.track.frames
         diameter = self.scale * self.track.diameter_px
         known = np.isfinite(diameter) & (diameter > 0.5)
-        return Sightings(
+        return Observations(
             times_s=(frames - frames[0]) / self.fps,
             uv=self.scale * self.track.xy,
             log_diameter=np.log(np.where(known, diameter, 1.0)),

@@ -12,10 +12,10 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from workbench.footage.frames import sample_readable
+from workbench.footage.pinhole import to_pixels
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.pictures.drawing import Image
 from workbench.shots.pictures.overlay import ShotOverlay
-from workbench.shots.projection import to_pixels
 from workbench.shots.words import EVENT_WORDS
 
 _RUN_UP_S, _AFTER_S = 0.4, 0.4

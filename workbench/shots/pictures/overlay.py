@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.footage.frames import iter_frames
+from workbench.footage.pinhole import to_pixels
 from workbench.footage.video_info import probe
 from workbench.footage.writer import VideoWriter
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.ball.track import smooth_track
 from workbench.shots.pictures.card import VerdictCard
-from workbench.shots.pictures.colours import player_colours, speed_colour
 from workbench.shots.pictures.drawing import (
     INK,
     PAPER,
@@ -28,10 +28,11 @@ from workbench.shots.pictures.drawing import (
     draw_outline,
     draw_pill,
     draw_ring,
+    player_colours,
+    speed_colour,
     tint,
     unit_px,
 )
-from workbench.shots.projection import to_pixels
 from workbench.shots.words import headline_colour
 from workbench.style import SKY
 
