@@ -39,7 +39,7 @@ _BOUND_SIGMA_M = 0.10
 _LEAST_KICK_M = 0.4  # in front of the line
 _BOUNDS = 4
 _STEP = 1e-6
-_POST_REACH_M = POST_RADIUS_M + BALL_RADIUS_M
+_POST_REACH_M = round(POST_RADIUS_M + BALL_RADIUS_M, 3)  # to the digit, so that figures stay
 
 INSIDE, OUTSIDE, ON_FRAME, ANYWHERE = 1, -1, 2, 0  # where the ball meets the plane of the line
 
