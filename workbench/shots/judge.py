@@ -145,7 +145,7 @@ def judge_shot(
     )
     if method == "2d":
         return judge_flat(
-            question.track, question.clicked_px, fps=question.fps, kick_frame=kick_frame
+            question.track, question.clicked_px, fps=question.fps, kick_frame=question.kick_frame
         )
     try:
         fit = fit_shot(question)

@@ -127,7 +127,7 @@ def ask(
         goal_size_m=(float(goal_size_m[0]), float(goal_size_m[1])),
         image_wh=image_wh,
         fps=float(fps),
-        kick_frame=kick_frame,
+        kick_frame=None if kick_frame is None else float(kick_frame),
     )
 
 

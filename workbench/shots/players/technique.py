@@ -46,10 +46,10 @@ class TechniqueMeasure:
 
 
 # One for each figure, not measured yet.
-_STANDING_KNEE = TechniqueMeasure("standing knee bend", "°", 15, 55, _LEES)
-_KICKING_KNEE = TechniqueMeasure("kicking knee bend", "°", 15, 65, _KELLIS)
-_TRUNK = TechniqueMeasure("trunk lean", "°", 0, 30, _LEES)
-_HIP = TechniqueMeasure("hip drive", "°/s", 250, 1200, f"{_LEES}; {_KELLIS}")
+_STANDING_KNEE = TechniqueMeasure("standing knee bend", "°", 15.0, 55.0, _LEES)
+_KICKING_KNEE = TechniqueMeasure("kicking knee bend", "°", 15.0, 65.0, _KELLIS)
+_TRUNK = TechniqueMeasure("trunk lean", "°", 0.0, 30.0, _LEES)
+_HIP = TechniqueMeasure("hip drive", "°/s", 250.0, 1200.0, f"{_LEES}; {_KELLIS}")
 
 
 def measure_technique(
