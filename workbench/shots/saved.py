@@ -118,9 +118,9 @@ def from_json(kind: Any, value: Any) -> Any:
     if isinstance(origin, type) and issubclass(origin, Mapping):
         name = int if inner[0] is int else str
         return {name(key): from_json(inner[1], entry) for key, entry in value.items()}
-    if is_dataclass(kind):
-        kinds = get_type_hints(kind)
-        return kind(**{key: from_json(kinds[key], entry) for key, entry in value.items()})
+    if isinstance(kind, type) and is_dataclass(kind):
+        hints = get_type_hints(kind)
+        return kind(**{key: from_json(hints[key], entry) for key, entry in value.items()})
     assert kind in (Any, str, int, bool) or origin is Literal
     return value
 

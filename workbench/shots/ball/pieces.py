@@ -122,7 +122,8 @@ def _fit(times_s: Floats, xy: Floats, start: int, stop: int) -> Piece:
     origin = float(times_s[start:stop].mean())
     powers = _powers(times_s[start:stop] - origin)
     normal = powers.T @ powers + _LOOSE * np.eye(_TERMS)
-    return Piece(start, stop, origin, np.linalg.solve(normal, powers.T @ xy[start:stop]))
+    terms = np.asarray(np.linalg.solve(normal, powers.T @ xy[start:stop]), np.float64)
+    return Piece(start, stop, origin, terms)
 
 
 def _powers(since_s: Floats) -> Floats:

@@ -108,8 +108,8 @@ class BallTrack:
 
     def take(self, rows: NDArray[Any] | slice) -> "BallTrack":
         """Return some of the rows: a slice, indices or flags (N,)."""
-        columns = (self.frames, self.xy, self.box_wh, self.diameter_px, self.score)
-        return BallTrack(*(column[rows] for column in columns))
+        xy, box_wh = self.xy[rows], self.box_wh[rows]
+        return BallTrack(self.frames[rows], xy, box_wh, self.diameter_px[rows], self.score[rows])
 
     @property
     def size_px(self) -> float:
