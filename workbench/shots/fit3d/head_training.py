@@ -23,7 +23,7 @@ from workbench.shots.evaluation.simulated import for_each
 from workbench.shots.fit3d.head import LOG_FROM, PLACES, Head, LinearModel, Place, Scale
 from workbench.shots.fit3d.question import ask
 from workbench.shots.judge import CannotFitError, fit_shot
-from workbench.simulated.shots.shot import STANDARD, SimulationSettings, simulate_shot
+from workbench.simulated.shots import STANDARD, SimulationSettings, simulate_shot
 from workbench.stats import wilson
 
 Floats = NDArray[np.float64]
