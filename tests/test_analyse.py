@@ -1,6 +1,5 @@
 """The chain from labels to verdict: what it needs, what it says where something is missing."""
 
-import json
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from filmed_shots import FilmedShot, film_shot
 from workbench.detect.detections import BALL, GOAL, PERSON, Detection
 from workbench.detect.store import ClipDetections
 from workbench.shots.analyse import analyse_shot, labelled_clips
-from workbench.shots.analysed import ShotAnalysis, save_shots, shots_table
+from workbench.shots.analysed import ShotAnalysis, shots_table
 from workbench.shots.evaluation.people import save_for_review
 
 
@@ -94,17 +93,6 @@ class TestWhatIsMissing:
         frames = tuple(tuple(map(boxed, frame)) for frame in shot.labels.frames)
         found = analyse(shot, replace(shot.labels, frames=frames))
         assert found.verdict.is_goal == shot.truth.is_goal
-
-
-def test_what_is_saved_is_json_and_whole(shot: FilmedShot, tmp_path: Path) -> None:
-    content = json.loads(save_shots(tmp_path / "shots.json", [shot.analysis]).read_text())
-    assert content["format"] == "workbench-shots/1"
-    [row] = content["shots"]
-    assert row["clip_id"] == shot.clip.clip_id
-    assert set(row["verdicts"]) == {"2d", "3d"}
-    assert row["verdicts"]["3d"]["is_goal"] == shot.truth.is_goal
-    assert len(row["ball"]["x"]) == len(shot.analysis.track)
-    assert row["goal"]["corners_px"][0] == pytest.approx(shot.analysis.goal.corners_px[0], abs=1e-3)
 
 
 def test_the_goal_labeller_reads_the_verdicts(shot: FilmedShot, tmp_path: Path) -> None:

@@ -90,8 +90,7 @@ def collect_facts(
 
 
 def _ball_facts(shot: ShotAnalysis, truth: TrueShot) -> dict[str, Any]:
-    places = shot.track[["frame", "x", "y"]].to_numpy(float)
-    taken = {int(frame): (x, y) for frame, x, y in places}
+    taken = dict(zip(shot.track.frames.tolist(), shot.track.xy, strict=True))
     seen = found = false = 0
     for frame in range(len(truth.labels.frames)):
         balls = [ball.xywh for ball in truth.labels.of_class(frame, "ball")]

@@ -17,10 +17,7 @@ from numpy.typing import NDArray
 
 from workbench.detect.detections import Detection
 from workbench.detect.store import ClipDetections
-from workbench.saving import save_json
 from workbench.shots.verdict import ShotError
-
-CLICKS_FORMAT = "workbench-goal-corners/1"
 
 _LEAST_HEIGHT_PX = 8.0
 _LEAST_OVERLAP = 0.8  # of a mask with its quadrilateral; a goal's mouth has four sides
@@ -140,12 +137,6 @@ def read_clicked_corners(path: Path) -> dict[str, Floats]:
         return {str(name): order_corners(np.array(four, float)) for name, four in entries.items()}
     except (ShotError, ValueError, TypeError) as error:
         raise ShotError(f"{path}: {error}", "give four [x, y] for each clip") from None
-
-
-def save_clicked_corners(path: Path, corners_px: dict[str, Floats]) -> None:
-    """Write clicked corners for `read_clicked_corners`."""
-    entries = {name: order_corners(four).tolist() for name, four in corners_px.items()}
-    save_json(path, {"format": CLICKS_FORMAT, "corners_px": entries})
 
 
 class _NoCornersError(Exception):
