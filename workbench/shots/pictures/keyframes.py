@@ -11,10 +11,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
+from workbench.detect.drawing import Image
 from workbench.footage.frames import sample_readable
 from workbench.footage.pinhole import to_pixels
 from workbench.shots.analysed import ShotAnalysis
-from workbench.shots.pictures.drawing import Image
 from workbench.shots.pictures.overlay import ShotOverlay
 from workbench.shots.words import EVENT_WORDS
 
