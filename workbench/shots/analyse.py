@@ -21,7 +21,7 @@ from workbench.footage.digest import content_digest
 from workbench.footage.frames import sample_readable, uniform_indices
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.ball.track import ball_track
-from workbench.shots.goal.corners import GoalView, find_corners, read_clicked_corners
+from workbench.shots.goal.corners import GoalView, find_corners
 from workbench.shots.goal.edges import sharpen_corners
 from workbench.shots.judge import judge_shot
 from workbench.shots.players.foot import Foot, find_foot
@@ -49,18 +49,6 @@ def labelled_clips(clips: Iterable[Clip], labels_dir: Path) -> dict[str, ClipLab
     """
     paths = {clip: labels_dir / f"{clip.clip_id}.json" for clip in clips}
     return {clip.clip_id: load_labels(path, clip) for clip, path in paths.items() if path.is_file()}
-
-
-def clicked_goals(path: Path | None) -> dict[str, GoalView]:
-    """Read where people clicked the goal, by clip id or session; nothing without a file.
-
-    Raises:
-        ShotError: If the file holds no clicked corners.
-    """
-    corners = read_clicked_corners(path) if path is not None else {}
-    return {
-        name: GoalView(four, "clicks", "Clicked by a person.") for name, four in corners.items()
-    }
 
 
 def analyse_shot(

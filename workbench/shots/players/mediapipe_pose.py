@@ -143,6 +143,5 @@ def _as_pose(frame: int, found: Any, shape: tuple[int, ...], place: Floats) -> P
     return Pose(
         frame,
         joints,
-        {name: float(points[number].visibility) for name, number in _LANDMARKS.items()},
         {name: (world[n].x, world[n].y, world[n].z) for name, n in _LANDMARKS.items()},
     )

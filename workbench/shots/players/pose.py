@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from workbench.footage.frames import iter_frames
 from workbench.shots.players.people import People
-from workbench.stats import Interval, wilson
 
 JOINTS = (
     "head", "l_shoulder", "r_shoulder", "l_elbow", "r_elbow", "l_wrist", "r_wrist",
@@ -36,7 +35,6 @@ class Pose:
 
     frame: int
     joints: Mapping[str, tuple[float, float]]  # name to x, y in pixels
-    visibility: Mapping[str, float]  # name to 0–1, as the finder says
     world_m: Mapping[str, tuple[float, float, float]] | None = None  # about the hips, if known
 
     @property
@@ -54,11 +52,6 @@ class PoseTrack:
     poses: dict[int, Pose] = field(default_factory=dict)  # by frame
     asked: int = 0  # frames looked at
     note: str = ""  # what to know about the method; empty if nothing
-
-    @property
-    def capture_rate(self) -> Interval:
-        """Share of frames with a pose, with its 95 % interval."""
-        return wilson(len(self.poses), self.asked)
 
 
 class Find(Protocol):

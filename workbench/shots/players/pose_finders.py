@@ -19,7 +19,6 @@ from workbench.shots.verdict import ShotError
 # Motor Control of Human Movement", after Drillis and Contini (1966).
 _HEIGHTS = {"head": 0.936, "shoulder": 0.818, "hip": 0.530, "knee": 0.285, "ankle": 0.039}
 _HALF_WIDTHS = {"shoulder": 0.129, "hip": 0.0955}
-_GUESSED = 0.2  # visibility of guessed joints
 
 _GUESS_NOTE = (
     "Joints are guessed from the outline: sides as seen from behind, no angles are measured"
@@ -93,7 +92,7 @@ class GeometricFinder:
                 inset = min(0.025 * height, (high - low) / 2)
                 low, high = low + inset, high - inset
             joints[f"l_{name}"], joints[f"r_{name}"] = (low, y), (high, y)
-        return Pose(frame, joints, dict.fromkeys(joints, _GUESSED))
+        return Pose(frame, joints)
 
 
 def _extent(
