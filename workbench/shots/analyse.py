@@ -10,6 +10,7 @@ saved as it is done (`saved`), so that an analysis that was killed goes on after
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,16 +168,13 @@ def analyse_shots(
         name = clip.clip_id
         path = folder / f"{name}.json"
         try:
-            shot = _read_or_analyse(
-                path,
-                clip,
-                footage_dir,
-                labels[name],
-                goal_wh_m=goal_wh_m[name],
-                pose_finder=pose_finder,
-                method=method,
-                goal=known.get(name, known.get(clip.session)),
-            )
+            settings = {
+                "goal_wh_m": goal_wh_m[name],
+                "pose_finder": pose_finder,
+                "method": method,
+                "goal": known.get(name, known.get(clip.session)),
+            }
+            shot = _read_or_analyse(path, clip, footage_dir, labels[name], settings)
             found.shots.append(shot)
         except WorkbenchError as error:
             save_failure(path, error)
@@ -187,34 +185,14 @@ def analyse_shots(
 
 
 def _read_or_analyse(
-    path: Path,
-    clip: Clip,
-    footage_dir: Path,
-    labels: ClipLabels,
-    *,
-    goal_wh_m: tuple[float, float],
-    pose_finder: PoseFinder | None,
-    method: Method,
-    goal: GoalView | None,
+    path: Path, clip: Clip, footage_dir: Path, labels: ClipLabels, settings: dict[str, Any]
 ) -> ShotAnalysis:
-    poses = pose_finder.name if pose_finder is not None else None
-    key = analysis_key(
-        clip,
-        content_digest(footage_dir / clip.file),
-        labels,
-        {"goal_wh_m": goal_wh_m, "poses": poses, "method": method, "goal": goal},
-    )
+    finder = settings["pose_finder"]
+    asked = settings | {"pose_finder": finder.name if finder is not None else None}
+    key = analysis_key(clip, content_digest(footage_dir / clip.file), labels, asked)
     shot = load_shot(path, clip, follow_people(labels, float(clip.fps)), key)
     if shot is None:
-        shot = analyse_shot(
-            clip,
-            footage_dir,
-            labels,
-            goal_wh_m=goal_wh_m,
-            pose_finder=pose_finder,
-            method=method,
-            goal=goal,
-        )
+        shot = analyse_shot(clip, footage_dir, labels, **settings)
         save_shot(path, shot, key)
     return shot
 

@@ -45,7 +45,6 @@ class Guesses:
 
     parameters: Floats  # (G, 30); the event is where the observations leave the path
     mode: NDArray[np.int64]  # (G,) index of the camera
-    score: Floats  # (G,) roughly, observations explained
 
 
 def guess_kicks(
@@ -84,7 +83,6 @@ def guess_kicks(
     return Guesses(
         np.array([part[0] for part in parts]).reshape(-1, SIZE),
         np.array([part[2] for part in parts], dtype=np.int64),
-        np.array([part[1] for part in parts]),
     )
 
 

@@ -128,7 +128,7 @@ def _log_evidence(fitted: Fitted, priors: Priors, hypothesis: Ints) -> Floats:
     timing = np.where(
         hypothesis == NOTHING,
         np.log(np.maximum(priors.weight[:, EVENT_S], 1e-9)),
-        np.log(np.maximum(np.abs(velocity[1, :, 0]), 1.0) / even_sigma(priors)),
+        np.log(np.maximum(np.abs(velocity[1, :, 0]), 1.0) / even_sigma(priors.event_y)),
     )
     prior = np.log(np.array([item.prior for item in BANK]))[hypothesis]
     return np.asarray(_TRUST * (evidence + timing) + prior)

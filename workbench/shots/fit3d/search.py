@@ -6,7 +6,6 @@ its event wherever it may have been. All fits of a round are one batch (`fit.sol
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,14 +46,6 @@ _NEAR_MPS, _NEAR_S = 0.7, 0.05  # bases this near to each other are one
 _REACH_M = 0.5  # beyond its depths, within which an hypothesis starts where the path is left
 
 
-@dataclass(frozen=True)
-class _Bases:
-    """Fitted free paths; the event is where the observations leave them."""
-
-    parameters: Floats  # (K, 30)
-    cases: Cases
-
-
 def fit_hypotheses(
     observations: Observations,
     modes: Sequence[CameraMode],
@@ -74,8 +65,8 @@ def fit_hypotheses(
         frame_s: Time between frames.
         rng: Draws the samples.
     """
-    bases = _fit_bases(observations, modes, guesses, kick_s, frame_s)
-    parameters, cases = _starts(observations, bases)
+    bases, their_cases = _fit_bases(observations, modes, guesses, kick_s, frame_s)
+    parameters, cases = _starts(observations, bases, their_cases)
     priors = priors_of(observations, modes, cases, parameters[:, KICK_S], kick_s, frame_s)
     for steps in (_SCREEN_STEPS, _FINAL_STEPS):
         fitted = solve(observations, priors, parameters, steps)
@@ -92,8 +83,12 @@ def _fit_bases(
     guesses: Guesses,
     kick_s: float | None,
     frame_s: float,
-) -> _Bases:
-    """Fit the free path alone, each guess tried from the grass and from the air; the best few."""
+) -> tuple[Floats, Cases]:
+    """Fit the free path alone, each guess tried from the grass and from the air; the best few.
+
+    Returns:
+        Parameters (K, 30), whose event is where the observations leave the path, and their cases.
+    """
     count = len(guesses.parameters)
     parameters = np.concatenate([guesses.parameters] * 2)
     air = np.repeat([False, True], count)
@@ -125,13 +120,13 @@ def _fit_bases(
         if not any(same):
             chosen.append(int(index))
     index = np.array(chosen, dtype=np.intp)
-    return _Bases(found[index], cases.take(index))
+    return found[index], cases.take(index)
 
 
-def _starts(observations: Observations, bases: _Bases) -> tuple[Floats, Cases]:
+def _starts(observations: Observations, bases: Floats, base_cases: Cases) -> tuple[Floats, Cases]:
     """Starts of every hypothesis from every base, and what each is about."""
     rows, numbers, origins = [], [], []
-    for origin, base in enumerate(bases.parameters):
+    for origin, base in enumerate(bases):
         for number, events in enumerate(_events(observations, base)):
             for row in events:
                 row[AFTER] = BANK[number].after_mps
@@ -140,7 +135,7 @@ def _starts(observations: Observations, bases: _Bases) -> tuple[Floats, Cases]:
                 numbers.append(number)
                 origins.append(origin)
     origin_of = np.array(origins, dtype=np.intp)
-    cases = bases.cases.take(origin_of)
+    cases = base_cases.take(origin_of)
     return np.array(rows), Cases(np.array(numbers), cases.camera, cases.air)
 
 
