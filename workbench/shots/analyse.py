@@ -1,10 +1,10 @@
-"""From a clip and its labels to everything that is known about its shot.
+"""The chain from a clip and its labels to the analysis of its shot.
 
-The unit is one clip with one shot at goal. Each stage is another module's work; here they are put
-in order, and what one cannot tell is passed on as a reason instead of an exception: a clip without
-a goal in view, a ball or a shooter comes back as an analysis that abstains and says why. Where
-labels come from, a teacher, a student or the truth, makes no difference to any stage. Every shot is
-saved as it is done (`saved`), so that an analysis that was killed goes on after the last shot.
+The unit is one clip with one shot at goal. The stages themselves are other modules; here they run
+in order. A stage that finds nothing gives a reason instead of an exception: a clip without a goal
+in view, a ball or a shooter gets an analysis that abstains and says why. Labels may come from a
+teacher, a student or the truth. Every shot is saved as it is done (`saved`), so that an analysis
+that was killed resumes after the last shot.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -34,11 +34,11 @@ from workbench.shots.saved import analysis_key, load_shot, save_failure, save_sh
 from workbench.shots.verdict import Method, ShotError, ShotVerdict
 
 METHODS: tuple[Method, ...] = ("3d", "2d")
-POSE_REACH = 4  # frames before and after the contact in which the shooter's pose is looked for
+POSE_REACH = 4  # frames before and after the contact whose poses of the shooter are estimated
 
 _STANDING_RATIO = 2.2  # a standing person's box is so many times as high as wide
-_STANDING_EACH = 3  # boxes of one player: more of them repeat the same error
-_EMPTY_FROM = 15  # frames whose median is the picture without people
+_STANDING_EACH = 3  # boxes of one player: their errors are alike, more add nothing
+_EMPTY_FROM = 15  # frames whose median shows the goal without people
 _EDGE_PX = 2.0  # boxes that touch the picture's edge are cut off
 
 
@@ -200,9 +200,8 @@ def _read_or_analyse(
 def standing_people(people: People, clip: Clip) -> NDArray[np.float64]:
     """Return feet and heads of people who stand upright (n, 4): foot x, foot y, head x, head y.
 
-    They are rulers for the camera's height and tilt. Boxes that the picture's edge cuts, and boxes
-    wider than somebody standing, are left out; of each player a few boxes count, spread over the
-    clip.
+    Their height pins the camera's height and tilt. Boxes cut by the picture's edge and boxes wider
+    than a standing person are left out; of each player a few boxes count, spread over the clip.
     """
     table = people.table
     width, height = table["x1"] - table["x0"], table["y1"] - table["y0"]
@@ -221,5 +220,5 @@ def _goal_view(clip: Clip, video: Path, labels: ClipLabels) -> GoalView:
     if view.corners_px is None or not clip.fixed_camera:
         return view
     frames = uniform_indices(clip.frame_count, _EMPTY_FROM)
-    empty = np.median(sample_readable(video, frames).images, axis=0)  # people come and go
+    empty = np.median(sample_readable(video, frames).images, axis=0)  # removes moving people
     return sharpen_corners(view, empty.astype(np.uint8))

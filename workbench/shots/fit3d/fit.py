@@ -1,11 +1,11 @@
-"""Fits a kicked ball's path to what was seen of it, for many hypotheses of one shot at once.
+"""The least-squares fit of a kicked ball's path, for many hypotheses of one shot at once.
 
 The unit of data is a batch of problems that share the observations of one shot: each has its own
-start, camera and priors, and says what happened to the ball in the end. Parameters are those of
-the kick, of the event that ends the free path, and of the camera, (B, 30) in all; every prior is a
-row of the same least-squares problem. Observations count by Cauchy's loss, so that outliers need no
-filter: a filter would eat the first moments of the flight. Knows nothing about which hypotheses
-there are (`search`) or where the starts come from (`firstguess`).
+start, camera, priors and kind of ending. Parameters are those of the kick, of the event that ends
+the free path, and of the camera, (B, 30) in all; every prior is a row of the same problem.
+Observations have Cauchy's loss, so that outliers need no filter, which could remove the first
+points of the flight. Knows nothing about which hypotheses there are (`hypotheses`) or where starts
+come from (`firstguess`).
 """
 
 from dataclasses import dataclass, fields
@@ -28,7 +28,7 @@ Bools = NDArray[np.bool_]
 ) = range(22)  # fmt: skip
 POSITION, VELOCITY, AFTER = slice(X, Z + 1), slice(VX, VZ + 1), slice(AFTER_X, AFTER_Z + 1)
 BALL_SIZE = 22
-# Those that change the free path in more than its place.
+# Those that change the shape of the free path, not only its place.
 _FLOWN = (KICK_S, Z, VX, VY, VZ, LOG_DRAG, SIDE, LIFT, BOUNCE, GRIP, LOG_ROLLING)
 SIZE = BALL_SIZE + CAMERA_SIZE
 
@@ -39,7 +39,7 @@ _BOUND_SIGMA_M = 0.10
 _LEAST_KICK_M = 0.4  # in front of the line
 _BOUNDS = 4
 _STEP = 1e-6
-_POST_REACH_M = round(POST_RADIUS_M + BALL_RADIUS_M, 3)  # to the digit, so that figures stay
+_POST_REACH_M = round(POST_RADIUS_M + BALL_RADIUS_M, 3)  # rounded: same figures on every machine
 
 INSIDE, OUTSIDE, ON_FRAME, ANYWHERE = 1, -1, 2, 0  # where the ball meets the plane of the line
 
@@ -59,10 +59,10 @@ class Observations:
 
 @dataclass(frozen=True)
 class Priors:
-    """What each problem of a batch holds for likely; arrays with B rows."""
+    """The priors of each problem of a batch; arrays with B rows."""
 
     mean: Floats  # (B, 22) of the ball's parameters
-    weight: Floats  # (B, 22) inverse standard deviations; 0 where anything goes
+    weight: Floats  # (B, 22) inverse standard deviations; 0 without a prior
     camera: Floats  # (B, 8)
     information: Floats  # (B, 8, 8) of the camera
     counted: Floats  # (B, N) 1 where an observation counts
@@ -109,7 +109,7 @@ def legs_of(ball: Floats, until_s: Floats | float = np.inf) -> Legs:
 def trace(
     ball: Floats, times_s: Floats, ending: NDArray[np.int64]
 ) -> tuple[Floats, Floats, Floats]:
-    """Follow balls (B, ≥ 22) through everything: before the kick, free, after the event.
+    """Return the whole path of balls (B, ≥ 22): before the kick, free, after the event.
 
     Args:
         ball: Parameters.
@@ -163,7 +163,7 @@ def _finite_moves(
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Parameters moved one by one (B·22, 30), and `trace` of each: the first is not moved.
 
-    Only the columns that change the free path are flown anew.
+    Only the columns that change the shape of the free path are recomputed.
     """
     batch, count = len(at), len(times_s)
     moves = np.concatenate([np.zeros((1, SIZE)), _STEP * np.eye(SIZE)[:SIZE_BIAS]])
@@ -218,7 +218,7 @@ def solve(observations: Observations, priors: Priors, start: Floats, iterations:
 
 
 def cost_of(observations: Observations, priors: Priors, parameters: Floats) -> Floats:
-    """Minus log of likelihood times prior (B,), up to a constant; infinite for nonsense."""
+    """Minus log posterior (B,) up to a constant; infinite where it is not a number."""
     path, place, motion = trace(parameters, observations.times_s, priors.ending)
     off, size = _misses(observations, parameters, path)
     spread = (off * off).sum(axis=0)
@@ -256,14 +256,14 @@ def _bounds(
     place: Floats,
     motion: Floats,
 ) -> Floats:
-    """How far event, crossing and kick are from where they must be (4, B), in standard deviations.
+    """Violations (4, B) of the bounds on event, crossing and kick, in standard deviations.
 
-    The depth of an event has a prior as wide as an even spread over its range, and firm ends.
+    The depth of an event has hard bounds and within them a prior with the spread of an even one.
     """
     half, height = observations.goal_size_m[0] / 2, observations.goal_size_m[1]
     low, high = event_y.T
     depth = np.maximum(low - place[1], 0.0) + np.maximum(place[1] - high, 0.0)
-    # Where it met the plane of the line, taken back from the event, or forward to it.
+    # Where it meets the plane of the line, extrapolated from the event.
     ago = place[1] / np.minimum(motion[1], -3.0)
     across = np.abs(place[0] - motion[0] * ago)
     up = place[2] - (motion[2] + 0.5 * GRAVITY_MPS2 * ago) * ago
@@ -273,7 +273,7 @@ def _bounds(
         [outside, -outside, np.abs(outside - POST_RADIUS_M) - _POST_REACH_M],
         0.0,
     )
-    behind = np.maximum(_LEAST_KICK_M - parameters[:, Y], 0.0)  # nobody shoots from behind the line
+    behind = np.maximum(_LEAST_KICK_M - parameters[:, Y], 0.0)  # shots start in front of the line
     firm = np.stack([depth, np.maximum(off_frame, 0.0), behind]) / _BOUND_SIGMA_M
     spread = (place[1] - 0.5 * (low + high)) / even_sigma(event_y)
     return np.concatenate([firm, spread[None]])

@@ -1,8 +1,8 @@
-"""Fits every hypothesis of a shot from several starts, and weighs them.
+"""The search over hypotheses: every one is fitted from several starts, and the fits are weighed.
 
 The unit of data is one shot. First the free path alone is fitted to the observations that follow
-it, from each guess; from the few best of these bases every hypothesis of the bank is started, with
-its event wherever it may have been. All fits of a round are one batch (`fit.solve`).
+it, from each guess; from the best of these bases every hypothesis of the bank is started, with its
+event at each possible depth. All fits of a round are one batch (`fit.solve`).
 """
 
 from collections.abc import Sequence
@@ -39,11 +39,11 @@ Floats = NDArray[np.float64]
 
 _BASE_STEPS, _SCREEN_STEPS, _FINAL_STEPS = 7, 8, 14
 _BASES, _BASE_COST = 3, 6.0  # how many bases, and how much worse than the best one may be
-_MOST_COST = 45.0  # an hypothesis that is worse by this after screening is out of the question
+_MOST_COST = 45.0  # a hypothesis worse than the best by this after screening is dropped
 _AIR_START_M = 0.4
 _UNREACHED_COST = 1.7  # of an observation after the end of a base: nearly that of an outlier
-_NEAR_MPS, _NEAR_S = 0.7, 0.05  # bases this near to each other are one
-_REACH_M = 0.5  # beyond its depths, within which an hypothesis starts where the path is left
+_NEAR_MPS, _NEAR_S = 0.7, 0.05  # bases closer together than this count as one
+_REACH_M = 0.5  # beyond its depths: a hypothesis whose event is this near starts there
 
 
 def fit_hypotheses(
@@ -101,7 +101,7 @@ def _fit_bases(
     after = observations.times_s > until[:, None] + 1e-6
     priors.counted[after] = 0.0
     fitted = solve(observations, priors, parameters, _BASE_STEPS)
-    # What a base leaves out after its end is no fault of its start: that is charged here alone.
+    # Penalise the observations after a base's end only here, not as left out before its start.
     priors.counted[after] = 1.0
     cost = fitted.cost + _UNREACHED_COST * after.sum(axis=1) + cost_of_start(priors, modes, cases)
     found = fitted.parameters
@@ -142,8 +142,8 @@ def _starts(observations: Observations, bases: Floats, base_cases: Cases) -> tup
 def _events(observations: Observations, base: Floats) -> list[list[Floats]]:
     """For every hypothesis, the base with the event at the depths where it may have been.
 
-    Where the observations leave the path counts as well; if that is at another depth, the path is
-    bent to be at the right one then.
+    One more start has the event where the observations leave the path; if the depth there is wrong,
+    the path is bent to the right one.
     """
     times = base[KICK_S] + np.linspace(0.02, 3.0, 150)
     path = legs_of(base[None]).at((times - base[KICK_S])[None])[:, 0]
@@ -179,7 +179,7 @@ def _bent(base: Floats, left_at: Floats, depth_m: float) -> Floats:
 
 
 def _best_of_each(cases: Cases, cost: Floats) -> NDArray[np.intp]:
-    """The best fit of each hypothesis and camera, unless it is out of the question."""
+    """The best fit of each hypothesis and camera, unless its cost is far above the least."""
     kept: list[int] = []
     for hypothesis in range(len(BANK)):
         for camera in np.unique(cases.camera):

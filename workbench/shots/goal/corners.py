@@ -2,8 +2,8 @@
 
 They come from the goal's mask (from several frames of a fixed camera), from clicks of a person, and
 can be sharpened to a fraction of a pixel on the white edges of a picture. Corners are (4, 2) pixels
-in the order left bottom, left top, right top, right bottom as seen, counted as in `track`. Which
-size the goal has, and where the camera stands, is decided elsewhere.
+in the order left bottom, left top, right top, right bottom as seen, counted as in `track`. Knows
+nothing about the goal's size and the camera.
 """
 
 import json
@@ -20,7 +20,7 @@ from workbench.detect.labelling import Annotation, ClipLabels
 from workbench.shots.verdict import ShotError
 
 _LEAST_HEIGHT_PX = 8.0
-_LEAST_OVERLAP = 0.8  # of a mask with its quadrilateral; a goal's mouth has four sides
+_LEAST_OVERLAP = 0.8  # of a mask with its quadrilateral
 _MOST_FRAMES = 15  # of a fixed camera that are looked at
 
 Floats = NDArray[np.float64]
@@ -47,7 +47,7 @@ def order_corners(corners_px: NDArray[np.float64]) -> Floats:
         raise ShotError("the goal's corners are not four points", "give (4, 2) pixels")
     from_middle = corners - corners.mean(axis=0)
     around = corners[np.argsort(np.arctan2(from_middle[:, 1], from_middle[:, 0]))]
-    # Clockwise on the screen by now; the right one of four starts has posts that go up.
+    # Clockwise on the screen; of the four possible starts, the one whose posts go up.
     turned = [np.roll(around, shift, axis=0) for shift in range(4)]
     ordered = max(turned, key=lambda c: float(c[0, 1] - c[1, 1] + c[3, 1] - c[2, 1]))
     if _area(ordered) < 1e-6 * float(np.ptp(corners, axis=0).max()) ** 2:
@@ -56,7 +56,7 @@ def order_corners(corners_px: NDArray[np.float64]) -> Floats:
 
 
 def inside_goal(xy: Floats, corners: Floats, margin: float = 0.0) -> NDArray[np.bool_]:
-    """Which points (N, 2) lie in the goal's picture, grown about its middle.
+    """Which points (N, 2) lie inside the goal's outline, enlarged about its middle.
 
     Args:
         xy: Points in pixels.
@@ -202,7 +202,7 @@ def _fit_sides(rim: Floats, rough: Floats) -> Floats | None:
         along = along / max(length, 1e-9)
         share = (rim - start) @ along / max(length, 1e-9)
         distance = np.abs(_cross(along, rim - start))
-        # Near its ends a side's rim bends into the next side's.
+        # The ends of a side bend into the next one and are left out.
         near = (distance < max(2.0, 0.06 * length)) & (share > 0.06) & (share < 0.94)
         if near.sum() < max(3, 0.25 * length * np.abs(along).max()):
             return None

@@ -17,9 +17,9 @@ from pycocotools import mask as rle
 from workbench.detect.labelling import Annotation, ClipLabels
 from workbench.detect.tracking import Tracker
 
-_SHORTEST_S = 0.2  # that somebody must be seen to get a name: shorter tracks are mistakes
-_LONGEST_GAP_S = 0.5  # that somebody may be unseen and still be the same
-_REACH_HEIGHTS_PER_S = 3.0  # that somebody may be from where they are expected, in body heights
+_SHORTEST_S = 0.2  # shorter tracks are taken for errors and get no name
+_LONGEST_GAP_S = 0.5  # that somebody may be out of sight and keep their id
+_REACH_HEIGHTS_PER_S = 3.0  # from the predicted place, in body heights
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -82,7 +82,7 @@ def follow_people(labels: ClipLabels, fps: float) -> People:
         for number, seen in sightings.items()
         if len(seen) >= min(_SHORTEST_S * fps, len(labels.frames))
     }
-    # By the place of their first sighting, never by their number, which means nothing.
+    # By place of the first appearance; track ids are arbitrary.
     order = sorted(
         lasting, key=lambda number: (lasting[number][0][0], *_box(lasting[number][0][1]))
     )

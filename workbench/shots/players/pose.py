@@ -1,7 +1,7 @@
-"""A player's pose around a moment: joints in the picture, by whichever finder is given.
+"""Poses of one player in some frames, and the protocol of the finders that estimate them.
 
-The unit is one player in a few frames. Which finder ran is told with every result (`pose_finders`
-has them). Knows nothing about balls and kicks.
+The unit is one player in a few frames. Every result names its finder (see `pose_finders`). Knows
+nothing about balls and kicks.
 """
 
 from collections.abc import Iterable, Mapping
@@ -72,13 +72,13 @@ class Find(Protocol):
 
 
 class PoseFinder(Protocol):
-    """A way to find poses; what it needs to hold is held within a session."""
+    """A pose estimator; what it loads is loaded within a session."""
 
     name: str
     note: str  # what to know about the method; empty if nothing
 
     def session(self) -> AbstractContextManager[Find]:
-        """Make the finder ready; it is put away at the end of the `with`."""
+        """Load the finder; it is closed at the end of the `with`."""
         ...
 
 

@@ -1,8 +1,8 @@
-"""Who finds poses, by name: a model, or a guess where there is none.
+"""The pose finders by name: MediaPipe's model, or a geometric guess without a model.
 
-`mediapipe` is Google's PoseLandmarker on a generous crop around the player; `geometric` needs no
-model and guesses joints from the player's outline and the proportions of a standing body, which
-says where feet are but measures no angle.
+`mediapipe` is Google's PoseLandmarker on a crop around the player; `geometric` needs no model: it
+guesses joints from the player's outline and the proportions of a standing body, good enough to
+place the feet but not to measure angles.
 """
 
 from collections.abc import Iterator
@@ -65,7 +65,7 @@ class GeometricFinder:
 
     @contextmanager
     def session(self) -> Iterator[Find]:
-        """There is nothing to hold."""
+        """Yield the finder; nothing needs to be loaded."""
         yield self._find
 
     def _find(self, frame: int, image: Image, box: Floats | None, mask: Mask | None) -> Pose | None:
@@ -85,10 +85,10 @@ class GeometricFinder:
             if name == "head":
                 joints["head"] = middle, y
                 continue
-            if name in _HALF_WIDTHS:  # arms widen the outline there
+            if name in _HALF_WIDTHS:  # arms widen the outline at this height
                 half = min(_HALF_WIDTHS[name] * height, (high - low) / 2)
                 low, high = middle - half, middle + half
-            else:  # a joint is inside the leg, not on its rim
+            else:  # joints are inside the leg, not on its outline
                 inset = min(0.025 * height, (high - low) / 2)
                 low, high = low + inset, high - inset
             joints[f"l_{name}"], joints[f"r_{name}"] = (low, y), (high, y)
