@@ -32,7 +32,7 @@ class FilmedShot:
 
 
 @cache
-def film_shot(session: int = 1, number: int = 2) -> FilmedShot:
+def film_shot(session: int = 2, number: int = 3) -> FilmedShot:
     """Render a shot, by default a goal that the camera sees well, and analyse it."""
     folder = Path(_folder().name)
     clip = make_clip(ClipJob("shooting", session, number, SEED, 640, 360), folder)
