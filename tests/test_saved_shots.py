@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from filmed_shots import FilmedShot, film_shot
 
-from workbench.detect.labelling import ClipLabels
+from workbench.detect.store import ClipDetections
 from workbench.footage.clips import Clip
 from workbench.shots import analyse
 from workbench.shots.analyse import AnalysedShots, analyse_shots
@@ -45,7 +45,7 @@ def clips_of(shot: FilmedShot) -> list[Clip]:
     return [replace(shot.clip, clip_id=name) for name in NAMES]
 
 
-def given(shot: FilmedShot) -> tuple[list[Clip], Path, dict[str, ClipLabels], dict[str, tuple]]:
+def given(shot: FilmedShot) -> tuple[list[Clip], Path, dict[str, ClipDetections], dict[str, tuple]]:
     sizes = dict.fromkeys(NAMES, shot.truth.goal_wh_m)
     return clips_of(shot), shot.folder, dict.fromkeys(NAMES, shot.labels), sizes
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.detect.labelling import ClipLabels, load_labels
+from workbench.detect.store import ClipDetections, load_detections
 from workbench.errors import WorkbenchError
 from workbench.footage.clips import Clip
 from workbench.footage.digest import content_digest
@@ -42,20 +42,22 @@ _EMPTY_FROM = 15  # frames whose median shows the goal without people
 _EDGE_PX = 2.0  # boxes that touch the picture's edge are cut off
 
 
-def labelled_clips(clips: Iterable[Clip], labels_dir: Path) -> dict[str, ClipLabels]:
+def labelled_clips(clips: Iterable[Clip], labels_dir: Path) -> dict[str, ClipDetections]:
     """Read the labels of those clips that have some, by clip id.
 
     Raises:
         DatasetError: If a label file is none.
     """
     paths = {clip: labels_dir / f"{clip.clip_id}.json" for clip in clips}
-    return {clip.clip_id: load_labels(path, clip) for clip, path in paths.items() if path.is_file()}
+    return {
+        clip.clip_id: load_detections(path, clip) for clip, path in paths.items() if path.is_file()
+    }
 
 
 def analyse_shot(
     clip: Clip,
     footage_dir: Path,
-    labels: ClipLabels,
+    labels: ClipDetections,
     *,
     goal_wh_m: tuple[float, float],
     pose_finder: PoseFinder | None = None,
@@ -112,7 +114,7 @@ def analyse_shot(
             verdicts[name] = ShotVerdict.abstaining(name, why)
     return ShotAnalysis(
         clip=clip,
-        labels=labels.teacher,
+        labels=labels.found_by,
         goal=goal,
         goal_wh_m=goal_wh_m,
         track=track,
@@ -138,7 +140,7 @@ class AnalysedShots:
 def analyse_shots(
     clips: Sequence[Clip],
     footage_dir: Path,
-    labels: Mapping[str, ClipLabels],
+    labels: Mapping[str, ClipDetections],
     goal_wh_m: Mapping[str, tuple[float, float]],
     folder: Path,
     *,
@@ -185,7 +187,7 @@ def analyse_shots(
 
 
 def _read_or_analyse(
-    path: Path, clip: Clip, footage_dir: Path, labels: ClipLabels, settings: dict[str, Any]
+    path: Path, clip: Clip, footage_dir: Path, labels: ClipDetections, settings: dict[str, Any]
 ) -> ShotAnalysis:
     finder = settings["pose_finder"]
     asked = settings | {"pose_finder": finder.name if finder is not None else None}
@@ -215,7 +217,7 @@ def standing_people(people: People, clip: Clip) -> NDArray[np.float64]:
     return np.asarray(rows, float).reshape(-1, 4)
 
 
-def _goal_view(clip: Clip, video: Path, labels: ClipLabels) -> GoalView:
+def _goal_view(clip: Clip, video: Path, labels: ClipDetections) -> GoalView:
     view = find_corners(labels, fixed_camera=clip.fixed_camera)
     if view.corners_px is None or not clip.fixed_camera:
         return view

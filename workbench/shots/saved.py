@@ -19,7 +19,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import numpy as np
 import pandas as pd
 
-from workbench.detect.labelling import ClipLabels
+from workbench.detect.store import ClipDetections
 from workbench.errors import WorkbenchError
 from workbench.footage.clips import Clip
 from workbench.saving import save_json
@@ -34,7 +34,7 @@ _WITHOUT_EFFECT = ("evaluation", "pictures")  # folders whose code changes no an
 
 
 def analysis_key(
-    clip: Clip, video_digest: str, labels: ClipLabels, settings: Mapping[str, Any]
+    clip: Clip, video_digest: str, labels: ClipDetections, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return what an analysis depends on, as JSON values.
 
@@ -44,11 +44,13 @@ def analysis_key(
         labels: Its labels.
         settings: Everything else that was asked for.
     """
-    told = json.dumps([labels.teacher, labels.frames], sort_keys=True, default=str)
+    told = hashlib.sha256(labels.found_by.encode())
+    for found in labels.frames:
+        told.update(repr(found).encode())
     return {
         "video": video_digest,
         "frames": [clip.frame_count, str(clip.fps), clip.width, clip.height, clip.fixed_camera],
-        "labels": hashlib.sha256(told.encode()).hexdigest(),
+        "labels": told.hexdigest(),
         "code": _code_digest(),
         **to_json(settings),
     }

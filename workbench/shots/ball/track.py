@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pycocotools import mask as rle
 
 from workbench.detect.ballpath import Spot, best_path
-from workbench.detect.labelling import ClipLabels
+from workbench.detect.detections import Detection
+from workbench.detect.store import ClipDetections
 from workbench.shots.ball.pieces import Piece, cut_into_pieces, estimate_noise_px, handovers_s
 from workbench.shots.verdict import ShotError
 
@@ -173,7 +173,7 @@ class SmoothTrack(NamedTuple):
     diameter_px: Floats  # (M,)
 
 
-def ball_track(labels: ClipLabels) -> BallTrack:
+def ball_track(labels: ClipDetections) -> BallTrack:
     """Choose one ball per frame and return its track.
 
     Where several balls are labelled, the chain that moves most like one ball wins
@@ -229,19 +229,19 @@ def _chain(spots: list[list[Spot]], start: int, stop: int, reach_px: float) -> d
     return before | chain | _chain(spots, max(chain) + 1, stop, reach_px)
 
 
-def _as_spot(ball: dict[str, Any]) -> Spot:
-    x, y, width, height = ball["bbox"]
+def _as_spot(ball: Detection) -> Spot:
+    x, y, width, height = ball.xywh
     # Labels of low score stay candidates.
     likeness = 0.6 + 0.4 * _score(ball)
     return Spot(x + width / 2, y + height / 2, float(np.sqrt(max(width * height, 1.0))), likeness)
 
 
-def _as_row(frame: int, ball: dict[str, Any]) -> tuple[float, ...]:
-    left, top, width, height = (float(value) for value in ball["bbox"])
+def _as_row(frame: int, ball: Detection) -> tuple[float, ...]:
+    left, top, width, height = (float(value) for value in ball.xywh)
     x, y, diameter = left + width / 2, top + height / 2, min(width, height)
-    segmentation = ball.get("segmentation")
-    if isinstance(segmentation, dict):
-        pixels = np.argwhere(rle.decode(segmentation))
+    mask = ball.pixels()
+    if mask is not None:
+        pixels = np.argwhere(mask)
         if len(pixels) >= 3:
             y, x = pixels.mean(axis=0) + 0.5
             # A disc of radius r spreads r²/4 along any axis; a pixel is itself 1/12 wide.
@@ -250,7 +250,6 @@ def _as_row(frame: int, ball: dict[str, Any]) -> tuple[float, ...]:
     return frame, x, y, width, height, diameter, _score(ball)
 
 
-def _score(ball: dict[str, Any]) -> float:
+def _score(ball: Detection) -> float:
     """How sure the labeller is; 1 where it does not say, as people and the truth do not."""
-    score = ball.get("score")
-    return 1.0 if score is None else float(score)
+    return 1.0 if ball.score is None else ball.score

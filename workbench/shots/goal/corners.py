@@ -14,9 +14,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as rle
 
-from workbench.detect.labelling import Annotation, ClipLabels
+from workbench.detect.detections import Detection
+from workbench.detect.store import ClipDetections
 from workbench.shots.verdict import ShotError
 
 _LEAST_HEIGHT_PX = 8.0
@@ -69,7 +69,7 @@ def inside_goal(xy: Floats, corners: Floats, margin: float = 0.0) -> NDArray[np.
     return np.asarray((turns >= 0).all(axis=1) | (turns <= 0).all(axis=1))
 
 
-def find_corners(labels: ClipLabels, *, fixed_camera: bool = True) -> GoalView:
+def find_corners(labels: ClipDetections, *, fixed_camera: bool = True) -> GoalView:
     """Find the goal's corners from the masks of a clip.
 
     Args:
@@ -78,7 +78,7 @@ def find_corners(labels: ClipLabels, *, fixed_camera: bool = True) -> GoalView:
             the middle of the clip count: corners move with the camera.
     """
     goals = {
-        frame: max(found, key=lambda goal: (goal.get("score") or 0.0, goal.get("area", 0)))
+        frame: max(found, key=lambda goal: (goal.score or 0.0, goal.area_px))
         for frame in range(len(labels.frames))
         if (found := labels.of_class(frame, "goal"))
     }
@@ -134,11 +134,11 @@ class _NoCornersError(Exception):
     """A mask that gives no corners; says why in one sentence."""
 
 
-def _mask_of(goal: Annotation) -> NDArray[np.uint8]:
-    segmentation = goal.get("segmentation")
-    if not isinstance(segmentation, dict):
+def _mask_of(goal: Detection) -> NDArray[np.uint8]:
+    pixels = goal.pixels()
+    if pixels is None:
         raise _NoCornersError("The goal has a box but no mask: corners cannot be told.")
-    return np.ascontiguousarray(rle.decode(segmentation), np.uint8)
+    return np.ascontiguousarray(pixels, np.uint8)
 
 
 def _fit_quad(mask: NDArray[np.uint8]) -> Floats:

@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import supervision as sv
 from numpy.typing import NDArray
-from pycocotools import mask as rle
 
-from workbench.detect.labelling import Annotation, ClipLabels
+from workbench.detect.detections import Detection
+from workbench.detect.store import ClipDetections
 from workbench.detect.tracking import Tracker
 
 _SHORTEST_S = 0.2  # shorter tracks are taken for errors and get no name
@@ -35,7 +34,7 @@ class People:
     """
 
     table: pd.DataFrame
-    _labels: dict[int, dict[str, Annotation]]  # by frame, then name
+    _labels: dict[int, dict[str, Detection]]  # by frame, then name
 
     @property
     def players(self) -> tuple[str, ...]:
@@ -54,12 +53,10 @@ class People:
     def mask(self, frame: int, player: str) -> Mask | None:
         """The player's mask (H, W), or None where the player is not seen or has none."""
         label = self._labels.get(frame, {}).get(player)
-        if label is None or not isinstance(label.get("segmentation"), dict):
-            return None
-        return np.asarray(rle.decode(label["segmentation"]), bool)
+        return None if label is None else label.pixels()
 
 
-def follow_people(labels: ClipLabels, fps: float) -> People:
+def follow_people(labels: ClipDetections, fps: float) -> People:
     """Name everybody in a clip.
 
     Track ids are taken from the labels; where a label lacks one, everybody is tracked anew.
@@ -69,10 +66,10 @@ def follow_people(labels: ClipLabels, fps: float) -> People:
         fps: Frames per second.
     """
     people = [labels.of_class(frame, "person") for frame in range(len(labels.frames))]
-    ids = [[label.get("track_id") for label in found] for found in people]
+    ids = [[label.track_id for label in found] for found in people]
     if any(number is None or number < 0 for found in ids for number in found):
-        ids = [[*row] for row in _followed(people, fps)]
-    sightings: dict[int, list[tuple[int, Annotation]]] = {}
+        ids = _followed(people, fps)
+    sightings: dict[int, list[tuple[int, Detection]]] = {}
     for frame, (found, numbers) in enumerate(zip(people, ids, strict=True)):
         for label, number in zip(found, numbers, strict=True):
             if number is not None:
@@ -87,29 +84,24 @@ def follow_people(labels: ClipLabels, fps: float) -> People:
         lasting, key=lambda number: (lasting[number][0][0], *_box(lasting[number][0][1]))
     )
     rows: list[tuple[Any, ...]] = []
-    by_name: dict[int, dict[str, Annotation]] = {}
+    by_name: dict[int, dict[str, Detection]] = {}
     for place, number in enumerate(order, start=1):
         for frame, label in lasting[number]:
             by_name.setdefault(frame, {})[f"P{place}"] = label
-            rows.append((frame, number, f"P{place}", *_box(label), label.get("score")))
+            rows.append((frame, number, f"P{place}", *_box(label), label.score))
     columns = ["frame", "track_id", "player", "x0", "y0", "x1", "y1", "score"]
     table = pd.DataFrame(rows, columns=columns).astype({"score": float})
     table = table.sort_values("frame", kind="stable").reset_index(drop=True)
     return People(table, by_name)
 
 
-def _followed(frames: list[list[Annotation]], fps: float) -> list[list[int]]:
+def _followed(frames: list[list[Detection]], fps: float) -> list[list[int | None]]:
     """Ids for the people of each frame, by where they move (`detect.tracking`)."""
-    heights = [float(label["bbox"][3]) for found in frames for label in found]
+    heights = [person.xywh[3] for found in frames for person in found]
     reach_px = _REACH_HEIGHTS_PER_S / fps * float(np.median(heights or [1.0]))
-    tracker = Tracker(reach_px, patience=round(_LONGEST_GAP_S * fps) + 1)
-    ids = []
-    for found in frames:
-        boxes = np.array([_box(label) for label in found]).reshape(-1, 4)
-        ids.append([int(number) for number in tracker.update(sv.Detections(boxes)).tracker_id])
-    return ids
+    tracker = Tracker(reach_px, patience=round(_LONGEST_GAP_S * fps) + 1, sure=0.0)
+    return [[person.track_id for person in tracker.update(found)] for found in frames]
 
 
-def _box(label: Annotation) -> Floats:
-    x, y, width, height = (float(value) for value in label["bbox"])
-    return np.array([x, y, x + width, y + height])
+def _box(label: Detection) -> Floats:
+    return np.array(label.xyxy, float)
