@@ -115,10 +115,8 @@ def priors_of(
         frame_s: Time between frames.
     """
     which, air = cases.hypothesis, cases.air
-    mean, sigma = (
-        np.zeros((len(which), col.BALL_SIZE)),
-        np.full((len(which), col.BALL_SIZE), np.inf),
-    )
+    mean = np.zeros((len(which), col.BALL_SIZE))
+    sigma = np.full_like(mean, np.inf)
     for column, (middle, spread) in _MEAN_AND_SIGMA.items():
         mean[:, column], sigma[:, column] = middle, spread
     after_sigma = np.array([item.after_sigma for item in BANK])
