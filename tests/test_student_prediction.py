@@ -24,7 +24,13 @@ from workbench.detect.student.testing import (
     predict_split,
 )
 from workbench.detect.student.train import FinetuneResult, finetune
-from workbench.detect.student.trained import last_student, run_dir_for, shelve
+from workbench.detect.student.trained import (
+    Judgement,
+    judge_student,
+    last_student,
+    run_dir_for,
+    shelve,
+)
 from workbench.detect.student.variants import StudentError
 from workbench.errors import WorkbenchError
 from workbench.footage.frames import iter_frames
@@ -106,7 +112,7 @@ def test_a_video_becomes_coco_and_an_overlay(student: Student, video: Path, tmp_
 def test_the_command_line_writes_the_same_and_names_what_is_wrong(
     result: FinetuneResult, video: Path, tmp_path: Path
 ) -> None:
-    shelve(result)
+    shelve(result, Judgement(True, "seen enough"))
     models = result.run_dir.parent
     assert last_student(models) == result.run_dir
     call = ["detect", str(video), "--models", str(models), "--out", str(tmp_path / "out")]
@@ -127,6 +133,48 @@ def test_the_command_line_writes_the_same_and_names_what_is_wrong(
         assert isinstance(failed.exception, WorkbenchError)  # `main` makes it a line and exit 2
         assert failed.exception.remedy
     assert not (tmp_path / "bad").exists() or not list((tmp_path / "bad").iterdir())
+
+
+def test_a_student_that_failed_its_test_is_used_only_by_name(
+    result: FinetuneResult, video: Path, tmp_path: Path
+) -> None:
+    models = result.run_dir.parent
+    shelve(result, Judgement(False, "person recall 0.007 [0.001, 0.020]"))
+    call = ["detect", str(video), "--out", str(tmp_path), "--no-overlay", "--every", "3"]
+    refused = CliRunner().invoke(app, [*call, "--models", str(models)])
+    assert isinstance(refused.exception, WorkbenchError)
+    said = str(refused.exception)
+    assert said.startswith("the last student failed its test (person recall 0.007")
+    assert f"--model {result.run_dir}" in said
+    assert CliRunner().invoke(app, [*call, "--model", str(result.run_dir)]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("right", "invented", "passed"), [(12, 0, True), (12, 3, True), (12, 200, False), (1, 0, False)]
+)
+def test_a_student_passes_if_it_finds_people_and_little_else(
+    right: int, invented: int, passed: bool
+) -> None:
+    images = [
+        {"id": n, "file_name": f"{n}.jpg", "width": 64, "height": 64, "clip_id": f"c{n}",
+         "session": f"s{n}"} for n in range(12)
+    ]  # fmt: skip
+    box = {"category_id": 1, "bbox": [5.0, 5.0, 20.0, 20.0]}
+    there = [box | {"id": n + 1, "image_id": n, "area": 400, "iscrowd": 0} for n in range(12)]
+    truth = {
+        "images": images,
+        "annotations": there,
+        "categories": [{"id": 1, "name": "person"}, {"id": 2, "name": "ball"}],
+    }
+    found = [box | {"image_id": n, "score": 0.9} for n in range(right)]
+    found += [
+        {"image_id": n % 12, "category_id": 1, "score": 0.8, "bbox": [40.0, 40.0, 2.0 + n, 9.0]}
+        for n in range(invented)
+    ]
+    teacher = [box | {"image_id": n, "score": 1.0} for n in range(12)]
+    judged = judge_student(compare(truth, (teacher, 0.5), (found, 0.5), against=LABELS))
+    assert judged.passed is passed, judged.why
+    assert "person recall" in judged.why
 
 
 def test_a_broken_checkpoint_is_named(result: FinetuneResult, tmp_path: Path) -> None:

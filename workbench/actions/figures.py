@@ -16,8 +16,7 @@ from workbench.actions.clipset import Clipset
 from workbench.actions.predict import Predictions
 from workbench.actions.testreport import ClipTestReport
 from workbench.actions.train import TrainResult
-from workbench.confusion import draw_cells
-from workbench.style import GREY, INK, SOFT, class_colours
+from workbench.style import GREY, INK, SOFT, class_colours, draw_cells
 
 
 def draw_scores(result: TrainResult, ax: Axes | None = None) -> Axes:

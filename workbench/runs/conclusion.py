@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from workbench.errors import WorkbenchError
-from workbench.runs.metrics import RUN_DIR_VARIABLE
 from workbench.saving import save_json
 
+RUN_DIR_VARIABLE = "WORKBENCH_RUN_DIR"  # set by the runner; absent in JupyterLab
 FILE_NAME = "conclusion.json"
 EMPTY_CLASS = "nothing-here"  # of the line that stands for an empty section
 

@@ -25,7 +25,7 @@ from typing import Any
 import psutil
 
 from workbench.runs.bars import ENVIRONMENT as BARS
-from workbench.runs.metrics import RUN_DIR_VARIABLE
+from workbench.runs.conclusion import RUN_DIR_VARIABLE
 from workbench.runs.run_record import LOG, NOTEBOOK
 from workbench.saving import save_json
 

@@ -21,6 +21,7 @@ from typing import Literal, Protocol
 from workbench.errors import PipelineError
 from workbench.runs.conclusion import FILE_NAME as CONCLUSION
 from workbench.runs.execution import Event, Limits, execute
+from workbench.runs.items import FILE_NAME as ITEMS
 from workbench.runs.metrics import FILE_NAME as METRICS
 from workbench.runs.plan import Plan, PlannedStage
 from workbench.runs.provenance import (
@@ -319,7 +320,7 @@ def _clear(planned: PlannedStage, run_dir: Path) -> None:
     Products outside it stay: a stage may go on from them.
     """
     inside = [path for path in planned.products_in(run_dir) if run_dir in path.parents]
-    own = [run_dir / name for name in (RECORD, NOTEBOOK, REPORT, METRICS, CONCLUSION, LOG)]
+    own = [run_dir / name for name in (RECORD, NOTEBOOK, REPORT, METRICS, CONCLUSION, ITEMS, LOG)]
     for path in (*own, *inside):
         if path.is_dir():
             shutil.rmtree(path)

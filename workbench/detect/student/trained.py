@@ -1,15 +1,48 @@
-"""Trained students on the shelf: where a run belongs, and which one was finished last."""
+"""Trained students on the shelf: where a run belongs, whether it is fit for use, the last one."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from workbench.detect.dataset.coco import load_dataset
+from workbench.detect.student.comparison import Comparison
 from workbench.detect.student.recipe import HOW, FinetuneConfig
 from workbench.detect.student.train import FinetuneResult
 from workbench.training.shelf import last_run, run_name
 from workbench.training.shelf import shelve as put_on_shelf
 
+LEAST = 0.2  # recall and precision that even the lower ends of their intervals must reach
 _KIND = "student"
+_MAIN_CLASS = "person"  # judged where the test split has it, else the class with most objects
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Whether a student is fit to be used without being asked for by name, and why."""
+
+    passed: bool
+    why: str  # a clause with the numbers, no final period
+
+
+def judge_student(comparison: Comparison) -> Judgement:
+    """Say whether a student is better than nothing, by its own numbers on the test split.
+
+    It passes if the 95 % intervals of its recall and its precision at IoU 0.5 both lie above
+    `LEAST`, for people where there are any. That is far from good; it keeps a student that learned
+    nothing from being used silently.
+    """
+    if not comparison.classes:
+        return Judgement(False, "the test split shows nothing to find")
+    one = max(comparison.classes, key=lambda row: (row.name == _MAIN_CLASS, row.objects))
+    recall, precision = one.recall.student, one.precision.student
+    if recall is None or precision is None:
+        return Judgement(False, f"it finds no {one.name} at all in {comparison.images} test frames")
+    numbers = (
+        f"{one.name} recall {recall.value:.3f} [{recall.low:.3f}, {recall.high:.3f}], "
+        f"precision {precision.value:.3f} [{precision.low:.3f}, {precision.high:.3f}]"
+    )
+    if min(recall.low, precision.low) > LEAST:
+        return Judgement(True, f"{numbers}: both surely above {LEAST:g}")
+    return Judgement(False, f"{numbers}: not both surely above {LEAST:g}")
 
 
 def run_dir_for(models_dir: Path, dataset_dir: Path, config: FinetuneConfig) -> Path:
@@ -19,9 +52,16 @@ def run_dir_for(models_dir: Path, dataset_dir: Path, config: FinetuneConfig) -> 
     return models_dir / run_name(f"rfdetr-{config.variant}", version, settings)
 
 
-def shelve(result: FinetuneResult) -> Path:
-    """Make a finished run the newest on its shelf; returns the file that says so."""
-    facts = {"classes": list(result.classes), "valid_ap": round(result.best.ap, 6)}
+def shelve(result: FinetuneResult, judgement: Judgement) -> Path:
+    """Make a finished run the newest on its shelf; returns the file that says so.
+
+    A run that failed is recorded, too, so that `last_student` can say what failed.
+    """
+    facts = {
+        "classes": list(result.classes),
+        "valid_ap": round(result.best.ap, 6),
+        **asdict(judgement),
+    }
     return put_on_shelf(result.run_dir, _KIND, facts)
 
 
@@ -29,6 +69,6 @@ def last_student(models_dir: Path) -> Path:
     """Folder of the student that was finished last.
 
     Raises:
-        DatasetError: If there is none.
+        DatasetError: If there is none, or it failed its test.
     """
     return last_run(models_dir, _KIND, "train one: workbench run finetune_rfdetr")
