@@ -18,6 +18,11 @@ CLASSES = ("person", "ball", "goal")  # class_id is the place in this tuple
 PERSON, BALL, GOAL = range(len(CLASSES))
 
 
+def plural(name: str) -> str:
+    """Return the word for several objects of a class."""
+    return "people" if name == "person" else f"{name}s"
+
+
 class TeacherError(WorkbenchError):
     """A teacher that does not exist, lacks its weights, or cannot label this footage."""
 

@@ -32,7 +32,10 @@ class ItemsDone:
     def __str__(self) -> str:
         of = f" of {self.total:g}" if self.total is not None else ""
         unit = "" if self.unit == "it" else f" {self.unit}" + ("" if self.total == 1 else "s")
-        left = f", {show_duration(self.left_s)} left" if self.left_s else ""
+        left = ""
+        if self.left_s:
+            short = self.left_s < 60
+            left = f", {f'{self.left_s:.0f} s' if short else show_duration(self.left_s)} left"
         return f"{self.what} {self.done:g}{of}{unit}{left}".lstrip()
 
 

@@ -10,6 +10,7 @@ const signed = (value) => (value > 0 ? "+" : "") + number(value);
 let picked = [];
 
 function restore() {
+  // An address such as #train names a section: nothing is chosen then.
   const chosen = new URLSearchParams(location.hash.slice(1));
   for (const field of form.elements) {
     if (field.type === "checkbox") field.checked = chosen.has(field.name);
