@@ -156,7 +156,7 @@ def test_while_a_stage_runs_the_page_says_what_it_does_and_renews_itself(
 
     def save(done: int, **change: Any) -> None:
         items = ItemsDone(done, 20, "clip", 42)
-        cells = [Cell(1, 1, "a", "x = 1", "Label", "running", items=items)]
+        cells = [Cell(1, 1, "a", "x = 1", "running", heading="Label", items=items)]
         live = {"stage": "label", "run": "e", "status": "running", "parent": this_process()}
         save_run(folder, make_run(**live | {"cells": cells, "ended": None} | change))
         save_index(out, pipeline)

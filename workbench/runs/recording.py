@@ -166,7 +166,7 @@ def _cells(notebook: Sequence[dict[str, Any]]) -> list[Cell]:
             heading = re.sub(r"[*_`]", "", headings[-1]).strip() if headings else heading
         elif cell["type"] == "code":
             first = _first_line(cell["source"])
-            cells.append(Cell(cell["index"], len(cells) + 1, cell["id"], first, heading))
+            cells.append(Cell(cell["index"], len(cells) + 1, cell["id"], first, heading=heading))
     return cells
 
 

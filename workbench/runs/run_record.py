@@ -32,10 +32,10 @@ class Cell:
     number: int  # among its code cells, from 1
     id: str
     source: str  # first line
-    heading: str = ""  # of the section it stands in
     status: str = "pending"  # pending, running, ok, failed
     wall_s: float | None = None
     peak_mb: float | None = None  # resident memory of the kernel and its children, 10⁶ bytes
+    heading: str = ""  # of the section it stands in
     items: ItemsDone | None = None  # while it runs
 
 
