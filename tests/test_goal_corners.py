@@ -18,7 +18,6 @@ from workbench.shots.goal.corners import (
     inside_goal,
     order_corners,
     read_clicked_corners,
-    save_clicked_corners,
 )
 from workbench.shots.goal.edges import sharpen_corners
 from workbench.shots.verdict import ShotError
@@ -165,7 +164,8 @@ def test_without_white_edges_corners_stay_and_it_is_said():
 
 def test_clicks_are_read_back_and_nonsense_names_the_file(tmp_path):
     path = tmp_path / "corners.json"
-    save_clicked_corners(path, {"clip": CORNERS[[2, 0, 3, 1]]})
+    clicked = {"clip": CORNERS[[2, 0, 3, 1]].tolist()}
+    path.write_text(json.dumps({"format": "workbench-goal-corners/1", "corners_px": clicked}))
     assert read_clicked_corners(path)["clip"] == pytest.approx(CORNERS)
     for content in ("{", "{}", json.dumps({"corners_px": {"clip": [[1, 2], [3, 4]]}})):
         path.write_text(content)

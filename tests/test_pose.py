@@ -7,9 +7,10 @@ from filmed_shots import film_shot
 from workbench.footage.video_info import probe
 from workbench.shots.ball.track import ball_track
 from workbench.shots.players.mediapipe_pose import find_model, obtain_model
+from workbench.shots.players.people import follow_people
 from workbench.shots.players.pose import JOINTS, crop_around, find_poses
 from workbench.shots.players.pose_finders import pose_finder
-from workbench.shots.players.possession import find_shooter, follow_people
+from workbench.shots.players.possession import find_possession, find_shooter
 from workbench.shots.verdict import ShotError
 
 
@@ -24,7 +25,8 @@ def model(shared):
 def shooter_of(shot):
     fps = float(shot.clip.fps)
     people = follow_people(shot.labels, fps)
-    shooter = find_shooter(ball_track(shot.labels), people, fps=fps)
+    track = ball_track(shot.labels)
+    shooter = find_shooter(track, people, find_possession(track, people), fps=fps)
     return (
         people,
         shooter.player,

@@ -13,14 +13,12 @@ origin nor the frame rate's origin matters.
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from workbench.shots.ball.track import check_track, flag_outliers
+from workbench.footage.pinhole import BALL_RADIUS_M
+from workbench.shots.ball.track import BallTrack
 from workbench.shots.goal.corners import inside_goal, order_corners
 from workbench.shots.verdict import ShotEvent, ShotVerdict
-
-BALL_M = 0.22  # diameter
 
 Floats = NDArray[np.float64]
 
@@ -67,23 +65,19 @@ class _Path:
 
 
 def judge_flat(
-    track: pd.DataFrame,
+    track: BallTrack,
     goal_corners_px: NDArray[np.float64] | None,
     *,
     fps: float,
-    image_wh: tuple[int, int],
-    goal_size_m: tuple[float, float] = (7.32, 2.44),
     kick_frame: float | None = None,
     rules: FlatRules | None = None,
 ) -> ShotVerdict:
     """Judge a shot by the 2D rules.
 
     Args:
-        track: Ball track (`ball.track.TRACK_COLUMNS`), gaps absent, outliers welcome.
+        track: The ball's track, outliers included.
         goal_corners_px: Corners of the goal's inner edge (4, 2) in any order, or None.
         fps: Frames per second.
-        image_wh: Size of the picture. The rules need neither it nor
-        goal_size_m: the goal's size; they are here so that both methods are called alike.
         kick_frame: Contact, where it is known; found from the spike otherwise.
         rules: Thresholds.
 
@@ -91,19 +85,15 @@ def judge_flat(
         A verdict whose probability is one of two shares, that of goals among shots called goals
         and among shots called misses: the rules know no more. It abstains only where there is no
         ball or no goal. Speed comes without an interval.
-
-    Raises:
-        ShotError: If a column of the track is missing.
     """
-    del image_wh, goal_size_m
     rules = rules or FlatRules()
-    path = _clean(check_track(track), fps, rules)
+    path = _clean(track, fps, rules)
     if goal_corners_px is None or path is None:
         what = "goal is not in view" if goal_corners_px is None else "ball is hardly seen"
-        return _abstain(f"The {what}.")
+        return ShotVerdict.abstaining("2d", f"The {what}.")
     kick = kick_frame if kick_frame is not None else _find_kick(path, fps, rules)
     if kick is None:
-        return _abstain("No kick: the ball's speed never rises.")
+        return ShotVerdict.abstaining("2d", "No kick: the ball's speed never rises.")
     is_goal, reason = _what_became(path, order_corners(goal_corners_px), kick, fps, rules)
     return ShotVerdict(
         method="2d",
@@ -118,21 +108,13 @@ def judge_flat(
     )
 
 
-def _abstain(reason: str) -> ShotVerdict:
-    return ShotVerdict("2d", 0.5, False, True, reason, None, None, None)
-
-
-def _clean(track: pd.DataFrame, fps: float, rules: FlatRules) -> _Path | None:
-    kept = track[~flag_outliers(track)]
+def _clean(track: BallTrack, fps: float, rules: FlatRules) -> _Path | None:
+    kept = track.without_outliers
     if len(kept) < 4:
         return None
-    frames, xy = kept["frame"].to_numpy(float), kept[["x", "y"]].to_numpy(float)
-    everywhere = np.arange(frames[0], frames[-1] + 1)
-    after = np.searchsorted(frames, everywhere).clip(1, len(frames) - 1)
-    short = frames[after] - frames[after - 1] <= 1 + rules.longest_gap_s * fps
-    known = everywhere[short | np.isin(everywhere, frames)]
-    filled = np.column_stack([np.interp(known, frames, xy[:, axis]) for axis in (0, 1)])
-    return _Path(known, filled, float(np.nanmedian(kept["width_px"].to_numpy(float))))
+    known = kept.frames_with_short_gaps(1 + rules.longest_gap_s * fps).astype(np.float64)
+    filled = np.column_stack([np.interp(known, kept.frames, xs) for xs in kept.xy.T])
+    return _Path(known, filled, float(np.nanmedian(kept.box_wh[:, 0])))
 
 
 def _find_kick(path: _Path, fps: float, rules: FlatRules) -> float | None:
@@ -191,4 +173,4 @@ def _speed_kmh(path: _Path, kick: float, fps: float, rules: FlatRules) -> float 
     if len(flying) == 0 or not path.width_px > 0:
         return None
     peak_px = float(np.percentile(flying, rules.speed_percentile))
-    return min(peak_px * fps * (BALL_M / path.width_px) * 3.6, rules.speed_cap_kmh)
+    return min(peak_px * fps * (2 * BALL_RADIUS_M / path.width_px) * 3.6, rules.speed_cap_kmh)

@@ -5,7 +5,7 @@ nothing about where the words are put.
 """
 
 from workbench.shots.players.foot import Foot
-from workbench.shots.players.technique import Measure
+from workbench.shots.players.technique import TechniqueMeasure
 from workbench.shots.verdict import ShotVerdict
 from workbench.style import GREEN, GREY, VERMILION
 
@@ -131,7 +131,7 @@ def place_words(crossing_m: tuple[float, float], goal_wh_m: tuple[float, float])
     return f"{max(0.0, z):.1f} m up", f"{abs(x):.1f} m {side} of the middle, {post}"
 
 
-def advice_words(measure: Measure) -> str:
+def advice_words(measure: TechniqueMeasure) -> str:
     """Return what to do about one figure of the technique."""
     if measure.value is None:
         return measure.note

@@ -4,10 +4,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from workbench.detect.dataset.coco import load_dataset
+from workbench.detect.detections import plural
 from workbench.detect.student.comparison import ClassComparison, Comparison
 from workbench.detect.student.recipe import HOW, FinetuneConfig
 from workbench.detect.student.train import FinetuneResult
-from workbench.detect.teacher import plural
 from workbench.stats import show
 from workbench.training.shelf import last_run, run_name
 from workbench.training.shelf import shelve as put_on_shelf

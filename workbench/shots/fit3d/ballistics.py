@@ -18,11 +18,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.footage.pinhole import BALL_RADIUS_M
+from workbench.footage.pinhole import BALL_RADIUS_M, GRAVITY_MPS2
 
 Floats = NDArray[np.float64]
 
-GRAVITY = 9.81
 DRAG_PER_M = 0.0133  # ½·ρ·π·r²/m·Cd of a football with Cd = 0.25
 _ROLLS_BELOW_MPS = 0.6
 _LEGS = 6
@@ -113,7 +112,7 @@ def follow(kicks: Kicks, until_s: Floats) -> Legs:
         brake = np.where(rolls, kicks.rolling_mps2 / level, 0.0)
         bend = np.where(rolls, 0.0, kicks.side_mps2 * spin / level)
         pull_x, pull_y = -vx * brake - vy * bend, vx * bend - vy * brake
-        pull_z = np.where(rolls, 0.0, kicks.lift_mps2 * spin - GRAVITY)
+        pull_z = np.where(rolls, 0.0, kicks.lift_mps2 * spin - GRAVITY_MPS2)
         rest = (np.sqrt(1.0 + 2.0 * kappa * level / kicks.rolling_mps2) - 1.0) / kappa
         stop = np.where(rolls, rest, np.inf)
         row = (now, stop, kappa, x, y, z, vx, vy, vz, pull_x, pull_y, pull_z)
@@ -184,7 +183,7 @@ def after_contact(
     if len(rows):
         brake, since = sinking_per_s[rows, None], time_s[rows]
         settled = -np.expm1(-brake * since) / brake
-        terminal = GRAVITY / brake
+        terminal = GRAVITY_MPS2 / brake
         height = position_m[2, rows, None] + (velocity_mps[2, rows, None] + terminal) * settled
         path[2, rows] = np.maximum(height - terminal * since, BALL_RADIUS_M)
     return path
@@ -194,15 +193,15 @@ def _bouncing(height_m: Floats, climb_mps: Floats, time_s: Floats) -> Floats:
     """Heights (B, N) of a ball that falls and bounces twice."""
     above = np.maximum(height_m - BALL_RADIUS_M, 0.0)[:, None]
     climb = climb_mps[:, None]
-    lands = (climb + np.sqrt(climb * climb + 2 * GRAVITY * above)) / GRAVITY
-    up = _CONTACT_BOUNCE * np.maximum(GRAVITY * lands - climb, 0.0)
-    height = above + (climb - 0.5 * GRAVITY * time_s) * time_s
+    lands = (climb + np.sqrt(climb * climb + 2 * GRAVITY_MPS2 * above)) / GRAVITY_MPS2
+    up = _CONTACT_BOUNCE * np.maximum(GRAVITY_MPS2 * lands - climb, 0.0)
+    height = above + (climb - 0.5 * GRAVITY_MPS2 * time_s) * time_s
     start = lands
     height = np.where(time_s < start, height, 0.0)
     for _ in range(2):
         since = time_s - start
-        hop = (up - 0.5 * GRAVITY * since) * since
+        hop = (up - 0.5 * GRAVITY_MPS2 * since) * since
         height = np.where((since >= 0) & (hop > 0), hop, height)
-        start = start + 2 * up / GRAVITY
+        start = start + 2 * up / GRAVITY_MPS2
         up = up * _CONTACT_BOUNCE
     return height + BALL_RADIUS_M

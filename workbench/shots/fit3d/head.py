@@ -48,7 +48,7 @@ class Scale:
 
 
 @dataclass(frozen=True)
-class Line:
+class LinearModel:
     """A sum of features in standard deviations, each with its weight."""
 
     start: float
@@ -70,9 +70,11 @@ class Head:
     """
 
     scales: dict[str, Scale]  # feature to scale
-    goal: Line  # log-odds of a goal
-    correction: dict[Place, Line]  # log of true over fitted speed
-    spread: dict[Place, Line]  # log of half the width of the 90 % interval of the speed, in km/h
+    goal: LinearModel  # log-odds of a goal
+    correction: dict[Place, LinearModel]  # log of true over fitted speed
+    spread: dict[
+        Place, LinearModel
+    ]  # log of half the width of the 90 % interval of the speed, in km/h
     sure_from: float  # of the likelier answer; less sure of it, the verdict abstains
     trained: dict[str, Any]  # seeds, shots, and what cross-validation promises
 
@@ -147,9 +149,9 @@ def _from_json(text: str, name: str) -> Head:
             raise ValueError(found["format"])
         return Head(
             scales={feature: Scale(**scale) for feature, scale in found["scales"].items()},
-            goal=Line(**found["goal"]),
-            correction={place: Line(**found["correction"][place]) for place in PLACES},
-            spread={place: Line(**found["spread"][place]) for place in PLACES},
+            goal=LinearModel(**found["goal"]),
+            correction={place: LinearModel(**found["correction"][place]) for place in PLACES},
+            spread={place: LinearModel(**found["spread"][place]) for place in PLACES},
             sure_from=float(found["sure_from"]),
             trained=found["trained"],
         )

@@ -20,8 +20,9 @@ from sklearn.linear_model import LogisticRegression, QuantileRegressor
 from sklearn.model_selection import KFold, cross_val_predict
 
 from workbench.shots.evaluation.simulated import for_each
-from workbench.shots.fit3d.head import LOG_FROM, PLACES, Head, Line, Place, Scale
-from workbench.shots.judge import measure_shot
+from workbench.shots.fit3d.head import LOG_FROM, PLACES, Head, LinearModel, Place, Scale
+from workbench.shots.fit3d.question import ask
+from workbench.shots.judge import CannotFitError, fit_shot
 from workbench.simulated.shots import STANDARD, SimulationSettings, simulate_shot
 from workbench.stats import wilson
 
@@ -121,7 +122,7 @@ def train(rows: TrainingRows, seed: int = 0) -> Head:
 
 def _train_speed(
     rows: TrainingRows, place: Place, x: Floats, names: list[str], folds: KFold
-) -> tuple[Line, Line]:
+) -> tuple[LinearModel, LinearModel]:
     """Lines for the median of true over fitted speed, and for the 90 % quantile of what is left.
 
     The last step, after Romano, Patterson and Candès (2019), "Conformalized quantile regression",
@@ -154,9 +155,9 @@ def _scale(name: str, values: Floats) -> Scale:
     return Scale(_short(low), _short(high), _short(kept.mean()), _short(sd), logarithm)
 
 
-def _as_line(start: float, names: list[str], weights: Floats) -> Line:
+def _as_line(start: float, names: list[str], weights: Floats) -> LinearModel:
     kept = {n: _short(w) for n, w in zip(names, weights, strict=True) if abs(w) > 1e-5}
-    return Line(_short(start), kept)
+    return LinearModel(_short(start), kept)
 
 
 def _short(value: float) -> float:
@@ -181,8 +182,9 @@ def _measure(seed: int) -> dict[str, float] | None:
     """Features and truth of one shot; None where the fit has nothing to say."""
     settings = vary(seed)
     shot = simulate_shot(seed, settings)
-    found = measure_shot(**shot.question())
-    if found is None:
+    try:
+        found = fit_shot(ask(**shot.question()))
+    except CannotFitError:
         return None
     return {
         "seed": seed,

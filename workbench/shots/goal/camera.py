@@ -6,9 +6,10 @@ corners is kept as a mode with its cost and its information matrix, and the fit 
 them on as priors. A goal looks the same from the pitch and through the net; which of the two it is
 only the ball can tell (`seen_from_behind`).
 
-World axes as in `workbench.shots.verdict`. Image axes: u right, v down, in pixels; the principal
-point is the middle of the picture. Poses for a start: IPPE (Collins and Bartoli 2014,
-"Infinitesimal plane-based pose estimation"), which returns both poses of a plane.
+World and image axes as in `footage.pinhole`, whose camera is a single one; here are batches of them
+as vectors of parameters, for fits. The principal point is the middle of the picture. Poses for a
+start: IPPE (Collins and Bartoli 2014, "Infinitesimal plane-based pose estimation"), which returns
+both poses of a plane.
 """
 
 import math
@@ -18,11 +19,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.footage.pinhole import goal_corners
 from workbench.shots.leastsquares import forward_jacobian, minimise
 
 Floats = NDArray[np.float64]
-
-GOAL_SIZES_M = ((7.32, 2.44), (5.0, 2.0), (3.66, 1.83), (3.0, 2.0))
 
 # Columns of a camera's parameter vector.
 EAST, OUT, UP, YAW, PITCH, ROLL, LOG_FOCAL, DISTORTION = range(8)
@@ -52,14 +52,6 @@ class CameraMode:
     def position_m(self) -> Floats:
         """Where the camera stands (3,)."""
         return self.parameters[:3]
-
-
-def goal_corners_m(goal_size_m: tuple[float, float]) -> Floats:
-    """The corners (4, 3) in the order of `corners.order_corners`, seen from the pitch."""
-    half, height = goal_size_m[0] / 2, goal_size_m[1]
-    return np.array(
-        [[half, 0.0, 0.0], [half, 0.0, height], [-half, 0.0, height], [-half, 0.0, 0.0]]
-    )
 
 
 def is_convex(ordered_px: Floats) -> bool:
@@ -155,7 +147,7 @@ def find_cameras(
     width, height = image_wh
     center = np.array([width / 2.0, height / 2.0])
     log_focal = math.log(_FOCAL_PER_LONG_SIDE * max(width, height))
-    world = goal_corners_m(goal_size_m)
+    world = goal_corners(goal_size_m)
     starts = _starts(ordered_px, world, center, log_focal)
     if not len(starts):
         return []

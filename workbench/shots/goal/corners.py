@@ -14,13 +14,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as rle
 
-from workbench.detect.labelling import Annotation, ClipLabels
-from workbench.saving import save_json
+from workbench.detect.detections import Detection
+from workbench.detect.store import ClipDetections
 from workbench.shots.verdict import ShotError
-
-CLICKS_FORMAT = "workbench-goal-corners/1"
 
 _LEAST_HEIGHT_PX = 8.0
 _LEAST_OVERLAP = 0.8  # of a mask with its quadrilateral; a goal's mouth has four sides
@@ -73,7 +70,7 @@ def inside_goal(xy: Floats, corners: Floats, margin: float = 0.0) -> NDArray[np.
 
 
 def find_corners(
-    labels: ClipLabels, *, fixed_camera: bool = True, near_frame: float | None = None
+    labels: ClipDetections, *, fixed_camera: bool = True, near_frame: float | None = None
 ) -> GoalView:
     """Find the goal's corners from the masks of a clip.
 
@@ -84,7 +81,7 @@ def find_corners(
         near_frame: Where a moving camera is looked at, say the kick; by default the middle.
     """
     goals = {
-        frame: max(found, key=lambda goal: (goal.get("score") or 0.0, goal.get("area", 0)))
+        frame: max(found, key=lambda goal: (goal.score or 0.0, goal.area_px))
         for frame in range(len(labels.frames))
         if (found := labels.of_class(frame, "goal"))
     }
@@ -142,21 +139,15 @@ def read_clicked_corners(path: Path) -> dict[str, Floats]:
         raise ShotError(f"{path}: {error}", "give four [x, y] for each clip") from None
 
 
-def save_clicked_corners(path: Path, corners_px: dict[str, Floats]) -> None:
-    """Write clicked corners for `read_clicked_corners`."""
-    entries = {name: order_corners(four).tolist() for name, four in corners_px.items()}
-    save_json(path, {"format": CLICKS_FORMAT, "corners_px": entries})
-
-
 class _NoCornersError(Exception):
     """A mask that gives no corners; says why in one sentence."""
 
 
-def _mask_of(goal: Annotation) -> NDArray[np.uint8]:
-    segmentation = goal.get("segmentation")
-    if not isinstance(segmentation, dict):
+def _mask_of(goal: Detection) -> NDArray[np.uint8]:
+    pixels = goal.pixels()
+    if pixels is None:
         raise _NoCornersError("The goal has a box but no mask: corners cannot be told.")
-    return np.ascontiguousarray(rle.decode(segmentation), np.uint8)
+    return np.ascontiguousarray(pixels, np.uint8)
 
 
 def _fit_quad(mask: NDArray[np.uint8]) -> Floats:

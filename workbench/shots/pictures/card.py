@@ -11,14 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.shots.analysed import ShotAnalysis
-from workbench.shots.pictures.colours import FASTEST_KMH, speed_colour
 from workbench.shots.pictures.drawing import (
+    FASTEST_KMH,
     INK,
     PAPER,
     Box,
     Image,
     draw_panel,
     draw_text,
+    speed_colour,
     text_wh,
     unit_px,
 )

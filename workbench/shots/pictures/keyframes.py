@@ -12,10 +12,10 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from workbench.footage.frames import sample_readable
+from workbench.footage.pinhole import to_pixels
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.pictures.drawing import Image
 from workbench.shots.pictures.overlay import ShotOverlay
-from workbench.shots.projection import to_pixels
 from workbench.shots.words import EVENT_WORDS
 
 _RUN_UP_S, _AFTER_S = 0.4, 0.4
@@ -137,8 +137,7 @@ def _ball_at(shot: ShotAnalysis, frame: int) -> tuple[float, float]:
         place = int(np.argmin(np.abs(path.frames - frame)))
         x, y = to_pixels(path.camera, path.positions_m[place])[0]
     elif len(shot.track):
-        nearest = int(np.argmin(np.abs(shot.track["frame"].to_numpy() - frame)))
-        x, y = shot.track[["x", "y"]].to_numpy(float)[nearest]
+        x, y = shot.track.xy[np.argmin(np.abs(shot.track.frames - frame))]
     else:
         x, y = shot.clip.width / 2, shot.clip.height / 2
     return float(x), float(y)

@@ -26,7 +26,7 @@ from workbench.shots.pictures.figures import draw_goal_mouth, draw_speed_curve
 from workbench.shots.pictures.keyframes import cut_moments, key_moments
 from workbench.shots.pictures.overlay import ShotOverlay, save_overlay
 from workbench.shots.pictures.pitchmap import draw_pitch_map
-from workbench.shots.players.technique import Measure
+from workbench.shots.players.technique import TechniqueMeasure
 from workbench.shots.words import (
     METHOD_WORDS,
     OUTCOME_WORDS,
@@ -171,7 +171,7 @@ def _outcomes(shot: ShotAnalysis) -> list[dict[str, Any]]:
     ]
 
 
-def _measure(measure: Measure) -> dict[str, Any]:
+def _measure(measure: TechniqueMeasure) -> dict[str, Any]:
     value = "" if measure.value is None else f"{measure.value:.0f} {measure.unit}"
     return {
         "name": measure.name,

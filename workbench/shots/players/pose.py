@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.footage.frames import iter_frames
-from workbench.shots.players.possession import People
+from workbench.shots.players.people import People
 from workbench.stats import Interval, wilson
 
 JOINTS = (
