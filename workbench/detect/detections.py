@@ -53,7 +53,9 @@ class Detection:
 
     def __post_init__(self) -> None:
         if self.score is not None:
-            object.__setattr__(self, "score", round(self.score, SCORE_DIGITS))
+            # Detectors compute in single precision; rounding a double would part equal scores.
+            single = float(np.float32(self.score))
+            object.__setattr__(self, "score", round(single, SCORE_DIGITS))
 
     @classmethod
     def of_mask(cls, class_name: str, mask: Rle, **fields: Any) -> "Detection":

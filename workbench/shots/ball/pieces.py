@@ -1,7 +1,7 @@
-"""A track cut into pieces of smooth motion at the moments where something struck the ball.
+"""Pieces of smooth motion of a track, cut where something struck the ball.
 
-The unit is a track without outliers. Each piece is a parabola in time along x and along y, which a
-ball's flight nearly is in the picture; pieces are chosen by optimal partitioning (Jackson et al.
+The unit is a track without outliers. Each piece is a parabola in time along x and along y, a good
+approximation of a flight in the picture; pieces are chosen by optimal partitioning (Jackson et al.
 2005, "An algorithm for optimal partitioning of data on an interval"), so that smoothing never
 reaches across a kick. Knows nothing about what happened at the cuts: `events` names it.
 """

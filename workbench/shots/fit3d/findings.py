@@ -1,7 +1,6 @@
-"""What a posterior over hypotheses says of a shot: goal, speed, crossing, events, path, figures.
+"""The values of a verdict from a posterior: goal, speed, crossing, events, path, features.
 
-Turns samples into the values of a verdict, in frames and km/h. Decides nothing: whether to abstain
-and what to say is for `judge`.
+Turns samples into frames, metres and km/h. Whether to abstain and the wording are left to `judge`.
 """
 
 import numpy as np
@@ -41,7 +40,7 @@ _END_OF: dict[str, EventKind] = {
     "blocked": "deflection",
     "frame": "post",
 }
-_LEAST_SD = 0.01  # of anything: samples of one hypothesis may all but coincide
+_LEAST_SD = 0.01  # samples of one hypothesis may nearly coincide
 _REST_MPS = 0.4
 _LAST_OBSERVATIONS = 6
 
@@ -94,7 +93,7 @@ def find_path_events(
     found = [clock.event("kick", kick)]
     legs = legs_of(ball)
     for start, before in zip(legs.start_s[1:, 0], legs.start_s[:-1, 0], strict=True):
-        # A ball that rolls from the start lands at once; that is no bounce.
+        # A ball that rolls from the start "lands" at once: not a bounce.
         if start > before + 0.05 and kick + start < min(end, observations.times_s[-1]):
             found.append(clock.event("bounce", kick + float(start)))
     name = BANK[posterior.hypothesis[row]].name
@@ -153,7 +152,7 @@ def sight_line(posterior: Posterior) -> tuple[float, float]:
 def feature_row(
     posterior: Posterior, observations: Observations, modes: tuple[CameraMode, ...], clock: Clock
 ) -> dict[str, float]:
-    """Figures of the fit for the head: always the same names, always finite."""
+    """Features of the fit for the head: always the same names, always finite."""
     weight, samples = posterior.weight, posterior.samples
     row = posterior.best
     best = posterior.fitted.parameters[row : row + 1]

@@ -1,9 +1,8 @@
-"""First guesses of a kick: random pairs of observations, each a straight solution, scored by all.
+"""First guesses of a kick by RANSAC: velocities from random pairs of observations.
 
-Where the ball is kicked it usually lies on the grass, so that its pixel there is a place in the
-world; given that place, two later observations fix the velocity linearly (the path is linear in
-it). Guesses are scored by how long the observations follow them without a break, which needs no
-filter and is at ease with outliers and with whatever happens to the ball in the end.
+A ball that is kicked usually lies on the grass, so that its pixel gives its place; with that place,
+two later observations determine the velocity by linear equations. Guesses are scored by how long
+the observations follow them, which tolerates outliers and whatever ends the flight.
 """
 
 from collections.abc import Sequence
@@ -30,7 +29,7 @@ from workbench.shots.goal.camera import CameraMode, on_height, project, rays
 
 Floats = NDArray[np.float64]
 
-_ANCHOR_S = (0.17, 0.02)  # before and after the kick: where its pixel is looked for
+_ANCHOR_S = (0.17, 0.02)  # before and after the kick: observations that may give its place
 _FLIGHT_S = 0.9
 _FAST_MPS = 40.0
 _GATE_PX, _GATE_PX_PER_S = 6.0, 12.0
@@ -45,7 +44,6 @@ class Guesses:
 
     parameters: Floats  # (G, 30); the event is where the observations leave the path
     mode: NDArray[np.int64]  # (G,) index of the camera
-    score: Floats  # (G,) roughly, observations explained
 
 
 def guess_kicks(
@@ -84,7 +82,6 @@ def guess_kicks(
     return Guesses(
         np.array([part[0] for part in parts]).reshape(-1, SIZE),
         np.array([part[2] for part in parts], dtype=np.int64),
-        np.array([part[1] for part in parts]),
     )
 
 
@@ -128,7 +125,7 @@ def _solve_kicks(
             ray = toward[:, index]
             gap = start - place
             gap[2] -= GRAVITY_MPS2 * fall
-            # p − C is along the ray: two of the rows of the cross product, whatever the ray.
+            # p − C is parallel to the ray: the rows of their cross product vanish.
             for low, high in ((0, 2), (1, 2), (0, 1)):
                 row = np.zeros((3, count))
                 row[low], row[high] = ray[high] * along, -ray[low] * along
@@ -171,7 +168,7 @@ def _score(
     still = np.hypot(*(observations.uv - observations.uv[anchor][:, None]).transpose(2, 0, 1))
     early = (since <= 0) & (since > -_EARLY_S) & (still < 8 - _EARLY_GATE_PX_PER_S * since)
     speed = np.sqrt((ball[:, VELOCITY] ** 2).sum(axis=1))
-    # Slow paths explain a ball that lies about; a shot is fast.
+    # Slow paths would explain a ball at rest; a shot is fast.
     score = total[rows, last] * np.clip(speed / 8.0, 0.3, 1.0)
     score += _EARLY_WORTH * early.sum(axis=1) - np.maximum(speed - _FAST_MPS, 0.0)
     return score, np.maximum(until, ball[:, KICK_S] + 0.05)

@@ -1,11 +1,11 @@
-"""Fits a kicked ball's path to what was seen of it, for many hypotheses of one shot at once.
+"""The least-squares fit of a kicked ball's path, for many hypotheses of one shot at once.
 
 The unit of data is a batch of problems that share the observations of one shot: each has its own
-start, camera and priors, and says what happened to the ball in the end. Parameters are those of
-the kick, of the event that ends the free path, and of the camera, (B, 30) in all; every prior is a
-row of the same least-squares problem. Observations count by Cauchy's loss, so that outliers need no
-filter: a filter would eat the first moments of the flight. Knows nothing about which hypotheses
-there are (`search`) or where the starts come from (`firstguess`).
+start, camera, priors and kind of ending. Parameters are those of the kick, of the event that ends
+the free path, and of the camera, (B, 30) in all; every prior is a row of the same problem.
+Observations have Cauchy's loss, so that outliers need no filter, which could remove the first
+points of the flight. Knows nothing about which hypotheses there are (`hypotheses`) or where starts
+come from (`firstguess`).
 """
 
 from dataclasses import dataclass, fields
@@ -28,7 +28,7 @@ Bools = NDArray[np.bool_]
 ) = range(22)  # fmt: skip
 POSITION, VELOCITY, AFTER = slice(X, Z + 1), slice(VX, VZ + 1), slice(AFTER_X, AFTER_Z + 1)
 BALL_SIZE = 22
-# Those that change the free path in more than its place.
+# Those that change the shape of the free path, not only its place.
 _FLOWN = (KICK_S, Z, VX, VY, VZ, LOG_DRAG, SIDE, LIFT, BOUNCE, GRIP, LOG_ROLLING)
 SIZE = BALL_SIZE + CAMERA_SIZE
 
@@ -39,7 +39,7 @@ _BOUND_SIGMA_M = 0.10
 _LEAST_KICK_M = 0.4  # in front of the line
 _BOUNDS = 4
 _STEP = 1e-6
-_POST_REACH_M = round(POST_RADIUS_M + BALL_RADIUS_M, 3)  # to the digit, so that figures stay
+_POST_REACH_M = round(POST_RADIUS_M + BALL_RADIUS_M, 3)  # rounded: same figures on every machine
 
 INSIDE, OUTSIDE, ON_FRAME, ANYWHERE = 1, -1, 2, 0  # where the ball meets the plane of the line
 
@@ -59,10 +59,10 @@ class Observations:
 
 @dataclass(frozen=True)
 class Priors:
-    """What each problem of a batch holds for likely; arrays with B rows."""
+    """The priors of each problem of a batch; arrays with B rows."""
 
     mean: Floats  # (B, 22) of the ball's parameters
-    weight: Floats  # (B, 22) inverse standard deviations; 0 where anything goes
+    weight: Floats  # (B, 22) inverse standard deviations; 0 without a prior
     camera: Floats  # (B, 8)
     information: Floats  # (B, 8, 8) of the camera
     counted: Floats  # (B, N) 1 where an observation counts
@@ -109,7 +109,7 @@ def legs_of(ball: Floats, until_s: Floats | float = np.inf) -> Legs:
 def trace(
     ball: Floats, times_s: Floats, ending: NDArray[np.int64]
 ) -> tuple[Floats, Floats, Floats]:
-    """Follow balls (B, ≥ 22) through everything: before the kick, free, after the event.
+    """Return the whole path of balls (B, ≥ 22): before the kick, free, after the event.
 
     Args:
         ball: Parameters.
@@ -163,7 +163,7 @@ def _finite_moves(
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Parameters moved one by one (B·22, 30), and `trace` of each: the first is not moved.
 
-    Only the columns that change the free path are flown anew.
+    Only the columns that change the shape of the free path are recomputed.
     """
     batch, count = len(at), len(times_s)
     moves = np.concatenate([np.zeros((1, SIZE)), _STEP * np.eye(SIZE)[:SIZE_BIAS]])
@@ -218,13 +218,12 @@ def solve(observations: Observations, priors: Priors, start: Floats, iterations:
 
 
 def cost_of(observations: Observations, priors: Priors, parameters: Floats) -> Floats:
-    """Minus log of likelihood times prior (B,), up to a constant; infinite for nonsense."""
+    """Minus log posterior (B,) up to a constant; infinite where it is not a number."""
     path, place, motion = trace(parameters, observations.times_s, priors.ending)
     off, size = _misses(observations, parameters, path)
     spread = (off * off).sum(axis=0)
-    seen = np.log1p(spread / _CAUCHY**2) + np.log1p(size * size / _CAUCHY**2)
-    bounds = _bounds(observations, priors, parameters, place, motion)
-    total = 0.5 * _CAUCHY**2 * (priors.counted * seen).sum(axis=1)
+    bounds = _bounds(observations, priors.event_y, priors.event_frame, parameters, place, motion)
+    total = _cauchy_cost(priors.counted, spread, size * size)
     total += 0.5 * (bounds * bounds).sum(axis=0) + _prior_cost(priors, parameters)
     return np.asarray(np.where(np.isfinite(total), total, np.inf))
 
@@ -250,35 +249,45 @@ def _misses(observations: Observations, parameters: Floats, path: Floats) -> tup
 
 
 def _bounds(
-    observations: Observations, priors: Priors, parameters: Floats, place: Floats, motion: Floats
+    observations: Observations,
+    event_y: Floats,
+    event_frame: NDArray[np.int64],
+    parameters: Floats,
+    place: Floats,
+    motion: Floats,
 ) -> Floats:
-    """How far event, crossing and kick are from where they must be (4, B), in standard deviations.
+    """Violations (4, B) of the bounds on event, crossing and kick, in standard deviations.
 
-    The depth of an event has a prior as wide as an even spread over its range, and firm ends.
+    The depth of an event has hard bounds and within them a prior with the spread of an even one.
     """
     half, height = observations.goal_size_m[0] / 2, observations.goal_size_m[1]
-    low, high = priors.event_y.T
+    low, high = event_y.T
     depth = np.maximum(low - place[1], 0.0) + np.maximum(place[1] - high, 0.0)
-    # Where it met the plane of the line, taken back from the event, or forward to it.
+    # Where it meets the plane of the line, extrapolated from the event.
     ago = place[1] / np.minimum(motion[1], -3.0)
     across = np.abs(place[0] - motion[0] * ago)
     up = place[2] - (motion[2] + 0.5 * GRAVITY_MPS2 * ago) * ago
     outside = np.maximum(across - half, up - height)
-    where = priors.event_frame
     off_frame = np.select(
-        [where == INSIDE, where == OUTSIDE, where == ON_FRAME],
+        [event_frame == INSIDE, event_frame == OUTSIDE, event_frame == ON_FRAME],
         [outside, -outside, np.abs(outside - POST_RADIUS_M) - _POST_REACH_M],
         0.0,
     )
-    behind = np.maximum(_LEAST_KICK_M - parameters[:, Y], 0.0)  # nobody shoots from behind the line
+    behind = np.maximum(_LEAST_KICK_M - parameters[:, Y], 0.0)  # shots start in front of the line
     firm = np.stack([depth, np.maximum(off_frame, 0.0), behind]) / _BOUND_SIGMA_M
-    spread = (place[1] - 0.5 * (low + high)) / even_sigma(priors)
+    spread = (place[1] - 0.5 * (low + high)) / even_sigma(event_y)
     return np.concatenate([firm, spread[None]])
 
 
-def even_sigma(priors: Priors) -> Floats:
-    """Standard deviation (B,) of an event's depth spread evenly over its range."""
-    return np.asarray((priors.event_y[:, 1] - priors.event_y[:, 0]) / np.sqrt(12.0))
+def even_sigma(event_y: Floats) -> Floats:
+    """Standard deviation (B,) of a depth spread evenly between two (B, 2)."""
+    return np.asarray((event_y[:, 1] - event_y[:, 0]) / np.sqrt(12.0))
+
+
+def _cauchy_cost(counted: Floats, place_off: Floats, size_off: Floats) -> Floats:
+    """Cauchy's loss (B,) of squared misses (B, N) of place and size, in standard deviations."""
+    seen = np.log1p(place_off / _CAUCHY**2) + np.log1p(size_off / _CAUCHY**2)
+    return np.asarray(0.5 * _CAUCHY**2 * (counted * seen).sum(axis=1))
 
 
 def _prior_cost(priors: Priors, parameters: Floats) -> Floats:
@@ -296,7 +305,9 @@ def _expand(
     moved, path, place, motion = _finite_moves(at, observations.times_s, priors.ending)
     each = len(moved) // batch
     off, size = _misses(observations, moved, path)
-    bounds = _bounds(observations, _spread_bounds(priors, each), moved, place, motion)
+    event_y = np.repeat(priors.event_y, each, axis=0)
+    event_frame = np.repeat(priors.event_frame, each)
+    bounds = _bounds(observations, event_y, event_frame, moved, place, motion)
     off = off.reshape(2, batch, each, count).transpose(1, 2, 0, 3).reshape(batch, each, -1)
     size, bounds = size.reshape(batch, each, count), bounds.reshape(_BOUNDS, batch, each)
     rows = np.concatenate([off, size, bounds.transpose(1, 2, 0)], axis=2)  # (B, 22, 3N + 4)
@@ -327,13 +338,7 @@ def _expand(
         [trust, trust, priors.counted / (1.0 + size_off / _CAUCHY**2), np.ones((batch, _BOUNDS))],
         axis=1,
     )
-    cost = (
-        0.5
-        * _CAUCHY**2
-        * (priors.counted * (np.log1p(spread / _CAUCHY**2) + np.log1p(size_off / _CAUCHY**2))).sum(
-            axis=1
-        )
-    )
+    cost = _cauchy_cost(priors.counted, spread, size_off)
     cost += 0.5 * (value[:, 3 * count :] ** 2).sum(axis=1) + _prior_cost(priors, at)
 
     weighted = slopes * weight[:, None]
@@ -346,17 +351,3 @@ def _expand(
     camera = (at[:, BALL_SIZE:] - priors.camera)[..., None]
     gradient[:, BALL_SIZE:] += (priors.information @ camera)[..., 0]
     return np.where(np.isfinite(cost), cost, np.inf), np.nan_to_num(gradient), np.nan_to_num(normal)
-
-
-def _spread_bounds(priors: Priors, each: int) -> Priors:
-    """Every problem repeated; only what `_bounds` reads."""
-    return Priors(
-        priors.mean,
-        priors.weight,
-        priors.camera,
-        priors.information,
-        priors.counted,
-        priors.ending,
-        np.repeat(priors.event_y, each, axis=0),
-        np.repeat(priors.event_frame, each),
-    )

@@ -1,8 +1,8 @@
-"""The bank of hypotheses: what may become of a shot, and what each would have one priors_of.
+"""The bank of hypotheses about the end of a shot, and the priors that each implies.
 
-The unit of data is one hypothesis (in the net, held, turned away, off the frame, ...): a prior, a
-place where it happens, and priors about the ball afterwards. The figures are those of football
-played by people, not of any footage; what they add up to is calibrated by the head. Fits nothing.
+The unit of data is one hypothesis (in the net, held, turned away, off the frame, ...): a prior
+probability, where it happens, and priors of the ball's motion afterwards. The numbers describe
+football in general, not some footage; the head calibrates the outcome. Fits nothing.
 """
 
 from collections.abc import Sequence
@@ -109,7 +109,7 @@ _AIR_START_M, _AIR_START_SIGMA_M, _AIR_BEFORE_SIGMA_MPS, _AIR_PRIOR = 0.7, 0.45,
 _KICK_SIGMA_FRAMES = 1.0  # of a contact frame that is given
 _KICK_SIGMA_S = 0.1  # of a guess
 _BEFORE_S, _BEFORE_AIR_S = 0.4, 0.07  # how long before the kick observations count
-_UNCOUNTED_COST = 1.2  # what an observation costs that a problem leaves out
+_UNCOUNTED_COST = 1.2  # of an observation that a problem leaves out
 
 
 @dataclass(frozen=True)
@@ -133,13 +133,13 @@ def priors_of(
     kick_s: float | None,
     frame_s: float,
 ) -> Priors:
-    """What is believed in each case (B,).
+    """Return the priors of each case (B,).
 
     Args:
         observations: What was seen.
         modes: Cameras.
         cases: Of the batch.
-        guessed_kicks_s: When each problem starts to think the ball was kicked (B,).
+        guessed_kicks_s: Each problem's first guess of the kick (B,).
         kick_s: When the foot met the ball, if somebody knows.
         frame_s: Time between frames.
     """
@@ -175,7 +175,7 @@ def priors_of(
 
 
 def cost_of_start(priors: Priors, modes: Sequence[CameraMode], cases: Cases) -> Floats:
-    """Cost (B,) of what the problems do not count, of the camera and of how the ball started."""
+    """Cost (B,) of the observations left out, of the camera, and of a kick in the air or not."""
     left_out = (1.0 - priors.counted).sum(axis=1)
     camera = np.array([mode.cost for mode in modes])[cases.camera]
     style = np.where(cases.air, -np.log(_AIR_PRIOR), -np.log1p(-_AIR_PRIOR))

@@ -1,8 +1,8 @@
-"""How probable each hypothesis of a shot is, and what the fits imply, as weighted samples.
+"""The posterior over the hypotheses of a shot, as probabilities and weighted samples.
 
-Laplace's approximation gives the evidence of each fitted hypothesis; samples about each say where
-and how fast the ball crossed the line, and whether that was a goal, whatever the hypothesis was
-called. Fits nothing, and calibrates nothing (`head`).
+Laplace's approximation gives the evidence of each fitted hypothesis; samples around each solution
+say where and how fast the ball crossed the line and whether that was a goal. Fits nothing;
+calibration is the task of `head`.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ from workbench.shots.fit3d.hypotheses import BANK, NOTHING, Ints
 Floats = NDArray[np.float64]
 
 _SAMPLES, _LEAST_SAMPLES, _LEAST_PROBABILITY = 400, 24, 2e-3
-_TRUST = 0.6  # in the evidence: no model of a shot is exact
+_TRUST = 0.6  # exponent of the evidence, below 1 because no model of a shot is exact
 _LEEWAY_M = 0.1  # by which a sample may miss the depths of its hypothesis
 _STEP_S = 1 / 60
 _EARLIEST_S, _LATEST_S = 1.0, 0.6  # before and after the track
@@ -91,7 +91,7 @@ def weigh(
     depth, (low, high) = place[1, :, 0], priors.event_y[rows].T
     weight = even * ((depth > low - _LEEWAY_M) & (depth < high + _LEEWAY_M))
     weight = weight * _goes(hypothesis[rows], goal)
-    if weight.sum() <= 0:  # nothing is where it should be: better than nothing
+    if weight.sum() <= 0:  # no sample is within its depths: use all
         weight = even
     weight = weight / weight.sum()
     return Posterior(
@@ -108,7 +108,7 @@ def weigh(
 
 
 def _goes(hypothesis: Ints, goal: NDArray[np.bool_]) -> Floats:
-    """How well a goal, or none, goes with each sample's hypothesis (S,)."""
+    """How compatible each sample's outcome, goal or not, is with its hypothesis (S,)."""
     return np.array([item.goes for item in BANK], dtype=np.float64)[
         hypothesis, np.where(goal, 0, 1)
     ]
@@ -128,7 +128,7 @@ def _log_evidence(fitted: Fitted, priors: Priors, hypothesis: Ints) -> Floats:
     timing = np.where(
         hypothesis == NOTHING,
         np.log(np.maximum(priors.weight[:, EVENT_S], 1e-9)),
-        np.log(np.maximum(np.abs(velocity[1, :, 0]), 1.0) / even_sigma(priors)),
+        np.log(np.maximum(np.abs(velocity[1, :, 0]), 1.0) / even_sigma(priors.event_y)),
     )
     prior = np.log(np.array([item.prior for item in BANK]))[hypothesis]
     return np.asarray(_TRUST * (evidence + timing) + prior)

@@ -1,12 +1,11 @@
-"""Fits every hypothesis of a shot from several starts, and weighs them.
+"""The search over hypotheses: every one is fitted from several starts, and the fits are weighed.
 
 The unit of data is one shot. First the free path alone is fitted to the observations that follow
-it, from each guess; from the few best of these bases every hypothesis of the bank is started, with
-its event wherever it may have been. All fits of a round are one batch (`fit.solve`).
+it, from each guess; from the best of these bases every hypothesis of the bank is started, with its
+event at each possible depth. All fits of a round are one batch (`fit.solve`).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,19 +39,11 @@ Floats = NDArray[np.float64]
 
 _BASE_STEPS, _SCREEN_STEPS, _FINAL_STEPS = 7, 8, 14
 _BASES, _BASE_COST = 3, 6.0  # how many bases, and how much worse than the best one may be
-_MOST_COST = 45.0  # an hypothesis that is worse by this after screening is out of the question
+_MOST_COST = 45.0  # a hypothesis worse than the best by this after screening is dropped
 _AIR_START_M = 0.4
 _UNREACHED_COST = 1.7  # of an observation after the end of a base: nearly that of an outlier
-_NEAR_MPS, _NEAR_S = 0.7, 0.05  # bases this near to each other are one
-_REACH_M = 0.5  # beyond its depths, within which an hypothesis starts where the path is left
-
-
-@dataclass(frozen=True)
-class _Bases:
-    """Fitted free paths; the event is where the observations leave them."""
-
-    parameters: Floats  # (K, 30)
-    cases: Cases
+_NEAR_MPS, _NEAR_S = 0.7, 0.05  # bases closer together than this count as one
+_REACH_M = 0.5  # beyond its depths: a hypothesis whose event is this near starts there
 
 
 def fit_hypotheses(
@@ -74,8 +65,8 @@ def fit_hypotheses(
         frame_s: Time between frames.
         rng: Draws the samples.
     """
-    bases = _fit_bases(observations, modes, guesses, kick_s, frame_s)
-    parameters, cases = _starts(observations, bases)
+    bases, their_cases = _fit_bases(observations, modes, guesses, kick_s, frame_s)
+    parameters, cases = _starts(observations, bases, their_cases)
     priors = priors_of(observations, modes, cases, parameters[:, KICK_S], kick_s, frame_s)
     for steps in (_SCREEN_STEPS, _FINAL_STEPS):
         fitted = solve(observations, priors, parameters, steps)
@@ -92,8 +83,12 @@ def _fit_bases(
     guesses: Guesses,
     kick_s: float | None,
     frame_s: float,
-) -> _Bases:
-    """Fit the free path alone, each guess tried from the grass and from the air; the best few."""
+) -> tuple[Floats, Cases]:
+    """Fit the free path alone, each guess tried from the grass and from the air; the best few.
+
+    Returns:
+        Parameters (K, 30), whose event is where the observations leave the path, and their cases.
+    """
     count = len(guesses.parameters)
     parameters = np.concatenate([guesses.parameters] * 2)
     air = np.repeat([False, True], count)
@@ -106,7 +101,7 @@ def _fit_bases(
     after = observations.times_s > until[:, None] + 1e-6
     priors.counted[after] = 0.0
     fitted = solve(observations, priors, parameters, _BASE_STEPS)
-    # What a base leaves out after its end is no fault of its start: that is charged here alone.
+    # Penalise the observations after a base's end only here, not as left out before its start.
     priors.counted[after] = 1.0
     cost = fitted.cost + _UNREACHED_COST * after.sum(axis=1) + cost_of_start(priors, modes, cases)
     found = fitted.parameters
@@ -125,13 +120,13 @@ def _fit_bases(
         if not any(same):
             chosen.append(int(index))
     index = np.array(chosen, dtype=np.intp)
-    return _Bases(found[index], cases.take(index))
+    return found[index], cases.take(index)
 
 
-def _starts(observations: Observations, bases: _Bases) -> tuple[Floats, Cases]:
+def _starts(observations: Observations, bases: Floats, base_cases: Cases) -> tuple[Floats, Cases]:
     """Starts of every hypothesis from every base, and what each is about."""
     rows, numbers, origins = [], [], []
-    for origin, base in enumerate(bases.parameters):
+    for origin, base in enumerate(bases):
         for number, events in enumerate(_events(observations, base)):
             for row in events:
                 row[AFTER] = BANK[number].after_mps
@@ -140,15 +135,15 @@ def _starts(observations: Observations, bases: _Bases) -> tuple[Floats, Cases]:
                 numbers.append(number)
                 origins.append(origin)
     origin_of = np.array(origins, dtype=np.intp)
-    cases = bases.cases.take(origin_of)
+    cases = base_cases.take(origin_of)
     return np.array(rows), Cases(np.array(numbers), cases.camera, cases.air)
 
 
 def _events(observations: Observations, base: Floats) -> list[list[Floats]]:
     """For every hypothesis, the base with the event at the depths where it may have been.
 
-    Where the observations leave the path counts as well; if that is at another depth, the path is
-    bent to be at the right one then.
+    One more start has the event where the observations leave the path; if the depth there is wrong,
+    the path is bent to the right one.
     """
     times = base[KICK_S] + np.linspace(0.02, 3.0, 150)
     path = legs_of(base[None]).at((times - base[KICK_S])[None])[:, 0]
@@ -184,7 +179,7 @@ def _bent(base: Floats, left_at: Floats, depth_m: float) -> Floats:
 
 
 def _best_of_each(cases: Cases, cost: Floats) -> NDArray[np.intp]:
-    """The best fit of each hypothesis and camera, unless it is out of the question."""
+    """The best fit of each hypothesis and camera, unless its cost is far above the least."""
     kept: list[int] = []
     for hypothesis in range(len(BANK)):
         for camera in np.unique(cases.camera):

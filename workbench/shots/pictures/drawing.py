@@ -1,8 +1,8 @@
-"""Drawing on video frames: text, pills, panels and lines that stay sharp and inside the picture.
+"""Drawing on video frames: anti-aliased text, pills, panels and lines, and the colours of a shot.
 
 The unit is one RGB image (H, W, 3), uint8, changed in place; places are pixels, x to the right, y
 down, and may lie between pixels. Text is set in DejaVu, which comes with Matplotlib, because
-OpenCV's own letters are strokes of one width and know no "±". Knows nothing about shots.
+OpenCV's fonts have one stroke width and no "±". Knows nothing about what is drawn.
 """
 
 from collections.abc import Iterable, Sequence

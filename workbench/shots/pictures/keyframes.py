@@ -1,4 +1,4 @@
-"""The shot in five pictures: run-up, contact, flight, line, after.
+"""Key frames of a shot: run-up, contact, flight, line, after.
 
 The unit is one moment: its name, its frame, and the part of the picture where it happens. Knows
 nothing about how moments were found.
@@ -59,7 +59,7 @@ def key_moments(shot: ShotAnalysis) -> list[Moment]:
 def cut_moments(shot: ShotAnalysis, video: Path, moments: list[Moment]) -> list[Image]:
     """Return a cut-out (H, W, 3) of each moment with the shot drawn over it; all of one size.
 
-    A moment whose frame cannot be read is left out of the result's pictures as a grey one.
+    A moment whose frame cannot be read gets a grey picture.
 
     Raises:
         FootageError: If the clip cannot be read.

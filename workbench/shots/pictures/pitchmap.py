@@ -1,8 +1,8 @@
-"""The shot from above, true to scale: goal, lines, players, the ball's path and where it crossed.
+"""A map of the shot from above, to scale: goal, lines, players, the ball's path and its crossing.
 
-Metres on the pitch as in `verdict`, with the goal at the top and left on the left, as the shooter
-sees it. Places come from the fitted camera: the ball from the fit, people from where their feet
-meet the ground. Knows nothing about frames beyond where their pixels lie on the ground.
+Metres on the pitch as in `footage.pinhole`, with the goal at the top and left on the left, as the
+shooter sees it. Places come from the fitted camera: the ball from the fit, people from where their
+feet meet the ground. Knows nothing about frames beyond where their pixels lie on the ground.
 """
 
 import matplotlib.pyplot as plt
