@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -21,7 +20,7 @@ from workbench.shots.evaluation.truth import TrueShot, load_true_shot
 from workbench.shots.judge import judge_shot
 from workbench.shots.verdict import ShotError, ShotVerdict
 from workbench.stats import mcnemar, wilson
-from workbench.style import BLUE
+from workbench.style import BLUE, axes_or_new, draw_interval, open_frame
 
 AS_FOUND = "as found"
 REPLACED = (AS_FOUND, "true kick", "true corners", "true ball", "all three true")
@@ -63,18 +62,16 @@ def loss_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 def draw_loss(rows: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw the share of right verdicts for each replacement with its 95 % interval."""
-    ax = ax or plt.subplots(figsize=(6.4, 2.6), layout="constrained")[1]
+    ax = axes_or_new(ax, (6.4, 2.6), layout="constrained")
     for place, (_, own) in enumerate(rows.groupby("given", sort=False)):
         found = wilson(int(own["right"].sum()), len(own))
-        ax.plot([found.low, found.high], [place, place], color=BLUE, linewidth=4, alpha=0.5)
-        ax.plot(found.value, place, "o", color=BLUE, markersize=8)
+        draw_interval(ax, found, place, colour=BLUE)
         ax.text(1.02, place, f"{found.value:.2f}  n={found.n}", va="center", fontsize=9)
     given = list(dict.fromkeys(rows["given"]))
     ax.set_yticks(range(len(given)), given)
     ax.set(xlim=(0, 1), ylim=(len(given) - 0.5, -0.5), xlabel="share of verdicts that are right")
     ax.set_title("What would knowing the truth of one stage win?", loc="left")
-    ax.spines[["top", "right"]].set_visible(False)
-    return ax
+    return open_frame(ax)
 
 
 def _judge(shot: ShotAnalysis, truth: TrueShot, given: str) -> ShotVerdict | None:

@@ -1,15 +1,14 @@
 """A look at a simulated shot: what the detector reported, over what was there."""
 
-import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
 from workbench.simulated.shots.shot import SimulatedShot
-from workbench.style import BLUE, GREY, ORANGE, VERMILION
+from workbench.style import BLUE, GREY, ORANGE, VERMILION, axes_or_new
 
 
 def draw_simulated_shot(shot: SimulatedShot, ax: Axes | None = None) -> Axes:
     """Draw the true path, the reported track, the clicked goal and people in the picture."""
-    ax = ax or plt.subplots(figsize=(7.2, 4.2))[1]
+    ax = axes_or_new(ax, (7.2, 4.2))
     contact = int(shot.contact_frame)
     ax.plot(*shot.pixels[: contact + 2].T, color=GREY, lw=1, ls=":", label="true, before the kick")
     ax.plot(*shot.pixels[contact + 1 :].T, color=BLUE, lw=1, label="true, after it")
