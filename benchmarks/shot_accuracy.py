@@ -30,7 +30,6 @@ from workbench.shots.evaluation.simulated import (
     for_each,
     judge_seeds,
     kind_table,
-    median_interval,
     reliability,
     speed_table,
 )
@@ -44,6 +43,7 @@ from workbench.shots.evaluation.simulated_figures import (
 from workbench.shots.rules2d import FlatRules, judge_flat
 from workbench.simulated.shots.figures import draw_simulated_shot
 from workbench.simulated.shots.shot import simulate_shot
+from workbench.stats import median_interval
 
 PERCENTILES = (50.0, 70.0, 80.0, 92.0, 98.0)
 FACTORS = np.linspace(0.5, 3.0, 51)
