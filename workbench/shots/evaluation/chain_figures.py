@@ -33,8 +33,8 @@ def draw_stage_scores(facts: pd.DataFrame, ax: Axes | None = None) -> Axes:
         for place, stage in enumerate(_SHARES):
             if stage not in scores:
                 continue
-            options = {"colour": colour, "marker": mark, "mark_colour": colour}
-            draw_interval(ax, scores[stage], place + shift, **options)
+            at = place + shift
+            draw_interval(ax, scores[stage], at, colour=colour, marker=mark, mark_colour=colour)
         ax.plot([], [], mark, color=colour, label=f"labels: {labels}")
     ax.set_yticks(range(len(_SHARES)), _SHARES)
     ax.set(xlim=(-0.02, 1.02), ylim=(len(_SHARES) - 0.5, -0.5), xlabel="share, with 95 % interval")
