@@ -1,10 +1,10 @@
-"""What is where at one moment: the unit that scripts produce and the renderer draws."""
+"""Moments of a scene: the people, balls and sticks that acts and shots place and renderers draw."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from workbench.footage.pinhole import Points
+from workbench.footage.pinhole import BALL_RADIUS_M, Floats
 from workbench.simulated.people import Body
 from workbench.simulated.venue import Rgb
 
@@ -17,7 +17,7 @@ class Person:
 
     track_id: int
     body: Body
-    joints: Points  # (18, 3) metres
+    joints: Floats  # (18, 3) metres
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Ball:
     """A ball in the scene."""
 
     track_id: int
-    center: Points  # (3,) metres
+    center: Floats  # (3,) metres
     radius_m: float
     base: Rgb
     patches: Rgb  # colour of the panels or the seam
@@ -36,8 +36,8 @@ class Ball:
 class Stick:
     """Anything long and thin: a bat, a post, a rim, a pole."""
 
-    start: Points  # (3,) metres
-    end: Points
+    start: Floats  # (3,) metres
+    end: Floats
     radius_m: tuple[float, float]  # at start and end
     colour: Rgb
     casts_shadow: bool = True
@@ -55,7 +55,11 @@ class Moment:
 Scene = Callable[[float], Moment]  # seconds since the clip's start
 BallLook = Literal["soccer", "basketball", "baseball"]
 
-BALL_RADII_M: dict[BallLook, float] = {"soccer": 0.11, "basketball": 0.12, "baseball": 0.037}
+BALL_RADII_M: dict[BallLook, float] = {
+    "soccer": BALL_RADIUS_M,
+    "basketball": 0.12,
+    "baseball": 0.037,
+}
 # Training balls come in any colour: a colour must not tell the sport.
 BALL_COLOURS: tuple[tuple[Rgb, Rgb], ...] = (
     ((242, 242, 242), (45, 45, 45)),

@@ -1,4 +1,4 @@
-"""Putting an act into a place: who plays it, who stands around, from where it is filmed.
+"""Acts put into a place: who plays, who stands around, from where it is filmed.
 
 Mirrors, turns and places the act, and adds what must not give its class away: bystanders, bats,
 balls and hoops appear with the same odds whatever the act.
@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workbench.footage.pinhole import Camera, Points
+from workbench.footage.pinhole import POST_RADIUS_M, Camera, Floats
 from workbench.simulated import motions
-from workbench.simulated.actions import Act
+from workbench.simulated.acts import Act
+from workbench.simulated.cameras import by_hand
 from workbench.simulated.people import JOINT, Body, draw_body, joints_of
 from workbench.simulated.scene import (
     BALL_COLOURS,
@@ -77,19 +78,19 @@ def stage_act(
     heading = rng.uniform(0, 2 * math.pi)
     place = np.array([rng.uniform(-12, 12), rng.uniform(4, 17), 0.0])
     body = cast.performers[rng.integers(len(cast.performers))]
-    camera = _draw_camera(rng, place, wh)
+    camera = by_hand(rng, place, wh)
     people = _draw_bystanders(rng, place, camera, cast)
     clutter = _draw_clutter(rng, place)
-    fixed = goal_frame(venue) + _draw_hoop(rng, place, cast)
+    fixed = goal_sticks(venue) + _draw_hoop(rng, place, cast)
     colours = BALL_COLOURS[rng.integers(len(BALL_COLOURS))]
     cos, sin = math.cos(heading), math.sin(heading)
     turn = np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])
 
-    def joints(t: float) -> Points:
+    def joints(t: float) -> Floats:
         angles, forward, jump = act.move(t)
         return joints_of(body, angles, (0.0, forward), 0.0, jump)
 
-    def placed(points: Points) -> Points:
+    def placed(points: Floats) -> Floats:
         if left_handed:
             points = points * np.array([-1.0, 1.0, 1.0])
         return np.asarray(points @ turn + place)
@@ -113,36 +114,27 @@ def stage_act(
     return StagedAct(act, scene, camera, left_handed)
 
 
-def goal_frame(venue: Venue) -> list[Stick]:
-    """Posts, bar and the net's poles of the venue's goal."""
-    if venue.goal_wh_m is None:
+def goal_sticks(venue: Venue) -> list[Stick]:
+    """Posts, bar and the net's poles of the venue's goal, if it has one."""
+    if venue.goal is None:
         return []
-    half, top = venue.goal_wh_m[0] / 2 + 0.06, venue.goal_wh_m[1] + 0.06
+    goal, radii = venue.goal, (POST_RADIUS_M, POST_RADIUS_M)
+    half, top = goal.width_m / 2 + POST_RADIUS_M, goal.height_m + POST_RADIUS_M
     white, grey = (246, 247, 248), (170, 172, 175)
-    sticks = [Stick(np.array([-half, 0, top]), np.array([half, 0, top]), (0.06, 0.06), white)]
+    sticks = [Stick(np.array([-half, 0, top]), np.array([half, 0, top]), radii, white)]
     for x in (-half, half):
         foot, corner = np.array([x, 0.0, 0.0]), np.array([x, 0.0, top])
-        behind, below = np.array([x, -0.9, top]), np.array([x, -1.8, 0.0])
+        behind, below = np.array([x, -goal.roof_m, top]), np.array([x, -goal.depth_m, 0.0])
         sticks += [
-            Stick(foot, corner, (0.06, 0.06), white),
+            Stick(foot, corner, radii, white),
             Stick(corner, behind, (0.03, 0.03), grey, casts_shadow=False),
             Stick(behind, below, (0.025, 0.025), grey, casts_shadow=False),
         ]
     return sticks
 
 
-def _draw_camera(rng: np.random.Generator, place: Points, wh: tuple[int, int]) -> Camera:
-    azimuth, distance = rng.uniform(0, 2 * math.pi), rng.uniform(4.5, 11)
-    around = [distance * math.sin(azimuth), distance * math.cos(azimuth), rng.uniform(0.9, 2.8)]
-    position = place + np.array(around)
-    target = place + np.array([*rng.normal(0, 0.3, 2), 0.95 + rng.normal(0, 0.12)])
-    visible_height_m = rng.uniform(2.5, 4.3)
-    focal_px = wh[1] * distance / visible_height_m
-    return Camera.looking_at(position, target, focal_px, wh, rng.normal(0, 0.03))
-
-
 def _draw_bystanders(
-    rng: np.random.Generator, place: Points, camera: Camera, cast: Cast
+    rng: np.random.Generator, place: Floats, camera: Camera, cast: Cast
 ) -> list[Callable[[float], Person]]:
     people: list[Callable[[float], Person]] = []
     for number in range(rng.integers(0, 3)):
@@ -158,7 +150,7 @@ def _draw_bystanders(
 
 
 def _bystander(
-    track_id: int, body: Body, at: Points, yaw: float, phase: float, speed_mps: float
+    track_id: int, body: Body, at: Floats, yaw: float, phase: float, speed_mps: float
 ) -> Callable[[float], Person]:
     def person(t: float) -> Person:
         if speed_mps > 0.3:
@@ -178,7 +170,7 @@ def _bystander_bat(person: Person) -> Stick:
     return Stick(grip, grip + np.array([0.12, 0.1, -0.75]), (0.018, 0.033), _BAT_RGB)
 
 
-def _draw_clutter(rng: np.random.Generator, place: Points) -> list[Ball]:
+def _draw_clutter(rng: np.random.Generator, place: Floats) -> list[Ball]:
     looks: tuple[BallLook, ...] = ("soccer", "basketball", "baseball")
     balls = []
     for number in range(rng.integers(0, 3)):
@@ -189,7 +181,7 @@ def _draw_clutter(rng: np.random.Generator, place: Points) -> list[Ball]:
     return balls
 
 
-def _draw_hoop(rng: np.random.Generator, place: Points, cast: Cast) -> list[Stick]:
+def _draw_hoop(rng: np.random.Generator, place: Floats, cast: Cast) -> list[Stick]:
     if rng.random() < 0.25:  # a movable hoop right where the act is
         x, y = place[:2] + rng.uniform(-2.5, 2.5, 2)
     elif cast.hoop_at_m is not None:
@@ -197,7 +189,7 @@ def _draw_hoop(rng: np.random.Generator, place: Points, cast: Cast) -> list[Stic
     else:
         return []
 
-    def at(dx: float, dy: float, z: float) -> Points:
+    def at(dx: float, dy: float, z: float) -> Floats:
         return np.array([x + dx, y + dy, z])
 
     return [
