@@ -40,6 +40,7 @@ from workbench.stats import (
 
 REPORT_NAME = "video_scorer_testreport.json"
 REPORT_FORMAT = "workbench-testreport/1"
+_TOLD_APART = 0.05  # p value from which two scorers are not told apart
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,19 @@ class ClipTestReport:
             }
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("scorer")
 
+    def answer(self) -> str:
+        """Say whether the scorer beats the best of the others; begins with the verdict."""
+        ours = f"{show(self.accuracy, percent=True)} of {self.accuracy.n} clips"
+        ours += f" of {self.sessions} unseen sessions are right"
+        if not self.comparisons:
+            return f"Can't tell: {ours}, with nothing to compare with."
+        best = max(self.comparisons, key=lambda other: other.accuracy.value)
+        word = "Yes" if best.paired.difference > 0 else "No"
+        if best.paired.p_value >= _TOLD_APART:
+            word = "Can't tell"
+        against = f"{show(best.accuracy, percent=True)} for {best.scorer}"
+        return f"{word}: {ours}, against {against} ({best.paired})."
+
     def reading(self) -> list[str]:
         """Return what the numbers say, in sentences."""
         n, wrong = self.accuracy.n, self.accuracy.n - int(self.confusion.trace())
@@ -143,7 +157,7 @@ class ClipTestReport:
         )
         for other in self.comparisons:
             verdict = "better than" if other.paired.difference > 0 else "worse than"
-            if other.paired.p_value >= 0.05:
+            if other.paired.p_value >= _TOLD_APART:
                 verdict = "not told apart from"
             lines.append(f"{self.predictions.scorer} is {verdict} {other.scorer}: {other.paired}.")
         return lines

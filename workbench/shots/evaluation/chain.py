@@ -34,6 +34,7 @@ from workbench.stats import (
     mcnemar,
     median_interval,
     pooled_share,
+    show,
 )
 
 CLOSE_KICK_FRAMES = 2.0
@@ -202,6 +203,37 @@ def stage_scores(facts: pd.DataFrame) -> dict[str, Interval]:
         "true speed in the 90 % interval": share(facts["holds_3d"] > 0, facts["holds_3d"].notna()),
     }
     return {name: score for name, score in scores.items() if score is not None}
+
+
+def answer(
+    shots: Sequence[ShotAnalysis], facts: pd.DataFrame, people: Mapping[str, Interval]
+) -> str:
+    """Say whether verdicts can be trusted, in a sentence that begins with the verdict.
+
+    Args:
+        shots: All analyses.
+        facts: Those of them that have a truth.
+        people: How often each method says what people say; empty where nobody has judged.
+    """
+    if not shots:
+        return "Nothing to see: no clip of soccer was labelled, or none could be analysed."
+    abstained = sum(shot.verdict.abstained for shot in shots)
+    if len(facts):
+        scores = stage_scores(facts)
+        right, whose = scores["goal right, 3D fit"], "the truth"
+        rest = [f"{name} {show(scores[name])}" for name in HEADLINES[2:] if name in scores]
+    elif people.get("3d") is not None and people["3d"].n:
+        right, whose, rest = people["3d"], "what people say", []
+    else:
+        goals = sum(shot.verdict.is_goal for shot in shots)
+        return (
+            f"Can't tell: of {len(shots)} shots {goals} are called goals and {abstained} verdicts "
+            "abstain, but there is no truth and nobody has judged them."
+        )
+    word = "Yes" if right.low > 0.5 else "No" if right.high < 0.5 else "Can't tell"
+    share = f"{show(right, percent=True)} of {right.n} verdicts"
+    text = f"{word}: {share} on goal or no goal agree with {whose}"
+    return "; ".join([text, f"{abstained} of {len(shots)} abstain", *rest]) + "."
 
 
 def headlines_first(scores: Mapping[str, Interval]) -> dict[str, Interval]:
