@@ -1,15 +1,16 @@
-"""From a clip and its labels to everything that is known about its shot.
+"""The chain from a clip and its labels to the analysis of its shot.
 
-The unit is one clip with one shot at goal. Each stage is another module's work; here they are put
-in order, and what one cannot tell is passed on as a reason instead of an exception: a clip without
-a goal in view, a ball or a shooter comes back as an analysis that abstains and says why. Where
-labels come from, a teacher, a student or the truth, makes no difference to any stage. Every shot is
-saved as it is done (`saved`), so that an analysis that was killed goes on after the last shot.
+The unit is one clip with one shot at goal. The stages themselves are other modules; here they run
+in order. A stage that finds nothing gives a reason instead of an exception: a clip without a goal
+in view, a ball or a shooter gets an analysis that abstains and says why. Labels may come from a
+teacher, a student or the truth. Every shot is saved as it is done (`saved`), so that an analysis
+that was killed resumes after the last shot.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from workbench.footage.digest import content_digest
 from workbench.footage.frames import sample_readable, uniform_indices
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.ball.track import ball_track
-from workbench.shots.goal.corners import GoalView, find_corners, read_clicked_corners
+from workbench.shots.goal.corners import GoalView, find_corners
 from workbench.shots.goal.edges import sharpen_corners
 from workbench.shots.judge import judge_shot
 from workbench.shots.players.foot import Foot, find_foot
@@ -33,11 +34,11 @@ from workbench.shots.saved import analysis_key, load_shot, save_failure, save_sh
 from workbench.shots.verdict import Method, ShotError, ShotVerdict
 
 METHODS: tuple[Method, ...] = ("3d", "2d")
-POSE_REACH = 4  # frames before and after the contact in which the shooter's pose is looked for
+POSE_REACH = 4  # frames before and after the contact whose poses of the shooter are estimated
 
 _STANDING_RATIO = 2.2  # a standing person's box is so many times as high as wide
-_STANDING_EACH = 3  # boxes of one player: more of them repeat the same error
-_EMPTY_FROM = 15  # frames whose median is the picture without people
+_STANDING_EACH = 3  # boxes of one player: their errors are alike, more add nothing
+_EMPTY_FROM = 15  # frames whose median shows the goal without people
 _EDGE_PX = 2.0  # boxes that touch the picture's edge are cut off
 
 
@@ -50,18 +51,6 @@ def labelled_clips(clips: Iterable[Clip], labels_dir: Path) -> dict[str, ClipDet
     paths = {clip: labels_dir / f"{clip.clip_id}.json" for clip in clips}
     return {
         clip.clip_id: load_detections(path, clip) for clip, path in paths.items() if path.is_file()
-    }
-
-
-def clicked_goals(path: Path | None) -> dict[str, GoalView]:
-    """Read where people clicked the goal, by clip id or session; nothing without a file.
-
-    Raises:
-        ShotError: If the file holds no clicked corners.
-    """
-    corners = read_clicked_corners(path) if path is not None else {}
-    return {
-        name: GoalView(four, "clicks", "Clicked by a person.") for name, four in corners.items()
     }
 
 
@@ -181,16 +170,13 @@ def analyse_shots(
         name = clip.clip_id
         path = folder / f"{name}.json"
         try:
-            shot = _read_or_analyse(
-                path,
-                clip,
-                footage_dir,
-                labels[name],
-                goal_wh_m=goal_wh_m[name],
-                pose_finder=pose_finder,
-                method=method,
-                goal=known.get(name, known.get(clip.session)),
-            )
+            settings = {
+                "goal_wh_m": goal_wh_m[name],
+                "pose_finder": pose_finder,
+                "method": method,
+                "goal": known.get(name, known.get(clip.session)),
+            }
+            shot = _read_or_analyse(path, clip, footage_dir, labels[name], settings)
             found.shots.append(shot)
         except WorkbenchError as error:
             save_failure(path, error)
@@ -201,34 +187,14 @@ def analyse_shots(
 
 
 def _read_or_analyse(
-    path: Path,
-    clip: Clip,
-    footage_dir: Path,
-    labels: ClipDetections,
-    *,
-    goal_wh_m: tuple[float, float],
-    pose_finder: PoseFinder | None,
-    method: Method,
-    goal: GoalView | None,
+    path: Path, clip: Clip, footage_dir: Path, labels: ClipDetections, settings: dict[str, Any]
 ) -> ShotAnalysis:
-    poses = pose_finder.name if pose_finder is not None else None
-    key = analysis_key(
-        clip,
-        content_digest(footage_dir / clip.file),
-        labels,
-        {"goal_wh_m": goal_wh_m, "poses": poses, "method": method, "goal": goal},
-    )
+    finder = settings["pose_finder"]
+    asked = settings | {"pose_finder": finder.name if finder is not None else None}
+    key = analysis_key(clip, content_digest(footage_dir / clip.file), labels, asked)
     shot = load_shot(path, clip, follow_people(labels, float(clip.fps)), key)
     if shot is None:
-        shot = analyse_shot(
-            clip,
-            footage_dir,
-            labels,
-            goal_wh_m=goal_wh_m,
-            pose_finder=pose_finder,
-            method=method,
-            goal=goal,
-        )
+        shot = analyse_shot(clip, footage_dir, labels, **settings)
         save_shot(path, shot, key)
     return shot
 
@@ -236,9 +202,8 @@ def _read_or_analyse(
 def standing_people(people: People, clip: Clip) -> NDArray[np.float64]:
     """Return feet and heads of people who stand upright (n, 4): foot x, foot y, head x, head y.
 
-    They are rulers for the camera's height and tilt. Boxes that the picture's edge cuts, and boxes
-    wider than somebody standing, are left out; of each player a few boxes count, spread over the
-    clip.
+    Their height pins the camera's height and tilt. Boxes cut by the picture's edge and boxes wider
+    than a standing person are left out; of each player a few boxes count, spread over the clip.
     """
     table = people.table
     width, height = table["x1"] - table["x0"], table["y1"] - table["y0"]
@@ -257,5 +222,5 @@ def _goal_view(clip: Clip, video: Path, labels: ClipDetections) -> GoalView:
     if view.corners_px is None or not clip.fixed_camera:
         return view
     frames = uniform_indices(clip.frame_count, _EMPTY_FROM)
-    empty = np.median(sample_readable(video, frames).images, axis=0)  # people come and go
+    empty = np.median(sample_readable(video, frames).images, axis=0)  # removes moving people
     return sharpen_corners(view, empty.astype(np.uint8))

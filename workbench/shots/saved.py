@@ -1,8 +1,8 @@
-"""One shot's analysis as a JSON file: saved whole, read back as the same value.
+"""Saving and loading the analysis of one shot as a JSON file, without loss.
 
 The unit is one clip with one shot, `<clip id>.json`. Numbers are kept exactly; NaN is null, the
-ball's track a table by columns. The file carries the key of everything that it depends on, so that
-an analysis of other labels, another video or other code is not taken for this one. People's boxes
+ball's track a table by columns. The file holds a key of everything that the analysis depends on:
+with other labels, another video, other settings or other code it counts as absent. People's boxes
 and masks stay in the label files. A shot that could not be analysed leaves a file with the reason.
 """
 
@@ -129,7 +129,7 @@ def from_json(kind: Any, value: Any) -> Any:
 
 @cache
 def _code_digest() -> str:
-    """Of the sources that an analysis is made by."""
+    """Digest of the source files that compute an analysis."""
     digest = hashlib.sha256()
     for path in sorted(_sources(Path(__file__).parent)):
         digest.update(path.read_bytes())

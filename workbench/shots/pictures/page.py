@@ -1,8 +1,8 @@
-"""One shot on one page: a single file that plays, explains itself, and can be sent to a friend.
+"""The page of one shot: video, verdict, key frames and figures in one file to send around.
 
-Everything is inside the file, the video too where it is small; a long video stays beside it. What
-the page says is what the analysis says: intervals, how it was decided, why it abstained. Knows
-nothing about how anything was found.
+Everything is inside the file, the video too where it is small; a large video stays beside it. The
+page shows intervals, how the verdict was reached and why it abstained. Knows nothing about how
+anything was found.
 """
 
 import base64
