@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from workbench.detect.detections import BALL, CLASSES, GOAL, PERSON, FrameDetections
 from workbench.detect.teacher import Teacher, TeacherError
-from workbench.detect.teachers.phrases import DEFAULT_PHRASES, checked_phrases, class_of
+from workbench.detect.teachers.looking import DEFAULT_PHRASES, checked_phrases, class_of
 from workbench.detect.teachers.registry import make_teacher
 from workbench.detect.teachers.vlm_answers import read_boxes
 from workbench.footage.writer import VideoWriter

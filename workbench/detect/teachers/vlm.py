@@ -21,8 +21,13 @@ import numpy as np
 
 from workbench.detect.detections import Detection
 from workbench.detect.teacher import TeacherError
-from workbench.detect.teachers.looking import Image, LookingTeacher, box_detections
-from workbench.detect.teachers.phrases import DEFAULT_PHRASES, checked_phrases
+from workbench.detect.teachers.looking import (
+    DEFAULT_PHRASES,
+    Image,
+    LookingTeacher,
+    box_detections,
+    checked_phrases,
+)
 from workbench.detect.teachers.pretrained import Pretrained
 from workbench.detect.teachers.vlm_answers import Coordinates, read_boxes
 
