@@ -1,0 +1,111 @@
+"""A client for servers that answer questions about a picture: OpenAI's chat completions.
+
+vLLM, llama.cpp, Ollama and hosted models speak it. The unit is one question about one image.
+Knows nothing about what is asked.
+"""
+
+import base64
+import json
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.errors import WorkbenchError
+
+MOST_TOKENS = 2048  # of an answer
+
+Image = NDArray[np.uint8]  # (H, W, 3) RGB
+
+
+class ChatError(WorkbenchError):
+    """A server that cannot be reached, refuses, or answers something else."""
+
+
+class Chat(Protocol):
+    """Somebody who answers a question about an image."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Everything that decides the answers."""
+        ...
+
+    def ask(self, image: Image, question: str) -> str:
+        """The answer, as written."""
+        ...
+
+
+class Endpoint:
+    """A server that speaks OpenAI's chat completions.
+
+    Args:
+        base_url: Such as "http://localhost:8000/v1".
+        model: The model's name there.
+        api_key_from: Environment variable that holds the key, where the server wants one.
+        timeout_s: How long to wait for one answer.
+
+    Raises:
+        ChatError: If the address is not one.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        model: str,
+        api_key_from: str = "OPENAI_API_KEY",
+        timeout_s: float = 120,
+    ) -> None:
+        if not base_url.startswith(("http://", "https://")):
+            raise ChatError(f"address {base_url!r}", "give one like http://localhost:8000/v1")
+        self._url = base_url.rstrip("/") + "/chat/completions"
+        self._model, self._key_from, self._timeout_s = model, api_key_from, timeout_s
+        self.settings = {"model": model}  # wherever it runs
+
+    def ask(self, image: Image, question: str) -> str:
+        """The answer, as written.
+
+        Raises:
+            ChatError: If the server cannot be reached, refuses, or answers something else.
+        """
+        fine = [cv2.IMWRITE_JPEG_QUALITY, 95]
+        encoded, jpeg = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), fine)
+        assert encoded
+        picture = f"data:image/jpeg;base64,{base64.b64encode(jpeg.tobytes()).decode()}"
+        content = [
+            {"type": "image_url", "image_url": {"url": picture}},
+            {"type": "text", "text": question},
+        ]
+        body = {
+            "model": self._model,
+            "messages": [{"role": "user", "content": content}],
+            "temperature": 0,
+            "max_tokens": MOST_TOKENS,
+        }
+        headers = {"content-type": "application/json"}
+        if key := os.environ.get(self._key_from):
+            headers["authorization"] = f"Bearer {key}"
+        request = urllib.request.Request(self._url, json.dumps(body).encode(), headers)
+        try:
+            with urllib.request.urlopen(request, timeout=self._timeout_s) as response:
+                answer = json.load(response)["choices"][0]["message"]["content"]
+        except urllib.error.HTTPError as error:
+            raise ChatError(
+                f"{self._url} refuses with {error.code} {error.reason}",
+                f"check the model name {self._model!r} and the key in {self._key_from}",
+            ) from None
+        except OSError as error:
+            reason = getattr(error, "reason", error)
+            raise ChatError(
+                f"{self._url} cannot be reached ({reason})", "start the server, or correct base_url"
+            ) from None
+        except (ValueError, KeyError, IndexError, TypeError) as error:
+            raise ChatError(
+                f"{self._url} does not answer as chat completions do ({error!r})",
+                "give the base_url of an OpenAI-compatible server",
+            ) from None
+        return answer if isinstance(answer, str) else ""
