@@ -224,7 +224,7 @@ def test_few_clips_of_a_calibrated_scorer_show_an_error_and_it_is_told():
         off["honest"] += honest.is_off
         boastful = calibrate(confidence, rng.random(117) < confidence - 0.2)
         off["boastful"] += boastful.is_off
-        assert boastful.boast > 0
+        assert boastful.overconfidence > 0
     assert np.mean(nulls) == pytest.approx(0.08, abs=0.02)  # as measured for 117 clips
     assert off["honest"] <= 6  # 1 in 20 expected
     assert off["boastful"] >= 35

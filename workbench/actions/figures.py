@@ -1,4 +1,4 @@
-"""The pictures of a training run and its test report.
+"""Figures of a training run of the classifier and of its test report.
 
 Every function answers the question in its title, draws on the axes it is given and returns them;
 none shows or saves anything. Colours of classes come from the palette; what else must be told apart

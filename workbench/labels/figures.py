@@ -1,4 +1,4 @@
-"""The pictures of a labelling round: what was said, and how far people agree.
+"""Figures of a labelling round: answers, and agreement between annotators.
 
 Every function answers the question in its title, draws on the axes it is given and returns them;
 none shows or saves anything. What must be told apart differs by shade or marker, for grey prints.
@@ -44,34 +44,6 @@ def draw_pairs(agreement: Agreement, ax: Axes | None = None) -> Axes:
     pairs = [pair for pair in agreement.pairs if pair.unsure == "left out"]
     pairs.sort(key=lambda pair: -np.nan_to_num(pair.interval.value, nan=-np.inf))
     return _draw_measures(pairs, "Who agrees with whom?", ax)
-
-
-def draw_pair_counts(judged: Judgements, first: str, second: str, ax: Axes | None = None) -> Axes:
-    """Draw what one annotator said where another said each answer."""
-    ax = axes_or_new(ax, (4.6, 4.2))
-    rows, columns = (judged.codes[judged.annotators.index(name)] for name in (first, second))
-    both = np.isfinite(rows) & np.isfinite(columns)
-    size = len(judged.scale)
-    counts = np.zeros((size, size), dtype=int)
-    np.add.at(counts, (rows[both].astype(int), columns[both].astype(int)), 1)
-    ax.imshow(counts, cmap="Greys", vmin=0, vmax=max(1, counts.max()))
-    for row, column in np.ndindex(*counts.shape):
-        ax.text(
-            column,
-            row,
-            str(counts[row, column]) if counts[row, column] else "·",
-            ha="center",
-            va="center",
-            color="white" if counts[row, column] > counts.max() / 2 else INK,
-            fontweight="bold" if row == column else "normal",
-        )
-    names = [_spell(judged.kind, answer) for answer in judged.scale]
-    ax.set_xticks(range(size), names)
-    ax.set_yticks(range(size), names)
-    ax.tick_params(length=0)
-    title = f"Where do they differ? ({int(both.sum())} items)"
-    ax.set(xlabel=f"{second} says", ylabel=f"{first} says", title=title)
-    return ax
 
 
 def _draw_measures(

@@ -1,4 +1,4 @@
-"""The model card: what a student is, what it learned from, how good it is and where it is not.
+"""Model card of a student: network, data, test scores, speed and caveats.
 
 The unit is a run's folder; the card lies in it as `model_card.json` for machines and
 `model_card.md` for people, so that whoever copies the weights has it beside them.
@@ -79,11 +79,13 @@ def _numbers(*intervals: Any) -> dict[str, Any]:
 
 def _caveats(dataset: Mapping[str, Any], comparison: Comparison) -> list[str]:
     caveats = [dataset["caveat"]] if dataset.get("caveat") else []
-    caveats.append("learned from a teacher's labels: what the teacher never sees, it never learned")
+    caveats.append(
+        "learned from a teacher's labels: objects that the teacher misses are missing in training"
+    )
     caveats.append(f"judged against {comparison.against} on {comparison.images} frames")
     clusters = comparison.clusters
     if clusters.count < ENOUGH_SESSIONS:
-        caveats.append(f"{clusters.count} {clusters.by}s: its intervals are a guess")
+        caveats.append(f"{clusters.count} {clusters.by}s: too few for reliable intervals")
     return caveats
 
 

@@ -1,4 +1,4 @@
-"""The pictures of a student: how it learned, how good it is, what it misses.
+"""Figures of a student: training curves, test scores, and what it misses.
 
 Every function answers the question in its title, draws on the axes it is given and returns them;
 none shows or saves anything. What must be told apart differs by line or marker too, not only by
@@ -61,7 +61,7 @@ def draw_class_ap(history: Sequence[Epoch], ax: Axes | None = None) -> Axes:
     for place, name in enumerate(names):
         values = [row.class_ap[name] for row in history]
         style = _LINES[(place + 1) % len(_LINES)]
-        # A dark line beneath: the ball's yellow is pale on white.
+        # Dark outline for contrast: yellow is pale on white.
         ax.plot(epochs, values, style, color=INK, linewidth=3.2, alpha=0.35)
         ax.plot(epochs, values, style, color=colours[name], linewidth=2, label=name, marker="o")
     ax.plot(epochs, [row.ap for row in history], "-", color=INK, label="mean", marker="o")
