@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from workbench.labels.agreement import UNSURE, Agreement, Judgements, Measure
-from workbench.style import BLUE, GREY, INK, SOFT, axes_or_new, open_frame
+from workbench.style import BLUE, GREY, INK, SOFT, axes_or_new, draw_interval, open_frame
 
 _SCALE_TITLES = {"rating": "How were the clips rated?", "verdict": "How were the shots judged?"}
 
@@ -56,9 +56,9 @@ def _draw_measures(
             ax.text(0, place, "undefined: nothing to tell apart", color=SOFT, va="center")
             continue
         counts_unsure = measure.unsure != "left out"
-        ax.hlines(place, interval.low, interval.high, color=GREY if counts_unsure else BLUE, lw=3)
-        fill = "white" if counts_unsure else INK
-        ax.plot(interval.value, place, "o", color=INK, markerfacecolor=fill, markersize=6)
+        draw_interval(ax, interval, place, colour=GREY if counts_unsure else BLUE)
+        if counts_unsure:
+            ax.lines[-1].set_markerfacecolor("white")
     ax.plot([], [], "o", color=INK, markerfacecolor="white", label="unsure is a category")
     ax.plot([], [], "o", color=INK, label="unsure left out")
     ax.axvline(0, color=GREY, linewidth=0.8, linestyle=":")

@@ -43,10 +43,7 @@ def judge_student(comparison: Comparison) -> Judgement:
     recall, precision = one.recall.student, one.precision.student
     if recall is None or precision is None:
         return Judgement(False, f"it finds no {one.name} at all in {comparison.images} test frames")
-    numbers = (
-        f"{one.name} recall {recall.value:.3f} [{recall.low:.3f}, {recall.high:.3f}], "
-        f"precision {precision.value:.3f} [{precision.low:.3f}, {precision.high:.3f}]"
-    )
+    numbers = f"{one.name} recall {show(recall)}, precision {show(precision)}"
     if min(recall.low, precision.low) > LEAST:
         return Judgement(True, f"{numbers}: both surely above {LEAST:g}")
     return Judgement(False, f"{numbers}: not both surely above {LEAST:g}")
