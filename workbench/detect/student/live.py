@@ -8,7 +8,7 @@ import io
 from types import TracebackType
 from typing import Any, Self
 
-from workbench.detect.student.history import Epoch, Step
+from workbench.training.history import Epoch, Step
 
 
 class LiveTraining:
@@ -56,7 +56,7 @@ class LiveTraining:
     def on_epoch(self, epoch: Epoch) -> None:
         """Draw the curves again with one more epoch."""
         self._history.append(epoch)
-        self._bar.set_description_str(f"AP {epoch.ap:.3f}")
+        self._bar.set_description_str(f"AP {epoch.scores['ap']:.3f}")
         if not self._curves:
             return
         with contextlib.suppress(ImportError):

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from workbench.detect.annotations import Rle, Sighting, Xyxy, box_of, is_accepted, to_sightings
 from workbench.detect.teacher import CLASSES, Teacher, TeacherError, settings_of
 from workbench.detect.teachers.looking import Looker
-from workbench.detect.teachers.weights import weights_identity
 from workbench.detect.windows import LabelReader
+from workbench.training.weights import weights_identity
 
 PROMPTS_FORMAT = "workbench-prompts/1"
 

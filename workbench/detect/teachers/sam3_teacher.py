@@ -17,9 +17,9 @@ from workbench.detect.teacher import CLASSES, LabelledFrame
 from workbench.detect.teachers.cleanup import clean_mask, one_per_object
 from workbench.detect.teachers.looking import Image
 from workbench.detect.teachers.phrases import DEFAULT_PHRASES, checked_phrases
-from workbench.detect.teachers.pretrained import Pretrained
 from workbench.detect.windows import EqualWindows, Past, match_sightings
 from workbench.footage.frames import iter_frames
+from workbench.training.weights import Pretrained
 
 
 class Sam3Teacher(EqualWindows):
