@@ -32,7 +32,7 @@ from workbench.detect.labelling import ClipLabels, label_clips, load_truth
 from workbench.detect.motion.teacher import MotionTeacher
 from workbench.footage.clips import load_clips
 from workbench.simulated.sessions import make_footage
-from workbench.stats import Interval, paired_difference
+from workbench.stats import Clusters, paired_difference, show
 
 VARIANTS = {
     "plain": {"small_ball": False, "second_look": False},
@@ -170,13 +170,13 @@ def at_equal_precision(balls: Balls, plain: Balls) -> tuple[str, str]:
     def recall(of: Balls, hits: NDArray[np.int64], weights: NDArray[np.int64]) -> Shares:
         return np.asarray((weights @ hits) / np.maximum(weights @ of.true_balls, 1))
 
-    gain: Interval = paired_difference(
+    gain = paired_difference(
         lambda weights: recall(plain, plain.hits(-np.inf), weights),
         lambda weights: recall(balls, balls.hits(least), weights),
-        range(len(balls.true_balls)),
+        Clusters("clip", tuple(range(len(balls.true_balls)))),
     )
     equal = balls.hits(least).sum() / balls.true_balls.sum()
-    return f"{equal:.2f}", f"{gain.value:+.2f} [{gain.low:+.2f}, {gain.high:+.2f}]"
+    return f"{equal:.2f}", show(gain, signed=True)
 
 
 if __name__ == "__main__":

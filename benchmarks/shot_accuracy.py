@@ -2,7 +2,7 @@
 
 The same shots for both methods, of seeds that nothing was tuned or trained on. One phone on a
 tripod, behind the shooter, oblique, at the side or behind the goal; noise, gaps, false finds and
-clicked corners as in `workbench.simulated.shots.shot`.
+clicked corners as in `workbench.simulated.shots`.
 
     python benchmarks/shot_accuracy.py                       # 1000 shots, 5 min on one idle core
     python benchmarks/shot_accuracy.py --shots 100 --workers 4
@@ -21,6 +21,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from workbench.saving import replacing
 from workbench.shots.evaluation.simulated import (
@@ -42,8 +43,8 @@ from workbench.shots.evaluation.simulated_figures import (
     draw_speed_errors,
 )
 from workbench.shots.rules2d import FlatRules, judge_flat
-from workbench.simulated.shots.figures import draw_simulated_shot
-from workbench.simulated.shots.shot import simulate_shot
+from workbench.simulated.shots import SimulatedShot, simulate_shot
+from workbench.style import BLUE, GREY, ORANGE, VERMILION
 
 PERCENTILES = (50.0, 70.0, 80.0, 92.0, 98.0)
 FACTORS = np.linspace(0.5, 3.0, 51)
@@ -138,6 +139,29 @@ def save_figure(rows: pd.DataFrame, path: Path) -> None:
     figure.tight_layout()
     with replacing(path) as part:
         figure.savefig(part, dpi=90)
+
+
+def draw_simulated_shot(shot: SimulatedShot, ax: Axes) -> None:
+    """Draw the true path, the reported track, the clicked goal and people in the picture."""
+    contact = int(shot.contact_frame)
+    ax.plot(*shot.pixels[: contact + 2].T, color=GREY, lw=1, ls=":", label="true, before the kick")
+    ax.plot(*shot.pixels[contact + 1 :].T, color=BLUE, lw=1, label="true, after it")
+    ax.scatter(shot.track.x, shot.track.y, s=9, color=ORANGE, zorder=3, label="reported")
+    ax.plot(*shot.goal_corners_px.T, color=VERMILION, lw=2, marker="o", ms=3, label="goal")
+    for foot_x, foot_y, head_x, head_y in shot.people if shot.people is not None else []:
+        ax.plot([foot_x, head_x], [foot_y, head_y], color="black", lw=3, alpha=0.4)
+    ax.legend(fontsize=7)
+    for name, at in shot.events:
+        if at < len(shot.pixels) and name != "bounce":
+            ax.annotate(name, shot.pixels[int(at)], fontsize=7)
+    ax.set(xlim=(0, shot.image_wh[0]), ylim=(shot.image_wh[1], 0), aspect="equal")
+    ax.set_title(
+        f"What does the detector report? A {shot.kind.replace('_', ' ')} at "
+        f"{shot.speed_kmh:.0f} km/h,\ncamera {shot.placement.replace('_', ' ')}, "
+        f"{shot.camera_distance_m:.0f} m from the goal",
+        fontsize=10,
+    )
+    ax.set(xlabel="x in px", ylabel="y in px")
 
 
 if __name__ == "__main__":

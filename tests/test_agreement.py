@@ -23,6 +23,7 @@ from workbench.labels.agreement import (
 )
 from workbench.labels.figures import draw_agreement, draw_answers, draw_pair_counts, draw_pairs
 from workbench.labels.values import LabelError
+from workbench.stats import Clusters
 
 pytest_plugins = ["label_databases"]
 
@@ -152,7 +153,7 @@ def test_intervals_narrow_with_items_and_widen_with_clusters():
     assert many.high - many.low < few.high - few.low
     # The same session again and again: forty items, seen ten times each.
     copies = [np.tile(truth[:40], 10), np.tile(noisy[:40], 10)]
-    sessions = list(range(40)) * 10
+    sessions = Clusters("session", tuple(range(40)) * 10)
     honest = krippendorff_alpha(copies, "nominal", sessions, resamples=300)
     naive = krippendorff_alpha(copies, "nominal", resamples=300)
     assert honest.high - honest.low > 2 * (naive.high - naive.low)

@@ -150,7 +150,7 @@ def test_an_object_with_id_zero_can_be_found() -> None:
 
 def test_intervals_hold_the_value_and_stay_open_at_a_perfect_score() -> None:
     score = evaluate_coco(*perfect(6))
-    assert score.grouping[0] == "session"
+    assert score.clusters.by == "session"
     found = score.intervals(resamples=50)
     assert found["AP"].value == pytest.approx(1)
     assert found["AP"].low < 0.7

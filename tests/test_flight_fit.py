@@ -11,8 +11,8 @@ from workbench.shots.fit3d.firstguess import guess_kicks
 from workbench.shots.fit3d.fit import BALL_SIZE, KICK_S, VX, VZ, Sightings, X, Z
 from workbench.shots.fit3d.hypotheses import explain
 from workbench.shots.goal.camera import find_cameras, goal_corners_m, project
-from workbench.simulated.shots.flight import Air, GoalFrame, Ground
-from workbench.simulated.shots.flight import follow as step_along
+from workbench.simulated.flight import Air, GoalFrame, Ground
+from workbench.simulated.flight import follow as step_along
 
 Floats = NDArray[np.float64]
 START = (1.0, 16.0, 0.11)

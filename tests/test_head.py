@@ -15,7 +15,7 @@ from workbench.shots.fit3d.head import PLACES, Head, Line, Scale
 from workbench.shots.fit3d.head_training import TrainingRows, train, vary
 from workbench.shots.judge import measure_shot
 from workbench.shots.verdict import ShotError
-from workbench.simulated.shots.shot import STANDARD, simulate_shot
+from workbench.simulated.shots import STANDARD, simulate_shot
 
 
 def invented_rows(count: int, seed: int) -> TrainingRows:

@@ -5,12 +5,19 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from workbench.stats import (
+    Clusters,
+    EstimateError,
+    Interval,
     bootstrap,
+    choose_clusters,
     cluster_weights,
     f1_interval,
     hull,
     mcnemar,
     paired_difference,
+    pooled_difference,
+    pooled_share,
+    show,
     wilson,
 )
 
@@ -57,7 +64,7 @@ def test_f1_interval_holds_f1_and_is_never_a_point(hits, errors):
 
 @given(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=40), st.integers(0, 99))
 def test_resampling_takes_whole_clusters(clusters, seed):
-    weights = cluster_weights(clusters, resamples=50, seed=seed)
+    weights = cluster_weights(Clusters("session", tuple(clusters)), resamples=50, seed=seed)
     assert weights.shape == (50, len(clusters))
     for name in set(clusters):
         members = weights[:, [place for place, c in enumerate(clusters) if c == name]]
@@ -69,7 +76,9 @@ def test_resampling_takes_whole_clusters(clusters, seed):
 def test_bootstrap_of_independent_items_has_the_width_theory_gives():
     right = np.arange(400) % 5 > 0  # 0.8 of 400
     interval = bootstrap(
-        lambda weights: weights @ right / weights.sum(axis=1), list(range(400)), seed=1
+        lambda weights: weights @ right / weights.sum(axis=1),
+        Clusters("item", tuple(range(400))),
+        seed=1,
     )
     half = 1.96 * np.sqrt(0.8 * 0.2 / 400)
     assert interval.value == pytest.approx(0.8)
@@ -83,8 +92,8 @@ def test_clusters_of_alike_items_widen_the_interval_by_their_size():
     def share(weights):
         return weights @ right / weights.sum(axis=1)
 
-    alone = bootstrap(share, list(range(400)))
-    grouped = bootstrap(share, [item // 20 for item in range(400)])
+    alone = bootstrap(share, Clusters("item", tuple(range(400))))
+    grouped = bootstrap(share, Clusters("session", tuple(item // 20 for item in range(400))))
     ratio = (grouped.high - grouped.low) / (alone.high - alone.low)
     assert ratio == pytest.approx(np.sqrt(20), rel=0.15)
 
@@ -97,7 +106,7 @@ def test_clustered_interval_holds_the_truth_about_as_often_as_it_says():
         right = rng.random((25, 8)) < session_rate[:, None]
         interval = bootstrap(
             lambda weights, right=right: weights @ right.ravel() / weights.sum(axis=1),
-            np.repeat(np.arange(25), 8).tolist(),
+            Clusters("session", tuple(np.repeat(np.arange(25), 8).tolist())),
             resamples=500,
             seed=trial,
         )
@@ -111,9 +120,10 @@ def test_bootstrap_is_the_same_for_the_same_seed_and_refuses_nothing():
     def share(weights):
         return weights @ right / weights.sum(axis=1)
 
-    assert bootstrap(share, list("aabbcc"), seed=3) == bootstrap(share, list("aabbcc"), seed=3)
+    clusters = Clusters("session", tuple("aabbcc"))
+    assert bootstrap(share, clusters, seed=3) == bootstrap(share, clusters, seed=3)
     with pytest.raises(ValueError, match="no items"):
-        bootstrap(share, [])
+        bootstrap(share, Clusters("session", ()))
 
 
 @pytest.mark.parametrize(
@@ -151,7 +161,7 @@ def test_a_paired_difference_is_surer_than_its_two_sides():
     def share(right):
         return lambda weights: weights @ right / weights.sum(axis=1)
 
-    sessions = [item // 10 for item in range(300)]
+    sessions = Clusters("session", tuple(item // 10 for item in range(300)))
     gain = paired_difference(share(first), share(second), sessions)
     assert gain.value == pytest.approx(second.mean() - first.mean())
     assert gain.low > 0
@@ -169,3 +179,44 @@ def test_hull_holds_both():
 def test_an_interval_of_nothing_is_json():
     assert wilson(0, 0).to_dict() == {"value": None, "low": 0.0, "high": 1.0, "n": 0}
     assert str(wilson(110, 117)) == "0.940 [0.882, 0.971] n=117"
+
+
+@pytest.mark.parametrize(("value", "low", "high", "n"), [(0.5, 0.6, 0.9, 4), (0.5, 0.4, 0.9, -1)])
+def test_what_is_no_estimate_is_refused(value, low, high, n):
+    with pytest.raises(EstimateError, match="not an estimate"):
+        Interval(value, low, high, n)
+
+
+@pytest.mark.parametrize(
+    ("estimate", "options", "said"),
+    [
+        (Interval(0.9, 0.77, 1.0, 40), {}, "0.900 [0.770, 1.000]"),
+        (Interval(0.925, 0.873, 0.961, 40), {"percent": True}, "92.5 % [87.3, 96.1]"),
+        (Interval(0.05, -0.01, 0.11, 40), {"signed": True}, "+0.050 [-0.010, +0.110]"),
+        (Interval(92.35, 80.1, 110.7, 40, unit="km/h"), {}, "92.35 km/h [80.10, 111]"),
+        (wilson(0, 0), {}, "–"),
+        (None, {}, "–"),
+    ],
+)
+def test_an_estimate_is_written_in_one_way(estimate, options, said):
+    assert show(estimate, **options) == said
+
+
+def test_clusters_are_sessions_where_there_are_enough_else_clips():
+    clips = [f"c{n}" for n in range(20)]
+    assert choose_clusters([n // 2 for n in range(20)], clips).note == "resampled by session (10)"
+    assert choose_clusters([n // 10 for n in range(20)], clips).note == "resampled by clip (20)"
+    assert choose_clusters([n // 10 for n in range(20)], [None] * 20).by == "session"
+    assert choose_clusters([None] * 20, [None] * 20, "image").note == "resampled by image (20)"
+
+
+def test_pooled_counts_give_a_share_that_is_open_at_its_ends():
+    clusters = Clusters("clip", tuple("aabbccdd"))
+    some = pooled_share([3, 1, 0, 2, 4, 1, 2, 2], [4] * 8, clusters)
+    assert (some.value, some.n) == (15 / 32, 32)
+    assert some.low < some.value < some.high
+    perfect = pooled_share([4] * 8, [4] * 8, clusters)
+    assert (perfect.value, perfect.high, perfect.low) == (1, 1, wilson(4, 4).low)
+    assert pooled_share([0] * 8, [0] * 8, clusters) is None
+    gain = pooled_difference(([1] * 8, [4] * 8), ([2] * 8, [4] * 8), clusters)
+    assert (gain.value, gain.low, gain.high) == (0.25, 0.25, 0.25)

@@ -91,7 +91,7 @@ def test_fifty_annotators_lose_nothing_and_store_nothing_twice(database):
 
 
 def test_databases_are_made_once_by_many_openers(database):
-    opening = f"from workbench.labels import open_store; open_store({database!r}).close()"
+    opening = f"from workbench.labels.store import open_store; open_store({database!r}).close()"
     processes = [subprocess.Popen([sys.executable, "-c", opening]) for _ in range(6)]
     assert [process.wait(timeout=120) for process in processes] == [0] * 6
     with open_store(database) as store:

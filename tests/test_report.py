@@ -15,17 +15,16 @@ from hypothesis import strategies as st
 from workbench.errors import WorkbenchError
 from workbench.runs.metrics import (
     Exact,
-    Metric,
     MetricError,
     count,
     load_metrics,
     measured,
+    metric_rows,
     record,
-    show_interval,
-    show_value,
 )
 from workbench.runs.report import TEXT_LIMIT, inert_html, save_report, settle_text
 from workbench.runs.run_record import Cell, FailedCell, Run, load_runs
+from workbench.stats import Interval
 
 PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E"
@@ -236,7 +235,7 @@ def test_a_run_without_a_notebook_still_has_a_page(tmp_path: Path) -> None:
 def test_metrics_are_kept_in_order_and_shown_first(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setenv("WORKBENCH_RUN_DIR", str(tmp_path))
     metrics = {
-        "accuracy": Metric(0.925, n=40, low=0.8, high=0.97, note="Wilson"),
+        "accuracy": Interval(0.925, n=40, low=0.8, high=0.97, note="Wilson"),
         "clips": count(1200),
         "decoding": measured(12.5, "s"),
     }
@@ -272,9 +271,8 @@ def test_outside_a_run_nothing_is_saved_and_that_is_said(tmp_path: Path, monkeyp
     "make",
     [
         lambda: record({"accuracy": 0.9}),  # type: ignore[dict-item]
-        lambda: Metric(0.9, n=40, low=0.91, high=0.97),
-        lambda: Metric(0.9, n=-1, low=0.8, high=0.97),
-        lambda: Metric(float("nan"), n=40, low=0.8, high=0.97),
+        lambda: record({"accuracy": Interval(float("nan"), n=40, low=0.8, high=0.97)}),
+        lambda: record({"speed": Interval(3.0, n=40, low=0.8, high=float("inf"))}),
         lambda: measured(0.9, ""),
         lambda: count(2.5),  # type: ignore[arg-type]
         lambda: Exact(float("inf")),
@@ -288,17 +286,33 @@ def test_a_score_without_its_interval_is_refused(make: Any) -> None:
 @pytest.mark.parametrize(
     ("metric", "value", "interval"),
     [
-        (Metric(0.9, 40, 0.77, 1.0), "0.900", "[0.770, 1.000]"),
-        (Metric(0.0, 40, 0.0, 0.05), "0", "[0, 0.050]"),
-        (Metric(92.35, 40, 80.1, 110.7, unit="km/h"), "92.35 km/h", "[80.10, 111]"),
+        (Interval(0.9, 0.77, 1.0, 40), "0.900", "[0.770, 1.000]"),
+        (Interval(0.0, 0.0, 0.05, 40), "0", "[0, 0.050]"),
+        (Interval(92.35, 80.1, 110.7, 40, unit="km/h"), "92.35 km/h", "[80.10, 111]"),
         (count(12), "12", ""),
         (measured(0.00004, "s"), "4.0e-05 s", ""),
     ],
 )
 def test_numbers_are_rounded_as_far_as_they_can_be_read(
-    metric: Metric | Exact, value: str, interval: str
+    metric: Interval | Exact, value: str, interval: str
 ) -> None:
-    assert (show_value(metric), show_interval(metric)) == (value, interval)
+    [row] = metric_rows({"speed": metric})
+    assert (row["value"], row["interval"]) == (value, interval)
+
+
+def test_an_old_record_is_still_read(tmp_path: Path) -> None:
+    rows = {
+        "accuracy": {"value": 0.9, "n": 40, "low": 0.8, "high": 1.0, "unit": "", "note": "Wilson"},
+        "clips": {"value": 40, "unit": "", "note": ""},
+    }
+    content = {"format": "workbench-metrics/1", "metrics": rows}
+    (tmp_path / "metrics.json").write_text(json.dumps(content), encoding="utf-8")
+    accuracy = Interval(0.9, 0.8, 1.0, 40, note="Wilson")
+    assert load_metrics(tmp_path) == {"accuracy": accuracy, "clips": count(40)}
+    rows["accuracy"]["low"] = 0.95
+    (tmp_path / "metrics.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(MetricError, match="not an estimate"):
+        load_metrics(tmp_path)
 
 
 def test_a_record_that_is_none_is_no_run(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from workbench.shots.rules2d import FlatRules, judge_flat
 from workbench.shots.verdict import ShotError
-from workbench.simulated.shots.shot import simulate_shot
+from workbench.simulated.shots import simulate_shot
 
 GOAL = np.array([[400.0, 200], [600, 100], [400, 100], [600, 200]])  # in any order
 REST, FLY = (20, 0.0, 0.0), (24, 16.0, -1.5)  # ends at (484, 144), in the goal's picture

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.shots.ball.events import find_events
-from workbench.simulated.shots.shot import simulate_shot
+from workbench.simulated.shots import simulate_shot
 
 GOAL = np.array([[400.0, 200], [400, 100], [600, 100], [600, 200]])
 

@@ -110,7 +110,7 @@ def test_a_student_that_finds_all_is_ahead_of_a_teacher_that_misses_half(tmp_pat
     half = [row for row in all_of_it if row["image_id"] % 2]
     for teacher, student, sign in ((half, all_of_it, 1), (all_of_it, half, -1)):
         found = compare(truth, (teacher, 0.5), (student, 0.5), against=LABELS)
-        assert (found.groups, found.grouping) == (6, "clip")
+        assert (found.clusters.count, found.clusters.by) == (6, "session")
         for one in found.classes:
             assert one.recall.difference is not None
             assert sign * one.recall.difference.value > 0

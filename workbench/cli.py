@@ -16,6 +16,7 @@ from workbench.detect.cli import app as detect_app
 from workbench.errors import PipelineError, WorkbenchError
 from workbench.footage.cli import app as footage_app
 from workbench.labels.cli import app as labels_app
+from workbench.simulated.cli import make as make_footage
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -37,6 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+footage_app.command("make")(make_footage)
 app.add_typer(footage_app)
 app.add_typer(labels_app)
 app.add_typer(detect_app)

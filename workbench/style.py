@@ -1,11 +1,22 @@
-"""One colour per class, the same in every figure and overlay.
+"""The look of all figures: one colour per class, axes, and the marks that many figures share.
 
 The colours are Okabe and Ito's (2008): told apart by readers with any common colour blindness, and
-of different lightness, so that most pairs also differ in grey. Knows names and colours only;
-drawing is left to the figures.
+of different lightness, so that most pairs also differ in grey. Servers take colours from here, so
+matplotlib is loaded by the first figure, not with this module.
 """
 
-from collections.abc import Iterable
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from workbench.stats import Interval
 
 ORANGE, SKY, GREEN, YELLOW = "#E69F00", "#56B4E9", "#009E73", "#F0E442"
 BLUE, VERMILION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#8C8C8C"
@@ -53,3 +64,75 @@ def rgb(colour: str) -> tuple[int, int, int]:
     """
     value = int(colour.removeprefix("#"), 16)
     return value >> 16, (value >> 8) & 255, value & 255
+
+
+def axes_or_new(ax: Axes | None, wh_in: tuple[float, float], *, layout: str | None = None) -> Axes:
+    """Return the axes given, or those of a new figure.
+
+    Args:
+        ax: Where the caller wants the drawing; None: in a figure of its own.
+        wh_in: Width and height of that figure in inches.
+        layout: Of that figure, say "constrained" for labels that need room.
+    """
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    new: Axes = plt.subplots(figsize=wh_in, layout=layout)[1]
+    return new
+
+
+def open_frame(ax: Axes) -> Axes:
+    """Leave out the top and right edge of the frame; returns the axes."""
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def draw_interval(
+    ax: Axes,
+    estimate: Interval,
+    at: float,
+    *,
+    colour: str,
+    marker: str = "o",
+    upright: bool = False,
+) -> None:
+    """Draw an estimate as a mark in the colour of ink on a bar from its low to its high end.
+
+    Args:
+        ax: Where to draw.
+        estimate: What to draw.
+        at: Its place on the other axis.
+        colour: Of the bar.
+        marker: Of the value.
+        upright: Whether values run along y instead of x.
+    """
+    bar, value = [estimate.low, estimate.high], [estimate.value]
+    across = ([at, at], [at]) if upright else (bar, value)
+    along = (bar, value) if upright else ([at, at], [at])
+    ax.plot(across[0], along[0], color=colour, linewidth=4, solid_capstyle="butt")
+    ax.plot(across[1], along[1], marker, color=INK, markersize=6)
+
+
+def draw_cells(
+    ax: Axes, counts: npt.NDArray[np.int64], words: Callable[[int, int, float], str]
+) -> None:
+    """Draw the cells of a confusion matrix, shaded by the share of their row.
+
+    Args:
+        ax: Where to draw.
+        counts: (true, called).
+        words: What stands in a cell, given row, column and the share of the row.
+    """
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    ax.imshow(shares, cmap="Greys", vmin=0, vmax=1)
+    for true, called in np.ndindex(*counts.shape):
+        ax.text(
+            called,
+            true,
+            words(true, called, shares[true, called]),
+            ha="center",
+            va="center",
+            color="white" if shares[true, called] > 0.5 else INK,
+            fontweight="bold" if true == called else "normal",
+        )

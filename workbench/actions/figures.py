@@ -15,8 +15,7 @@ from workbench.actions.calibration import Calibration
 from workbench.actions.clipset import Clipset
 from workbench.actions.predict import Predictions
 from workbench.actions.testreport import ClipTestReport
-from workbench.confusion import draw_cells
-from workbench.style import GREY, INK, SOFT, class_colours
+from workbench.style import GREY, INK, SOFT, class_colours, draw_cells
 from workbench.training.history import TrainingResult
 
 

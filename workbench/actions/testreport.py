@@ -24,15 +24,18 @@ from workbench.actions.predict import Predictions
 from workbench.errors import DatasetError
 from workbench.saving import save_json
 from workbench.stats import (
+    Clusters,
     Floats,
     Interval,
     PairedTest,
     Weights,
     bootstrap,
+    choose_clusters,
     f1_interval,
     hull,
     mcnemar,
     paired_difference,
+    show,
     wilson,
 )
 
@@ -84,9 +87,9 @@ class ClipTestReport:
         """Return precision, recall, F1 with intervals and support per class."""
         rows = {
             score.name: {
-                "precision": _words(score.precision),
-                "recall": _words(score.recall),
-                "F1": _words(score.f1),
+                "precision": show(score.precision),
+                "recall": show(score.recall),
+                "F1": show(score.f1),
                 "support": score.support,
             }
             for score in self.classes
@@ -95,12 +98,12 @@ class ClipTestReport:
 
     def comparison_frame(self) -> pd.DataFrame:
         """Return this scorer and the others, one row each, on the same clips."""
-        ours = {"accuracy": _words(self.accuracy), "macro-F1": _words(self.macro_f1)}
+        ours = {"accuracy": show(self.accuracy), "macro-F1": show(self.macro_f1)}
         rows = {self.predictions.scorer: {**ours, "this one against it": ""}}
         for other in self.comparisons:
             rows[other.scorer] = {
-                "accuracy": _words(other.accuracy),
-                "macro-F1": _words(other.macro_f1),
+                "accuracy": show(other.accuracy),
+                "macro-F1": show(other.macro_f1),
                 "this one against it": str(other.paired),
             }
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("scorer")
@@ -112,7 +115,7 @@ class ClipTestReport:
         lines = [f"{caveat[0].upper()}{caveat[1:]}."] if caveat else []
         lines.append(
             f"{n - wrong} of {n} clips from {self.sessions} held-out sessions are right: accuracy "
-            f"{_percent(self.accuracy)}, macro-F1 {_words(self.macro_f1)}."
+            f"{show(self.accuracy, percent=True)}, macro-F1 {show(self.macro_f1)}."
         )
         if self.sessions < _FEW_SESSIONS:
             lines.append(
@@ -157,7 +160,7 @@ class ClipTestReport:
         pairs.sort(key=lambda pair: (-pair[0], pair[1:]))
         return [
             f"{count} of {self.classes[true].support} {names[true]} clips are called "
-            f"{names[called]} ({_percent(wilson(count, self.classes[true].support))})."
+            f"{names[called]} ({show(wilson(count, self.classes[true].support), percent=True)})."
             for count, true, called in pairs[:limit]
         ]
 
@@ -251,6 +254,10 @@ def report_on(
     )
 
 
+def _clusters(predictions: Predictions) -> Clusters:
+    return choose_clusters(predictions.sessions, predictions.clip_ids)
+
+
 def _right(predictions: Predictions) -> npt.NDArray[np.bool_]:
     pairs = zip(predictions.labels, predictions.predicted, strict=True)
     return np.array([label == called for label, called in pairs])
@@ -280,7 +287,7 @@ def _score_class(
     f1 = f1_interval(hits, support + calls - 2 * hits)
     if support:
         by_session = bootstrap(
-            lambda weights: _class_f1(predictions, name, weights), predictions.sessions, seed=seed
+            lambda weights: _class_f1(predictions, name, weights), _clusters(predictions), seed=seed
         )
         f1 = hull(f1, by_session)
     return ClassScore(name, wilson(hits, calls), wilson(hits, support), f1, support)
@@ -289,7 +296,7 @@ def _score_class(
 def _accuracy(predictions: Predictions, seed: int) -> Interval:
     right = _right(predictions)
     by_session = bootstrap(
-        lambda weights: _share_right(predictions, weights), predictions.sessions, seed=seed
+        lambda weights: _share_right(predictions, weights), _clusters(predictions), seed=seed
     )
     return hull(wilson(int(right.sum()), len(right)), by_session)
 
@@ -304,7 +311,7 @@ def _macro_f1(predictions: Predictions, matrix: npt.NDArray[np.int64], seed: int
         mean: Floats = np.nanmean(per_class, axis=0)
         return mean
 
-    by_session = bootstrap(mean_f1, predictions.sessions, seed=seed)
+    by_session = bootstrap(mean_f1, _clusters(predictions), seed=seed)
     if by_session.low < by_session.high:
         return by_session
     # No spread to resample (all right, or one session): the mean of the ends per class, which is
@@ -347,7 +354,7 @@ def _compare(ours: Predictions, other: Predictions, seed: int) -> Comparison:
         paired_difference(
             lambda weights: _share_right(other, weights),
             lambda weights: _share_right(ours, weights),
-            ours.sessions,
+            _clusters(ours),
             seed=seed,
         ),
     )
@@ -357,16 +364,3 @@ def _with_interval(name: str, interval: Interval) -> dict[str, Any]:
     content = interval.to_dict()
     ends = [content["low"], content["high"]]
     return {name: content["value"], f"{name}_interval": ends, f"{name}_n": interval.n}
-
-
-def _words(interval: Interval) -> str:
-    return (
-        "no clip"
-        if not interval.n
-        else f"{interval.value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
-    )
-
-
-def _percent(interval: Interval) -> str:
-    value, low, high = (100 * end for end in (interval.value, interval.low, interval.high))
-    return f"{value:.1f} %, 95 % interval {low:.0f}–{high:.0f} %"

@@ -43,8 +43,8 @@ def coco(
 ) -> None:
     """Say how good detections are: COCO's twelve numbers, per class, with 95 % intervals.
 
-    The numbers are those of pycocotools. Intervals resample sessions, clips or images, the coarsest
-    that the images of the ground truth name (`session`, `clip_id`) and that there are two of.
+    The numbers are those of pycocotools. Intervals resample whole sessions, or clips where there
+    are few sessions, if images of the ground truth name them (`session`, `clip_id`); else images.
     Exit code 2 if a file is not what it should be.
 
     Example: workbench evaluate coco --gt truth.json --pred found.json --type segm
@@ -218,18 +218,14 @@ def _print_score(score: "CocoScore", resamples: int, seed: int) -> None:
     from rich.table import Table
 
     from workbench.detect.scores.evaluation import CLASS_STATS
+    from workbench.stats import show_ends
 
-    by, groups = score.grouping
     named = score.intervals(resamples, seed) if resamples else {}
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("", "value", "95 % interval", "objects"):
         table.add_column(column)
     for name, value in score.stats.items():
-        ends = (
-            f"[{named[name].low:.3f}, {named[name].high:.3f}]"
-            if name in named and value == value
-            else ""
-        )
+        ends = show_ends(named[name]) if name in named and value == value else ""
         said = f"{value:.4f}" if value == value else "–"
         table.add_row(name, said, escape(ends), str(score.objects_of(name)))
     per_class = Table(box=None, padding=(0, 2, 0, 0))
@@ -242,6 +238,6 @@ def _print_score(score: "CocoScore", resamples: int, seed: int) -> None:
     console = Console(highlight=False)
     console.print(
         f"{score.detections} detections and {score.objects} objects in {len(score.images)} images; "
-        f"intervals resample {len(set(groups))} {by}s"
+        f"intervals resample {score.clusters.count} {score.clusters.by}s"
     )
     console.print(table, per_class, sep="\n\n")

@@ -8,7 +8,7 @@ kappa"; Krippendorff (2011), "Computing Krippendorff's alpha-reliability", whose
 hold; alpha itself comes from the package `krippendorff`.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any, Literal
@@ -19,7 +19,16 @@ import numpy.typing as npt
 
 from workbench.labels.store import LabelStore
 from workbench.labels.values import MOST_STARS, LabelError, Value, check_kind
-from workbench.stats import Floats, Interval, Statistic, Weights, bootstrap, wilson
+from workbench.stats import (
+    Clusters,
+    Floats,
+    Interval,
+    Statistic,
+    Weights,
+    bootstrap,
+    choose_clusters,
+    wilson,
+)
 
 Level = Literal["nominal", "ordinal", "interval"]
 KappaWeights = Literal["none", "linear", "quadratic"]
@@ -81,7 +90,7 @@ def measure_agreement(
     store: LabelStore,
     kind: str,
     *,
-    item_to_cluster: Mapping[str, Hashable] | None = None,
+    item_to_session: Mapping[str, Hashable] | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Agreement:
@@ -93,8 +102,8 @@ def measure_agreement(
     Args:
         store: The labels.
         kind: "rating" or "verdict".
-        item_to_cluster: Items that resemble each other, say the session of a clip: intervals are
-            then drawn by whole clusters. Items that are not named stand alone.
+        item_to_session: Sessions of the items, whose clips resemble each other; intervals resample
+            whole sessions where there are enough and every item has one, else items.
         resamples: Data sets drawn for the intervals.
         seed: Of the draws.
 
@@ -105,8 +114,8 @@ def measure_agreement(
     every = judgements(store, kind)
     sure = judgements(store, kind, with_unsure=False)
     settings: dict[str, Any] = {"resamples": resamples, "seed": seed}
-    named = item_to_cluster or {}
-    clusters = [named.get(item, ("item", item)) for item in every.items]
+    sessions = [(item_to_session or {}).get(item) for item in every.items]
+    clusters = choose_clusters(sessions, every.items)
     levels: tuple[Level, ...] = (
         ("nominal", "ordinal", "interval") if kind == "rating" else ("nominal",)
     )
@@ -196,7 +205,7 @@ def disagreements(store: LabelStore, kind: str) -> list[str]:
 def krippendorff_alpha(
     codes: npt.ArrayLike,
     level: Level,
-    clusters: Sequence[Hashable] | None = None,
+    clusters: Clusters | None = None,
     *,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -240,7 +249,7 @@ def cohen_kappa(
     second: npt.ArrayLike,
     *,
     weights: KappaWeights = "none",
-    clusters: Sequence[Hashable] | None = None,
+    clusters: Clusters | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Interval:
@@ -286,7 +295,7 @@ def cohen_kappa(
 
 def observed_agreement(
     codes: npt.ArrayLike,
-    clusters: Sequence[Hashable] | None = None,
+    clusters: Clusters | None = None,
     *,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -324,7 +333,7 @@ def _interval(
     statistic: Statistic,
     apart: float,
     shared: npt.NDArray[np.bool_],
-    clusters: Sequence[Hashable] | None,
+    clusters: Clusters | None,
     resamples: int,
     seed: int,
 ) -> Interval:
@@ -341,15 +350,14 @@ def _interval(
         resamples: Data sets drawn.
         seed: Of the draws.
     """
-    names = clusters if clusters is not None else range(len(shared))
-    kept = [name for name, is_shared in zip(names, shared, strict=True) if is_shared]
-    value = float(statistic(np.ones((1, len(kept)), dtype=np.int64))[0]) if kept else float("nan")
+    kept = (clusters or Clusters("item", tuple(range(len(shared))))).take(shared)
+    n = len(kept.names)
+    value = float(statistic(np.ones((1, n), dtype=np.int64))[0]) if n else float("nan")
     if np.isnan(value):
-        return Interval(value, value, value, len(kept))
+        return Interval(value, value, value, n)
     if value == 1:
-        count = len(set(kept))
-        low = 1 - (1 - wilson(count, count).low) / apart
-        return Interval(1.0, max(low, -1.0), 1.0, len(kept))
+        low = 1 - (1 - wilson(kept.count, kept.count).low) / apart
+        return Interval(1.0, max(low, -1.0), 1.0, n, note=kept.note)
     return bootstrap(statistic, kept, resamples=resamples, seed=seed)
 
 

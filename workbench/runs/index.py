@@ -8,14 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.pages.page import render, show_duration, show_parameter, show_time
-from workbench.runs.metrics import (
-    Exact,
-    Metric,
-    MetricError,
-    load_metrics,
-    show_interval,
-    show_value,
-)
+from workbench.runs.metrics import MetricError, load_metrics, metric_rows
 from workbench.runs.pipeline import Pipeline
 from workbench.runs.run_record import REPORT, Run, load_runs
 from workbench.saving import save_text
@@ -67,17 +60,3 @@ def _row(out: Path, run: Run) -> dict[str, Any]:
         "metrics": metrics,
         "changed": [(name, show_parameter(value)) for name, value in run.chosen.items()],
     }
-
-
-def metric_rows(metrics: dict[str, Metric | Exact]) -> list[dict[str, Any]]:
-    """Return metrics as the templates show them."""
-    return [
-        {
-            "name": name.replace("_", " "),
-            "value": show_value(metric),
-            "interval": show_interval(metric),
-            "n": f"{metric.n:,}" if isinstance(metric, Metric) else None,
-            "note": metric.note,
-        }
-        for name, metric in metrics.items()
-    ]

@@ -18,9 +18,9 @@ from traitlets.config import Config
 
 from workbench import errors
 from workbench.pages.page import render, show_duration, show_parameter, show_size, show_time
-from workbench.runs.index import TEMPLATES, metric_rows
+from workbench.runs.index import TEMPLATES
 from workbench.runs.metrics import FILE_NAME as METRICS
-from workbench.runs.metrics import load_metrics
+from workbench.runs.metrics import load_metrics, metric_rows
 from workbench.runs.parameters import INJECTED_TAG, TAG
 from workbench.runs.run_record import LOG, NOTEBOOK, REPORT, Run
 from workbench.saving import save_text

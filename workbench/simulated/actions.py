@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from workbench.footage.pinhole import Points
+from workbench.footage.pinhole import BALL_RADIUS_M, GRAVITY_MPS2, Points
 from workbench.simulated import motions
 from workbench.simulated.people import JOINT, Angles
 from workbench.simulated.scene import BALL_RADII_M, BallLook
@@ -202,7 +202,7 @@ def _dribble_foot(rng: np.random.Generator, temper: Temper) -> Act:
 
     def ball(t: float, joints: Joints) -> Points:
         ahead = 0.55 + 0.25 * math.sin(2 * math.pi * 1.3 * t + temper.phase_rad)
-        return np.array([0.08, move(t)[1] + ahead, 0.11])
+        return np.array([0.08, move(t)[1] + ahead, BALL_RADIUS_M])
 
     return Act("dribble_foot", "none", move, "soccer", ball)
 
@@ -304,11 +304,11 @@ def _carried(t: float, joints: Joints) -> tuple[Points, Points]:
 
 
 def _lying(t: float, joints: Joints) -> Points:
-    return np.array([0.5, 0.6, 0.11])
+    return np.array([0.5, 0.6, BALL_RADIUS_M])
 
 
 def _fallen(start: Points, velocity: Points, time_s: float, radius_m: float) -> Points:
     """Free fall without drag, stopped by the ground: enough for balls that leave the picture."""
     position = start + velocity * time_s
-    position[2] = max(radius_m, float(position[2]) - 4.905 * time_s * abs(time_s))
+    position[2] = max(radius_m, float(position[2]) - GRAVITY_MPS2 / 2 * time_s * abs(time_s))
     return position

@@ -1,4 +1,4 @@
-"""How people move: joint angles as functions of time.
+"""Motions of people: joint angles as functions of time.
 
 Every motion is written for a right-handed, right-footed person; `people.mirrored` gives the other.
 Times are seconds; a motion with a moment that matters (contact, take-off, release) has it at zero.
@@ -8,6 +8,8 @@ Knows nothing about where the person stands.
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+
+import numpy as np
 
 from workbench.simulated.people import Angles
 
@@ -136,9 +138,9 @@ def swing(time_s: float, vigour: float, tempo: float = 1.0) -> Angles:
 def bat_direction(time_s: float, tempo: float = 1.0) -> tuple[float, float]:
     """Azimuth (from straight ahead, positive to the right) and elevation of the bat in a swing."""
     t = time_s / tempo
-    azimuth = _interpolate(t, [-0.35, -0.16, 0.0, 0.2, 0.6], [2.2, 2.5, 0.1, -2.0, -2.3])
-    elevation = _interpolate(t, [-0.3, -0.1, 0.0, 0.25], [1.0, 0.8, 0.0, 0.5])
-    return azimuth, elevation
+    azimuth = np.interp(t, [-0.35, -0.16, 0.0, 0.2, 0.6], [2.2, 2.5, 0.1, -2.0, -2.3])
+    elevation = np.interp(t, [-0.3, -0.1, 0.0, 0.25], [1.0, 0.8, 0.0, 0.5])
+    return float(azimuth), float(elevation)
 
 
 def layup(time_s: float, vigour: float, phase_rad: float, tempo: float = 1.0) -> Angles:
@@ -295,12 +297,3 @@ def dive(reach: float, toward_right: float) -> Angles:
         f"{near}knee": 0.7, f"{near}hip": 0.5, f"{far}knee": 0.3 + 0.3 * reach, f"{far}hip": 0.2,
         f"{far}leg_out": 0.1 + 0.5 * reach,
     }  # fmt: skip
-
-
-def _interpolate(x: float, at: Sequence[float], values: Sequence[float]) -> float:
-    if x <= at[0]:
-        return values[0]
-    for x0, x1, y0, y1 in zip(at, at[1:], values, values[1:], strict=False):
-        if x <= x1:
-            return y0 + (y1 - y0) * (x - x0) / (x1 - x0)
-    return values[-1]

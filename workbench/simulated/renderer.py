@@ -1,11 +1,11 @@
-"""From scene to filmed-looking frames, with the exact truth of each.
+"""Filmed-looking frames of a scene, with the exact truth of each.
 
 The empty venue is a picture taken once; what moves is painted over it at several moments within the
 shutter time and averaged (motion blur), the hand shakes, the lens darkens the corners, the sensor
 adds noise. H.264 does the rest when the frames are written.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 
 from workbench.footage.pinhole import Camera, Points
 from workbench.simulated.drawing import Painter, shadows
-from workbench.simulated.scene import FIRST_BALL_ID, Moment, Scene
+from workbench.simulated.scene import Moment, Scene
 from workbench.simulated.venue import Image, Venue, backdrop
 
 _MARGIN_PX = 14  # how far the hand can shake
-_BLUR_STEP_PX = 4.0  # movement within the shutter time that asks for one more sub-frame
-_MAX_SUBFRAMES = 4
+_BLUR_FROM_PX = 4.0  # movement within the shutter time above which several moments are painted
 
 
 @dataclass(frozen=True)
@@ -70,9 +69,11 @@ class Renderer:
         ) ** 2
         self._vignette = cv2.merge([((1 - 0.13 * radius2) * 255).astype(np.uint8)] * 3)
         self._shift, self._drift = np.zeros(2), np.zeros(2)
+        self._before: Moment | None = None  # in the middle of the last frame
 
     def film(self, scene: Scene, frame_count: int) -> Iterator[TrueFrame]:
         """Frames of the scene from its start."""
+        self._before = None
         for number in range(frame_count):
             yield self._expose(scene, float((number + Fraction(1, 2)) / self._optics.fps))
 
@@ -81,33 +82,47 @@ class Renderer:
         camera = self._camera.shifted((float(self._shift[0]), float(self._shift[1])))
         moments = self._moments(scene, camera, time_s)
         middle = moments[len(moments) // 2]
-        move = np.array(
-            [[1, 0, self._shift[0] - _MARGIN_PX], [0, 1, self._shift[1] - _MARGIN_PX]], np.float32
-        )
-        image = cv2.warpAffine(self._backdrop, move, (camera.width, camera.height))
+        image = self._empty(camera)
         identity = np.zeros((camera.height, camera.width), np.uint8)
         x0, y0, x1, y1 = self._region(camera, moments)
         if x1 > x0 and y1 > y0:
-            view = camera.shifted((camera.shift_px[0] - x0, camera.shift_px[1] - y0))
             area = (slice(y0, y1), slice(x0, x1))
+            view = camera.shifted((camera.shift_px[0] - x0, camera.shift_px[1] - y0))
             shade = shadows((y1 - y0, x1 - x0), view, middle, self._venue.shadow_slope)
-            dark = cv2.merge([255 - (shade * 0.42).astype(np.uint8)] * 3)
-            ground = cv2.multiply(image[area], dark, scale=1 / 255.0)
-            total = np.zeros(ground.shape, np.uint16)
-            for moment in moments:
-                canvas = np.ascontiguousarray(ground.copy(), np.uint8)
-                ids = np.zeros(canvas.shape[:2], np.uint8)
-                Painter(canvas, view, self._light, self._venue.light, ids).paint(moment)
-                total += canvas
-                # People are where they are in mid-exposure; a ball is all of its streak.
-                part = identity[area]
-                part[...] = (
-                    np.where(ids >= FIRST_BALL_ID, ids, part)
-                    if moment is not middle
-                    else (np.where((part >= FIRST_BALL_ID) & (ids < FIRST_BALL_ID), part, ids))
-                )
-            image[area] = total // len(moments)
-        return TrueFrame(self._develop(np.asarray(image, np.uint8)), middle, camera, identity)
+            dark = cv2.merge([cv2.convertScaleAbs(shade, alpha=-0.42, beta=255)] * 3)
+            ground = np.asarray(cv2.multiply(image[area], dark, scale=1 / 255.0), np.uint8)
+            image[area], identity[area] = self._paint(ground, view, moments, middle)
+        return TrueFrame(self._develop(image), middle, camera, identity)
+
+    def _paint(
+        self, ground: Image, view: Camera, moments: Sequence[Moment], middle: Moment
+    ) -> tuple[Image, NDArray[np.uint8]]:
+        """The mean of all moments painted over the ground, and the identities in it."""
+        ids = np.zeros(ground.shape[:2], np.uint8)
+        total = np.zeros(ground.shape, np.uint16)
+        for moment in moments:
+            canvas = ground if len(moments) == 1 else ground.copy()
+            mask = ids if moment is middle else None
+            painter = Painter(canvas, view, self._light, self._venue.light, mask)
+            painter.paint(moment, moments if moment is middle else ())
+            if len(moments) == 1:
+                return canvas, ids
+            cv2.add(total, canvas, total, dtype=cv2.CV_16U)
+        return np.asarray(cv2.convertScaleAbs(total, alpha=1 / len(moments)), np.uint8), ids
+
+    def _empty(self, camera: Camera) -> Image:
+        """The backdrop as this frame's shake shows it, between the pixels where need be."""
+        x, y = _MARGIN_PX - camera.shift_px[0], _MARGIN_PX - camera.shift_px[1]
+        column, row = int(x), int(y)
+        seen = self._backdrop[row:, column:]
+        right, down = x - column, y - row
+        height, width = camera.height, camera.width
+        if right == down == 0:
+            return seen[:height, :width].copy()
+        level = cv2.addWeighted(
+            seen[: height + 1, :width], 1 - right, seen[: height + 1, 1 : width + 1], right, 0
+        )
+        return np.asarray(cv2.addWeighted(level[:-1], 1 - down, level[1:], down, 0), np.uint8)
 
     def _shake(self) -> None:
         self._drift = 0.9 * self._drift + self._rng.normal(0, 0.25 * self._optics.shake_px, 2)
@@ -115,15 +130,23 @@ class Renderer:
         self._shift = np.clip(0.93 * self._shift + 0.3 * self._drift, -limit, limit)
 
     def _moments(self, scene: Scene, camera: Camera, time_s: float) -> list[Moment]:
-        half_s = 0.5 * self._optics.shutter / float(self._optics.fps)
-        first, last = scene(time_s - half_s), scene(time_s + half_s)
-        a, b = (_movers(moment) for moment in (first, last))
-        moved_px = np.abs(camera.project(a)[0] - camera.project(b)[0]).max() if len(a) else 0.0
-        count = int(np.clip(np.ceil(moved_px / _BLUR_STEP_PX), 1, _MAX_SUBFRAMES))
-        if count == 1:
-            return [scene(time_s)]
-        inner = [scene(time_s + (2 * n / (count - 1) - 1) * half_s) for n in range(1, count - 1)]
-        return [first, *inner, last]
+        """Moments within the shutter time, evenly spread; as many as the movement asks for."""
+        middle, frame_s = scene(time_s), 1 / float(self._optics.fps)
+        before = self._before or scene(time_s - frame_s)
+        self._before = middle
+        a, _ = camera.project(_movers(before))
+        b, depth = camera.project(_movers(middle))
+        reach = 0.6 * np.array([camera.width, camera.height])  # a little more than is in view
+        in_view = (depth > 0) & (np.abs(b - camera.center_px) < reach).all(axis=1)
+        moved_px = self._optics.shutter * float(np.abs(a - b)[in_view].max(initial=0.0))
+        count = 1 if moved_px <= _BLUR_FROM_PX else 3 if moved_px <= 3 * _BLUR_FROM_PX else 5
+        offsets = np.linspace(-0.5, 0.5, count) * self._optics.shutter * frame_s
+        half = count // 2
+        return [
+            *(scene(time_s + offset) for offset in offsets[:half]),
+            middle,
+            *(scene(time_s + offset) for offset in offsets[half + 1 :]),
+        ]
 
     def _region(self, camera: Camera, moments: list[Moment]) -> tuple[int, int, int, int]:
         """Smallest rectangle that holds all that is painted, shadows included."""

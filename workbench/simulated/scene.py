@@ -1,10 +1,10 @@
-"""What is where at one moment: the unit that scripts produce and the renderer draws."""
+"""Moments of a scene: the people, balls and sticks that acts and shots place and renderers draw."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from workbench.footage.pinhole import Points
+from workbench.footage.pinhole import BALL_RADIUS_M, Points
 from workbench.simulated.people import Body
 from workbench.simulated.venue import Rgb
 
@@ -55,7 +55,11 @@ class Moment:
 Scene = Callable[[float], Moment]  # seconds since the clip's start
 BallLook = Literal["soccer", "basketball", "baseball"]
 
-BALL_RADII_M: dict[BallLook, float] = {"soccer": 0.11, "basketball": 0.12, "baseball": 0.037}
+BALL_RADII_M: dict[BallLook, float] = {
+    "soccer": BALL_RADIUS_M,
+    "basketball": 0.12,
+    "baseball": 0.037,
+}
 # Training balls come in any colour: a colour must not tell the sport.
 BALL_COLOURS: tuple[tuple[Rgb, Rgb], ...] = (
     ((242, 242, 242), (45, 45, 45)),

@@ -1,4 +1,4 @@
-"""Making built-in footage: sessions of clips on disk, with truth, from a seed.
+"""Built-in footage: sessions of clips on disk, with truth, from a seed.
 
 An action session is one place and its people, filmed hand-held; its clips show the classifier's
 four classes in equal shares. A shooting session is one tripod in front of a goal. Every clip is
@@ -25,16 +25,19 @@ from workbench.footage.writer import VideoWriter
 from workbench.simulated.actions import SPORTS, draw_act, draw_temper
 from workbench.simulated.renderer import Optics, Renderer
 from workbench.simulated.scene import Scene
-from workbench.simulated.shooting import draw_range, stage_shot
+from workbench.simulated.shooting import draw_place, stage_shot
 from workbench.simulated.staging import draw_cast, stage_act
 from workbench.simulated.truth import TruthRecorder
 from workbench.simulated.venue import VENUES, Venue, draw_venue
 
 # Raise when the same seed would give other pictures: files made before are then made anew.
-GENERATOR = "workbench-synthetic/2"
+GENERATOR = "workbench-synthetic/3"
 
 _FRAME_RATES = (Fraction(30), Fraction(30), Fraction(30000, 1001), Fraction(25))
 _CRF = 20  # phones do not save on bits
+# Action clips are for classifiers, which look at about 128 pixels of height: smaller pictures than
+# those in which a ball is looked for take a third of the time and tell the classes as well.
+_ACTION_SCALE = 0.6
 _KINDS = {"action": 0, "shooting": 1}
 
 
@@ -90,7 +93,8 @@ def make_footage(
         shooting_sessions: Shooting sessions, alternating between the two venues.
         shots: Shots in each shooting session.
         seed: Same seed, same footage.
-        size_wh: Width and height in pixels, both even.
+        size_wh: Width and height in pixels, both even, of shooting sessions; action sessions have
+            0.6 of it.
         camera_m: How far the camera of a shooting session stands from the spot of the shots, in
             metres: what makes the ball small. Drawn per session, 5.5 to 9 m, if not given.
         workers: Processes that render at the same time.
@@ -112,8 +116,9 @@ def make_footage(
         raise FootageError(f"camera_m is {camera_m}", "give metres from 2 to 100")
     if width < 64 or height < 64 or width % 2 or height % 2:
         raise FootageError(f"{width}×{height} is not a video size", "give even sides of 64 or more")
+    action_wh = _even(width * _ACTION_SCALE), _even(height * _ACTION_SCALE)
     jobs = [
-        ClipJob("action", s, c, seed, width, height) for s in range(sessions) for c in range(clips)
+        ClipJob("action", s, c, seed, *action_wh) for s in range(sessions) for c in range(clips)
     ]
     jobs += [
         ClipJob("shooting", s, c, seed, width, height, camera_m)
@@ -178,6 +183,10 @@ class _Shoot:
     what_happens: dict[str, Any]
 
 
+def _even(length_px: float) -> int:
+    return 2 * round(length_px / 2)
+
+
 def _prepare_action(job: ClipJob) -> _Shoot:
     rng = job.rng(0)  # the same for every clip of the session
     venue = draw_venue(rng, VENUES[job.session % 2], with_goal=bool(rng.random() < 0.6))
@@ -194,7 +203,7 @@ def _prepare_action(job: ClipJob) -> _Shoot:
     optics = Optics(
         fps=fps,
         shutter=rng.uniform(0.2, 0.6),
-        noise=rng.uniform(1.5, 6),
+        noise=rng.uniform(1.5, 6) * min(1.0, job.height / 360),  # a smaller picture averages more
         shake_px=rng.uniform(0.1, 1.2) * job.height / 360,
         soft=bool(rng.random() < 0.6),
     )
@@ -210,10 +219,10 @@ def _prepare_action(job: ClipJob) -> _Shoot:
 def _prepare_shot(job: ClipJob) -> _Shoot:
     rng = job.rng(0)
     venue = draw_venue(rng, VENUES[job.session % 2])
-    place = draw_range(rng, venue, (job.width, job.height), job.camera_m)
+    place = draw_place(rng, venue, (job.width, job.height), job.camera_m)
     fps = _FRAME_RATES[rng.integers(len(_FRAME_RATES))]
     rng = job.rng(1, job.number)
-    scene, shot = stage_shot(rng, place, venue, duration_s=3.0)
+    scene, shot = stage_shot(rng, place, venue)
     optics = Optics(fps=fps, shutter=rng.uniform(0.15, 0.5), noise=rng.uniform(1.5, 4),
                     shake_px=0.0, soft=bool(rng.random() < 0.6))  # fmt: skip
     what = {"sport": "soccer", "act": "shot", "shot": shot.to_dict()}

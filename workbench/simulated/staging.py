@@ -1,4 +1,4 @@
-"""Putting an act into a place: who plays it, who stands around, from where it is filmed.
+"""Acts put into a place: who plays, who stands around, from where it is filmed.
 
 Mirrors, turns and places the act, and adds what must not give its class away: bystanders, bats,
 balls and hoops appear with the same odds whatever the act.
@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workbench.footage.pinhole import Camera, Points
+from workbench.footage.pinhole import POST_RADIUS_M, Camera, Points
 from workbench.simulated import motions
 from workbench.simulated.actions import Act
+from workbench.simulated.cameras import by_hand
 from workbench.simulated.people import JOINT, Body, draw_body, joints_of
 from workbench.simulated.scene import (
     BALL_COLOURS,
@@ -77,10 +78,10 @@ def stage_act(
     heading = rng.uniform(0, 2 * math.pi)
     place = np.array([rng.uniform(-12, 12), rng.uniform(4, 17), 0.0])
     body = cast.performers[rng.integers(len(cast.performers))]
-    camera = _draw_camera(rng, place, wh)
+    camera = by_hand(rng, place, wh)
     people = _draw_bystanders(rng, place, camera, cast)
     clutter = _draw_clutter(rng, place)
-    fixed = goal_frame(venue) + _draw_hoop(rng, place, cast)
+    fixed = goal_sticks(venue) + _draw_hoop(rng, place, cast)
     colours = BALL_COLOURS[rng.integers(len(BALL_COLOURS))]
     cos, sin = math.cos(heading), math.sin(heading)
     turn = np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])
@@ -113,32 +114,23 @@ def stage_act(
     return StagedAct(act, scene, camera, left_handed)
 
 
-def goal_frame(venue: Venue) -> list[Stick]:
-    """Posts, bar and the net's poles of the venue's goal."""
-    if venue.goal_wh_m is None:
+def goal_sticks(venue: Venue) -> list[Stick]:
+    """Posts, bar and the net's poles of the venue's goal, if it has one."""
+    if venue.goal is None:
         return []
-    half, top = venue.goal_wh_m[0] / 2 + 0.06, venue.goal_wh_m[1] + 0.06
+    goal, radii = venue.goal, (POST_RADIUS_M, POST_RADIUS_M)
+    half, top = goal.width_m / 2 + POST_RADIUS_M, goal.height_m + POST_RADIUS_M
     white, grey = (246, 247, 248), (170, 172, 175)
-    sticks = [Stick(np.array([-half, 0, top]), np.array([half, 0, top]), (0.06, 0.06), white)]
+    sticks = [Stick(np.array([-half, 0, top]), np.array([half, 0, top]), radii, white)]
     for x in (-half, half):
         foot, corner = np.array([x, 0.0, 0.0]), np.array([x, 0.0, top])
-        behind, below = np.array([x, -0.9, top]), np.array([x, -1.8, 0.0])
+        behind, below = np.array([x, -goal.roof_m, top]), np.array([x, -goal.depth_m, 0.0])
         sticks += [
-            Stick(foot, corner, (0.06, 0.06), white),
+            Stick(foot, corner, radii, white),
             Stick(corner, behind, (0.03, 0.03), grey, casts_shadow=False),
             Stick(behind, below, (0.025, 0.025), grey, casts_shadow=False),
         ]
     return sticks
-
-
-def _draw_camera(rng: np.random.Generator, place: Points, wh: tuple[int, int]) -> Camera:
-    azimuth, distance = rng.uniform(0, 2 * math.pi), rng.uniform(4.5, 11)
-    around = [distance * math.sin(azimuth), distance * math.cos(azimuth), rng.uniform(0.9, 2.8)]
-    position = place + np.array(around)
-    target = place + np.array([*rng.normal(0, 0.3, 2), 0.95 + rng.normal(0, 0.12)])
-    visible_height_m = rng.uniform(2.5, 4.3)
-    focal_px = wh[1] * distance / visible_height_m
-    return Camera.looking_at(position, target, focal_px, wh, rng.normal(0, 0.03))
 
 
 def _draw_bystanders(

@@ -72,8 +72,8 @@ class TruthRecorder:
         for ball in frame.moment.balls:
             extra = {"center_m": [round(float(value), 4) for value in ball.center]}
             self._visible(frame.identity == ball.track_id, BALL, ball.track_id, extra)
-        if self._venue.goal_wh_m is not None:
-            polygon = _goal_polygon(camera, self._venue.goal_wh_m)
+        if self._venue.goal is not None:
+            polygon = _goal_polygon(camera, self._venue.goal.wh_m)
             if polygon is not None:
                 encoded = rle.frPyObjects([polygon], camera.height, camera.width)[0]
                 self._annotate(encoded, GOAL, GOAL_TRACK_ID, {})

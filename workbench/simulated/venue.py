@@ -1,4 +1,4 @@
-"""The places where the built-in footage is filmed, and the picture of each without anybody in it.
+"""The places where built-in footage is filmed, and the picture of each without anybody in it.
 
 A `Venue` is what stays the same for a whole session: ground, light, horizon, lines, goal size. Its
 `backdrop` is rendered once per camera position; people, balls and goal frames are drawn over it
@@ -20,6 +20,7 @@ from workbench.footage.pinhole import (
     Camera,
     Points,
 )
+from workbench.simulated.flight import GoalFrame
 
 Image = NDArray[np.uint8]
 Rgb = tuple[int, int, int]
@@ -41,7 +42,7 @@ class Venue:
     horizon_rise: float  # elevation of the tree or wall top, as a tangent
     board_rgb: Points | None  # (2, 3) two colours of a fence or advertising boards
     line_rgb: Points
-    goal_wh_m: tuple[float, float] | None  # between the posts, below the bar; None: no goal here
+    goal: GoalFrame | None  # None: no goal here
     sun: Points  # (3,) towards the sun, z is its elevation against the unit circle
     light: float  # exposure
     seed: int  # of the ground's and the trees' texture
@@ -75,7 +76,7 @@ def draw_venue(rng: np.random.Generator, name: str, with_goal: bool = True) -> V
         ground = (asphalt, turf, clay)[rng.integers(3)]
         horizon = rng.uniform([110, 95, 85], [190, 180, 170])
         rise, boards = rng.uniform(0.08, 0.2), rng.random() < 0.8
-    goal = GOAL_SIZES_M[rng.integers(len(GOAL_SIZES_M))] if with_goal else None
+    goal = GoalFrame(*GOAL_SIZES_M[rng.integers(len(GOAL_SIZES_M))]) if with_goal else None
     return Venue(
         name="park" if name == "park" else "yard",
         ground_rgb=ground,
@@ -84,7 +85,7 @@ def draw_venue(rng: np.random.Generator, name: str, with_goal: bool = True) -> V
         horizon_rise=rise,
         board_rgb=rng.uniform(40, 210, (2, 3)) if boards else None,
         line_rgb=np.array([232, 232, 226]) if rng.random() < 0.7 else rng.uniform(150, 250, 3),
-        goal_wh_m=goal,
+        goal=goal,
         sun=sun,
         light=rng.uniform(0.85, 1.08),
         seed=int(rng.integers(1 << 30)),
@@ -110,8 +111,8 @@ def backdrop(venue: Venue, camera: Camera, margin_px: int) -> Image:
     ground, visible = _ground(venue, camera, ray, noise)
     picture = np.where(visible[..., None], ground, picture)
     image = np.clip(picture * venue.light, 0, 255).astype(np.uint8)
-    if venue.goal_wh_m is not None:
-        image = _draw_net(image, venue, camera, margin_px)
+    if venue.goal is not None:
+        image = _draw_net(image, venue.goal, camera, margin_px)
     return image
 
 
@@ -184,10 +185,9 @@ def _lines(x: Points, y: Points, pixel_m: Points) -> Points:
     return np.maximum(paint, stroke(np.hypot(x, y - PENALTY_SPOT_M), 0.11))
 
 
-def _draw_net(image: Image, venue: Venue, camera: Camera, margin_px: int) -> Image:
-    assert venue.goal_wh_m is not None
-    width, height = venue.goal_wh_m
-    half, top_depth, bottom_depth, mesh_m = width / 2, 0.9, 1.8, 0.24
+def _draw_net(image: Image, goal: GoalFrame, camera: Camera, margin_px: int) -> Image:
+    width, height, mesh_m = goal.width_m, goal.height_m, 0.24
+    half, top_depth, bottom_depth = width / 2, goal.roof_m, goal.depth_m
     across, upward = int(width / mesh_m), int(height / mesh_m)
     back = [[-half, -bottom_depth, 0], [half, -bottom_depth, 0]]
     back += [[-half, -top_depth, height], [half, -top_depth, height]]

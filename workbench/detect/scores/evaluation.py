@@ -2,13 +2,13 @@
 
 The unit is a set of predictions against ground truth on the same images. The numbers equal those of
 pycocotools' `COCOeval`; where that says −1 (no object to find), here is NaN. Intervals resample
-sessions, clips or images. Which detection met which object is left to `matching`.
+whole sessions or clips. Which detection met which object is left to `matching`.
 
 Source: Lin et al. (2014), "Microsoft COCO", and cocoapi's `cocoeval.py`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,18 +20,19 @@ from workbench.detect.dataset.coco_file import Kind, load_ground_truth, load_pre
 from workbench.detect.scores.average_precision import IOUS, SIZES, Cell, accumulate, match_cells
 from workbench.errors import DatasetError
 from workbench.stats import (
-    CONFIDENCE,
+    Clusters,
     Floats,
     Interval,
     Weights,
+    choose_clusters,
     cluster_weights,
+    from_resamples,
     hull,
     wilson,
 )
 
 MAX_DETS = (1, 10, 100)
 RESAMPLES = 300
-GROUPINGS = ("session", "clip_id")  # keys of an image, the coarsest first
 
 CLASS_STATS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR")
 
@@ -134,29 +135,24 @@ class CocoScore:
         return PrecisionRecall(name, scores[is_end], (hits / said)[is_end], recall[is_end], objects)
 
     @cached_property
-    def grouping(self) -> tuple[str, tuple[Any, ...]]:
-        """What intervals resample, and the group of each image.
-
-        Sessions if there are two or more, else clips, else images: neighbours resemble each other.
-        """
-        for key in GROUPINGS:
-            groups = tuple(image.get(key) for image in self.images)
-            if None not in groups and len(set(groups)) > 1:
-                return key.removesuffix("_id"), groups
-        return "image", tuple(image["id"] for image in self.images)
+    def clusters(self) -> Clusters:
+        """What intervals resample."""
+        sessions, clips = (
+            [image.get(key) for image in self.images] for key in ("session", "clip_id")
+        )
+        return choose_clusters(sessions, clips, item="image")
 
     def intervals(self, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Interval]:
-        """Return all numbers with 95 % bootstrap intervals, whole groups of images at a time.
+        """Return all numbers with 95 % bootstrap intervals, by `clusters` of images.
 
         Keys are those of `stats`, and `AP/ball` and so on for `class_stats`; n is the number of
-        objects. With fewer than about ten groups the intervals are too narrow: say how many.
+        objects.
         """
-        groups = self.grouping[1]
-        drawn = self.judge(cluster_weights(groups, resamples, seed))
+        drawn = self.judge(cluster_weights(self.clusters, resamples, seed))
         return {
             name: _opened(
-                _percentiles(float(value[0]), drawn[name], self.objects_of(name)),
-                len(set(groups)),
+                from_resamples(float(value[0]), drawn[name], self.objects_of(name), self.clusters),
+                self.clusters.count,
             )
             for name, value in self._values.items()
         }
@@ -167,7 +163,6 @@ class CocoScore:
         Intervals are left out (None) where `resamples` is 0.
         """
         named = self.intervals(resamples, seed) if resamples else {}
-        by, groups = self.grouping
 
         def numbers(values: Mapping[str, float], suffix: str = "") -> dict[str, Any]:
             ends = {stat: named[stat + suffix].to_dict() for stat in values} if named else {}
@@ -185,7 +180,11 @@ class CocoScore:
             "images": len(self.images),
             "objects": self.objects,
             "detections": self.detections,
-            "resampled": {"by": by, "groups": len(set(groups)), "resamples": resamples},
+            "resampled": {
+                "by": self.clusters.by,
+                "groups": self.clusters.count,
+                "resamples": resamples,
+            },
             **numbers(self.stats),
             "classes": {
                 name: numbers(self.class_stats[name], f"/{name}") for name in self.shown_names()
@@ -290,23 +289,24 @@ def paired_differences(
     """
     if [image["id"] for image in first.images] != [image["id"] for image in second.images]:
         raise DatasetError("two scores on different images", "judge both on the same split")
-    groups = first.grouping[1]
-    ones = np.ones((1, len(groups)), np.int64)
-    weights = np.concatenate([ones, cluster_weights(groups, resamples, seed)])
+    clusters = first.clusters
+    ones = np.ones((1, len(first.images)), np.int64)
+    weights = np.concatenate([ones, cluster_weights(clusters, resamples, seed)])
     ours, theirs = second.judge(weights), first.judge(weights)
     differences = {
-        name: _percentiles(
+        name: from_resamples(
             float(ours[name][0] - theirs[name][0]),
             ours[name][1:] - theirs[name][1:],
             first.objects_of(name),
+            clusters,
         )
         for name in ours
         if name in theirs
     }
-    if len(set(groups)) > 1:
+    if clusters.count > 1:
         return differences
-    # One group resampled is always itself: it says nothing about others.
-    return {name: Interval(one.value, -1.0, 1.0, one.n) for name, one in differences.items()}
+    # One cluster resampled is always itself: it says nothing about others.
+    return {name: replace(one, low=-1.0, high=1.0) for name, one in differences.items()}
 
 
 def _mean_over_classes(rows: Sequence[Floats]) -> Floats:
@@ -318,21 +318,10 @@ def _mean_over_classes(rows: Sequence[Floats]) -> Floats:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _percentiles(value: float, drawn: Floats, n: int) -> Interval:
-    """Interval of a value from its resamples; NaN where there is none."""
-    resampled = drawn[np.isfinite(drawn)]
-    if not np.isfinite(value) or not resampled.size:
-        return Interval(value, float("nan"), float("nan"), n)
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(resampled, [tail, 1 - tail])
-    # A percentile interval need not hold a value that lies at the edge of what can be drawn.
-    return Interval(value, min(float(low), value), max(float(high), value), n)
-
-
 def _opened(found: Interval, groups: int) -> Interval:
     """Widen an interval without spread: all groups alike, so take each as one item."""
     if not np.isfinite(found.value):
-        return Interval(found.value, 0.0, 1.0, found.n)
+        return replace(found, low=0.0, high=1.0)
     if found.low < found.high:
         return found
     return hull(found, wilson(round(found.value * groups), groups))

@@ -1,7 +1,7 @@
 """How good labels are where the truth is known: precision and recall per class at an IoU.
 
 Counted once per clip (true positives, false positives, misses); everything else is a view on these
-counts. Intervals resample whole clips, because neighbouring frames resemble each other.
+counts.
 """
 
 from collections import Counter
@@ -18,7 +18,7 @@ from workbench.detect.annotations import Annotation, is_accepted
 from workbench.detect.labelling import ClipLabels
 from workbench.detect.scores.matching import greedy_pairs
 from workbench.detect.teacher import CLASSES
-from workbench.stats import Interval, bootstrap, hull, wilson
+from workbench.stats import Clusters, Interval, choose_clusters, pooled_share, show
 
 Counts = npt.NDArray[np.int64]
 
@@ -27,7 +27,7 @@ Counts = npt.NDArray[np.int64]
 class LabelScore:
     """Labels against the truth."""
 
-    clip_ids: tuple[str, ...]
+    clusters: Clusters  # of the clips
     counts: Counts  # (clips, classes, 3): true positives, false positives, misses
     iou: float
 
@@ -49,8 +49,8 @@ class LabelScore:
                     "class": name,
                     "objects": recall.n if recall else 0,
                     "labels": precision.n if precision else 0,
-                    "precision": _show(precision),
-                    "recall": _show(recall),
+                    "precision": show(precision),
+                    "recall": show(recall),
                 }
             )
         return pd.DataFrame(rows).set_index("class")
@@ -58,20 +58,7 @@ class LabelScore:
     def _share(self, name: str, against: int) -> Interval | None:
         place = CLASSES.index(name)
         hits, others = self.counts[:, place, 0], self.counts[:, place, against]
-        n = int((hits + others).sum())
-        if n == 0:
-            return None
-
-        def share(weights: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-            total = weights @ (hits + others)
-            return np.where(total > 0, weights @ hits / np.maximum(total, 1), np.nan)
-
-        found = bootstrap(share, self.clip_ids)
-        if found.low == found.high:
-            # All clips alike: resampling them says nothing. Take each clip as one item.
-            seen = int(((hits + others) > 0).sum())
-            found = hull(found, wilson(round(found.value * seen), seen))
-        return Interval(found.value, found.low, found.high, n)
+        return pooled_share(hits, hits + others, self.clusters)
 
 
 def score_labels(
@@ -94,7 +81,8 @@ def score_labels(
                 said, there = clip.of_class(frame, name), true_clip.of_class(frame, name)
                 hits = _matches(said, there, iou)
                 counts[row, place] += [hits, len(said) - hits, len(there) - hits]
-    return LabelScore(tuple(clip.clip_id for clip in judged), counts, iou)
+    clusters = choose_clusters([one.session for one in judged], [one.clip_id for one in judged])
+    return LabelScore(clusters, counts, iou)
 
 
 def frames_without(labels: Sequence[ClipLabels], name: str = "ball") -> dict[str, Any]:
@@ -169,7 +157,3 @@ def _ranges(frames: list[int]) -> list[list[int]]:
         else:
             ranges.append([frame, frame + 1])
     return ranges
-
-
-def _show(interval: Interval | None) -> str:
-    return f"{interval.value:.2f} [{interval.low:.2f}, {interval.high:.2f}]" if interval else "–"

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from workbench.detect.student.checkpoint import BEST
-from workbench.detect.student.comparison import Comparison, show
+from workbench.detect.student.comparison import Comparison
 from workbench.detect.student.testing import Speed
 from workbench.saving import save_json, save_text
+from workbench.stats import ENOUGH_SESSIONS, show
 from workbench.training.folder import run_config
 from workbench.training.history import TrainingResult
 
@@ -53,7 +54,7 @@ def write_card(
         "test": {
             "against": comparison.against,
             "images": comparison.images,
-            comparison.grouping + "s": comparison.groups,
+            comparison.clusters.by + "s": comparison.clusters.count,
             "classes": {
                 one.name: _numbers(one.ap.student, one.precision.student, one.recall.student)
                 for one in comparison.classes
@@ -81,15 +82,15 @@ def _caveats(dataset: Mapping[str, Any], comparison: Comparison) -> list[str]:
     caveats = [dataset["caveat"]] if dataset.get("caveat") else []
     caveats.append("learned from a teacher's labels: what the teacher never sees, it never learned")
     caveats.append(f"judged against {comparison.against} on {comparison.images} frames")
-    if comparison.groups < 10:
-        caveats.append(
-            f"{comparison.groups} {comparison.grouping}s: its intervals are rather too narrow"
-        )
+    clusters = comparison.clusters
+    if clusters.count < ENOUGH_SESSIONS:
+        caveats.append(f"{clusters.count} {clusters.by}s: its intervals are rather too narrow")
     return caveats
 
 
 def _to_markdown(card: Mapping[str, Any], comparison: Comparison) -> str:
     network, data, speed = card["network"], card["data"], card["speed"]
+    clusters = comparison.clusters
     rows = [
         f"| {one.name} | {card['thresholds'].get(one.name, '–')} | {show(one.ap.student)} "
         f"| {show(one.precision.student)} | {show(one.recall.student)} | {one.objects} |"
@@ -110,7 +111,7 @@ def _to_markdown(card: Mapping[str, Any], comparison: Comparison) -> str:
             "## Test",
             "",
             f"Against {comparison.against}, {comparison.images} frames, intervals over "
-            f"{comparison.groups} {comparison.grouping}s. IoU 0.5 for precision and recall.",
+            f"{clusters.count} {clusters.by}s. IoU 0.5 for precision and recall.",
             "",
             "| class | threshold | AP@50:95 | precision | recall | objects |",
             "|---|---|---|---|---|---|",

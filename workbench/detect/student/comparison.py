@@ -7,7 +7,6 @@ networks: two lists of COCO results are enough.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isnan
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ import pandas as pd
 from workbench.detect.dataset.coco_file import Kind
 from workbench.detect.scores.evaluation import CocoScore, evaluate_coco, paired_differences
 from workbench.detect.scores.matching import match_images
-from workbench.stats import Interval, Weights, bootstrap, hull, paired_difference, wilson
+from workbench.stats import Clusters, Interval, pooled_difference, pooled_share, show
 
 Counts = npt.NDArray[np.int64]  # (images, 3): right, wrong, missed
 Results = list[dict[str, Any]]
@@ -51,8 +50,7 @@ class Comparison:
 
     classes: tuple[ClassComparison, ...]
     against: str  # the truth, or the teacher's labels
-    groups: int  # sessions or clips that intervals resample
-    grouping: str
+    clusters: Clusters  # of the images
     images: int
 
     def verdict(self, name: str) -> str:
@@ -110,7 +108,6 @@ def compare(
     differences = paired_differences(first, second)
     intervals = first.intervals(), second.intervals()
     counts = [_counts(truth, *found, kind) for found in (teacher, student)]
-    grouping, groups = first.grouping
     rows = []
     for name in first.names:
         if not first.count(name):
@@ -121,7 +118,7 @@ def compare(
             return Share(intervals[0][key], intervals[1][key], differences[key])
 
         ours = [count[name] for count in counts]
-        precision, recall = _share(ours, groups, 1), _share(ours, groups, 2)
+        precision, recall = (_share(ours, first.clusters, against) for against in (1, 2))
         at_precision = _recall_at(second, name, precision.teacher)
         rows.append(
             ClassComparison(
@@ -134,15 +131,7 @@ def compare(
                 at_precision,
             )
         )
-    return Comparison(tuple(rows), against, len(set(groups)), grouping, len(first.images))
-
-
-def show(interval: Interval | None, *, signed: bool = False) -> str:
-    """Return a value with its interval, or a dash."""
-    if interval is None or isnan(interval.value):
-        return "–"
-    value = f"{interval.value:+.2f}" if signed else f"{interval.value:.2f}"
-    return f"{value} [{interval.low:.2f}, {interval.high:.2f}]"
+    return Comparison(tuple(rows), against, first.clusters, len(first.images))
 
 
 def _counts(
@@ -161,34 +150,13 @@ def _counts(
     return counts
 
 
-def _share(counts: list[Counts], groups: tuple[Any, ...], against: int) -> Share:
+def _share(counts: list[Counts], clusters: Clusters, against: int) -> Share:
     """Precision (against wrong ones, 1) or recall (against missed ones, 2)."""
-
-    def statistic(count: Counts) -> Any:
-        right, all_ = count[:, 0], count[:, 0] + count[:, against]
-
-        def share(weights: Weights) -> npt.NDArray[np.float64]:
-            total = weights @ all_
-            return np.where(total > 0, weights @ right / np.maximum(total, 1), np.nan)
-
-        return share
-
-    def alone(count: Counts) -> Interval | None:
-        right, total = int(count[:, 0].sum()), int((count[:, 0] + count[:, against]).sum())
-        if not total:
-            return None
-        found = bootstrap(statistic(count), groups)
-        if found.low == found.high:
-            # All groups alike: resampling them says nothing. Take each group as one item.
-            seen = len(set(groups))
-            found = hull(found, wilson(round(found.value * seen), seen))
-        return Interval(right / total, found.low, found.high, total)
-
-    teacher, student = (alone(count) for count in counts)
+    pairs = [(count[:, 0], count[:, 0] + count[:, against]) for count in counts]
+    teacher, student = (pooled_share(*pair, clusters) for pair in pairs)
     if teacher is None or student is None:
         return Share(teacher, student, None)
-    first, second = (statistic(count) for count in counts)
-    return Share(teacher, student, paired_difference(first, second, groups))
+    return Share(teacher, student, pooled_difference(*pairs, clusters))
 
 
 def _recall_at(score: CocoScore, name: str, precision: Interval | None) -> float | None:

@@ -17,12 +17,11 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from workbench.confusion import draw_cells
 from workbench.detect.scores.evaluation import CocoScore
 from workbench.detect.scores.matching import ImageMatches
 from workbench.detect.student.comparison import Comparison
 from workbench.detect.student.crops import read_image
-from workbench.style import INK, SOFT, class_colours, rgb
+from workbench.style import INK, SOFT, class_colours, draw_cells, rgb
 from workbench.training.history import Epoch, best_epoch
 
 _DARK_OUTLINE = (24, 24, 24)

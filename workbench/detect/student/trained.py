@@ -6,6 +6,7 @@ from pathlib import Path
 from workbench.detect.student.comparison import Comparison
 from workbench.detect.student.recipe import FinetuneConfig
 from workbench.detect.student.train import identity_for
+from workbench.stats import show
 from workbench.training.folder import last_run, run_name
 from workbench.training.folder import shelve as put_on_shelf
 from workbench.training.history import TrainingResult
@@ -36,10 +37,7 @@ def judge_student(comparison: Comparison) -> Judgement:
     recall, precision = one.recall.student, one.precision.student
     if recall is None or precision is None:
         return Judgement(False, f"it finds no {one.name} at all in {comparison.images} test frames")
-    numbers = (
-        f"{one.name} recall {recall.value:.3f} [{recall.low:.3f}, {recall.high:.3f}], "
-        f"precision {precision.value:.3f} [{precision.low:.3f}, {precision.high:.3f}]"
-    )
+    numbers = f"{one.name} recall {show(recall)}, precision {show(precision)}"
     if min(recall.low, precision.low) > LEAST:
         return Judgement(True, f"{numbers}: both surely above {LEAST:g}")
     return Judgement(False, f"{numbers}: not both surely above {LEAST:g}")

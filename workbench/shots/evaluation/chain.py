@@ -6,8 +6,7 @@ on the same shots only; nothing but the labels differs between sources. A foot o
 not told counts as wrong, a verdict with its better guess, also where it abstains. Truth comes from
 built-in footage; people's verdicts are the business of `people`.
 
-Intervals (95 %): Wilson for shares of shots; a bootstrap by session for shares of frames and for
-medians, by clip where there are fewer than ten sessions, which is rather too narrow.
+Intervals (95 %): Wilson for shares of shots; a cluster bootstrap for shares of frames and medians.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,9 +23,19 @@ from workbench.detect.dataset.coco import load_dataset
 from workbench.errors import DatasetError
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.evaluation.truth import TrueShot, load_true_shot
-from workbench.stats import Floats, Interval, PairedTest, Weights, bootstrap, mcnemar, wilson
+from workbench.stats import (
+    Clusters,
+    Floats,
+    Interval,
+    PairedTest,
+    Weights,
+    bootstrap,
+    choose_clusters,
+    mcnemar,
+    pooled_share,
+    wilson,
+)
 
-ENOUGH_SESSIONS = 10  # below this, a bootstrap by session is far too narrow
 CLOSE_KICK_FRAMES = 2.0
 HEADLINES = (  # what people ask first
     "goal right, 3D fit",
@@ -164,17 +173,19 @@ def stage_scores(facts: pd.DataFrame) -> dict[str, Interval]:
 
     Shares unless the name says otherwise. A score of nothing (no speeds, say) is left out.
     """
-    clusters = _clusters(facts)
+    clusters = choose_clusters(facts["session"].tolist(), facts["clip_id"].tolist())
     decided = facts[~facts["abstained_3d"]]
     scores = {
-        "ball found, of frames": _ratio(facts["ball_found"], facts["ball_seen"], clusters),
-        "something else taken for the ball, of frames": _ratio(
+        "ball found, of frames": pooled_share(facts["ball_found"], facts["ball_seen"], clusters),
+        "something else taken for the ball, of frames": pooled_share(
             facts["ball_false"], facts["ball_found"] + facts["ball_false"], clusters
         ),
         "goal corners, px off (median)": _median(facts["corners_px"], clusters),
         "kick within 2 frames": _share(facts["kick_frames"].abs() <= CLOSE_KICK_FRAMES),
         "shooter right": _share(facts["shooter"]),
-        "pose captured, of frames": _ratio(facts["pose_found"], facts["pose_asked"], clusters),
+        "pose captured, of frames": pooled_share(
+            facts["pose_found"], facts["pose_asked"], clusters
+        ),
         "foot told": _share(facts["foot_told"]),
         "foot right": _share(facts["foot"]),
         "goal right, 2D rules": _share(facts["right_2d"]),
@@ -198,7 +209,7 @@ def headlines_first(scores: Mapping[str, Interval]) -> dict[str, Interval]:
 def stage_table(facts: pd.DataFrame, by: str = "labels") -> pd.DataFrame:
     """Return the scores of all stages, one column per value of `by` (labels or split)."""
     columns = {
-        str(name): {stage: _words(score) for stage, score in stage_scores(rows).items()}
+        str(name): {stage: str(score) for stage, score in stage_scores(rows).items()}
         for name, rows in facts.groupby(by, sort=False)
     }
     return pd.DataFrame(columns).fillna("").rename_axis("stage")
@@ -250,33 +261,15 @@ def comparison_table(comparisons: Sequence[StageComparison]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["stage", "from", "to", "change"]).set_index("stage")
 
 
-def _clusters(facts: pd.DataFrame) -> list[str]:
-    enough = facts["session"].nunique() >= ENOUGH_SESSIONS
-    return list(facts["session"] if enough else facts["clip_id"])
-
-
 def _share(right: pd.Series) -> Interval | None:
     return wilson(int(right.sum()), len(right)) if len(right) else None
 
 
-def _ratio(part: pd.Series, whole: pd.Series, clusters: list[str]) -> Interval | None:
-    parts, wholes = part.to_numpy(float), whole.to_numpy(float)
-    if wholes.sum() == 0:
-        return None
-
-    def pooled(weights: Weights) -> Floats:
-        with np.errstate(invalid="ignore"):  # a resample may hold no frame at all
-            return np.asarray((weights @ parts) / (weights @ wholes))
-
-    found = bootstrap(pooled, clusters)
-    return Interval(found.value, found.low, found.high, int(wholes.sum()))
+def _mean(values: pd.Series, clusters: Clusters) -> Interval | None:
+    return pooled_share(values, np.ones(len(values)), clusters)
 
 
-def _mean(values: pd.Series, clusters: list[str]) -> Interval | None:
-    return _ratio(values, pd.Series(np.ones(len(values))), clusters)
-
-
-def _median(values: pd.Series, clusters: list[str]) -> Interval | None:
+def _median(values: pd.Series, clusters: Clusters) -> Interval | None:
     known = values.notna().to_numpy()
     if not known.any():
         return None
@@ -285,15 +278,8 @@ def _median(values: pd.Series, clusters: list[str]) -> Interval | None:
     def median(weights: Weights) -> Floats:
         return np.array([_middle(np.repeat(numbers, row)) for row in weights])
 
-    kept = [cluster for cluster, is_known in zip(clusters, known, strict=True) if is_known]
-    return bootstrap(median, kept, resamples=2000)
+    return bootstrap(median, clusters.take(known), resamples=2000)
 
 
 def _middle(values: Floats) -> float:
     return float(np.median(values)) if len(values) else float("nan")
-
-
-def _words(score: Interval) -> str:
-    places = 2 if score.high <= 1 else 1
-    value, low, high = (f"{part:.{places}f}" for part in (score.value, score.low, score.high))
-    return f"{value} [{low}, {high}] n={score.n}"

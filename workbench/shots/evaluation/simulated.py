@@ -18,8 +18,8 @@ from scipy import stats
 
 from workbench.actions.calibration import Calibration, calibrate
 from workbench.shots.verdict import Method, ShotVerdict
-from workbench.simulated.shots.camera import PLACEMENTS
-from workbench.simulated.shots.shot import (
+from workbench.simulated.cameras import PLACEMENTS
+from workbench.simulated.shots import (
     STANDARD,
     SimulatedShot,
     SimulationSettings,

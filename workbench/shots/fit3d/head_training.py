@@ -22,7 +22,7 @@ from sklearn.model_selection import KFold, cross_val_predict
 from workbench.shots.evaluation.simulated import for_each
 from workbench.shots.fit3d.head import LOG_FROM, PLACES, Head, Line, Place, Scale
 from workbench.shots.judge import measure_shot
-from workbench.simulated.shots.shot import STANDARD, SimulationSettings, simulate_shot
+from workbench.simulated.shots import STANDARD, SimulationSettings, simulate_shot
 from workbench.stats import wilson
 
 Floats = NDArray[np.float64]

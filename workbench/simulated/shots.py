@@ -1,9 +1,9 @@
 """Simulated shots as one phone's ball detector would report them, with the truth beside each.
 
-The unit is one shot: a track of ball positions in pixels, the goal's corners as somebody clicked
+The unit is one shot: a track of ball positions in pixels, the goal's corners as a person clicked
 them, people who stand about, a contact frame from the shooter's pose, all with errors, and what
 really happened. One seed, one shot, whatever was simulated before. For measuring `judge_shot` and
-for training its head; renders nothing (see `footage.synthetic` for pictures).
+for training its head; renders no pictures (`sessions` does).
 """
 
 from dataclasses import dataclass
@@ -14,14 +14,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from workbench.footage.pinhole import Camera, goal_corners
-from workbench.simulated.shots.camera import (
-    PLACEMENTS,
-    Placement,
-    set_up,
-    standing_people,
-)
-from workbench.simulated.shots.staging import Kind, StagedShot, stage
-from workbench.simulated.shots.track import DetectorQuality, observe
+from workbench.simulated.cameras import PHONE_FOCAL_PX_AT_1920, PLACEMENTS, Placement, beside_a_shot
+from workbench.simulated.detector import DetectorQuality, observe
+from workbench.simulated.kicks import Kind, StagedShot, stage
 
 Floats = NDArray[np.float64]
 Range = tuple[float, float]
@@ -36,7 +31,7 @@ class SimulationSettings:
     fps: float = 30.0
     image_wh: tuple[int, int] = (1920, 1080)
     placement_share: tuple[float, float, float, float] = (0.40, 0.30, 0.15, 0.15)  # PLACEMENTS
-    focal_px_at_1920: Range = (1300.0, 1650.0)  # 24–31 mm on full frame
+    focal_px_at_1920: Range = PHONE_FOCAL_PX_AT_1920
     distortion_k1: float = 0.02
     noise_px: Range = (0.5, 1.5)
     gap_share: Range = (0.10, 0.60)
@@ -150,11 +145,10 @@ def simulate_shot(
     before_m, after_m = staged.positions_at(times_s - half), staged.positions_at(times_s + half)
     track = observe(rng, camera, times_s, before_m, after_m, quality)
     positions = staged.positions_at(times_s)
-    size = staged.goal.width_m, staged.goal.height_m
-    corners = camera.project(goal_corners(size))[0]
+    corners = camera.project(goal_corners(staged.goal.wh_m))[0]
     corners += rng.normal(0, rng.uniform(*settings.corner_noise_px), (4, 2))
     crowd = int(rng.integers(settings.people[0], settings.people[1] + 1))
-    people = standing_people(rng, camera, crowd, staged.start_m, noise_px=2.0)
+    people = _standing_people(rng, camera, crowd, staged.start_m, noise_px=2.0)
     error = rng.uniform(-settings.kick_error_frames, settings.kick_error_frames)
     kick_known = rng.random() < settings.kick_known_share
     flight = staged.flight
@@ -165,7 +159,7 @@ def simulate_shot(
         image_wh=settings.image_wh,
         track=track,
         goal_corners_px=corners,
-        goal_size_m=size,
+        goal_size_m=staged.goal.wh_m,
         people=people if len(people) else None,
         kick_frame=round(contact_frame + error) if kick_known else None,
         kind=staged.kind,
@@ -196,11 +190,11 @@ def _stage_in_view(
         staged = stage(rng, meant)
         # The kind is kept once drawn: else the kinds that are easily filmed would be too many.
         meant = staged.meant
-        filmed = set_up(
+        filmed = beside_a_shot(
             rng,
             placement,
             staged.start_m,
-            (staged.goal.width_m, staged.goal.height_m),
+            staged.goal.wh_m,
             settings.image_wh,
             settings.focal_px_at_1920,
             settings.distortion_k1,
@@ -218,3 +212,27 @@ def _interest_s(staged: StagedShot) -> float:
     if len(behind):
         times.append(float(staged.flight.times_s[behind[0]]))
     return min(2.2, max(0.4, min(times, default=1.6)))
+
+
+def _standing_people(
+    rng: np.random.Generator,
+    camera: Camera,
+    count: int,
+    around_m: Floats,
+    noise_px: float,
+) -> Floats:
+    """Foot and head of people who stand about, as a detector's boxes give them (n, 4).
+
+    People whose feet or head are out of the picture are left out.
+    """
+    places = around_m * rng.uniform(-0.1, 1.2, (count, 1)) + rng.normal(0, 5, (count, 3))
+    places[:, 1] = np.maximum(places[:, 1], -1.0)
+    feet = places * [1, 1, 0]
+    heads = feet + np.array([0, 0, 1.0]) * rng.normal(1.75, 0.07, (count, 1))
+    foot_px, depths = camera.project(feet)
+    head_px, _ = camera.project(heads)
+    boxes = np.concatenate([foot_px, head_px], axis=1)
+    wh = np.array([camera.width, camera.height] * 2)
+    seen = (depths > 3) & ((boxes > 0) & (boxes < wh)).all(axis=1)
+    noisy: Floats = boxes[seen] + rng.normal(0, noise_px, (int(seen.sum()), 4))
+    return noisy

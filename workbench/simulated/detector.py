@@ -1,7 +1,7 @@
-"""What a ball detector makes of a simulated shot: one row per frame in which it saw something.
+"""A simulated ball detector: the track it reports of a ball whose true path is known.
 
-Noise, motion blur, gaps that come in bursts, and false finds, some of which keep coming back at the
-same place. Knows the ball's true path and the camera; knows nothing about goals.
+Noise, motion blur, gaps that come in bursts, and false detections, some of which recur at one fixed
+place. Knows the ball's true path and the camera; knows nothing about goals.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from workbench.footage.pinhole import BALL_RADIUS_M, Camera
-from workbench.shots.ball.track import TRACK_COLUMNS
 
 Floats = NDArray[np.float64]
 
@@ -21,9 +20,9 @@ class DetectorQuality:
     """How well the ball is seen in one shot."""
 
     noise_px: float  # standard deviation of the centre along each axis
-    gap_share: float  # frames without any find
+    gap_share: float  # frames without any detection
     gap_frames: float  # mean length of a gap
-    outlier_share: float  # finds that are not the ball
+    outlier_share: float  # detections that are not the ball
     decoy_share: float  # of those, the ones at one fixed place
     diameter_noise: float  # relative, frame by frame
     diameter_bias: float  # relative, the whole shot
@@ -38,7 +37,7 @@ def observe(
     after_m: Floats,
     quality: DetectorQuality,
 ) -> pd.DataFrame:
-    """Return the track of a ball, columns `TRACK_COLUMNS`, gaps absent.
+    """Return the track of a ball as shots are judged from it: one row per frame with a detection.
 
     Args:
         rng: Draws everything that is not told.
@@ -70,8 +69,17 @@ def observe(
 
     visible = (depths > 0.3) & (x_y > 0).all(axis=1) & (x_y < wh).all(axis=1)
     seen = visible & ~_bursts(rng, count, quality)
-    columns = (np.arange(count), *x_y.T, *size_px.T, size_px.min(axis=1), score)
-    track = pd.DataFrame(dict(zip(TRACK_COLUMNS, columns, strict=True)))
+    track = pd.DataFrame(
+        {
+            "frame": np.arange(count),
+            "x": x_y[:, 0],
+            "y": x_y[:, 1],
+            "width_px": size_px[:, 0],
+            "height_px": size_px[:, 1],
+            "diameter_px": size_px.min(axis=1),
+            "score": score,
+        }
+    )
     return track[seen].reset_index(drop=True)
 
 

@@ -1,7 +1,6 @@
 """The built-in footage: same seed same pictures, truth that fits, classes not given away."""
 
 import json
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,12 +16,8 @@ from sklearn.preprocessing import StandardScaler
 from workbench.errors import FootageError
 from workbench.footage.clips import Clip, load_clips
 from workbench.footage.frames import iter_frames, sample_frames, uniform_indices
-from workbench.footage.pinhole import BALL_RADIUS_M, Camera
-from workbench.simulated.flight import Save, aim, fly
 from workbench.simulated.people import JOINT, draw_body, joints_of, mirrored
 from workbench.simulated.sessions import ClipJob, make_clip, make_footage
-
-GOAL = (7.32, 2.44)
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +118,9 @@ def test_masks_cover_what_differs_from_the_empty_scene(footage: Path) -> None:
     frames = np.stack([frame.image for frame in iter_frames(footage / clip.file)])
     empty = np.median(frames, axis=0)
     inside, outside = [], []
-    for image in truth["images"][:20]:
+    seen = {label["image_id"] for label in truth["annotations"] if label["track_id"] == 1}
+    assert len(seen) >= 20
+    for image in [image for image in truth["images"] if image["id"] in seen][:20]:
         change = np.abs(frames[image["frame"]] - empty).max(axis=2)
         people = np.zeros(change.shape, bool)
         for annotation in truth["annotations"]:
@@ -178,49 +175,6 @@ def test_neither_venue_nor_kit_gives_the_class_away(tmp_path: Path) -> None:
     assert (called == sports).mean() <= 0.45
 
 
-# ------------------------------------------------------------------------------------ the physics
-
-
-def test_a_ball_in_free_flight_falls_as_it_should() -> None:
-    slow = fly(np.array([0, 15, 5.0]), np.array([0, 0.0, 0]), GOAL, duration_s=0.5)
-    assert slow.positions_m[-1, 2] == pytest.approx(5 - 0.5 * 9.81 * 0.25, abs=0.05)
-    fast = fly(np.array([0, 30.0, 1]), np.array([0, -25.0, 5]), GOAL, duration_s=0.8)
-    without_drag = 30 - 25 * 0.8
-    assert without_drag + 0.5 < fast.positions_m[-1, 1] < without_drag + 4
-
-
-@pytest.mark.parametrize(
-    ("target", "verdict"),
-    [
-        ((1.0, 0, 1.2), "goal"),
-        ((-3.0, 0, 0.4), "goal"),
-        ((5.5, 0, 1.0), "wide"),
-        ((0, 0, 3.4), "over"),
-        ((3.72, 0, 1.0), "post"),
-    ],
-)
-def test_shots_go_where_they_are_aimed(target: tuple[float, float, float], verdict: str) -> None:
-    start = np.array([0.5, 14, BALL_RADIUS_M])
-    velocity = aim(start, np.array(target), 22, GOAL)
-    assert np.linalg.norm(velocity) == pytest.approx(22)
-    flight = fly(start, velocity, GOAL)
-    assert flight.verdict == verdict
-    assert flight.is_goal == (verdict == "goal")
-    if verdict == "goal":
-        assert flight.crossing_m == pytest.approx((target[0], target[2]), abs=0.25)
-        assert flight.positions_m[-1, 1] < 0  # it stays in the net
-
-
-@pytest.mark.parametrize("held", [True, False])
-def test_a_saved_shot_is_no_goal(held: bool) -> None:
-    start = np.array([0, 12, BALL_RADIUS_M])
-    velocity = aim(start, np.array([1.0, 0, 1.0]), 20, GOAL)
-    save = Save(plane_y_m=0.5, held=held, parry_mps=np.array([2.0, 4.0, 1.0]))
-    flight = fly(start, velocity, GOAL, save=save)
-    assert flight.verdict == "save"
-    assert (flight.positions_m[-1, 1] == pytest.approx(0.5, abs=0.1)) == held
-
-
 def test_mirroring_a_pose_mirrors_the_joints() -> None:
     body = draw_body(np.random.default_rng(0))
     angles = {"l_hip": 0.7, "r_knee": 1.1, "twist": 0.4, "lean_side": 0.2, "r_shoulder": 1.0}
@@ -228,23 +182,3 @@ def test_mirroring_a_pose_mirrors_the_joints() -> None:
     other = joints_of(body, mirrored(angles), (0.0, 0.0), 0.0)
     for left, right in (("l_ankle", "r_ankle"), ("l_wrist", "r_wrist"), ("r_knee", "l_knee")):
         assert other[JOINT[right]] == pytest.approx(plain[JOINT[left]] * [-1, 1, 1], abs=1e-9)
-
-
-def test_camera_projects_what_it_looks_at_to_the_middle() -> None:
-    camera = Camera.looking_at(np.array([3.0, -8, 2]), np.array([1.0, 4, 0.5]), 700, (640, 360))
-    uv, depth = camera.project(np.array([1.0, 4, 0.5]))
-    assert uv[0] == pytest.approx([320, 180])
-    assert depth[0] == pytest.approx(np.linalg.norm([2, -12, 1.5]))
-    u, v, w = camera.matrix @ [2.0, 1.0, 1.0, 1.0]
-    assert camera.project(np.array([2.0, 1, 1]))[0][0] == pytest.approx([u / w, v / w])
-
-
-@pytest.mark.parametrize("k1", [0.0, -0.02, 0.02])
-def test_rays_go_back_to_what_was_projected(k1: float) -> None:
-    straight = Camera.looking_at(np.array([3.0, -8, 2]), np.array([1.0, 4, 0.5]), 500, (640, 360))
-    camera = replace(straight, k1=k1)
-    point = np.array([-4.0, 1, 4])
-    (pixel,), _ = camera.project(point)
-    assert (np.hypot(*(pixel - straight.project(point)[0][0])) > 1) == bool(k1)
-    ray = camera.rays(pixel[:1], pixel[1:])[0]
-    assert np.cross(ray, point - camera.position) == pytest.approx([0, 0, 0], abs=1e-4)

@@ -1,4 +1,4 @@
-"""What is meant to happen in a simulated shot: who shoots at which goal, and who is in the way.
+"""Staged kicks: the goal, where the ball is kicked from and how, and who touches it on its way.
 
 Draws a flight of the kind that is asked for. What comes of it may differ (a shot at the post may go
 in); the kind is then named after what happened. Knows nothing about cameras.
@@ -11,16 +11,18 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.footage.pinhole import BALL_RADIUS_M, POST_RADIUS_M
-from workbench.simulated.shots.flight import (
+from workbench.footage.pinhole import BALL_RADIUS_M, FULL_GOAL_M, GRAVITY_MPS2, POST_RADIUS_M
+from workbench.simulated.flight import (
     Air,
     Contact,
+    Flight,
     GoalFrame,
     Ground,
-    SimulatedFlight,
     Vector,
+    aim,
     follow,
     free_crossing,
+    velocity_at,
 )
 
 Kind = Literal[
@@ -33,11 +35,11 @@ KIND_SHARE: dict[Kind, float] = {
     "goal": 0.40, "wide": 0.13, "over": 0.11, "parried": 0.11, "held": 0.05, "blocked": 0.02,
     "post": 0.05, "side_net": 0.03, "cross": 0.06, "throw_out": 0.04,
 }  # fmt: skip
-GOAL_SIZE_SHARE = {(7.32, 2.44): 0.55, (5.0, 2.0): 0.15, (3.66, 1.83): 0.15, (3.0, 2.0): 0.15}
+GOAL_SIZE_SHARE = {FULL_GOAL_M: 0.55, (5.0, 2.0): 0.15, (3.66, 1.83): 0.15, (3.0, 2.0): 0.15}
 _NO_NET = 0.06
 _VOLLEY, _ROLLING_PRE_KICK, _LOW_SHOT = 0.06, 0.40, 0.35
 _TRIES = 40
-_AIM_STEPS = 5
+_AT_REST: Vector = (0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class StagedShot:
     goal: GoalFrame
     start_m: Floats  # (3,) centre at contact
     velocity_mps: Floats  # (3,) just after contact
-    flight: SimulatedFlight
+    flight: Flight
     pre_velocity_mps: Floats  # (3,) just before contact; zero at rest
 
     def positions_at(self, times_s: Floats) -> Floats:
@@ -61,34 +63,64 @@ class StagedShot:
         early = times_s[:, None]
         before = self.start_m + self.pre_velocity_mps * early
         if self.start_m[2] > 2 * BALL_RADIUS_M and np.any(self.pre_velocity_mps):
-            before[:, 2] -= 4.9 * times_s**2  # it came through the air
+            before[:, 2] -= GRAVITY_MPS2 / 2 * times_s**2  # it came through the air
         before[:, 2] = np.maximum(before[:, 2], min(BALL_RADIUS_M, self.start_m[2]))
         return np.where(early < 0, before, after)
 
+    def position_at(self, time_s: float) -> Floats:
+        """Ball centre (3,) at one moment."""
+        return self.positions_at(np.array([time_s]))[0]
 
-def stage(rng: np.random.Generator, kind: Kind | None = None) -> StagedShot:
-    """Draw a shot of a kind; the mix of `KIND_SHARE` where none is given."""
+
+@dataclass(frozen=True)
+class DeadBall:
+    """A ball at rest that is kicked at the goal."""
+
+    start_m: Vector
+    speed_mps: float  # just after the kick
+
+
+def stage(
+    rng: np.random.Generator,
+    kind: Kind | None = None,
+    *,
+    goal: GoalFrame | None = None,
+    ball: DeadBall | None = None,
+) -> StagedShot:
+    """Draw a shot.
+
+    Args:
+        rng: Draws everything that is not given.
+        kind: What is meant to happen; drawn from `KIND_SHARE` where None.
+        goal: At which goal.
+        ball: From where and how fast; not for a cross or a throw-out.
+    """
     names = list(KIND_SHARE)
     meant = kind or names[rng.choice(len(names), p=_shares(KIND_SHARE))]
-    goal = _draw_goal(rng)
+    goal = goal or _draw_goal(rng)
     # Off the post, or off somebody's hands, and in: that is a goal, and stays one.
     welcome = {meant, "goal"} if meant in ("post", "parried", "blocked") else {meant}
     for _ in range(_TRIES):
-        shot = _try(rng, meant, goal)
+        shot = _try(rng, meant, goal, ball)
         if shot.kind in welcome:
             break
     return shot
 
 
-def _try(rng: np.random.Generator, meant: Kind, goal: GoalFrame) -> StagedShot:
+def _try(
+    rng: np.random.Generator, meant: Kind, goal: GoalFrame, ball: DeadBall | None
+) -> StagedShot:
     air, ground = _draw_air(rng), _draw_ground(rng)
     if meant == "throw_out":
         start, velocity, before = _throw_out(rng, goal)
     elif meant == "cross":
         start, velocity, before = _cross(rng, goal)
     else:
-        start, before = _kick_off(rng, meant, goal)
-        velocity = _aim(rng, meant, start, goal, air, ground)
+        start, before = (ball.start_m, _AT_REST) if ball else _kick_off(rng, meant, goal)
+        target_xz, low = _draw_target(rng, meant, start, goal)
+        speed = ball.speed_mps if ball else min(32.0, max(7.0, rng.normal(19.5, 5.5)))
+        rise = math.radians(rng.uniform(-1.0, 7.0)) if low else None
+        velocity = aim(start, target_xz, speed, air=air, ground=ground, rise_rad=rise)
     contact = _contact(rng, meant, start, velocity, goal, air, ground)
     flight = follow(start, velocity, goal, air=air, ground=ground, contact=contact)
     kind = _what_happened(meant, flight, goal)
@@ -97,7 +129,7 @@ def _try(rng: np.random.Generator, meant: Kind, goal: GoalFrame) -> StagedShot:
     )
 
 
-def _what_happened(meant: Kind, flight: SimulatedFlight, goal: GoalFrame) -> Kind:
+def _what_happened(meant: Kind, flight: Flight, goal: GoalFrame) -> Kind:
     if flight.is_goal:
         return "goal"
     if meant in ("cross", "throw_out"):
@@ -157,7 +189,7 @@ def _kick_off(rng: np.random.Generator, meant: Kind, goal: GoalFrame) -> tuple[V
         distance = min(distance, 16.0)
     height = BALL_RADIUS_M
     volley = rng.random() < _VOLLEY
-    before: Vector = (0.0, 0.0, 0.0)
+    before = _AT_REST
     if volley:
         height = rng.uniform(0.3, 1.1)
         before = (rng.normal(0, 4), rng.normal(0, 2), rng.uniform(-4.0, 0.0))
@@ -167,15 +199,13 @@ def _kick_off(rng: np.random.Generator, meant: Kind, goal: GoalFrame) -> tuple[V
     return (distance * math.sin(spread), distance * math.cos(spread), height), before
 
 
-def _aim(
-    rng: np.random.Generator,
-    meant: Kind,
-    start: Vector,
-    goal: GoalFrame,
-    air: Air,
-    ground: Ground,
-) -> Vector:
-    """Velocity that sends the ball, as well as it can be had, to a place that suits the kind."""
+def _draw_target(
+    rng: np.random.Generator, meant: Kind, start: Vector, goal: GoalFrame
+) -> tuple[tuple[float, float], bool]:
+    """A place in the goal line's plane that suits the kind, and whether the ball is kept low.
+
+    A low shot is aimed sideways only: it comes to the line on the ground or after a bounce.
+    """
     half, height = goal.width_m / 2, goal.height_m
     free = BALL_RADIUS_M
     target_x = rng.uniform(-half + free, half - free)
@@ -196,38 +226,7 @@ def _aim(
             target_x = rng.choice([-1.0, 1.0]) * (half + POST_RADIUS_M + rng.uniform(-0.14, 0.14))
         else:
             low, target_z = False, height + POST_RADIUS_M + rng.uniform(-0.14, 0.14)
-    speed = min(32.0, max(7.0, rng.normal(19.5, 5.5)))
-    rise = math.radians(rng.uniform(-1.0, 7.0)) if low else None
-    return _solve(start, (target_x, target_z), speed, rise, air, ground)
-
-
-def _solve(
-    start: Vector,
-    target_xz: tuple[float, float],
-    speed: float,
-    rise: float | None,
-    air: Air,
-    ground: Ground,
-) -> Vector:
-    """Shoot without anybody in the way, look where the ball came, and correct."""
-    bearing = math.atan2(target_xz[0] - start[0], start[1])
-    distance = math.hypot(target_xz[0] - start[0], start[1])
-    drop = 0.5 * 9.81 * (1.06 * distance / speed) ** 2
-    angle = math.atan2(target_xz[1] - start[2] + drop, distance) if rise is None else rise
-    for _ in range(_AIM_STEPS):
-        velocity = _velocity(speed, bearing, angle)
-        came = free_crossing(start, velocity, air, ground)
-        if came is None:
-            break
-        bearing += (target_xz[0] - came[0]) / distance
-        if rise is None:
-            angle = min(0.7, angle + 0.8 * (target_xz[1] - came[1]) / distance)
-    return _velocity(speed, bearing, angle)
-
-
-def _velocity(speed: float, bearing: float, angle: float) -> Vector:
-    level = speed * math.cos(angle)
-    return level * math.sin(bearing), -level * math.cos(bearing), speed * math.sin(angle)
+    return (target_x, target_z), low
 
 
 def _contact(
@@ -260,7 +259,7 @@ def _contact(
         behind = -plane - rng.uniform(0.0, 1.0)
         length = math.hypot(aside, behind)
         return Contact(meant, plane, _up(left * aside / length, left * behind / length, rng))
-    over = max(2.0, math.sqrt(2 * 9.81 * (goal.height_m + 0.8)) + rng.uniform(-0.5, 1.5))
+    over = max(2.0, math.sqrt(2 * GRAVITY_MPS2 * (goal.height_m + 0.8)) + rng.uniform(-0.5, 1.5))
     return Contact(meant, plane, (rng.normal(0, 1.5), -left * rng.uniform(0.3, 1.0), over))
 
 
@@ -275,7 +274,7 @@ def _throw_out(rng: np.random.Generator, goal: GoalFrame) -> tuple[Vector, Vecto
     rise = math.radians(rng.uniform(-5, 35))
     level = speed * math.cos(rise)
     velocity = level * math.sin(turn), level * math.cos(turn), speed * math.sin(rise)
-    return (start[0], start[1], rng.uniform(0.3, 1.9)), velocity, (0.0, 0.0, 0.0)
+    return (start[0], start[1], rng.uniform(0.3, 1.9)), velocity, _AT_REST
 
 
 def _cross(rng: np.random.Generator, goal: GoalFrame) -> tuple[Vector, Vector, Vector]:
@@ -284,5 +283,5 @@ def _cross(rng: np.random.Generator, goal: GoalFrame) -> tuple[Vector, Vector, V
     start = side * (goal.width_m / 2 + rng.uniform(3, 14)), rng.uniform(3, 16), BALL_RADIUS_M
     goes_to = -side * rng.uniform(0, goal.width_m), rng.uniform(2.0, 9.0)
     bearing = math.atan2(goes_to[0] - start[0], start[1] - goes_to[1])
-    velocity = _velocity(rng.uniform(10, 22), bearing, math.radians(rng.uniform(2, 24)))
-    return start, velocity, (0.0, 0.0, 0.0)
+    velocity = velocity_at(rng.uniform(10, 22), bearing, math.radians(rng.uniform(2, 24)))
+    return start, velocity, _AT_REST

@@ -1,0 +1,76 @@
+"""The command `workbench footage make`, which renders built-in footage."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def make(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the footage.")],
+    sessions: Annotated[
+        int, typer.Option("--sessions", metavar="N", help="Places where people do sports.")
+    ] = 4,
+    clips: Annotated[
+        int,
+        typer.Option(
+            "--clips", metavar="N", help="Clips per session: the four classes in equal shares."
+        ),
+    ] = 8,
+    shooting_sessions: Annotated[
+        int,
+        typer.Option(
+            "--shooting-sessions", metavar="N", help="Tripods in front of a goal, on top."
+        ),
+    ] = 1,
+    shots: Annotated[
+        int, typer.Option("--shots", metavar="N", help="Shots per shooting session.")
+    ] = 4,
+    seed: Annotated[int, typer.Option("--seed", metavar="S", help="Same seed, same footage.")] = 0,
+    size: Annotated[
+        str,
+        typer.Option("--size", metavar="W×H", help="Both even; action clips get 0.6 of it."),
+    ] = "640x360",
+    workers: Annotated[
+        int | None, typer.Option("--workers", metavar="N", help="Processes.  [default: cores]")
+    ] = None,
+) -> None:
+    """Render filmed-looking sessions whose truth is known to the pixel.
+
+    Writes clips/*.mp4, truth/*.json (COCO with masks, track ids, joints, camera and the ball in 3D)
+    and clips.json. What is there already is kept: run it again to go on.
+
+    Example: workbench footage make --out data/mine --sessions 6 --clips 12 --seed 1
+    """
+    import os
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from workbench.simulated.sessions import make_footage
+
+    console = Console()
+    with Progress(console=console) as progress:
+        task = progress.add_task("rendering", total=None)
+        made = make_footage(
+            out,
+            sessions=sessions,
+            clips=clips,
+            shooting_sessions=shooting_sessions,
+            shots=shots,
+            seed=seed,
+            size_wh=_size(size),
+            workers=workers if workers is not None else os.cpu_count() or 1,
+            on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    console.print(f"{len(made)} clips in {out}", highlight=False, markup=False)
+
+
+def _size(text: str) -> tuple[int, int]:
+    from workbench.errors import FootageError
+
+    try:
+        width, height = (int(side) for side in text.lower().replace("×", "x").split("x"))
+    except ValueError:
+        raise FootageError(f"--size {text!r} is not a size", "write it as 640x360") from None
+    return width, height

@@ -1,1 +1,0 @@
-"""Simulated tracks of shots, with physics beyond what the fit assumes."""
