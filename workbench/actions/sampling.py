@@ -1,4 +1,4 @@
-"""Which clips an epoch shows, in which order, and how each is varied.
+"""The clips that an epoch shows, their order, and the variation of each.
 
 The unit is a draw: (place in the epoch, clip). Every draw's randomness comes from the run's seed,
 the epoch and its place alone, so that a resumed run, or one with more loading workers, sees the

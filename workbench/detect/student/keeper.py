@@ -1,6 +1,6 @@
-"""What happens between rfdetr's training steps: judging, keeping, stopping, telling.
+"""The Lightning callback between rfdetr's steps: it judges, saves, stops and reports progress.
 
-A Lightning callback. After each epoch the folder holds a whole state: `best.pth` to predict with,
+After each epoch the folder holds a whole state: `best.pth` to predict with,
 `last.ckpt` of Lightning to go on from, `metrics.csv` to read; after the last one `summary.json`
 instead of `last.ckpt`. Each step draws from a random state of its own, and `order` sees to the
 batches, so that a run taken up again draws what it would have drawn.
@@ -106,7 +106,7 @@ class Keeper(Checkpoint):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Tell how far it is."""
+        """Report the step."""
         if self._on_step is not None and trainer.is_global_zero:
             steps = int(trainer.num_training_batches)
             loss = float(outputs["loss"])
@@ -128,7 +128,7 @@ class Keeper(Checkpoint):
             self._found[image_id] = list(_to_results(found, image_id, ids))
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Judge the epoch and keep it."""
+        """Judge the epoch and save it."""
         self._history.append(self._judge(trainer))
         if not trainer.is_global_zero:
             trainer.should_stop = is_over(self._history, self._config, BEST_BY)

@@ -1,6 +1,6 @@
-"""Training watched while it goes on: a bar per step, and curves that grow in the notebook.
+"""The progress of a student's training: a bar that counts steps, and curves in the notebook.
 
-The unit is a step or an epoch, as `train.finetune` tells them. In a terminal there is only the bar.
+The unit is a step or an epoch, as `train.finetune` reports them. A terminal shows only the bar.
 """
 
 import contextlib

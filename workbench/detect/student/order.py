@@ -2,8 +2,8 @@
 
 rfdetr shuffles and varies images from torch's and Python's global random state, and Lightning draws
 the first batch of a process at another moment than those of later epochs. Here the order is drawn
-from (seed, epoch), and each image varies by (seed, epoch, its place in the dataset). Knows nothing
-about what is in a batch.
+from (seed, epoch), and the variation of an image from (seed, epoch, its place in the dataset).
+Knows nothing about what is in a batch.
 """
 
 from collections.abc import Iterator
