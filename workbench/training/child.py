@@ -106,7 +106,9 @@ def _tell(line: str, on_step: OnStep | None, on_epoch: OnEpoch | None) -> None:
 
 def _main(call: str) -> None:
     def say(kind: str, what: Any) -> None:
-        print(json.dumps({kind: what}), flush=True)
+        # In one piece: several processes write to the same pipe.
+        sys.stdout.write(json.dumps({kind: what}) + "\n")
+        sys.stdout.flush()
 
     function, arguments = pickle.loads(Path(call).read_bytes())
     try:
