@@ -24,6 +24,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from workbench.saving import replacing
+from workbench.shots.ball.track import BallTrack
 from workbench.shots.evaluation.simulated import (
     HELD_OUT_SEEDS,
     accuracy_table,
@@ -100,12 +101,12 @@ def pixel_width_at_its_best(seeds: range, workers: int = 1) -> str:
 
 def _pixel_width_speeds(seed: int) -> list[float]:
     shot = simulate_shot(seed)
-    question = shot.question()
-    del question["people"]
+    track, corners = BallTrack.from_table(shot.track), shot.goal_corners_px
     speeds = [shot.speed_kmh if shot.has_speed else np.nan]
     for percentile in PERCENTILES:
         rules = replace(FlatRules(), speed_percentile=percentile)
-        speed = judge_flat(**question, rules=rules).speed_kmh
+        verdict = judge_flat(track, corners, fps=shot.fps, kick_frame=shot.kick_frame, rules=rules)
+        speed = verdict.speed_kmh
         speeds.append(np.nan if speed is None else speed)
     return speeds
 

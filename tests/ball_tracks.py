@@ -1,10 +1,10 @@
 """Ball tracks and labels made by hand, for tests of what reads them."""
 
 import numpy as np
-import pandas as pd
 
-from workbench.detect.labelling import ClipLabels
-from workbench.shots.ball.track import TRACK_COLUMNS
+from workbench.detect.detections import CLASSES, from_coco
+from workbench.detect.store import ClipDetections
+from workbench.shots.ball.track import BallTrack
 
 FPS = 30.0
 
@@ -13,8 +13,20 @@ def make_track(xy, frames=None, size_px=10.0):
     """A track of a ball of one size from places (N, 2), one per frame unless frames are given."""
     xy = np.asarray(xy, float)
     frames = np.arange(len(xy)) if frames is None else np.asarray(frames)
-    columns = [frames, xy[:, 0], xy[:, 1], *[np.full(len(xy), size_px)] * 3, np.ones(len(xy))]
-    return pd.DataFrame(dict(zip(TRACK_COLUMNS, columns, strict=True)))
+    sizes = np.full(len(xy), size_px)
+    return BallTrack(frames, xy, np.column_stack([sizes, sizes]), sizes, np.ones(len(xy)))
+
+
+def moved(track, *, factor=1.0, shift=(0.0, 0.0), later=0):
+    """The track in another picture: places times a factor (one per axis), moved, frames later."""
+    scale = np.abs(np.broadcast_to(factor, 2))
+    return BallTrack(
+        track.frames + later,
+        track.xy * factor + shift,
+        track.box_wh * scale,
+        track.diameter_px * scale[0],
+        track.score,
+    )
 
 
 def kicked(rest=20, flight=25, speed=(14.0, -9.0)):
@@ -35,5 +47,10 @@ def arc(count, vx, vy, gravity):
 
 
 def labels_of(frames, wh=(640, 360)):
-    """Labels of a clip from a list of annotations per frame."""
-    return ClipLabels("clip", "session", "test", *wh, tuple(map(tuple, frames)))
+    """Labels of a clip from a list of COCO annotations per frame."""
+    return ClipDetections("clip", "session", "test", *wh, tuple(map(found_of, frames)))
+
+
+def found_of(annotations):
+    """Detections of one frame from COCO annotations."""
+    return tuple(from_coco(row, CLASSES[row["category_id"] - 1]) for row in annotations)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from workbench.detect.labelling import ClipLabels, load_truth
+from workbench.detect.store import ClipDetections, load_truth
 from workbench.footage.clips import Clip
 from workbench.shots.analyse import analyse_shot
 from workbench.shots.analysed import ShotAnalysis
@@ -22,7 +22,7 @@ class FilmedShot:
 
     folder: Path
     clip: Clip
-    labels: ClipLabels
+    labels: ClipDetections
     truth: TrueShot
     analysis: ShotAnalysis
 
@@ -32,7 +32,7 @@ class FilmedShot:
 
 
 @cache
-def film_shot(session: int = 1, number: int = 2) -> FilmedShot:
+def film_shot(session: int = 2, number: int = 3) -> FilmedShot:
     """Render a shot, by default a goal that the camera sees well, and analyse it."""
     folder = Path(_folder().name)
     clip = make_clip(ClipJob("shooting", session, number, SEED, 640, 360), folder)

@@ -1,6 +1,5 @@
 """The chain from labels to verdict: what it needs, what it says where something is missing."""
 
-import json
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -8,9 +7,10 @@ from pathlib import Path
 import pytest
 from filmed_shots import FilmedShot, film_shot
 
-from workbench.detect.labelling import Annotation, ClipLabels
+from workbench.detect.detections import BALL, GOAL, PERSON, Detection
+from workbench.detect.store import ClipDetections
 from workbench.shots.analyse import analyse_shot, labelled_clips
-from workbench.shots.analysed import ShotAnalysis, save_shots, shots_table
+from workbench.shots.analysed import ShotAnalysis, shots_table
 from workbench.shots.evaluation.people import save_for_review
 
 
@@ -19,20 +19,16 @@ def shot() -> FilmedShot:
     return film_shot()
 
 
-def analyse(shot: FilmedShot, labels: ClipLabels) -> ShotAnalysis:
+def analyse(shot: FilmedShot, labels: ClipDetections) -> ShotAnalysis:
     return analyse_shot(shot.clip, shot.folder, labels, goal_wh_m=shot.truth.goal_wh_m)
 
 
-def keep(labels: ClipLabels, *classes: int) -> ClipLabels:
-    """Labels of these COCO categories alone."""
+def keep(labels: ClipDetections, *classes: str) -> ClipDetections:
+    """Labels of these classes alone."""
     frames = tuple(
-        tuple(label for label in frame if label["category_id"] in classes)
-        for frame in labels.frames
+        tuple(found for found in frame if found.class_name in classes) for frame in labels.frames
     )
     return replace(labels, frames=frames)
-
-
-PERSON, BALL, GOAL = 1, 2, 3
 
 
 class TestPerfectLabels:
@@ -74,7 +70,7 @@ class TestWhatIsMissing:
         [((PERSON, BALL), "no goal in view"), ((PERSON, GOAL), "ball"), ((), "no goal in view")],
     )
     def test_makes_the_verdict_abstain_and_say_why(
-        self, shot: FilmedShot, classes: tuple[int, ...], words: str
+        self, shot: FilmedShot, classes: tuple[str, ...], words: str
     ) -> None:
         found = analyse(shot, keep(shot.labels, *classes))
         for verdict in found.verdicts.values():
@@ -91,25 +87,12 @@ class TestWhatIsMissing:
         assert shots_table([found]).loc[shot.clip.clip_id, "foot"] == "foot not seen"
 
     def test_masks_are_not_needed_for_people_and_ball(self, shot: FilmedShot) -> None:
-        def boxed(label: Annotation) -> Annotation:
-            if label["category_id"] == GOAL:
-                return label
-            return {key: value for key, value in label.items() if key != "segmentation"}
+        def boxed(found: Detection) -> Detection:
+            return found if found.class_name == GOAL else replace(found, mask=None)
 
         frames = tuple(tuple(map(boxed, frame)) for frame in shot.labels.frames)
         found = analyse(shot, replace(shot.labels, frames=frames))
         assert found.verdict.is_goal == shot.truth.is_goal
-
-
-def test_what_is_saved_is_json_and_whole(shot: FilmedShot, tmp_path: Path) -> None:
-    content = json.loads(save_shots(tmp_path / "shots.json", [shot.analysis]).read_text())
-    assert content["format"] == "workbench-shots/1"
-    [row] = content["shots"]
-    assert row["clip_id"] == shot.clip.clip_id
-    assert set(row["verdicts"]) == {"2d", "3d"}
-    assert row["verdicts"]["3d"]["is_goal"] == shot.truth.is_goal
-    assert len(row["ball"]["x"]) == len(shot.analysis.track)
-    assert row["goal"]["corners_px"][0] == pytest.approx(shot.analysis.goal.corners_px[0], abs=1e-3)
 
 
 def test_the_goal_labeller_reads_the_verdicts(shot: FilmedShot, tmp_path: Path) -> None:
@@ -146,7 +129,7 @@ def test_a_real_clip_without_a_goal_abstains(shared: Path) -> None:
         "child", video.name, video.name, "child", 0, info.frame_count, 0, 1, Fraction(1),
         info.fps, info.width, info.height,
     )  # fmt: skip
-    labels = ClipLabels(
+    labels = ClipDetections(
         "child", "child", "nobody", info.width, info.height, ((),) * clip.frame_count
     )
     found = analyse_shot(clip, video.parent, labels, goal_wh_m=(7.32, 2.44))

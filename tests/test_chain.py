@@ -70,7 +70,7 @@ class TestFacts:
         assert not facts_of(shot, swapped)["shooter"][0]
 
     def test_see_a_ball_that_is_another_thing(self, shot: FilmedShot) -> None:
-        track = shot.analysis.track.assign(x=shot.analysis.track["x"] + 50)
+        track = replace(shot.analysis.track, xy=np.add(shot.analysis.track.xy, [50, 0]))
         row = facts_of(shot, replace(shot.analysis, track=track)).iloc[0]
         assert row["ball_found"] == 0
         assert row["ball_false"] == len(track)

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from workbench.footage.pinhole import goal_corners
 from workbench.shots.fit3d.ballistics import FALLS, HELD, NETTED, Kicks, after_contact, follow
 from workbench.shots.fit3d.firstguess import guess_kicks
-from workbench.shots.fit3d.fit import BALL_SIZE, KICK_S, VX, VZ, Sightings, X, Z
-from workbench.shots.fit3d.hypotheses import explain
-from workbench.shots.goal.camera import find_cameras, goal_corners_m, project
+from workbench.shots.fit3d.fit import BALL_SIZE, KICK_S, POSITION, VELOCITY, Observations
+from workbench.shots.fit3d.search import fit_hypotheses
+from workbench.shots.goal.camera import find_cameras, project
 from workbench.simulated.flight import Air, GoalFrame, Ground
 from workbench.simulated.flight import follow as step_along
 
@@ -102,7 +103,7 @@ def test_fit_finds_the_kick_and_where_the_ball_was_stopped(in_net: bool) -> None
     uv = np.stack([u[0], v[0]], axis=1) + rng.normal(0, 0.8, (60, 2))
     uv[[7, 25, 40]] += 300.0  # wrong finds, one of them in the flight
     seen = rng.random(60) > 0.25
-    sightings = Sightings(
+    observations = Observations(
         times_s=times[seen],
         uv=uv[seen],
         log_diameter=np.log(0.22 * 1450.0 / depth[0])[seen] + rng.normal(0, 0.08, int(seen.sum())),
@@ -110,15 +111,15 @@ def test_fit_finds_the_kick_and_where_the_ball_was_stopped(in_net: bool) -> None
         center_px=CENTER,
         goal_size_m=(7.32, 2.44),
     )
-    u, v, _ = project(camera[None], goal_corners_m((7.32, 2.44)).T[:, None], CENTER)
+    u, v, _ = project(camera[None], goal_corners((7.32, 2.44)).T[:, None], CENTER)
     modes = find_cameras(np.stack([u[0], v[0]], axis=1), (7.32, 2.44), (1920, 1080))
     guesses = guess_kicks(
-        sightings, modes, 0.5 + np.arange(-2, 3) / 30, samples=32, keep=3, rng=rng
+        observations, modes, 0.5 + np.arange(-2, 3) / 30, samples=32, keep=3, rng=rng
     )
-    found = explain(sightings, modes, guesses, kick_s=0.5, frame_s=1 / 30, rng=rng)
+    found = fit_hypotheses(observations, modes, guesses, kick_s=0.5, frame_s=1 / 30, rng=rng)
     assert (found.weight @ found.goal > 0.9) if in_net else (found.weight @ found.goal < 0.1)
     ball = found.fitted.parameters[found.best]
     assert abs(ball[KICK_S] - 0.5) < 1 / 30
-    assert np.linalg.norm(ball[VX : VZ + 1]) == pytest.approx(np.linalg.norm(velocity), rel=0.06)
-    np.testing.assert_allclose(ball[X : Z + 1], START, atol=0.6)
+    assert np.linalg.norm(ball[VELOCITY]) == pytest.approx(np.linalg.norm(velocity), rel=0.06)
+    np.testing.assert_allclose(ball[POSITION], START, atol=0.6)
     assert len(ball) == BALL_SIZE + 8

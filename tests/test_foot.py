@@ -1,8 +1,10 @@
 """The shooting foot: nearer ankle, farther-travelled ankle, mirrored and guessed poses."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from ball_tracks import kicked, make_track
+from ball_tracks import kicked, make_track, moved
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from skeletons import kick_poses, mirrored
@@ -53,7 +55,7 @@ def test_guessed_sides_turn_round_where_the_ball_comes_towards_the_camera():
     poses = kick_poses("right", method="geometric")
     track = make_track(kicked())
     assert find_foot(poses, track, CONTACT).side == "right"
-    coming = track.assign(diameter_px=np.where(track["frame"] > 20, 14.0, 10.0))
+    coming = replace(track, diameter_px=np.where(track.frames > 20, 14.0, 10.0))
     assert find_foot(poses, coming, CONTACT).side == "left"
     measured = kick_poses("right", method="mediapipe (full)")
     assert find_foot(measured, coming, CONTACT).side == "right"
@@ -71,12 +73,14 @@ def test_mirroring_swaps_the_foot_and_scale_changes_nothing(side, method, noise_
     poses = kick_poses(side, method=method, noise_px=noise_px, seed=seed)
     track = make_track(kicked())
     plain = find_foot(poses, track, CONTACT)
-    other = find_foot(mirrored(poses, 640.0), track.assign(x=640.0 - track["x"]), CONTACT)
+    other = find_foot(
+        mirrored(poses, 640.0), moved(track, factor=(-1, 1), shift=(640.0, 0.0)), CONTACT
+    )
     assert {plain.side, other.side} == {"left", "right"}
     assert other.confidence == pytest.approx(plain.confidence)
     larger = find_foot(
         mirrored(poses, 0.0, scale=scale),
-        track.assign(x=-scale * track["x"], y=scale * track["y"]),
+        replace(track, xy=track.xy * [-scale, scale]),
         CONTACT,
     )
     assert larger.side == other.side

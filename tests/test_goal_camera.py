@@ -7,14 +7,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from workbench.footage.pinhole import GOAL_SIZES_M, goal_corners
 from workbench.shots.goal.camera import (
-    GOAL_SIZES_M,
     LOG_FOCAL,
     OUT,
     UP,
     YAW,
     find_cameras,
-    goal_corners_m,
     is_convex,
     on_height,
     project,
@@ -37,7 +36,7 @@ def a_camera(angle_deg: float, distance_m: float, height_m: float = 1.8) -> Floa
 
 
 def corners_of(camera: Floats, goal_size_m: tuple[float, float]) -> Floats:
-    u, v, _ = project(camera[None], goal_corners_m(goal_size_m).T[:, None], CENTER)
+    u, v, _ = project(camera[None], goal_corners(goal_size_m).T[:, None], CENTER)
     return np.stack([u[0], v[0]], axis=1)
 
 
@@ -84,7 +83,7 @@ def test_behind_the_goal_is_the_same_picture() -> None:
     corners = corners_of(a_camera(20.0, 15.0), (5.0, 2.0))
     front = find_cameras(corners, (5.0, 2.0), WH)[0]
     behind = seen_from_behind(front)
-    half_turn = goal_corners_m((5.0, 2.0)) * [-1, 1, 1]
+    half_turn = goal_corners((5.0, 2.0)) * [-1, 1, 1]
     u, v, _ = project(behind.parameters[None], half_turn.T[:, None], CENTER)
     np.testing.assert_allclose(np.stack([u[0], v[0]], axis=1), corners, atol=0.5)
     assert behind.position_m[OUT] < 0

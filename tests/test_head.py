@@ -7,13 +7,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from ball_tracks import moved
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workbench.shots.ball.track import BallTrack
 from workbench.shots.fit3d.flat_features import flat_features
-from workbench.shots.fit3d.head import PLACES, Head, Line, Scale
+from workbench.shots.fit3d.head import PLACES, Head, LinearModel, Scale
 from workbench.shots.fit3d.head_training import TrainingRows, train, vary
-from workbench.shots.judge import measure_shot
+from workbench.shots.fit3d.question import ask
+from workbench.shots.judge import fit_shot
 from workbench.shots.verdict import ShotError
 from workbench.simulated.shots import STANDARD, simulate_shot
 
@@ -122,13 +125,13 @@ def test_no_feature_leaves_what_training_saw(
 
 
 def test_a_line_is_a_weighted_sum() -> None:
-    line = Line(0.5, {"a": 2.0, "b": -1.0})
+    line = LinearModel(0.5, {"a": 2.0, "b": -1.0})
     assert line.at({"a": 1.5, "b": 2.0, "c": 99.0}) == pytest.approx(1.5)
 
 
 def test_the_head_of_the_package_fits_the_fit() -> None:
     head = Head.load()
-    measured = measure_shot(**simulate_shot(100).question())
+    measured = fit_shot(ask(**simulate_shot(100).question()))
     assert measured is not None
     assert set(head.scales) <= set(measured.features)
     assert 0 < head.probability(measured.features) < 1
@@ -160,19 +163,16 @@ def test_what_the_picture_says_moves_and_scales_with_it(
     shot = simulate_shot(seed)
 
     def features(factor: float, offset: tuple[float, float], delay: int) -> dict[str, float]:
-        track = shot.track.copy()
-        track[["x", "y"]] = track[["x", "y"]] * factor + np.array(offset)
-        track[["width_px", "height_px", "diameter_px"]] *= factor
-        track["frame"] += delay
+        track = BallTrack.from_table(shot.track)
         corners = shot.goal_corners_px * factor + np.array(offset)
         return flat_features(
-            track,
+            moved(track, factor=factor, shift=offset, later=delay),
             corners,
             fps=shot.fps,
             kick_frame=shot.contact_frame + delay,
             goal_size_m=shot.goal_size_m,
         )
 
-    plain, moved = features(1.0, (0.0, 0.0), 0), features(scale, shift, later)
-    assert list(moved) == list(plain)
-    assert moved == pytest.approx(plain, rel=1e-2, abs=2e-2)
+    plain, other = features(1.0, (0.0, 0.0), 0), features(scale, shift, later)
+    assert list(other) == list(plain)
+    assert other == pytest.approx(plain, rel=1e-2, abs=2e-2)

@@ -13,13 +13,15 @@ from workbench.footage.frames import sample_frames
 from workbench.footage.video_info import probe
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.pictures.card import VerdictCard
-from workbench.shots.pictures.colours import FASTEST_KMH, PLAYER_COLOURS, speed_colour
 from workbench.shots.pictures.drawing import (
+    FASTEST_KMH,
+    PLAYER_COLOURS,
     draw_line,
     draw_pill,
     draw_text,
     readable_on,
     relative_luminance,
+    speed_colour,
     text_wh,
 )
 from workbench.shots.pictures.overlay import ShotOverlay, save_overlay
@@ -61,12 +63,12 @@ class TestTheOverlay:
         assert shot.analysis.shooter is not None
         player = shot.analysis.shooter.player
         frame = round(shot.truth.contact_frame) - 1
-        nobody = shot.analysis.possession.assign(player=None)
-        somebody = nobody.assign(player=player)
+        nobody = [replace(row, player=None) for row in shot.analysis.possession]
+        somebody = [replace(row, player=player) for row in nobody]
         [image] = sample_frames(shot.video, [frame])
         with_ball, without = (
-            ShotOverlay(replace(shot.analysis, possession=table)).paint(image, frame)
-            for table in (somebody, nobody)
+            ShotOverlay(replace(shot.analysis, possession=tuple(rows))).paint(image, frame)
+            for rows in (somebody, nobody)
         )
         mask = shot.analysis.people.mask(frame, player)
         assert mask is not None
@@ -94,8 +96,8 @@ class TestTheOverlay:
         empty = replace(
             shot.analysis,
             verdicts={"3d": dark, "2d": dark},
-            track=shot.analysis.track.iloc[:0],
-            possession=shot.analysis.possession.iloc[:0],
+            track=shot.analysis.track.take(slice(0)),
+            possession=(),
             shooter=None,
         )
         last = shot.clip.frame_count - 1

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from ball_tracks import FPS, make_track, path
+from ball_tracks import FPS, make_track, moved, path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workbench.shots.ball.track import BallTrack
 from workbench.shots.rules2d import FlatRules, judge_flat
 from workbench.shots.verdict import ShotError
 from workbench.simulated.shots import simulate_shot
@@ -15,8 +16,7 @@ REST, FLY = (20, 0.0, 0.0), (24, 16.0, -1.5)  # ends at (484, 144), in the goal'
 
 
 def judge(*legs, goal=GOAL, **options):
-    options = {"fps": FPS, "image_wh": (640, 360)} | options
-    return judge_flat(make_track(path(*legs)), goal, **options)
+    return judge_flat(make_track(path(*legs)), goal, fps=FPS, **options)
 
 
 @pytest.mark.parametrize(
@@ -58,16 +58,16 @@ def test_kick_is_found_at_the_spike_or_taken_as_told():
 
 def test_speed_is_pixels_measured_in_balls():
     track = make_track(path(REST, (24, 12.0, 0.0)), size_px=30.0)
-    verdict = judge_flat(track, GOAL, fps=FPS, image_wh=(640, 360))
+    verdict = judge_flat(track, GOAL, fps=FPS)
     assert verdict.speed_kmh == pytest.approx(12 * FPS * 0.22 / 30 * 3.6, rel=0.01)
     assert verdict.speed_interval_kmh is None
-    tiny = judge_flat(make_track(path(REST, FLY), size_px=2.0), GOAL, fps=FPS, image_wh=(640, 360))
+    tiny = judge_flat(make_track(path(REST, FLY), size_px=2.0), GOAL, fps=FPS)
     assert tiny.speed_kmh == FlatRules().speed_cap_kmh
 
 
 def test_it_abstains_without_goal_or_ball_and_says_why():
     assert "goal" in judge(REST, FLY, goal=None).reason
-    few = judge_flat(make_track(path((2, 1, 1))), GOAL, fps=FPS, image_wh=(640, 360))
+    few = judge_flat(make_track(path((2, 1, 1))), GOAL, fps=FPS)
     assert few.abstained
     assert "ball" in few.reason
     with pytest.raises(ShotError, match="corners"):
@@ -80,9 +80,9 @@ def test_simulated_shots_are_judged_better_than_by_the_most_frequent_answer():
     truth = np.array([shot.is_goal for shot in shots])
     said = []
     for shot in shots:
-        question = shot.question()
-        del question["people"]
-        said.append(judge_flat(**question).is_goal)
+        track, corners = BallTrack.from_table(shot.track), shot.goal_corners_px
+        verdict = judge_flat(track, corners, fps=shot.fps, kick_frame=shot.kick_frame)
+        said.append(verdict.is_goal)
     assert (np.array(said) == truth).mean() > max(truth.mean(), 1 - truth.mean()) + 0.03
 
 
@@ -96,14 +96,11 @@ def test_simulated_shots_are_judged_better_than_by_the_most_frequent_answer():
 )
 def test_verdict_follows_shift_scale_time_and_mirror(seed, shift, scale, start, mirrored):
     shot = simulate_shot(seed)
-    wh = shot.image_wh
-    plain = judge_flat(shot.track, shot.goal_corners_px, fps=shot.fps, image_wh=wh)
+    track = BallTrack.from_table(shot.track)
+    plain = judge_flat(track, shot.goal_corners_px, fps=shot.fps)
     sign = np.array([-scale if mirrored else scale, scale])
-    track, corners = shot.track.copy(), shot.goal_corners_px * sign + shift
-    track[["x", "y"]] = track[["x", "y"]].to_numpy() * sign + shift
-    track[["width_px", "height_px", "diameter_px"]] *= scale
-    track["frame"] += start
-    other = judge_flat(track, corners, fps=shot.fps, image_wh=wh)
+    elsewhere = moved(track, factor=sign, shift=shift, later=start)
+    other = judge_flat(elsewhere, shot.goal_corners_px * sign + shift, fps=shot.fps)
     assert (other.is_goal, other.abstained, other.reason) == (
         plain.is_goal, plain.abstained, plain.reason
     )  # fmt: skip

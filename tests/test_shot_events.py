@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.shots.ball.events import find_events
+from workbench.shots.ball.track import BallTrack
 from workbench.simulated.shots import simulate_shot
 
 GOAL = np.array([[400.0, 200], [400, 100], [600, 100], [600, 200]])
@@ -51,21 +52,19 @@ def test_times_lie_between_frames():
     assert kick.time_s == pytest.approx(kick.frame / FPS)
 
 
-def test_a_leg_before_a_near_ball_is_no_kick():
+def test_kick_speed_is_measured_in_the_local_size_of_the_ball():
     """Seen from behind the shooter, the ball is large at the kick and small for most of the clip.
 
     A leg that passes hides first its right half, then its left one: the middle of what is seen
     jumps by more than the far ball is wide.
     """
     frames, xy = np.arange(60), kicked(rest=25, flight=35, speed=(9.0, -5.0))
-    track = make_track(xy)
     whole = np.where(frames < 25, 16.0, np.maximum(5.0, 16.0 - 1.5 * (frames - 24)))
-    track["width_px"] = track["height_px"] = track["diameter_px"] = whole
     off_px = np.array([-3, -4, -5, -6, -6, -1, 6, 6, 5, 4, 3, 3, 2, 1])
-    rows = track.index[6 : 6 + len(off_px)]
-    track.loc[rows, "x"] += off_px
-    track.loc[rows, "width_px"] -= 2 * np.abs(off_px)
-    track["diameter_px"] = track[["width_px", "height_px"]].min(axis=1)
+    rows, box_wh = slice(6, 6 + len(off_px)), np.column_stack([whole, whole])
+    xy[rows, 0] += off_px
+    box_wh[rows, 0] -= 2 * np.abs(off_px)
+    track = BallTrack(frames, xy, box_wh, box_wh.min(axis=1), np.ones(60))
     (kick,) = [event for event in find_events(track, fps=FPS) if event.kind == "kick"]
     assert kick.frame == pytest.approx(24, abs=1)
 
@@ -75,7 +74,8 @@ def test_kicks_of_simulated_shots_are_found():
     shots = [simulate_shot(seed) for seed in range(9_000, 9_040)]
     right = 0
     for shot in shots:
-        events = find_events(shot.track, fps=shot.fps, goal_corners_px=shot.goal_corners_px)
+        track = BallTrack.from_table(shot.track)
+        events = find_events(track, fps=shot.fps, goal_corners_px=shot.goal_corners_px)
         kick = next((e.frame for e in events if e.kind == "kick"), np.inf)
         right += abs(kick - shot.contact_frame) <= 2
     assert right >= 30
@@ -93,8 +93,8 @@ def test_events_follow_shift_scale_and_time(shift, scale, start, seed):
     xy = path(*legs)
     xy = xy + np.random.default_rng(seed).normal(0, 0.3, xy.shape)
     plain = find_events(make_track(xy), fps=FPS, goal_corners_px=GOAL)
-    moved = make_track(xy * scale + shift, np.arange(len(xy)) + start, 10.0 * scale)
-    other = find_events(moved, fps=FPS, goal_corners_px=GOAL * scale + shift)
+    elsewhere = make_track(xy * scale + shift, np.arange(len(xy)) + start, 10.0 * scale)
+    other = find_events(elsewhere, fps=FPS, goal_corners_px=GOAL * scale + shift)
     assert kinds(other) == kinds(plain)
     expected = [event.frame + start for event in plain]
     assert [event.frame for event in other] == pytest.approx(expected, abs=0.1)

@@ -13,37 +13,24 @@ import supervision as sv
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
-from pycocotools import mask as rle
 
-from workbench.detect.labelling import ClipLabels
+from workbench.detect.detections import CLASSES
+from workbench.detect.overlay import paint_detections
 from workbench.detect.scores.scoring import LabelScore
-from workbench.detect.teacher import CLASSES
+from workbench.detect.store import ClipDetections
 from workbench.footage.clips import Clip
 from workbench.footage.frames import sample_frames
 from workbench.style import INK, class_colours
 
 
-def paint_labels(image: NDArray[np.uint8], labels: ClipLabels, frame: int) -> NDArray[np.uint8]:
+def paint_labels(image: NDArray[np.uint8], labels: ClipDetections, frame: int) -> NDArray[np.uint8]:
     """Frame (H, W, 3) with masks and boxes of its labels in the classes' colours."""
-    found = labels.frames[frame]
-    if not found:
-        return image.copy()
-    boxes = np.array([label["bbox"] for label in found], np.float32)
-    detections = sv.Detections(
-        xyxy=np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1),
-        mask=np.stack([rle.decode(label["segmentation"]).astype(bool) for label in found]),
-        class_id=np.array([label["category_id"] - 1 for label in found]),
-    )
-    colours = class_colours(CLASSES)
-    palette = sv.ColorPalette.from_hex([_swapped(colours[name]) for name in CLASSES])
-    scene = sv.MaskAnnotator(color=palette, opacity=0.45).annotate(image.copy(), detections)
-    scene = sv.BoxAnnotator(color=palette, thickness=1).annotate(scene, detections)
-    return np.asarray(scene, np.uint8)
+    return paint_detections(image, labels.frames[frame], CLASSES, names=False)
 
 
 def draw_overlays(
     clips: Sequence[Clip],
-    labels: Sequence[ClipLabels],
+    labels: Sequence[ClipDetections],
     footage_dir: Path,
     ax: Axes | None = None,
     *,
@@ -99,7 +86,7 @@ def draw_label_scores(score: LabelScore, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def draw_ball_presence(labels: Sequence[ClipLabels], ax: Axes | None = None) -> Axes:
+def draw_ball_presence(labels: Sequence[ClipDetections], ax: Axes | None = None) -> Axes:
     """Draw for each clip the frames in which a ball is labelled."""
     ax = ax or plt.subplots(figsize=(8, 0.8 + 0.22 * len(labels)))[1]
     colour = class_colours(CLASSES)["ball"]
@@ -153,8 +140,3 @@ def _fit(image: NDArray[np.uint8], height_px: int = 270) -> NDArray[np.uint8]:
     """Image of a common size 16:9, so that clips of any shape fit one sheet."""
     width_px = round(height_px * 16 / 9)
     return np.asarray(sv.letterbox_image(image, (width_px, height_px), color=(255, 255, 255)))
-
-
-def _swapped(colour: str) -> str:
-    # supervision draws in OpenCV's channel order, BGR; our images are RGB.
-    return f"#{colour[5:7]}{colour[3:5]}{colour[1:3]}"

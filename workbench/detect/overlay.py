@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-import supervision as sv
 from numpy.typing import NDArray
 
+from workbench.detect.detections import Detection
 from workbench.style import class_colours, rgb
 
 Image = NDArray[np.uint8]
@@ -21,37 +21,39 @@ _SMALL_PX = 24  # a box is small if both sides are shorter
 _DARK = (24, 24, 24)
 
 
-def paint_detections(image: Image, detections: sv.Detections, classes: Sequence[str]) -> Image:
+def paint_detections(
+    image: Image, found: Sequence[Detection], classes: Sequence[str], *, names: bool = True
+) -> Image:
     """Return a copy of a frame (H, W, 3) with its detections on it.
-
-    Every box says what it is, which one (where objects are followed) and how sure that is.
 
     Args:
         image: RGB.
-        detections: With class_id; mask, confidence and tracker_id are drawn where there are any.
-        classes: Names by class_id.
+        found: In this frame.
+        classes: All that there can be; each has its colour.
+        names: Whether every box says what it is, which one (where objects are followed) and how
+            sure that is.
     """
     canvas = image.copy()
-    colours = [rgb(colour) for colour in class_colours(classes).values()]
+    colours = {name: rgb(colour) for name, colour in class_colours(classes).items()}
     scale = max(0.35, image.shape[0] / 1600)  # of the text: readable at any size of frame
-    class_ids = [0] * len(detections) if detections.class_id is None else detections.class_id
-    for place, class_id in enumerate(class_ids):
-        if detections.mask is not None:
-            _paint_mask(canvas, np.asarray(detections.mask[place], bool), colours[class_id])
+    for one in found:
+        mask = one.pixels()
+        if mask is not None:
+            _paint_mask(canvas, mask, colours[one.class_name])
     # Boxes last: no name may hide the ball.
-    for place in range(len(detections)):
-        _write(canvas, detections.xyxy[place], _says(detections, place, classes), scale)
-    for place, class_id in enumerate(class_ids):
-        _paint_box(canvas, detections.xyxy[place], colours[class_id])
+    for one in found if names else ():
+        _write(canvas, np.array(one.xyxy), _says(one), scale)
+    for one in found:
+        _paint_box(canvas, np.array(one.xyxy), colours[one.class_name])
     return canvas
 
 
-def _says(detections: sv.Detections, place: int, classes: Sequence[str]) -> str:
-    words = [classes[int(detections.class_id[place])] if detections.class_id is not None else ""]
-    if detections.tracker_id is not None and detections.tracker_id[place] >= 0:
-        words.append(f"#{int(detections.tracker_id[place])}")
-    if detections.confidence is not None and np.isfinite(detections.confidence[place]):
-        words.append(f"{float(detections.confidence[place]):.2f}")
+def _says(found: Detection) -> str:
+    words = [found.class_name]
+    if found.track_id is not None:
+        words.append(f"#{found.track_id}")
+    if found.score is not None:
+        words.append(f"{found.score:.2f}")
     return " ".join(words)
 
 

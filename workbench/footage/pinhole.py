@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Points = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 GRAVITY_MPS2 = 9.81
 BALL_RADIUS_M = 0.11  # Laws of the Game: 68–70 cm around
@@ -27,7 +27,7 @@ _NEAR_M = 0.05  # nothing is projected from closer than this
 _UNBENDING_STEPS = 4  # of a fixed-point iteration; exact to 1e-6 px for a phone's lens
 
 
-def goal_corners(goal_wh_m: tuple[float, float]) -> Points:
+def goal_corners(goal_wh_m: tuple[float, float]) -> Floats:
     """Corners (4, 3) of the goal mouth's inner edge, in the order of `GOAL_CORNERS`.
 
     Left and right as seen by somebody on the pitch who faces the goal: left is +X.
@@ -40,8 +40,8 @@ def goal_corners(goal_wh_m: tuple[float, float]) -> Points:
 class Camera:
     """A pinhole camera at rest; hand shake is a shift of the principal point, frame by frame."""
 
-    position: Points  # (3,) metres
-    rotation: Points  # (3, 3) rows: right, down, forward in world axes
+    position: Floats  # (3,) metres
+    rotation: Floats  # (3, 3) rows: right, down, forward in world axes
     focal_px: float
     width: int
     height: int
@@ -51,8 +51,8 @@ class Camera:
     @classmethod
     def looking_at(
         cls,
-        position: Points,
-        target: Points,
+        position: Floats,
+        target: Floats,
         focal_px: float,
         wh: tuple[int, int],
         roll_rad: float = 0.0,
@@ -69,12 +69,12 @@ class Camera:
         return cls(position, roll @ np.stack([right, down, forward]), focal_px, *wh)
 
     @property
-    def center_px(self) -> Points:
+    def center_px(self) -> Floats:
         """Principal point (2,)."""
         return np.array([self.width / 2 + self.shift_px[0], self.height / 2 + self.shift_px[1]])
 
     @property
-    def matrix(self) -> Points:
+    def matrix(self) -> Floats:
         """Projection matrix (3, 4), without distortion: world point to pixel, homogeneous."""
         u, v = self.center_px
         intrinsics = np.array([[self.focal_px, 0, u], [0, self.focal_px, v], [0, 0, 1]])
@@ -87,7 +87,7 @@ class Camera:
         """The same camera with its picture moved by `shift_px`."""
         return replace(self, shift_px=shift_px)
 
-    def project(self, points: Points) -> tuple[Points, Points]:
+    def project(self, points: Floats) -> tuple[Floats, Floats]:
         """Pixels (N, 2) and depths in metres (N,) of world points (N, 3)."""
         seen = (np.atleast_2d(points) - self.position) @ self.rotation.T
         ray = seen[:, :2] / np.maximum(seen[:, 2], _NEAR_M)[:, None]
@@ -95,7 +95,7 @@ class Camera:
             ray = ray * (1 + self.k1 * (ray**2).sum(axis=1, keepdims=True))
         return self.focal_px * ray + self.center_px, seen[:, 2]
 
-    def rays(self, u: Points, v: Points) -> Points:
+    def rays(self, u: Floats, v: Floats) -> Floats:
         """World directions (…, 3), of length one along the optical axis, through pixels u, v."""
         x, y = self.center_px
         bent_x, bent_y = (u - x) / self.focal_px, (v - y) / self.focal_px
@@ -106,7 +106,7 @@ class Camera:
         return np.asarray(np.stack([right, down, np.ones_like(right)], -1) @ self.rotation)
 
 
-def to_pixels(camera: ArrayLike, points_m: ArrayLike) -> Points:
+def to_pixels(camera: ArrayLike, points_m: ArrayLike) -> Floats:
     """Return the pixels (N, 2) of world points (N, 3); NaN for points behind the camera.
 
     Args:
@@ -119,7 +119,7 @@ def to_pixels(camera: ArrayLike, points_m: ArrayLike) -> Points:
     return np.asarray(seen[:, :2] / depth[:, None])
 
 
-def to_ground(camera: ArrayLike, pixels: ArrayLike) -> Points:
+def to_ground(camera: ArrayLike, pixels: ArrayLike) -> Floats:
     """Return where the rays through pixels (N, 2) meet the ground: X, Y in metres (N, 2).
 
     NaN at and above the horizon, and for a camera that sees the ground edge on.
@@ -139,6 +139,6 @@ def to_ground(camera: ArrayLike, pixels: ArrayLike) -> Points:
     return np.where(in_front[:, None], places, np.nan)
 
 
-def _facing(matrix: Points) -> float:
+def _facing(matrix: Floats) -> float:
     """Return the sign that the third coordinate has in front of the camera."""
     return float(np.sign(np.linalg.det(matrix[:, :3])) or 1.0)

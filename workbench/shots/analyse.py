@@ -1,71 +1,63 @@
-"""From a clip and its labels to everything that is known about its shot.
+"""The chain from a clip and its labels to the analysis of its shot.
 
-The unit is one clip with one shot at goal. Each stage is another module's work; here they are put
-in order, and what one cannot tell is passed on as a reason instead of an exception: a clip without
-a goal in view, a ball or a shooter comes back as an analysis that abstains and says why. Where
-labels come from, a teacher, a student or the truth, makes no difference to any stage.
+The unit is one clip with one shot at goal. The stages themselves are other modules; here they run
+in order. A stage that finds nothing gives a reason instead of an exception: a clip without a goal
+in view, a ball or a shooter gets an analysis that abstains and says why. Labels may come from a
+teacher, a student or the truth. Every shot is saved as it is done (`saved`), so that an analysis
+that was killed resumes after the last shot.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.detect.labelling import ClipLabels, load_labels
+from workbench.detect.store import ClipDetections, load_detections
+from workbench.errors import WorkbenchError
 from workbench.footage.clips import Clip
+from workbench.footage.digest import content_digest
 from workbench.footage.frames import sample_readable, uniform_indices
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.ball.track import ball_track
-from workbench.shots.goal.corners import GoalView, find_corners, read_clicked_corners
+from workbench.shots.goal.corners import GoalView, find_corners
 from workbench.shots.goal.edges import sharpen_corners
 from workbench.shots.judge import judge_shot
 from workbench.shots.players.foot import Foot, find_foot
+from workbench.shots.players.people import People, follow_people
 from workbench.shots.players.pose import PoseFinder, PoseTrack, find_poses
-from workbench.shots.players.possession import (
-    People,
-    find_possession,
-    find_shooter,
-    follow_people,
-)
-from workbench.shots.players.technique import Measure, measure_technique
+from workbench.shots.players.possession import find_possession, find_shooter
+from workbench.shots.players.technique import TechniqueMeasure, measure_technique
+from workbench.shots.saved import analysis_key, load_shot, save_failure, save_shot
 from workbench.shots.verdict import Method, ShotError, ShotVerdict
 
 METHODS: tuple[Method, ...] = ("3d", "2d")
-POSE_REACH = 4  # frames before and after the contact in which the shooter's pose is looked for
+POSE_REACH = 4  # frames before and after the contact whose poses of the shooter are estimated
 
 _STANDING_RATIO = 2.2  # a standing person's box is so many times as high as wide
-_STANDING_EACH = 3  # boxes of one player: more of them repeat the same error
-_EMPTY_FROM = 15  # frames whose median is the picture without people
+_STANDING_EACH = 3  # boxes of one player: their errors are alike, more add nothing
+_EMPTY_FROM = 15  # frames whose median shows the goal without people
 _EDGE_PX = 2.0  # boxes that touch the picture's edge are cut off
 
 
-def labelled_clips(clips: Iterable[Clip], labels_dir: Path) -> dict[str, ClipLabels]:
+def labelled_clips(clips: Iterable[Clip], labels_dir: Path) -> dict[str, ClipDetections]:
     """Read the labels of those clips that have some, by clip id.
 
     Raises:
         DatasetError: If a label file is none.
     """
     paths = {clip: labels_dir / f"{clip.clip_id}.json" for clip in clips}
-    return {clip.clip_id: load_labels(path, clip) for clip, path in paths.items() if path.is_file()}
-
-
-def clicked_goals(path: Path | None) -> dict[str, GoalView]:
-    """Read where people clicked the goal, by clip id or session; nothing without a file.
-
-    Raises:
-        ShotError: If the file holds no clicked corners.
-    """
-    corners = read_clicked_corners(path) if path is not None else {}
     return {
-        name: GoalView(four, "clicks", "Clicked by a person.") for name, four in corners.items()
+        clip.clip_id: load_detections(path, clip) for clip, path in paths.items() if path.is_file()
     }
 
 
 def analyse_shot(
     clip: Clip,
     footage_dir: Path,
-    labels: ClipLabels,
+    labels: ClipDetections,
     *,
     goal_wh_m: tuple[float, float],
     pose_finder: PoseFinder | None = None,
@@ -90,11 +82,12 @@ def analyse_shot(
     track, people = ball_track(labels), follow_people(labels, fps)
     video = footage_dir / clip.file
     goal = goal or _goal_view(clip, video, labels)
-    shooter = find_shooter(track, people, fps=fps, goal_corners_px=goal.corners_px)
+    possession = find_possession(track, people)
+    shooter = find_shooter(track, people, possession, fps=fps, goal_corners_px=goal.corners_px)
     kick_frame = round(shooter.contact_frame) if shooter is not None else None
     pose: PoseTrack | None = None
     foot: Foot | None = None
-    technique: tuple[Measure, ...] = ()
+    technique: tuple[TechniqueMeasure, ...] = ()
     if shooter is not None and pose_finder is not None and kick_frame is not None:
         first, last = kick_frame - POSE_REACH, kick_frame + POSE_REACH
         frames = range(max(0, first), min(clip.frame_count, last + 1))
@@ -117,15 +110,16 @@ def analyse_shot(
                 method=name,
             )
         except ShotError as error:
-            verdicts[name] = abstaining(name, error)
+            why = f"Can't tell, because {error.problem}."
+            verdicts[name] = ShotVerdict.abstaining(name, why)
     return ShotAnalysis(
         clip=clip,
-        labels=labels.teacher,
+        labels=labels.found_by,
         goal=goal,
         goal_wh_m=goal_wh_m,
         track=track,
         people=people,
-        possession=find_possession(track, people),
+        possession=possession,
         shooter=shooter,
         pose=pose,
         foot=foot,
@@ -135,67 +129,81 @@ def analyse_shot(
     )
 
 
+@dataclass(frozen=True)
+class AnalysedShots:
+    """The shots of some clips, and why others could not be analysed."""
+
+    shots: list[ShotAnalysis] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)  # clip id to the reason
+
+
 def analyse_shots(
     clips: Sequence[Clip],
     footage_dir: Path,
-    labels: Mapping[str, ClipLabels],
+    labels: Mapping[str, ClipDetections],
     goal_wh_m: Mapping[str, tuple[float, float]],
+    folder: Path,
     *,
     pose_finder: PoseFinder | None = None,
     method: Method = "3d",
     goals: Mapping[str, GoalView] | None = None,
     on_progress: Callable[[Clip], None] | None = None,
-) -> list[ShotAnalysis]:
+) -> AnalysedShots:
     """Analyse the shots in clips; see `analyse_shot`.
+
+    A shot whose file is there already, made of the same labels, video, settings and code, is read
+    instead. A clip that cannot be analysed is left out and tried again the next time.
 
     Args:
         clips: The clips, one shot each.
         footage_dir: Folder of `clips.json`.
         labels: Labels by clip id.
         goal_wh_m: Goal size by clip id.
+        folder: Where each shot is saved as `<clip id>.json` once it is analysed.
         pose_finder: Who finds poses.
         method: Whose verdict counts.
         goals: Where the goal is, by clip id or session; otherwise found from the labels.
         on_progress: Called with each clip once it is analysed.
     """
-    known, found = goals or {}, []
+    known, found = goals or {}, AnalysedShots()
     for clip in clips:
-        found.append(
-            analyse_shot(
-                clip,
-                footage_dir,
-                labels[clip.clip_id],
-                goal_wh_m=goal_wh_m[clip.clip_id],
-                pose_finder=pose_finder,
-                method=method,
-                goal=known.get(clip.clip_id, known.get(clip.session)),
-            )
-        )
+        name = clip.clip_id
+        path = folder / f"{name}.json"
+        try:
+            settings = {
+                "goal_wh_m": goal_wh_m[name],
+                "pose_finder": pose_finder,
+                "method": method,
+                "goal": known.get(name, known.get(clip.session)),
+            }
+            shot = _read_or_analyse(path, clip, footage_dir, labels[name], settings)
+            found.shots.append(shot)
+        except WorkbenchError as error:
+            save_failure(path, error)
+            found.failed[name] = str(error)
         if on_progress is not None:
             on_progress(clip)
     return found
 
 
-def abstaining(method: Method, error: ShotError) -> ShotVerdict:
-    """Return the verdict on a shot that cannot be judged: no guess better than a coin."""
-    return ShotVerdict(
-        method=method,
-        goal_probability=0.5,
-        is_goal=False,
-        abstained=True,
-        reason=f"Can't tell, because {error.problem}.",
-        speed_kmh=None,
-        speed_interval_kmh=None,
-        crossing_m=None,
-    )
+def _read_or_analyse(
+    path: Path, clip: Clip, footage_dir: Path, labels: ClipDetections, settings: dict[str, Any]
+) -> ShotAnalysis:
+    finder = settings["pose_finder"]
+    asked = settings | {"pose_finder": finder.name if finder is not None else None}
+    key = analysis_key(clip, content_digest(footage_dir / clip.file), labels, asked)
+    shot = load_shot(path, clip, follow_people(labels, float(clip.fps)), key)
+    if shot is None:
+        shot = analyse_shot(clip, footage_dir, labels, **settings)
+        save_shot(path, shot, key)
+    return shot
 
 
 def standing_people(people: People, clip: Clip) -> NDArray[np.float64]:
     """Return feet and heads of people who stand upright (n, 4): foot x, foot y, head x, head y.
 
-    They are rulers for the camera's height and tilt. Boxes that the picture's edge cuts, and boxes
-    wider than somebody standing, are left out; of each player a few boxes count, spread over the
-    clip.
+    Their height pins the camera's height and tilt. Boxes cut by the picture's edge and boxes wider
+    than a standing person are left out; of each player a few boxes count, spread over the clip.
     """
     table = people.table
     width, height = table["x1"] - table["x0"], table["y1"] - table["y0"]
@@ -209,10 +217,10 @@ def standing_people(people: People, clip: Clip) -> NDArray[np.float64]:
     return np.asarray(rows, float).reshape(-1, 4)
 
 
-def _goal_view(clip: Clip, video: Path, labels: ClipLabels) -> GoalView:
+def _goal_view(clip: Clip, video: Path, labels: ClipDetections) -> GoalView:
     view = find_corners(labels, fixed_camera=clip.fixed_camera)
     if view.corners_px is None or not clip.fixed_camera:
         return view
     frames = uniform_indices(clip.frame_count, _EMPTY_FROM)
-    empty = np.median(sample_readable(video, frames).images, axis=0)  # people come and go
+    empty = np.median(sample_readable(video, frames).images, axis=0)  # removes moving people
     return sharpen_corners(view, empty.astype(np.uint8))

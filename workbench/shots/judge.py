@@ -1,13 +1,13 @@
-"""Judge one shot: from the ball's track and the goal's corners to a verdict.
+"""The verdict on one shot, from the ball's track and the goal's corners.
 
 The unit of data is one shot. The 3D method finds the camera from the goal (`goal.camera`), guesses
-kicks, fits every explanation of what became of the ball and lets a small head, trained on simulated
-shots, calibrate what the fit believes (all in `fit3d`). The 2D method is the baseline (`rules2d`).
-Mirrored, later or scaled, the same shot gets the same verdict; moved within the picture it is
-another shot for the 3D method, which takes the middle of the picture for the camera's axis, and the
-same for the 2D rules.
+kicks, fits every hypothesis of what became of the ball and calibrates the result with a small head
+trained on simulated shots (all in `fit3d`). The 2D method is the baseline (`rules2d`). Mirroring,
+scaling or delaying a shot does not change its verdict. Shifting it within the picture does change
+the 3D verdict, because the principal point is taken to be the middle of the picture.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from workbench.footage.pinhole import BALL_RADIUS_M
 from workbench.shots.ball.events import find_events
+from workbench.shots.ball.track import BallTrack
 from workbench.shots.fit3d.findings import (
     crossing_m,
     feature_row,
@@ -27,13 +28,12 @@ from workbench.shots.fit3d.findings import (
     outcome_shares,
 )
 from workbench.shots.fit3d.firstguess import guess_kicks
-from workbench.shots.fit3d.fit import Sightings
+from workbench.shots.fit3d.fit import Observations
 from workbench.shots.fit3d.flat_features import flat_features
 from workbench.shots.fit3d.head import Head
-from workbench.shots.fit3d.hypotheses import explain
 from workbench.shots.fit3d.posterior import Posterior
 from workbench.shots.fit3d.question import Question, ask
-from workbench.shots.fit3d.reasons import LEAST_OBSERVATIONS, why
+from workbench.shots.fit3d.search import fit_hypotheses
 from workbench.shots.goal.camera import (
     CameraMode,
     find_cameras,
@@ -47,32 +47,57 @@ from workbench.shots.verdict import Method, ShotError, ShotVerdict
 
 Floats = NDArray[np.float64]
 
-_KICK_REACH_FRAMES, _KICK_STEP_FRAMES = 2.0, 0.5  # about a contact frame that is given
+_KICK_REACH_FRAMES, _KICK_STEP_FRAMES = 2.0, 0.5  # around a given contact frame
 _SAMPLES_NEAR, _SAMPLES_ANYWHERE = 32, 12  # pairs for each time of the kick
 _MOST_KICKS_PER_S = 30.0
 _GUESSES = 3
-_SURELY_FRONT_M = 0.5  # a kick this far in front of the line: the camera is not behind the goal
-_SEED = 20260601  # the same question gets the same answer
+_SURELY_FRONT_M = 0.5  # of a kick before the line; then the camera is not behind the goal
+_SEED = 20260601  # of the samples: the same question gets the same answer
+
+_LEAST_OBSERVATIONS = 5  # of a flight; fewer fix no path
+_ALONG_DEG, _FAR_M = 25.0, 18.0  # from this far, a camera along the shot sees no depth
+_NEAR_MARGIN_M = 0.25
+_ROUGH_PX = 6.0
+
+_OUTCOME_CLAUSES = {
+    "net": "the ball is stopped by the net",
+    "held": "somebody holds the ball in front of the line",
+    "parried": "the ball is turned away in front of the line",
+    "blocked": "the ball is stopped well in front of the goal",
+    "frame": "the ball comes off the post or the bar",
+    "outside": "the ball passes beside or over the goal",
+    "side net": "the ball hits the net from outside",
+    "beyond": "the ball goes through a goal without a net",
+    "none": "nothing stops the ball while it is seen",
+}
+
+_GOAL_CLAUSES = {
+    "parried": "somebody touches the ball and it goes on into the goal",
+    "blocked": "somebody touches the ball and it goes on into the goal",
+    "frame": "the ball goes in off the post or the bar",
+    "none": "the ball flies through the frame and on",
+}
+_GOALS, _NEVER_GOALS = ("net", "beyond"), ("held", "outside", "side net")
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What the fit says of a shot before the head has had its say."""
+class ShotFit:
+    """What the fit says of a shot, not yet calibrated by the head."""
 
     question: Question
-    sightings: Sightings
+    observations: Observations
     posterior: Posterior
     features: dict[str, float]  # always the same names, always finite
     speed_kmh: float
     line_speed_kmh: float | None  # None where the ball probably does not reach the line
 
 
-class _CannotTellError(Exception):
+class CannotFitError(Exception):
     """Nothing can be fitted; the message says why, as the end of a sentence."""
 
 
 def judge_shot(
-    track: pd.DataFrame,
+    track: BallTrack | pd.DataFrame,
     goal_corners_px: ArrayLike,
     *,
     goal_size_m: tuple[float, float] = (7.32, 2.44),
@@ -85,8 +110,7 @@ def judge_shot(
     """Judge one shot at goal.
 
     Args:
-        track: One row per frame in which the ball was seen: `frame, x, y, width_px, height_px,
-            diameter_px, score`. Frames without a ball are left out; wrong finds may be among them.
+        track: The ball's track, wrong finds included, or a table with `ball.track.TRACK_COLUMNS`.
         goal_corners_px: Corners (4, 2) of the inner edge of the goal's frame, in any order.
         goal_size_m: Inner width and height of the goal.
         fps: Frames per second.
@@ -120,79 +144,42 @@ def judge_shot(
     )
     if method == "2d":
         return judge_flat(
-            question.track,
-            question.clicked_px,
-            fps=question.fps,
-            image_wh=image_wh,
-            goal_size_m=goal_size_m,
-            kick_frame=kick_frame,
+            question.track, question.clicked_px, fps=question.fps, kick_frame=question.kick_frame
         )
     try:
-        measured = _measure(question)
-    except _CannotTellError as reason:
-        return ShotVerdict(
-            "3d", 0.5, False, True, f"Can't tell, because {reason}.", None, None, None
-        )
-    return _say(measured, Head.load())
+        fit = fit_shot(question)
+    except CannotFitError as reason:
+        return ShotVerdict.abstaining("3d", f"Can't tell, because {reason}.")
+    return _verdict_of(fit, Head.load())
 
 
-def measure_shot(
-    track: pd.DataFrame,
-    goal_corners_px: ArrayLike,
-    *,
-    goal_size_m: tuple[float, float] = (7.32, 2.44),
-    fps: float,
-    image_wh: tuple[int, int],
-    people: ArrayLike | None = None,
-    kick_frame: float | None = None,
-) -> Measured | None:
-    """Fit a shot without asking the head: what the head is trained on.
-
-    Arguments are those of `judge_shot`.
-
-    Returns:
-        What the fit says, or None where there is nothing to fit.
+def fit_shot(question: Question) -> ShotFit:
+    """Fit a shot without the calibration by the head, which is trained on these fits.
 
     Raises:
-        ShotError: If an argument is not what it must be.
+        CannotFitError: If there is nothing to fit.
     """
-    question = ask(
-        track,
-        goal_corners_px,
-        goal_size_m=goal_size_m,
-        fps=fps,
-        image_wh=image_wh,
-        people=people,
-        kick_frame=kick_frame,
-    )
-    try:
-        return _measure(question)
-    except _CannotTellError:
-        return None
-
-
-def _measure(question: Question) -> Measured:
-    if len(question.track) < LEAST_OBSERVATIONS:
-        raise _CannotTellError(f"the ball is seen in only {len(question.track)} frames")
+    if len(question.track) < _LEAST_OBSERVATIONS:
+        raise CannotFitError(f"the ball is seen in only {len(question.track)} frames")
     try:
         corners = question.scale * order_corners(question.clicked_px)
     except ShotError:
-        raise _CannotTellError("the corners of the goal lie on a line") from None
+        raise CannotFitError("the corners of the goal lie on a line") from None
     if not is_convex(corners):
-        raise _CannotTellError("the corners do not form a shape that a goal can be seen as")
+        raise CannotFitError("the corners do not form a shape that a goal can be seen as")
     if question.kick_frame is None:
         question = replace(question, kick_frame=_seen_kick(question))
-    sightings = question.sightings()
-    modes = _find_modes(question, sightings, corners)
+    observations = question.observations()
+    modes = _find_modes(question, observations, corners)
     rng = np.random.default_rng(_SEED)
-    kicks, samples = _possible_kicks(question, sightings)
-    guesses = guess_kicks(sightings, modes, kicks, samples=samples, keep=_GUESSES, rng=rng)
+    kicks, samples = _possible_kicks(question, observations)
+    guesses = guess_kicks(observations, modes, kicks, samples=samples, keep=_GUESSES, rng=rng)
     if not len(guesses.parameters):
-        raise _CannotTellError("no flight fits what was seen of the ball")
-    posterior = explain(
-        sightings, modes, guesses, kick_s=question.kick_s, frame_s=1 / question.fps, rng=rng
+        raise CannotFitError("no flight fits what was seen of the ball")
+    posterior = fit_hypotheses(
+        observations, modes, guesses, kick_s=question.kick_s, frame_s=1 / question.fps, rng=rng
     )
-    features = feature_row(posterior, sightings, modes, question.clock)
+    features = feature_row(posterior, observations, modes, question.clock)
     features |= flat_features(
         question.track,
         question.clicked_px,
@@ -201,9 +188,9 @@ def _measure(question: Question) -> Measured:
         goal_size_m=question.goal_size_m,
     )
     line = line_speed_kmh(posterior)
-    return Measured(
+    return ShotFit(
         question,
-        sightings,
+        observations,
         posterior,
         features,
         kick_speed_kmh(posterior)[0],
@@ -212,56 +199,55 @@ def _measure(question: Question) -> Measured:
 
 
 def _find_modes(
-    question: Question, sightings: Sightings, corners_px: Floats
+    question: Question, observations: Observations, corners_px: Floats
 ) -> tuple[CameraMode, ...]:
     """Cameras on the side of the goal from which the ball is shot towards it.
 
-    A ball on the grass beyond the line, as a camera on the pitch would have it, is a ball before
-    the line for one behind the goal. A ball kicked in the air can look beyond too, so that both
-    sides are tried then.
+    If a camera on the pitch puts the ball behind the goal line, the camera stands behind the goal.
+    A ball kicked in the air seems to lie behind the line too, so both sides are tried then.
     """
     front = find_cameras(corners_px, question.goal_size_m, question.standard_wh, question.people)
     if not front:
-        raise _CannotTellError("no camera sees a goal of this size like this")
+        raise CannotFitError("no camera sees a goal of this size like this")
     kick_s = question.kick_s if question.kick_s is not None else 0.0
-    near = np.argsort(np.abs(sightings.times_s - kick_s), kind="stable")[:5]
+    near = np.argsort(np.abs(observations.times_s - kick_s), kind="stable")[:5]
     camera = front[0].parameters[None]
-    grass = on_height(camera, sightings.uv[near], BALL_RADIUS_M, sightings.center_px)
+    grass = on_height(camera, observations.uv[near], BALL_RADIUS_M, observations.center_px)
     if np.median(grass[1]) > _SURELY_FRONT_M:
         return tuple(front)
     return (*(seen_from_behind(mode) for mode in front), *front)
 
 
 def _seen_kick(question: Question) -> float | None:
-    """The frame of the kick as the ball's motion in the picture shows it, if it does."""
+    """The frame of the kick from the ball's motion in the picture, if it is found."""
     events = find_events(question.track, fps=question.fps, goal_corners_px=question.clicked_px)
     return next((event.frame for event in events if event.kind == "kick"), None)
 
 
-def _possible_kicks(question: Question, sightings: Sightings) -> tuple[Floats, int]:
+def _possible_kicks(question: Question, observations: Observations) -> tuple[Floats, int]:
     """Times at which the ball may have been kicked, and how many pairs to draw for each."""
     if question.kick_s is not None:
         reach = np.arange(-_KICK_REACH_FRAMES, _KICK_REACH_FRAMES + 0.1, _KICK_STEP_FRAMES)
         return question.kick_s + reach / question.fps, _SAMPLES_NEAR
-    last = max(float(sightings.times_s[-1]) - LEAST_OBSERVATIONS / question.fps, 0.0)
+    last = max(float(observations.times_s[-1]) - _LEAST_OBSERVATIONS / question.fps, 0.0)
     step = 1 / min(question.fps, _MOST_KICKS_PER_S)
     return np.arange(0.0, last + 1e-6, step), _SAMPLES_ANYWHERE
 
 
-def _say(measured: Measured, head: Head) -> ShotVerdict:
-    question, posterior, features = measured.question, measured.posterior, measured.features
+def _verdict_of(fit: ShotFit, head: Head) -> ShotVerdict:
+    question, posterior, features = fit.question, fit.posterior, fit.features
     probability = head.probability(features)
-    # Of fewer observations a speed would be nothing but the fit's beliefs.
-    is_seen = features["flight_observations"] >= LEAST_OBSERVATIONS
+    # With fewer observations the speed would come from the priors alone.
+    is_seen = features["flight_observations"] >= _LEAST_OBSERVATIONS
     sure = head.is_sure(probability) and is_seen
     speed, line = None, None
     interval: tuple[float, float] | None = None
     line_interval: tuple[float, float] | None = None
     if is_seen:
-        speed = head.correct_kmh(features, measured.speed_kmh, "foot")
+        speed = head.correct_kmh(features, fit.speed_kmh, "foot")
         interval = _interval(speed, head.half_width_kmh(features, "foot"))
-    if is_seen and measured.line_speed_kmh is not None:
-        line = head.correct_kmh(features, measured.line_speed_kmh, "line")
+    if is_seen and fit.line_speed_kmh is not None:
+        line = head.correct_kmh(features, fit.line_speed_kmh, "line")
         line_interval = _interval(line, head.half_width_kmh(features, "line"))
     crossing = crossing_m(posterior)
     outcomes = outcome_shares(posterior)
@@ -270,15 +256,15 @@ def _say(measured: Measured, head: Head) -> ShotVerdict:
         goal_probability=probability,
         is_goal=probability > 0.5,
         abstained=not sure,
-        reason=why(features, outcomes, probability, sure=sure),
+        reason=_why(features, outcomes, probability, sure=sure),
         speed_kmh=speed,
         speed_interval_kmh=interval,
         crossing_m=None if crossing is None else crossing[0],
-        events=find_path_events(posterior, measured.sightings, question.clock),
+        events=find_path_events(posterior, fit.observations, question.clock),
         line_speed_kmh=line,
         line_speed_interval_kmh=line_interval,
         outcomes=outcomes,
-        path=fitted_path(posterior, measured.sightings, question.clock, question.scale),
+        path=fitted_path(posterior, fit.observations, question.clock, question.scale),
         details={
             "features": features,
             "fit_probability": goal_probability(posterior),
@@ -289,3 +275,44 @@ def _say(measured: Measured, head: Head) -> ShotVerdict:
 
 def _interval(value: float, half_width: float) -> tuple[float, float]:
     return max(0.0, value - half_width), value + half_width
+
+
+def _why(
+    features: Mapping[str, float], outcomes: Mapping[str, float], probability: float, *, sure: bool
+) -> str:
+    """What the verdict rests on, or why there is none, in one sentence for a user."""
+    first, second = sorted(outcomes, key=lambda name: -outcomes[name])[:2]
+    if not sure:
+        return f"Can't tell, because {_obstacle(features, first, second)}."
+    is_goal = probability > 0.5
+    fitting = [name for name in outcomes if name not in (_NEVER_GOALS if is_goal else _GOALS)]
+    said = max(fitting, key=lambda name: outcomes[name])
+    clause = _GOAL_CLAUSES.get(said, _OUTCOME_CLAUSES[said]) if is_goal else _OUTCOME_CLAUSES[said]
+    verdict = "Goal" if is_goal else "No goal"
+    return (
+        f"{verdict}: {clause}, the flight fitted to {features['flight_observations']:.0f} frames."
+    )
+
+
+def _obstacle(features: Mapping[str, float], first: str, second: str) -> str:
+    """The main reason for abstaining, checked in order of weight."""
+    seen = features["flight_observations"]
+    if seen < _LEAST_OBSERVATIONS:
+        frames = "1 frame" if seen == 1 else f"{seen:.0f} frames"
+        return f"the ball is seen in only {frames} of its flight"
+    if features["miss_px"] > _ROUGH_PX:
+        return "no flight fits what was seen of the ball"
+    if abs(features["margin_mean"]) < max(_NEAR_MARGIN_M, features["margin_sd"]):
+        return "the ball meets the plane of the goal too near to the post or the bar"
+    angle = features["camera_angle_deg"]
+    along = min(angle, 180.0 - angle) < _ALONG_DEG
+    if along and features["camera_distance"] > _FAR_M:
+        return (
+            "the camera looks straight along the shot from "
+            f"{features['camera_distance']:.0f} m: a ball in the net and one saved on the line "
+            "look alike"
+        )
+    return (
+        f"two things explain what was seen about as well: {_OUTCOME_CLAUSES[first]}, "
+        f"or {_OUTCOME_CLAUSES[second]}"
+    )

@@ -1,8 +1,8 @@
-"""Many small non-linear least-squares problems solved side by side.
+"""Batched Levenberg–Marquardt for many small non-linear least-squares problems.
 
 The unit of data is a batch: parameters (B, P), residuals (B, M). A fit of one shot has many starts
-and hypotheses of the same shape; solved as one batch they cost little more than one of them.
-Levenberg–Marquardt with Marquardt's scaling; knows nothing about what is being fitted.
+and hypotheses of the same shape; solved as one batch they cost little more than one of them. Steps
+are damped with Marquardt's scaling. Knows nothing about what is being fitted.
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ def damped_step(normal: Floats, gradient: Floats, damping: Floats) -> Floats:
 
 
 def next_damping(damping: Floats, better: NDArray[np.bool_]) -> Floats:
-    """Trust the quadratic model more where the last step helped, less where it did not."""
+    """Less damping where the last step lowered the cost, more where it did not."""
     changed = np.where(better, damping * _SHRINK, damping * _GROW)
     return np.clip(changed, _LEAST_DAMPING, _MOST_DAMPING)
 

@@ -1,51 +1,49 @@
 """The 2D rules: a verdict from where the ball is in the picture, without depth.
 
-This is the way the reference project reads a shot, kept as the baseline: a spike in speed is the
-kick; a ball that comes to the goal's picture and was not there at the kick has arrived; arrived,
-it rests in the net, rebounds or passes over. Speed is pixels per frame measured in balls. What it
-cannot know: a ball in front of the goal and a ball in the net are the same pixels, and a ball that
-flies away from the camera hardly moves.
+The rules of the reference project, kept as the baseline: a spike in speed is the kick; a ball that
+enters the goal's outline after the kick has arrived; then it comes to rest (a goal), rebounds or
+passes over. Speed is pixels per frame divided by the ball's width. Without depth, a ball held in
+front of the goal and a ball in the net look alike, and a ball that flies away from the camera
+hardly moves.
 
-Everything is measured in balls, goals and seconds, so that neither the picture's size nor its
-origin nor the frame rate's origin matters.
+Lengths are measured in balls and goals, times in seconds, so that size, position and frame rate of
+the picture do not matter.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from workbench.shots.ball.track import check_track, flag_outliers
+from workbench.footage.pinhole import BALL_RADIUS_M
+from workbench.shots.ball.track import BallTrack
 from workbench.shots.goal.corners import inside_goal, order_corners
 from workbench.shots.verdict import ShotEvent, ShotVerdict
-
-BALL_M = 0.22  # diameter
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class FlatRules:
-    """Thresholds, named after what they mean in the reference.
+    """Thresholds, with the meaning they have in the reference.
 
     Those of the second block were chosen on simulated shots (seeds of 20 000 and above) and never
     on the shots that results are reported for.
     """
 
-    speed_percentile: float = 92.0  # of speeds along the shot: the peak, but for a few teleports
-    speed_cap_kmh: float = 140.0  # nobody shoots harder; a faster track is a wrong track
+    speed_percentile: float = 92.0  # of speeds along the shot: the peak without a few teleports
+    speed_cap_kmh: float = 140.0  # faster than any shot: a tracking error
     longest_gap_s: float = 0.2  # gaps up to here are filled by a straight line
 
     spike_share: float = 0.6  # of the peak speed, reached first at the kick
     spike_ratio: float = 2.0  # times the median speed of what went before
-    before_kick_s: float = 0.1  # what went before
-    arrive_margin: float = 0.15  # of the goal's size, added around it: arriving counts as in it
+    before_kick_s: float = 0.1  # over which that median is taken
+    arrive_margin: float = 0.15  # of the goal's size, added around it
     arrive_within_s: float = 3.0  # after the kick
-    settle_s: float = 1.3  # after arriving, in which the ball shows what became of it
-    rest_share: float = 0.19  # of the peak speed; slower inside the goal's picture is the net
-    inside_share: float = 0.8  # of the time to settle that is spent inside the goal's picture
-    rebound_share: float = 0.6  # of the goal's height, moved back towards the kick: a rebound
+    settle_s: float = 1.3  # after arriving, over which the outcome is read
+    rest_share: float = 0.19  # of the peak speed; slower than this inside the goal: the net
+    inside_share: float = 0.8  # of that time spent inside the goal's outline
+    rebound_share: float = 0.6  # of the goal's height, moved back towards the kick
     vanished_is_goal: bool = False  # whether a ball not seen again after arriving is in the net
 
     goal_share: float = 0.77  # of shots called goals that are goals, on 1000 seeds of its own
@@ -67,23 +65,19 @@ class _Path:
 
 
 def judge_flat(
-    track: pd.DataFrame,
+    track: BallTrack,
     goal_corners_px: NDArray[np.float64] | None,
     *,
     fps: float,
-    image_wh: tuple[int, int],
-    goal_size_m: tuple[float, float] = (7.32, 2.44),
     kick_frame: float | None = None,
     rules: FlatRules | None = None,
 ) -> ShotVerdict:
     """Judge a shot by the 2D rules.
 
     Args:
-        track: Ball track (`ball.track.TRACK_COLUMNS`), gaps absent, outliers welcome.
+        track: The ball's track, outliers included.
         goal_corners_px: Corners of the goal's inner edge (4, 2) in any order, or None.
         fps: Frames per second.
-        image_wh: Size of the picture. The rules need neither it nor
-        goal_size_m: the goal's size; they are here so that both methods are called alike.
         kick_frame: Contact, where it is known; found from the spike otherwise.
         rules: Thresholds.
 
@@ -91,19 +85,15 @@ def judge_flat(
         A verdict whose probability is one of two shares, that of goals among shots called goals
         and among shots called misses: the rules know no more. It abstains only where there is no
         ball or no goal. Speed comes without an interval.
-
-    Raises:
-        ShotError: If a column of the track is missing.
     """
-    del image_wh, goal_size_m
     rules = rules or FlatRules()
-    path = _clean(check_track(track), fps, rules)
+    path = _clean(track, fps, rules)
     if goal_corners_px is None or path is None:
         what = "goal is not in view" if goal_corners_px is None else "ball is hardly seen"
-        return _abstain(f"The {what}.")
+        return ShotVerdict.abstaining("2d", f"The {what}.")
     kick = kick_frame if kick_frame is not None else _find_kick(path, fps, rules)
     if kick is None:
-        return _abstain("No kick: the ball's speed never rises.")
+        return ShotVerdict.abstaining("2d", "No kick: the ball's speed never rises.")
     is_goal, reason = _what_became(path, order_corners(goal_corners_px), kick, fps, rules)
     return ShotVerdict(
         method="2d",
@@ -118,25 +108,17 @@ def judge_flat(
     )
 
 
-def _abstain(reason: str) -> ShotVerdict:
-    return ShotVerdict("2d", 0.5, False, True, reason, None, None, None)
-
-
-def _clean(track: pd.DataFrame, fps: float, rules: FlatRules) -> _Path | None:
-    kept = track[~flag_outliers(track)]
+def _clean(track: BallTrack, fps: float, rules: FlatRules) -> _Path | None:
+    kept = track.without_outliers
     if len(kept) < 4:
         return None
-    frames, xy = kept["frame"].to_numpy(float), kept[["x", "y"]].to_numpy(float)
-    everywhere = np.arange(frames[0], frames[-1] + 1)
-    after = np.searchsorted(frames, everywhere).clip(1, len(frames) - 1)
-    short = frames[after] - frames[after - 1] <= 1 + rules.longest_gap_s * fps
-    known = everywhere[short | np.isin(everywhere, frames)]
-    filled = np.column_stack([np.interp(known, frames, xy[:, axis]) for axis in (0, 1)])
-    return _Path(known, filled, float(np.nanmedian(kept["width_px"].to_numpy(float))))
+    known = kept.frames_with_short_gaps(1 + rules.longest_gap_s * fps).astype(np.float64)
+    filled = np.column_stack([np.interp(known, kept.frames, xs) for xs in kept.xy.T])
+    return _Path(known, filled, float(np.nanmedian(kept.box_wh[:, 0])))
 
 
 def _find_kick(path: _Path, fps: float, rules: FlatRules) -> float | None:
-    """Frame before the first step that is fast in itself and against what went before."""
+    """Frame before the first step that is fast in absolute terms and against the steps before."""
     frames, speeds = path.steps()
     peak = float(np.percentile(speeds, rules.speed_percentile))
     if peak <= 0:
@@ -191,4 +173,4 @@ def _speed_kmh(path: _Path, kick: float, fps: float, rules: FlatRules) -> float 
     if len(flying) == 0 or not path.width_px > 0:
         return None
     peak_px = float(np.percentile(flying, rules.speed_percentile))
-    return min(peak_px * fps * (BALL_M / path.width_px) * 3.6, rules.speed_cap_kmh)
+    return min(peak_px * fps * (2 * BALL_RADIUS_M / path.width_px) * 3.6, rules.speed_cap_kmh)

@@ -1,7 +1,6 @@
-"""What is said of one shot: goal or not, how sure, how fast, where, and what happened on the way.
+"""The verdict on one shot as a value: goal or not, how sure, speed, crossing, events, path.
 
-World axes in metres: X along the goal line, positive to the left of somebody who faces the goal
-from the pitch; Y from the goal out onto the pitch; Z up; the middle of the goal line is the origin.
+World axes in metres as in `footage.pinhole`: X along the goal line, Y out onto the pitch, Z up.
 Knows nothing about how a verdict is reached.
 """
 
@@ -18,7 +17,7 @@ EventKind = Literal["kick", "bounce", "deflection", "line", "net", "post", "save
 
 
 class ShotError(WorkbenchError):
-    """A shot that cannot be judged because what was handed in is not what it must be."""
+    """A shot that cannot be judged because the input is missing or malformed."""
 
 
 @dataclass(frozen=True)
@@ -62,3 +61,8 @@ class ShotVerdict:
     outcomes: dict[str, float] = field(default_factory=dict)  # hypothesis to its probability
     path: FlightPath | None = None  # None for the 2D rules
     details: dict[str, Any] = field(default_factory=dict)  # figures for a closer look, JSON values
+
+    @classmethod
+    def abstaining(cls, method: Method, reason: str) -> "ShotVerdict":
+        """The verdict on a shot that cannot be judged: p = 0.5, counted as no goal."""
+        return cls(method, 0.5, False, True, reason, None, None, None)

@@ -9,12 +9,10 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from workbench.footage.pinhole import Camera, goal_corners
+from workbench.footage.pinhole import Camera, Floats, goal_corners
 
 Placement = Literal["behind", "oblique", "side", "behind_goal"]
-Floats = NDArray[np.float64]
 
 PHONE_FOCAL_PX_AT_1920 = (1300.0, 1650.0)  # 24–31 mm on full frame, in a picture 1920 px wide
 PLACEMENTS: tuple[Placement, ...] = ("behind", "oblique", "side", "behind_goal")

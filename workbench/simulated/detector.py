@@ -10,9 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from workbench.footage.pinhole import BALL_RADIUS_M, Camera
-
-Floats = NDArray[np.float64]
+from workbench.footage.pinhole import BALL_RADIUS_M, Camera, Floats
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.footage.pinhole import Camera, Points
+from workbench.footage.pinhole import Camera, Floats
 from workbench.simulated.people import JOINT
 from workbench.simulated.scene import Ball, Moment, Person, Stick
 from workbench.simulated.venue import Image, Rgb
@@ -67,7 +67,7 @@ class Painter:
         self,
         image: Image,
         camera: Camera,
-        towards_light: Points,
+        towards_light: Floats,
         exposure: float,
         identity: NDArray[np.uint8] | None = None,
     ) -> None:
@@ -139,9 +139,9 @@ class Painter:
         person: Person,
         limbs: Outlines,
         radii: list[float],
-        uv: Points,
-        depth: Points,
-        scale: Points,
+        uv: Floats,
+        depth: Floats,
+        scale: Floats,
     ) -> None:
         body = person.body
         parts = [(depth_m, row) for row, depth_m in enumerate((depth[_FROM] + depth[_TO]).tolist())]
@@ -155,7 +155,7 @@ class Painter:
                 colour = getattr(body, _WEAR[row])
                 self._capsule(limbs[:, row], radii[row], colour, person.track_id)
 
-    def _torso(self, person: Person, uv: Points, scale: Points) -> None:
+    def _torso(self, person: Person, uv: Floats, scale: Floats) -> None:
         body = person.body
         radius = 0.085 * scale[_CHEST] * body.girth
         hips = uv[_HIPS]
@@ -166,7 +166,7 @@ class Painter:
         self._fill(_fixed(lit), body.shirt, _LIT)
         self._fill(_fixed(_hull(hips, radius * 1.05)), body.shorts, 0.85, person.track_id)
 
-    def _head(self, person: Person, uv: Points, scale: Points) -> None:
+    def _head(self, person: Person, uv: Floats, scale: Floats) -> None:
         body = person.body
         radius = float(body.head * scale[_HEAD])
         x, y = uv[_HEAD].tolist()
@@ -195,7 +195,7 @@ class Painter:
                 where, size = _circle(*disc)
                 cv2.circle(self._identity, where, size, (ball.track_id,), -1, cv2.LINE_8, _SHIFT)
 
-    def _outlines(self, a: Points, b: Points, radius_a: Points, radius_b: Points) -> Outlines:
+    def _outlines(self, a: Floats, b: Floats, radius_a: Floats, radius_b: Floats) -> Outlines:
         """Outlines of capsules from a to b (N, 2): whole, and the part that the light falls on."""
         radii = np.stack([radius_a.ravel(), radius_b.ravel()])
         moved = self._light * (0.3 * radii[0])[:, None]
@@ -230,7 +230,7 @@ class Painter:
 
 
 def shadows(
-    shape_hw: tuple[int, int], camera: Camera, moment: Moment, slope: Points
+    shape_hw: tuple[int, int], camera: Camera, moment: Moment, slope: Floats
 ) -> NDArray[np.uint8]:
     """Where people, balls and sticks shade the ground: 255 in the shadow, blurred at the rim.
 
@@ -242,7 +242,7 @@ def shadows(
     """
     mask = np.zeros(shape_hw, np.uint8)
 
-    def fallen(points: Points) -> tuple[Points, Points]:
+    def fallen(points: Floats) -> tuple[Floats, Floats]:
         ground = np.atleast_2d(points).copy()
         ground[:, :2] += slope * ground[:, 2:]
         ground[:, 2] = 0.005
@@ -276,7 +276,7 @@ def shadows(
     return np.asarray(cv2.blur(mask, (3, 3)), np.uint8)
 
 
-def _capsules(a: Points, b: Points, radius_a: Points, radius_b: Points) -> NDArray[np.int32]:
+def _capsules(a: Floats, b: Floats, radius_a: Floats, radius_b: Floats) -> NDArray[np.int32]:
     """Outlines (N, 12, 2) of tapered capsules from a to b (N, 2), in OpenCV's fixed point."""
     start, end = a[:, 0] + 1j * a[:, 1], b[:, 0] + 1j * b[:, 1]
     along = end - start
@@ -288,7 +288,7 @@ def _capsules(a: Points, b: Points, radius_a: Points, radius_b: Points) -> NDArr
     return _fixed(np.stack([outline.real, outline.imag], axis=-1))
 
 
-def _hull(points: Points, radius: float) -> Points:
+def _hull(points: Floats, radius: float) -> Floats:
     around = (points[:, None] + radius * _CIRCLE).reshape(-1, 2).astype(np.float32)
     return np.asarray(cv2.convexHull(around)[:, 0], float)
 
@@ -299,7 +299,7 @@ def _circle(center: Pixel, radius: float) -> tuple[tuple[int, int], int]:
     return where, _length(max(radius, 0.5))
 
 
-def _fixed(points: Points) -> NDArray[np.int32]:
+def _fixed(points: Floats) -> NDArray[np.int32]:
     return np.rint(points * _ONE).astype(np.int32)
 
 

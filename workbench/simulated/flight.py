@@ -15,9 +15,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from workbench.footage.pinhole import BALL_RADIUS_M, GRAVITY_MPS2, POST_RADIUS_M
+from workbench.footage.pinhole import BALL_RADIUS_M, GRAVITY_MPS2, POST_RADIUS_M, Floats
 
 Touch = Literal["held", "parried", "blocked"]
 Vector = tuple[float, float, float]
@@ -90,8 +89,8 @@ class Contact:
 class Flight:
     """The ball from contact on, at equal steps."""
 
-    times_s: NDArray[np.float64]  # (N,) since contact
-    positions_m: NDArray[np.float64]  # (N, 3) centre
+    times_s: Floats  # (N,) since contact
+    positions_m: Floats  # (N, 3) centre
     crossing_m: tuple[float, float] | None  # x, z of the centre at the plane of the line
     line_speed_mps: float | None  # there
     is_goal: bool  # the whole ball crossed the line inside the frame

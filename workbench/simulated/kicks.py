@@ -9,9 +9,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from workbench.footage.pinhole import BALL_RADIUS_M, FULL_GOAL_M, GRAVITY_MPS2, POST_RADIUS_M
+from workbench.footage.pinhole import (
+    BALL_RADIUS_M,
+    FULL_GOAL_M,
+    GRAVITY_MPS2,
+    POST_RADIUS_M,
+    Floats,
+)
 from workbench.simulated.flight import (
     Air,
     Contact,
@@ -29,7 +34,6 @@ Kind = Literal[
     "goal", "wide", "over", "parried", "held", "blocked", "post", "side_net", "cross", "throw_out",
     "short",
 ]  # fmt: skip
-Floats = NDArray[np.float64]
 
 KIND_SHARE: dict[Kind, float] = {
     "goal": 0.40, "wide": 0.13, "over": 0.11, "parried": 0.11, "held": 0.05, "blocked": 0.02,

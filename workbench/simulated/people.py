@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workbench.footage.pinhole import Points
+from workbench.footage.pinhole import Floats
 from workbench.simulated.venue import Rgb
 
 JOINTS = (
@@ -96,7 +96,7 @@ def mirrored(angles: Angles) -> Angles:
 
 def joints_of(
     body: Body, angles: Angles, at_m: tuple[float, float], facing_rad: float, jump_m: float = 0.0
-) -> Points:
+) -> Floats:
     """Joint positions (18, 3) in the world, in the order of `JOINTS`.
 
     The lowest foot stands on the ground, or `jump_m` above it.
@@ -144,17 +144,17 @@ def joints_of(
         joints[14 + number], joints[16 + number] = ankle, toe
     joints[:, 2] += jump_m + _ANKLE_M - joints[14:18, 2].min()
     cos, sin = np.cos(facing_rad), np.sin(facing_rad)
-    turned: Points = joints @ np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])
+    turned: Floats = joints @ np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])
     turned[:, :2] += at_m
     return turned
 
 
-def _leg(swing: float, out: float, sign: float) -> Points:
+def _leg(swing: float, out: float, sign: float) -> Floats:
     cos_out = np.cos(out)
     return np.array([np.sin(out) * sign, cos_out * np.sin(swing), -cos_out * np.cos(swing)])
 
 
-def _cross(a: Points, b: Points) -> Points:
+def _cross(a: Floats, b: Floats) -> Floats:
     # np.cross costs ten times as much on single vectors, and this runs for every limb
     return np.array(
         [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]

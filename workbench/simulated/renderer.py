@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.footage.pinhole import Camera, Points
+from workbench.footage.pinhole import Camera, Floats
 from workbench.simulated.drawing import Painter, shadows
 from workbench.simulated.scene import Moment, Scene
 from workbench.simulated.venue import Image, Venue, backdrop
@@ -178,6 +178,6 @@ class Renderer:
         return np.asarray(cv2.addWeighted(image, 1, grain, 1, -128), np.uint8)
 
 
-def _movers(moment: Moment) -> Points:
+def _movers(moment: Moment) -> Floats:
     joints = [person.joints for person in moment.people]
     return np.concatenate([*joints, np.array([b.center for b in moment.balls]).reshape(-1, 3)])

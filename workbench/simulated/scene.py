@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from workbench.footage.pinhole import BALL_RADIUS_M, Points
+from workbench.footage.pinhole import BALL_RADIUS_M, Floats
 from workbench.simulated.people import Body
 from workbench.simulated.venue import Rgb
 
@@ -17,7 +17,7 @@ class Person:
 
     track_id: int
     body: Body
-    joints: Points  # (18, 3) metres
+    joints: Floats  # (18, 3) metres
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Ball:
     """A ball in the scene."""
 
     track_id: int
-    center: Points  # (3,) metres
+    center: Floats  # (3,) metres
     radius_m: float
     base: Rgb
     patches: Rgb  # colour of the panels or the seam
@@ -36,8 +36,8 @@ class Ball:
 class Stick:
     """Anything long and thin: a bat, a post, a rim, a pole."""
 
-    start: Points  # (3,) metres
-    end: Points
+    start: Floats  # (3,) metres
+    end: Floats
     radius_m: tuple[float, float]  # at start and end
     colour: Rgb
     casts_shadow: bool = True

@@ -22,7 +22,7 @@ from workbench.errors import FootageError
 from workbench.footage.clips import Clip, save_clips
 from workbench.footage.pinhole import Camera
 from workbench.footage.writer import VideoWriter
-from workbench.simulated.actions import SPORTS, draw_act, draw_temper
+from workbench.simulated.acts import SPORTS, draw_act, draw_temper
 from workbench.simulated.renderer import Optics, Renderer
 from workbench.simulated.scene import Scene
 from workbench.simulated.shooting import draw_place, stage_shot

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from workbench.footage.pinhole import BALL_RADIUS_M, Camera, Points
+from workbench.footage.pinhole import BALL_RADIUS_M, Camera, Floats
 from workbench.simulated import motions
 from workbench.simulated.cameras import close_to_the_shooter
 from workbench.simulated.flight import GoalFrame
@@ -30,7 +30,7 @@ from workbench.simulated.venue import Rgb, Venue
 
 SHOOTER_ID, KEEPER_ID = 1, 2
 Verdict = Literal["goal", "save", "post", "wide", "over", "short"]  # what a spectator would say
-Choreography = Callable[[float], Points]  # seconds since the clip's start → joints
+Choreography = Callable[[float], Floats]  # seconds since the clip's start → joints
 
 # What is meant to happen, in equal shares.
 _KINDS: tuple[Kind, ...] = ("goal", "goal", "goal", "parried", "held", "wide", "over", "post")
@@ -155,7 +155,7 @@ def _shooter(
     plant = shot.start_m[:2] - 0.42 * ahead - side * 0.10 * right
     approach = np.array([-math.sin(run_in), math.cos(run_in)])
 
-    def play(t: float) -> Points:
+    def play(t: float) -> Floats:
         since = t - contact_s
         at = plant + approach * speed_mps * min(since + 0.15, 0.0)
         at = at + ahead * (
@@ -186,7 +186,7 @@ def _keeper(
     stretch = min(1.0, abs(toward) / 2.2)
     phase = rng.uniform(0, 6.28)
 
-    def play(t: float) -> Points:
+    def play(t: float) -> Floats:
         share = motions.ease((t - contact_s - 0.15) / max(0.2, line_s - 0.15))
         guard, stretched = motions.guard(t, phase), motions.dive(stretch, side)
         angles = {

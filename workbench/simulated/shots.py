@@ -11,14 +11,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from workbench.footage.pinhole import Camera, goal_corners
+from workbench.footage.pinhole import Camera, Floats, goal_corners
 from workbench.simulated.cameras import PHONE_FOCAL_PX_AT_1920, PLACEMENTS, Placement, beside_a_shot
 from workbench.simulated.detector import DetectorQuality, observe
 from workbench.simulated.kicks import Kind, StagedShot, stage
 
-Floats = NDArray[np.float64]
 Range = tuple[float, float]
 
 _STAGINGS = 20  # attempts to find a camera that sees the shot

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workbench.footage.pinhole import POST_RADIUS_M, Camera, Points
+from workbench.footage.pinhole import POST_RADIUS_M, Camera, Floats
 from workbench.simulated import motions
-from workbench.simulated.actions import Act
+from workbench.simulated.acts import Act
 from workbench.simulated.cameras import by_hand
 from workbench.simulated.people import JOINT, Body, draw_body, joints_of
 from workbench.simulated.scene import (
@@ -86,11 +86,11 @@ def stage_act(
     cos, sin = math.cos(heading), math.sin(heading)
     turn = np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])
 
-    def joints(t: float) -> Points:
+    def joints(t: float) -> Floats:
         angles, forward, jump = act.move(t)
         return joints_of(body, angles, (0.0, forward), 0.0, jump)
 
-    def placed(points: Points) -> Points:
+    def placed(points: Floats) -> Floats:
         if left_handed:
             points = points * np.array([-1.0, 1.0, 1.0])
         return np.asarray(points @ turn + place)
@@ -134,7 +134,7 @@ def goal_sticks(venue: Venue) -> list[Stick]:
 
 
 def _draw_bystanders(
-    rng: np.random.Generator, place: Points, camera: Camera, cast: Cast
+    rng: np.random.Generator, place: Floats, camera: Camera, cast: Cast
 ) -> list[Callable[[float], Person]]:
     people: list[Callable[[float], Person]] = []
     for number in range(rng.integers(0, 3)):
@@ -150,7 +150,7 @@ def _draw_bystanders(
 
 
 def _bystander(
-    track_id: int, body: Body, at: Points, yaw: float, phase: float, speed_mps: float
+    track_id: int, body: Body, at: Floats, yaw: float, phase: float, speed_mps: float
 ) -> Callable[[float], Person]:
     def person(t: float) -> Person:
         if speed_mps > 0.3:
@@ -170,7 +170,7 @@ def _bystander_bat(person: Person) -> Stick:
     return Stick(grip, grip + np.array([0.12, 0.1, -0.75]), (0.018, 0.033), _BAT_RGB)
 
 
-def _draw_clutter(rng: np.random.Generator, place: Points) -> list[Ball]:
+def _draw_clutter(rng: np.random.Generator, place: Floats) -> list[Ball]:
     looks: tuple[BallLook, ...] = ("soccer", "basketball", "baseball")
     balls = []
     for number in range(rng.integers(0, 3)):
@@ -181,7 +181,7 @@ def _draw_clutter(rng: np.random.Generator, place: Points) -> list[Ball]:
     return balls
 
 
-def _draw_hoop(rng: np.random.Generator, place: Points, cast: Cast) -> list[Stick]:
+def _draw_hoop(rng: np.random.Generator, place: Floats, cast: Cast) -> list[Stick]:
     if rng.random() < 0.25:  # a movable hoop right where the act is
         x, y = place[:2] + rng.uniform(-2.5, 2.5, 2)
     elif cast.hoop_at_m is not None:
@@ -189,7 +189,7 @@ def _draw_hoop(rng: np.random.Generator, place: Points, cast: Cast) -> list[Stic
     else:
         return []
 
-    def at(dx: float, dy: float, z: float) -> Points:
+    def at(dx: float, dy: float, z: float) -> Floats:
         return np.array([x + dx, y + dy, z])
 
     return [

@@ -18,7 +18,7 @@ from workbench.footage.pinhole import (
     PENALTY_AREA_M,
     PENALTY_SPOT_M,
     Camera,
-    Points,
+    Floats,
 )
 from workbench.simulated.flight import GoalFrame
 
@@ -36,19 +36,19 @@ class Venue:
     """A ground, its light and its horizon."""
 
     name: Literal["park", "yard"]
-    ground_rgb: Points  # (3,) mean colour
-    sky_rgb: Points  # (2, 3) at the horizon and overhead
-    horizon_rgb: Points  # (3,) trees or wall
+    ground_rgb: Floats  # (3,) mean colour
+    sky_rgb: Floats  # (2, 3) at the horizon and overhead
+    horizon_rgb: Floats  # (3,) trees or wall
     horizon_rise: float  # elevation of the tree or wall top, as a tangent
-    board_rgb: Points | None  # (2, 3) two colours of a fence or advertising boards
-    line_rgb: Points
+    board_rgb: Floats | None  # (2, 3) two colours of a fence or advertising boards
+    line_rgb: Floats
     goal: GoalFrame | None  # None: no goal here
-    sun: Points  # (3,) towards the sun, z is its elevation against the unit circle
+    sun: Floats  # (3,) towards the sun, z is its elevation against the unit circle
     light: float  # exposure
     seed: int  # of the ground's and the trees' texture
 
     @property
-    def shadow_slope(self) -> Points:
+    def shadow_slope(self) -> Floats:
         """Metres (2,) that a shadow moves on the ground per metre of height."""
         return np.asarray(-self.sun[:2] / self.sun[2])
 
@@ -116,7 +116,7 @@ def backdrop(venue: Venue, camera: Camera, margin_px: int) -> Image:
     return image
 
 
-def _surroundings(venue: Venue, ray: Points, noise: NDArray[np.float32]) -> Points:
+def _surroundings(venue: Venue, ray: Floats, noise: NDArray[np.float32]) -> Floats:
     elevation = ray[..., 2] / np.linalg.norm(ray[..., :2], axis=-1)
     azimuth = np.arctan2(ray[..., 0], ray[..., 1])
     height = np.clip(elevation / 0.5, 0, 1)[..., None]
@@ -145,8 +145,8 @@ def _surroundings(venue: Venue, ray: Points, noise: NDArray[np.float32]) -> Poin
 
 
 def _ground(
-    venue: Venue, camera: Camera, ray: Points, noise: NDArray[np.float32]
-) -> tuple[Points, NDArray[np.bool_]]:
+    venue: Venue, camera: Camera, ray: Floats, noise: NDArray[np.float32]
+) -> tuple[Floats, NDArray[np.bool_]]:
     below = ray[..., 2] < -1e-4
     reach = np.where(below, -camera.position[2] / np.minimum(ray[..., 2], -1e-4), 0.0)
     visible = below & (reach < _FAR_M)
@@ -171,10 +171,10 @@ def _ground(
     return ground * (1 - haze) + venue.sky_rgb[0] * 0.85 * haze, visible
 
 
-def _lines(x: Points, y: Points, pixel_m: Points) -> Points:
+def _lines(x: Floats, y: Floats, pixel_m: Floats) -> Floats:
     """Coverage 0–1 of the painted lines: goal line, goal area, penalty area, spot."""
 
-    def stroke(offset_m: Points, half_width_m: float = 0.06) -> Points:
+    def stroke(offset_m: Floats, half_width_m: float = 0.06) -> Floats:
         return np.clip(0.5 + (half_width_m - np.abs(offset_m)) / pixel_m, 0, 1)
 
     paint = stroke(y) * (np.abs(x) < 30)
@@ -202,7 +202,7 @@ def _draw_net(image: Image, goal: GoalFrame, camera: Camera, margin_px: int) -> 
             [side, -top_depth, height],
         ]
         panels.append((panel, 8, upward))
-    strings: list[Points] = []
+    strings: list[Floats] = []
     for corners, columns, rows in panels:
         p00, p10, p01, p11 = np.array(corners, float)
         for a in np.linspace(0, 1, columns + 1):
@@ -220,7 +220,7 @@ def _draw_net(image: Image, goal: GoalFrame, camera: Camera, margin_px: int) -> 
     return np.asarray(cv2.addWeighted(net, 0.34, image, 0.66, 0), np.uint8)
 
 
-def _at(noise: NDArray[np.float32], x: Points, y: Points | float) -> Points:
+def _at(noise: NDArray[np.float32], x: Floats, y: Floats | float) -> Floats:
     """Smooth noise 0–1 at (x, y): bilinear lookup in a tile that repeats."""
     x32 = np.mod(x, _TILE).astype(np.float32)
     y32 = np.broadcast_to(np.mod(y, _TILE), x32.shape).astype(np.float32)

@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from workbench.detect.dataset.quality import Oddity, object_sizes_px
+from workbench.detect.detections import CLASSES
 from workbench.detect.figures import paint_labels
-from workbench.detect.labelling import ClipLabels
-from workbench.detect.teacher import CLASSES
+from workbench.detect.store import ClipDetections
 from workbench.footage.clips import Clip
 from workbench.footage.frames import sample_frames
 from workbench.style import class_colours
@@ -24,7 +24,7 @@ _BINS_PX = np.geomspace(1, 1024, 41)  # four bins per doubling
 _TICKS_PX = [2.0**power for power in range(11)]
 
 
-def draw_sizes(labels: Sequence[ClipLabels], ax: Axes | None = None) -> Axes:
+def draw_sizes(labels: Sequence[ClipDetections], ax: Axes | None = None) -> Axes:
     """Draw for each class how many objects there are of each size, on a log scale."""
     ax = ax or plt.subplots(figsize=(6.4, 3.2))[1]
     colours = class_colours(CLASSES)
@@ -57,7 +57,7 @@ def draw_sizes(labels: Sequence[ClipLabels], ax: Axes | None = None) -> Axes:
 def draw_oddities(
     oddities: Sequence[Oddity],
     clips: Sequence[Clip],
-    labels: Sequence[ClipLabels],
+    labels: Sequence[ClipDetections],
     footage_dir: Path,
     ax: Axes | None = None,
     *,

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from pycocotools import mask as rle
 
-from workbench.detect.annotations import least_score
 from workbench.detect.dataset.coco_file import Kind, load_ground_truth, load_predictions
+from workbench.detect.detections import least_score
 
 Annotation = dict[str, Any]
 

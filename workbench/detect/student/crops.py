@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as rle
 
-from workbench.detect.annotations import encode_mask
 from workbench.detect.dataset.coco import (
     ANNOTATIONS,
     CocoDataset,
@@ -27,6 +26,7 @@ from workbench.detect.dataset.coco import (
     to_jpeg,
 )
 from workbench.detect.dataset.coco_file import load_ground_truth
+from workbench.detect.detections import encode_mask
 from workbench.detect.segmentation import to_mask
 from workbench.errors import DatasetError
 from workbench.footage.origin import Origin
@@ -187,7 +187,7 @@ def _seen_in(
         return {
             "bbox": [float(value) for value in rle.toBbox(encoded)],
             "area": int(rle.area(encoded)),
-            "segmentation": encoded | {"counts": encoded["counts"].decode()},
+            "segmentation": encoded,
         }
     x, y, width, height = label["bbox"]
     left, top = max(x, x0), max(y, y0)

@@ -6,7 +6,8 @@ a class here. Knows nothing about models.
 
 from collections.abc import Mapping, Sequence
 
-from workbench.detect.teacher import CLASSES, TeacherError
+from workbench.detect.detections import CLASSES
+from workbench.detect.teacher import TeacherError
 
 Phrases = Mapping[str, Sequence[str]]  # class name to what it is asked for by
 
@@ -32,7 +33,7 @@ def checked_phrases(phrases: Phrases) -> dict[str, tuple[str, ...]]:
     return clean
 
 
-def class_of(answer: str, phrases: Mapping[str, Sequence[str]]) -> int | None:
+def class_of(answer: str, phrases: Mapping[str, Sequence[str]]) -> str | None:
     """The class that a model's words mean; None if they name none of ours, or two of them.
 
     Args:
@@ -41,15 +42,15 @@ def class_of(answer: str, phrases: Mapping[str, Sequence[str]]) -> int | None:
 
     Example:
         >>> class_of("A Ball", DEFAULT_PHRASES)
-        1
+        'ball'
     """
     words = _plain(answer)
     for name, own in phrases.items():
         if words in own:
-            return CLASSES.index(name)
+            return name
     said = words.split()
     matches = {name for name, own in phrases.items() for phrase in own if _says(said, phrase)}
-    return CLASSES.index(matches.pop()) if len(matches) == 1 else None
+    return matches.pop() if len(matches) == 1 else None
 
 
 def _says(said: Sequence[str], phrase: str) -> bool:

@@ -19,9 +19,9 @@ from typing import Any, Literal, Protocol
 import cv2
 import numpy as np
 
-from workbench.detect.annotations import Sighting
+from workbench.detect.detections import Detection
 from workbench.detect.teacher import TeacherError
-from workbench.detect.teachers.looking import Image, LookingTeacher, box_sightings
+from workbench.detect.teachers.looking import Image, LookingTeacher, box_detections
 from workbench.detect.teachers.phrases import DEFAULT_PHRASES, checked_phrases
 from workbench.detect.teachers.vlm_answers import Coordinates, read_boxes
 from workbench.training.weights import Pretrained
@@ -97,12 +97,12 @@ class VisionLanguage:
             "coordinates": coordinates,
         }
 
-    def look(self, image: Image) -> list[Sighting]:
+    def look(self, image: Image) -> list[Detection]:
         """What of the phrases the model finds in an image (H, W, 3), RGB."""
         height, width = image.shape[:2]
         answer = self._chat.ask(image, self._question)
         boxes = read_boxes(answer, (width, height), self._coordinates)
-        return box_sightings(boxes, self._phrases, (height, width), self.name)
+        return box_detections(boxes, self._phrases, (height, width), self.name)
 
 
 class Endpoint:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from workbench.detect.annotations import Xyxy
+from workbench.detect.detections import Box
 from workbench.detect.teachers.looking import NamedBox
 
 Coordinates = Literal["per_mille", "pixels"]
@@ -108,7 +108,7 @@ def _four_numbers(values: Any) -> list[float] | None:
 
 def _in_pixels(
     numbers: list[float], size_wh: tuple[int, int], coordinates: Coordinates
-) -> Xyxy | None:
+) -> Box | None:
     width, height = size_wh
     unit_x, unit_y = (width / 1000, height / 1000) if coordinates == "per_mille" else (1.0, 1.0)
     left, right = sorted(min(max(x * unit_x, 0.0), float(width)) for x in numbers[::2])

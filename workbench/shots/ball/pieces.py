@@ -1,7 +1,7 @@
-"""A track cut into pieces of smooth motion at the moments where something struck the ball.
+"""Pieces of smooth motion of a track, cut where something struck the ball.
 
-The unit is a track without outliers. Each piece is a parabola in time along x and along y, which a
-ball's flight nearly is in the picture; pieces are chosen by optimal partitioning (Jackson et al.
+The unit is a track without outliers. Each piece is a parabola in time along x and along y, a good
+approximation of a flight in the picture; pieces are chosen by optimal partitioning (Jackson et al.
 2005, "An algorithm for optimal partitioning of data on an interval"), so that smoothing never
 reaches across a kick. Knows nothing about what happened at the cuts: `events` names it.
 """
@@ -30,7 +30,6 @@ class Piece:
     stop: int  # one past the last row
     origin_s: float
     terms: Floats  # (3, 2) pixels, pixels per second, half of pixels per second squared
-    covariance: Floats  # (3, 3) of the terms of either axis, for the noise of the whole track
 
     def at(self, time_s: Floats | float) -> Floats:
         """Positions (…, 2) in pixels."""
@@ -41,12 +40,6 @@ class Piece:
         since = np.asarray(time_s, float) - self.origin_s
         rates = np.stack([np.zeros_like(since), np.ones_like(since), 2 * since], axis=-1)
         return np.asarray(rates @ self.terms)
-
-    def sigma_px(self, time_s: Floats | float) -> Floats:
-        """Standard deviation (…,) of a position along one axis."""
-        powers = _powers(np.asarray(time_s, float) - self.origin_s)
-        variance = np.einsum("...i,ij,...j->...", powers, self.covariance, powers)
-        return np.asarray(np.sqrt(variance))
 
 
 def cut_into_pieces(times_s: Floats, xy: Floats, noise_px: float) -> list[Piece]:
@@ -73,7 +66,7 @@ def cut_into_pieces(times_s: Floats, xy: Floats, noise_px: float) -> list[Piece]
     stop = count
     while stop > 0:
         start = int(best_start[stop])
-        pieces.append(_fit(times_s, xy, start, stop, noise_px))
+        pieces.append(_fit(times_s, xy, start, stop))
         stop = start
     return pieces[::-1]
 
@@ -125,13 +118,12 @@ def _from_the_end(values: Floats) -> Floats:
     return np.asarray(np.cumsum(values[::-1], axis=0)[::-1])
 
 
-def _fit(times_s: Floats, xy: Floats, start: int, stop: int, noise_px: float) -> Piece:
+def _fit(times_s: Floats, xy: Floats, start: int, stop: int) -> Piece:
     origin = float(times_s[start:stop].mean())
     powers = _powers(times_s[start:stop] - origin)
     normal = powers.T @ powers + _LOOSE * np.eye(_TERMS)
     terms = np.asarray(np.linalg.solve(normal, powers.T @ xy[start:stop]), np.float64)
-    covariance = np.asarray(noise_px**2 * np.linalg.inv(normal), np.float64)
-    return Piece(start, stop, origin, terms, covariance)
+    return Piece(start, stop, origin, terms)
 
 
 def _powers(since_s: Floats) -> Floats:

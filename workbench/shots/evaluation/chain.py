@@ -90,11 +90,10 @@ def collect_facts(
 
 
 def _ball_facts(shot: ShotAnalysis, truth: TrueShot) -> dict[str, Any]:
-    places = shot.track[["frame", "x", "y"]].to_numpy(float)
-    taken = {int(frame): (x, y) for frame, x, y in places}
+    taken = dict(zip(shot.track.frames.tolist(), shot.track.xy, strict=True))
     seen = found = false = 0
     for frame in range(len(truth.labels.frames)):
-        balls = [label["bbox"] for label in truth.labels.of_class(frame, "ball")]
+        balls = [ball.xywh for ball in truth.labels.of_class(frame, "ball")]
         if frame not in taken:
             seen += bool(balls)
             continue
@@ -130,9 +129,9 @@ def _is_true_shooter(shot: ShotAnalysis, truth: TrueShot) -> bool:
     table = shot.people.table
     own = table[(table["player"] == shot.shooter.player) & (table["frame"] == frame)]
     boxes = [
-        label["bbox"]
-        for label in truth.labels.of_class(frame, "person")
-        if label["track_id"] == truth.shooter_track_id
+        person.xywh
+        for person in truth.labels.of_class(frame, "person")
+        if person.track_id == truth.shooter_track_id
     ]
     if own.empty or not boxes:
         return False

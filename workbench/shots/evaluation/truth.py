@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.detect.labelling import ClipLabels, load_truth
+from workbench.detect.store import ClipDetections, load_truth
 from workbench.footage.clips import Clip
-from workbench.shots.goal.camera import goal_corners_m
-from workbench.shots.projection import to_pixels
+from workbench.footage.pinhole import goal_corners, to_pixels
 from workbench.shots.verdict import ShotError
 
 
@@ -30,7 +29,7 @@ class TrueShot:
     speed_kmh: float
     goal_wh_m: tuple[float, float]
     corners_px: NDArray[np.float64]  # (4, 2) at the contact
-    labels: ClipLabels
+    labels: ClipDetections
     shooter_track_id: int
 
 
@@ -57,7 +56,7 @@ def load_true_shot(clip: Clip, footage_dir: Path) -> TrueShot | None:
             contact_frame=contact_frame,
             speed_kmh=float(told["speed_kmh"]),
             goal_wh_m=goal_wh_m,
-            corners_px=to_pixels(camera, goal_corners_m(goal_wh_m)) + 0.5,
+            corners_px=to_pixels(camera, goal_corners(goal_wh_m)) + 0.5,
             labels=labels,
             shooter_track_id=int(told["shooter_track_id"]),
         )

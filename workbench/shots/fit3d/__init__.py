@@ -1,1 +1,1 @@
-"""The 3D fit of one shot: guesses, explanations, their weights, and the head that calibrates."""
+"""The 3D fit of one shot: guesses, hypotheses, their weights, and the head that calibrates."""

@@ -1,16 +1,15 @@
 """The path of a kicked ball in closed form, for many kicks at once.
 
 The unit of data is a batch of kicks (B,) with world vectors as (3, B). A path is a chain of legs:
-flights between bounces, then rolling. Within a leg the drag's strength and the spin's pull keep the
-value they had at its start, which makes the path an expression of logarithms: with κ = k·|v0| and
-u = 1 + κt,
+flights between bounces, then rolling. Within a leg drag coefficient and Magnus acceleration keep
+their value at its start, which gives a closed form: with κ = k·|v0| and u = 1 + κt,
 
     A = ln u / κ,  B = ((u² − 1)/2 − ln u) / (2κ²),  p(t) = p0 + v0·A + a·B,
     v(t) = (v0 + a·(t + κt²/2)) / u,
 
 with a gravity plus Magnus acceleration. Exact for drag proportional to the square of a speed that
-falls as 1/u. Good to centimetres over a shot, and hundreds of times as fast as steps. Knows nothing
-about goals, goalkeepers or cameras.
+falls as 1/u. Accurate to centimetres over a shot and hundreds of times faster than integration in
+small steps. Knows nothing about goals, goalkeepers or cameras.
 """
 
 from dataclasses import dataclass
@@ -18,24 +17,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.footage.pinhole import BALL_RADIUS_M
+from workbench.footage.pinhole import BALL_RADIUS_M, GRAVITY_MPS2
 
 Floats = NDArray[np.float64]
 
-GRAVITY = 9.81
 DRAG_PER_M = 0.0133  # ½·ρ·π·r²/m·Cd of a football with Cd = 0.25
 _ROLLS_BELOW_MPS = 0.6
 _LEGS = 6
-_LEAST_KAPPA = 0.02  # below it the expressions above lose digits, and drag does not matter
+_LEAST_KAPPA = 0.02  # below it the formulas above lose digits and drag is negligible
 _NEWTON_STEPS = 3
 _SPIN_LEFT = 0.5  # after a bounce
 FALLS, HELD, NETTED = range(3)  # what a ball does once it is touched
-_CONTACT_BOUNCE = 0.45  # of a ball that somebody or something has taken the pace out of
+_CONTACT_BOUNCE = 0.45  # vertical, after a touch
 
 
 @dataclass(frozen=True)
 class Kicks:
-    """What leaves the foot, and what air and grass will do to it; each (B,) or (3, B)."""
+    """Kicks with the properties of ball, air and grass; each (B,) or (3, B)."""
 
     position_m: Floats  # (3, B)
     velocity_mps: Floats  # (3, B)
@@ -95,7 +93,7 @@ def _drag_terms(kappa: Floats, time: Floats) -> tuple[Floats, Floats, Floats, Fl
 
 
 def follow(kicks: Kicks, until_s: Floats) -> Legs:
-    """Work out the legs of each kick's path, as far as some time (B,) since the kick."""
+    """Return the legs of each kick's path up to a time (B,) since the kick."""
     x, y, z = kicks.position_m
     vx, vy, vz = kicks.velocity_mps
     now = np.zeros_like(x)
@@ -103,7 +101,7 @@ def follow(kicks: Kicks, until_s: Floats) -> Legs:
     table = np.empty((_LEGS, 12, len(now)))
     spin_left = 1.0
     for leg in range(_LEGS):
-        if leg == _LEGS - 1:  # hops this low are as good as rolling
+        if leg == _LEGS - 1:  # the remaining hops are negligible: it rolls
             rolls, vz = np.ones_like(rolls), np.zeros_like(vz)
         level_squared = vx * vx + vy * vy + 1e-12
         level, speed = np.sqrt(level_squared), np.sqrt(level_squared + vz * vz)
@@ -113,7 +111,7 @@ def follow(kicks: Kicks, until_s: Floats) -> Legs:
         brake = np.where(rolls, kicks.rolling_mps2 / level, 0.0)
         bend = np.where(rolls, 0.0, kicks.side_mps2 * spin / level)
         pull_x, pull_y = -vx * brake - vy * bend, vx * bend - vy * brake
-        pull_z = np.where(rolls, 0.0, kicks.lift_mps2 * spin - GRAVITY)
+        pull_z = np.where(rolls, 0.0, kicks.lift_mps2 * spin - GRAVITY_MPS2)
         rest = (np.sqrt(1.0 + 2.0 * kappa * level / kicks.rolling_mps2) - 1.0) / kappa
         stop = np.where(rolls, rest, np.inf)
         row = (now, stop, kappa, x, y, z, vx, vy, vz, pull_x, pull_y, pull_z)
@@ -163,8 +161,8 @@ def after_contact(
 ) -> Floats:
     """Positions (3, B, N) of a ball that somebody or something has stopped or turned.
 
-    Level motion dies away exponentially. A ball that falls bounces twice, weakly, and stays down; a
-    ball in hands comes to rest where they take it; a ball in a net slides down, braked by the net.
+    Horizontal motion decays exponentially. A ball that falls bounces twice, weakly, and stays down;
+    a held ball comes to rest in the hands; a ball in a net slides down, braked by the net.
 
     Args:
         position_m: Where it was touched (3, B).
@@ -184,7 +182,7 @@ def after_contact(
     if len(rows):
         brake, since = sinking_per_s[rows, None], time_s[rows]
         settled = -np.expm1(-brake * since) / brake
-        terminal = GRAVITY / brake
+        terminal = GRAVITY_MPS2 / brake
         height = position_m[2, rows, None] + (velocity_mps[2, rows, None] + terminal) * settled
         path[2, rows] = np.maximum(height - terminal * since, BALL_RADIUS_M)
     return path
@@ -194,15 +192,15 @@ def _bouncing(height_m: Floats, climb_mps: Floats, time_s: Floats) -> Floats:
     """Heights (B, N) of a ball that falls and bounces twice."""
     above = np.maximum(height_m - BALL_RADIUS_M, 0.0)[:, None]
     climb = climb_mps[:, None]
-    lands = (climb + np.sqrt(climb * climb + 2 * GRAVITY * above)) / GRAVITY
-    up = _CONTACT_BOUNCE * np.maximum(GRAVITY * lands - climb, 0.0)
-    height = above + (climb - 0.5 * GRAVITY * time_s) * time_s
+    lands = (climb + np.sqrt(climb * climb + 2 * GRAVITY_MPS2 * above)) / GRAVITY_MPS2
+    up = _CONTACT_BOUNCE * np.maximum(GRAVITY_MPS2 * lands - climb, 0.0)
+    height = above + (climb - 0.5 * GRAVITY_MPS2 * time_s) * time_s
     start = lands
     height = np.where(time_s < start, height, 0.0)
     for _ in range(2):
         since = time_s - start
-        hop = (up - 0.5 * GRAVITY * since) * since
+        hop = (up - 0.5 * GRAVITY_MPS2 * since) * since
         height = np.where((since >= 0) & (hop > 0), hop, height)
-        start = start + 2 * up / GRAVITY
+        start = start + 2 * up / GRAVITY_MPS2
         up = up * _CONTACT_BOUNCE
     return height + BALL_RADIUS_M

@@ -1,23 +1,22 @@
-"""What a posterior over explanations says of a shot: goal, speed, crossing, events, path, figures.
+"""The values of a verdict from a posterior: goal, speed, crossing, events, path, features.
 
-Turns samples into the values of a verdict, in frames and km/h. Decides nothing: whether to abstain
-and what to say is for `judge`.
+Turns samples into frames, metres and km/h. Whether to abstain and the wording are left to `judge`.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.footage.pinhole import BALL_RADIUS_M
-from workbench.shots.fit3d.explanations import BANK
 from workbench.shots.fit3d.fit import (
     AFTER_Y,
     BALL_SIZE,
     EVENT_S,
     KICK_S,
+    VELOCITY,
     VX,
     VY,
     VZ,
-    Sightings,
+    Observations,
     X,
     Y,
     Z,
@@ -25,6 +24,7 @@ from workbench.shots.fit3d.fit import (
     legs_of,
     trace,
 )
+from workbench.shots.fit3d.hypotheses import BANK
 from workbench.shots.fit3d.posterior import Posterior
 from workbench.shots.fit3d.question import Clock
 from workbench.shots.goal.camera import OUT, UP, CameraMode, on_height, projection_matrix
@@ -40,7 +40,7 @@ _END_OF: dict[str, EventKind] = {
     "blocked": "deflection",
     "frame": "post",
 }
-_LEAST_SD = 0.01  # of anything: samples of one explanation may all but coincide
+_LEAST_SD = 0.01  # samples of one hypothesis may nearly coincide
 _REST_MPS = 0.4
 _LAST_OBSERVATIONS = 6
 
@@ -51,16 +51,16 @@ def goal_probability(posterior: Posterior) -> float:
 
 
 def outcome_shares(posterior: Posterior) -> dict[str, float]:
-    """Probability of each explanation by name, cameras taken together."""
+    """Probability of each hypothesis by name, cameras taken together."""
     shares = dict.fromkeys((item.name for item in BANK), 0.0)
-    for row, share in zip(posterior.explanation, posterior.probability, strict=True):
+    for row, share in zip(posterior.hypothesis, posterior.probability, strict=True):
         shares[BANK[row].name] += float(share)
     return shares
 
 
 def kick_speed_kmh(posterior: Posterior) -> tuple[float, float]:
     """Speed at the foot and its standard deviation."""
-    speed = _KMH * np.linalg.norm(posterior.samples[:, VX : VZ + 1], axis=1)
+    speed = _KMH * np.linalg.norm(posterior.samples[:, VELOCITY], axis=1)
     return _mean_and_sd(speed, posterior.weight)
 
 
@@ -84,57 +84,57 @@ def crossing_m(posterior: Posterior) -> tuple[tuple[float, float], tuple[float, 
 
 
 def find_path_events(
-    posterior: Posterior, sightings: Sightings, clock: Clock
+    posterior: Posterior, observations: Observations, clock: Clock
 ) -> tuple[ShotEvent, ...]:
-    """Kick, bounces, line, end of the free path and rest of the most probable explanation."""
+    """Kick, bounces, line, end of the free path and rest of the most probable hypothesis."""
     row = posterior.best
     ball = posterior.fitted.parameters[row : row + 1]
     kick, end = float(ball[0, KICK_S]), float(ball[0, EVENT_S])
     found = [clock.event("kick", kick)]
     legs = legs_of(ball)
     for start, before in zip(legs.start_s[1:, 0], legs.start_s[:-1, 0], strict=True):
-        # A ball that rolls from the start lands at once; that is no bounce.
-        if start > before + 0.05 and kick + start < min(end, sightings.times_s[-1]):
+        # A ball that rolls from the start "lands" at once: not a bounce.
+        if start > before + 0.05 and kick + start < min(end, observations.times_s[-1]):
             found.append(clock.event("bounce", kick + float(start)))
-    name = BANK[posterior.explanation[row]].name
+    name = BANK[posterior.hypothesis[row]].name
     if name in _END_OF:
         found.append(clock.event(_END_OF[name], end))
-    times = np.arange(kick, sightings.times_s[-1] + 0.5, 0.004)
-    path, _, _ = trace(ball, times, posterior.beliefs.ending[row : row + 1])
+    times = np.arange(kick, observations.times_s[-1] + 0.5, 0.004)
+    path, _, _ = trace(ball, times, posterior.priors.ending[row : row + 1])
     beyond = np.flatnonzero(path[1, 0] <= 0.0)
     if len(beyond):
         found.append(clock.event("line", float(times[beyond[0]])))
     speed = np.linalg.norm(np.diff(path[:, 0], axis=1), axis=0) / 0.004
-    still = np.flatnonzero((speed > _REST_MPS) & (times[1:] <= sightings.times_s[-1]))
+    still = np.flatnonzero((speed > _REST_MPS) & (times[1:] <= observations.times_s[-1]))
     last = int(still[-1]) + 1 if len(still) else 0
-    if times[last] < sightings.times_s[-1] - 0.1:
+    if times[last] < observations.times_s[-1] - 0.1:
         found.append(clock.event("rest", float(times[last])))
     return tuple(sorted(found, key=lambda event: event.frame))
 
 
 def fitted_path(
-    posterior: Posterior, sightings: Sightings, clock: Clock, scale: float
+    posterior: Posterior, observations: Observations, clock: Clock, scale: float
 ) -> FlightPath:
     """The most probable path, frame by frame over the track.
 
     Args:
         posterior: Of the fit.
-        sightings: What it was fitted to.
+        observations: What it was fitted to.
         clock: For the frames.
         scale: Pixels of the fit per pixel of the clip.
     """
     row = posterior.best
     ball = posterior.fitted.parameters[row : row + 1]
     first = int(np.ceil(clock.first_frame))
-    frames = np.arange(first, int(clock.frame(float(sightings.times_s[-1]))) + 1)
+    frames = np.arange(first, int(clock.frame(float(observations.times_s[-1]))) + 1)
     times = np.asarray((frames - clock.first_frame) / clock.fps, dtype=np.float64)
-    ending = posterior.beliefs.ending[row : row + 1]
+    ending = posterior.priors.ending[row : row + 1]
     path, _, _ = trace(ball, times, ending)
     step = 1e-3
     ahead, _, _ = trace(ball, times + step, ending)
     behind, _, _ = trace(ball, times - step, ending)
     speed = _KMH * np.linalg.norm(ahead - behind, axis=0)[0] / (2 * step)
-    matrix = projection_matrix(ball[0, BALL_SIZE:], sightings.center_px)
+    matrix = projection_matrix(ball[0, BALL_SIZE:], observations.center_px)
     matrix[:2] /= scale
     return FlightPath(frames, path[:, 0].T, speed, matrix)
 
@@ -150,9 +150,9 @@ def sight_line(posterior: Posterior) -> tuple[float, float]:
 
 
 def feature_row(
-    posterior: Posterior, sightings: Sightings, modes: tuple[CameraMode, ...], clock: Clock
+    posterior: Posterior, observations: Observations, modes: tuple[CameraMode, ...], clock: Clock
 ) -> dict[str, float]:
-    """Figures of the fit for the head: always the same names, always finite."""
+    """Features of the fit for the head: always the same names, always finite."""
     weight, samples = posterior.weight, posterior.samples
     row = posterior.best
     best = posterior.fitted.parameters[row : row + 1]
@@ -165,7 +165,7 @@ def feature_row(
     place = legs_of(samples).at(since[:, None])
     depth = np.clip(place[1, :, 0], -12.0, 25.0)
     features["event_y_mean"], features["event_y_sd"] = _mean_and_sd(depth, weight)
-    half, height = sightings.goal_size_m[0] / 2, sightings.goal_size_m[1]
+    half, height = observations.goal_size_m[0] / 2, observations.goal_size_m[1]
     margin = np.minimum(half - np.abs(posterior.crossing[:, 0]), height - posterior.crossing[:, 1])
     margin = np.clip(np.nan_to_num(margin, nan=-3.0), -3.0, 3.0)
     features["margin_mean"], features["margin_sd"] = _mean_and_sd(margin, weight)
@@ -175,13 +175,13 @@ def feature_row(
     line = line_speed_kmh(posterior)
     features["line_speed_kmh"], features["line_speed_sd_kmh"] = line or (0.0, 0.0)
     features["after_y"] = _mean_and_sd(np.clip(samples[:, AFTER_Y], -15, 15), weight)[0]
-    features["toward_goal"] = float(-best[0, VY] / max(np.linalg.norm(best[0, VX : VZ + 1]), 0.1))
-    features["rise"] = float(best[0, VZ] / max(np.linalg.norm(best[0, VX : VZ + 1]), 0.1))
+    features["toward_goal"] = float(-best[0, VY] / max(np.linalg.norm(best[0, VELOCITY]), 0.1))
+    features["rise"] = float(best[0, VZ] / max(np.linalg.norm(best[0, VELOCITY]), 0.1))
     features["kick_distance"] = float(np.clip(np.hypot(best[0, X], best[0, Y]), 0, 60))
     features["start_height"] = float(np.clip(best[0, Z], 0, 3))
 
-    times, end = sightings.times_s, best[0, EVENT_S]
-    trust, misses = explained(sightings, posterior.beliefs.take(np.array([row])), best)
+    times, end = observations.times_s, best[0, EVENT_S]
+    trust, misses = explained(observations, posterior.priors.take(np.array([row])), best)
     flown = (times > best[0, KICK_S]) & (times <= end)
     tail = times > end
     features["flight_observations"] = float(flown.sum())
@@ -191,7 +191,7 @@ def feature_row(
     features["miss_px"] = (
         float(np.clip(np.median(misses[0, flown | tail]), 0, 50)) if (flown | tail).any() else 50.0
     )
-    counted = max(float(posterior.beliefs.counted[row].sum()), 1.0)
+    counted = max(float(posterior.priors.counted[row].sum()), 1.0)
     features["cost_per_observation"] = float(np.clip(posterior.fitted.cost[row] / counted, -5, 9))
     features["gap_share"] = 1.0 - len(times) / max((times[-1] - times[0]) * clock.fps + 1, 1.0)
     features["longest_gap_s"] = float(np.diff(times).max()) if len(times) > 1 else 0.0
@@ -199,8 +199,8 @@ def feature_row(
     features["event_observations"] = float(near_end.sum())
 
     camera = best[:, BALL_SIZE:]
-    last = sightings.uv[-_LAST_OBSERVATIONS:]
-    grass = on_height(camera, last, BALL_RADIUS_M, sightings.center_px)
+    last = observations.uv[-_LAST_OBSERVATIONS:]
+    grass = on_height(camera, last, BALL_RADIUS_M, observations.center_px)
     features["rest_y"] = float(np.clip(np.median(grass[1]), -10, 25))
     features["rest_x"] = float(np.clip(np.abs(np.median(grass[0])) - half, -5, 10))
     distance, angle = sight_line(posterior)
@@ -208,7 +208,7 @@ def feature_row(
     features["camera_height"] = float(camera[0, UP])
     features["behind_goal"] = float(camera[0, OUT] < 0)
     features["camera_modes"] = float(len(modes))
-    features["goal_width"] = sightings.goal_size_m[0]
+    features["goal_width"] = observations.goal_size_m[0]
     features["kick_sd_s"] = _mean_and_sd(samples[:, KICK_S], weight)[1]
     return {name: float(np.nan_to_num(value)) for name, value in features.items()}
 

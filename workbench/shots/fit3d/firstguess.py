@@ -1,9 +1,8 @@
-"""First guesses of a kick: random pairs of observations, each a straight solution, scored by all.
+"""First guesses of a kick by RANSAC: velocities from random pairs of observations.
 
-Where the ball is kicked it usually lies on the grass, so that its pixel there is a place in the
-world; given that place, two later observations fix the velocity linearly (the path is linear in
-it). Guesses are scored by how long the observations follow them without a break, which needs no
-filter and is at ease with outliers and with whatever happens to the ball in the end.
+A ball that is kicked usually lies on the grass, so that its pixel gives its place; with that place,
+two later observations determine the velocity by linear equations. Guesses are scored by how long
+the observations follow them, which tolerates outliers and whatever ends the flight.
 """
 
 from collections.abc import Sequence
@@ -12,27 +11,25 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.footage.pinhole import BALL_RADIUS_M
-from workbench.shots.fit3d.ballistics import DRAG_PER_M, GRAVITY
+from workbench.footage.pinhole import BALL_RADIUS_M, GRAVITY_MPS2
+from workbench.shots.fit3d.ballistics import DRAG_PER_M
 from workbench.shots.fit3d.fit import (
     BALL_SIZE,
     BOUNCE,
     EVENT_S,
     GRIP,
     KICK_S,
+    POSITION,
     SIZE,
-    VX,
-    VZ,
-    Sightings,
-    X,
-    Z,
+    VELOCITY,
+    Observations,
     legs_of,
 )
 from workbench.shots.goal.camera import CameraMode, on_height, project, rays
 
 Floats = NDArray[np.float64]
 
-_ANCHOR_S = (0.17, 0.02)  # before and after the kick: where its pixel is looked for
+_ANCHOR_S = (0.17, 0.02)  # before and after the kick: observations that may give its place
 _FLIGHT_S = 0.9
 _FAST_MPS = 40.0
 _GATE_PX, _GATE_PX_PER_S = 6.0, 12.0
@@ -47,11 +44,10 @@ class Guesses:
 
     parameters: Floats  # (G, 30); the event is where the observations leave the path
     mode: NDArray[np.int64]  # (G,) index of the camera
-    score: Floats  # (G,) roughly, observations explained
 
 
 def guess_kicks(
-    sightings: Sightings,
+    observations: Observations,
     modes: Sequence[CameraMode],
     kicks_s: Floats,
     *,
@@ -62,7 +58,7 @@ def guess_kicks(
     """Guess kicks at the given times.
 
     Args:
-        sightings: Observations, in order of time.
+        observations: Observations, in order of time.
         modes: Cameras to try.
         kicks_s: Times (T,) at which the kick may have been.
         samples: Pairs drawn for each time and camera.
@@ -70,15 +66,15 @@ def guess_kicks(
         rng: Draws the pairs.
     """
     kick = np.repeat(kicks_s, samples)
-    anchor = _draw(rng, sightings.times_s, kick - _ANCHOR_S[0], kick + _ANCHOR_S[1])
-    first = _draw(rng, sightings.times_s, kick + 0.02, kick + _FLIGHT_S)
-    second = _draw(rng, sightings.times_s, kick + 0.02, kick + _FLIGHT_S)
+    anchor = _draw(rng, observations.times_s, kick - _ANCHOR_S[0], kick + _ANCHOR_S[1])
+    first = _draw(rng, observations.times_s, kick + 0.02, kick + _FLIGHT_S)
+    second = _draw(rng, observations.times_s, kick + 0.02, kick + _FLIGHT_S)
     style = np.arange(len(kick)) % 8  # 0: along the ground; 1: from the air; the others: usual
     height = np.where(style == 1, rng.uniform(0.3, 1.6, len(kick)), BALL_RADIUS_M)
     parts: list[tuple[Floats, Floats, int]] = []
     for number, mode in enumerate(modes):
-        ball = _solve_kicks(sightings, mode, kick, height, anchor, first, second, style == 0)
-        score, until = _score(sightings, ball, anchor)
+        ball = _solve_kicks(observations, mode, kick, height, anchor, first, second, style == 0)
+        score, until = _score(observations, ball, anchor)
         ball[:, EVENT_S] = until
         for index in _distinct(ball, score, keep):
             parts.append((ball[index], score[index], number))
@@ -86,7 +82,6 @@ def guess_kicks(
     return Guesses(
         np.array([part[0] for part in parts]).reshape(-1, SIZE),
         np.array([part[2] for part in parts], dtype=np.int64),
-        np.array([part[1] for part in parts]),
     )
 
 
@@ -101,7 +96,7 @@ def _draw(
 
 
 def _solve_kicks(
-    sightings: Sightings,
+    observations: Observations,
     mode: CameraMode,
     kick: Floats,
     height: Floats,
@@ -112,25 +107,25 @@ def _solve_kicks(
 ) -> Floats:
     """Parameters (K, 30) of kicks through an anchor and two observations."""
     camera, count = mode.parameters[None], len(kick)
-    toward = rays(camera, sightings.uv, sightings.center_px)[:, 0]  # (3, N)
+    toward = rays(camera, observations.uv, observations.center_px)[:, 0]  # (3, N)
     place = np.stack([mode.position_m] * count, axis=1)
     down = np.minimum(toward[2, anchor], -1e-3)
     reach = np.clip((height - mode.position_m[2]) / down, 0.5, 90.0)
     start = place + reach * toward[:, anchor]
-    grass = on_height(camera, sightings.uv, BALL_RADIUS_M, sightings.center_px)[:, 0]
+    grass = on_height(camera, observations.uv, BALL_RADIUS_M, observations.center_px)[:, 0]
 
     kappa = np.full(count, _TYPICAL_KAPPA)
     velocity = np.zeros((3, count))
     for _ in range(2):
         rows, sides = [], []
         for index in (first, second):
-            time = np.maximum(sightings.times_s[index] - kick, 0.01)
+            time = np.maximum(observations.times_s[index] - kick, 0.01)
             along = np.log1p(kappa * time) / kappa
             fall = (time + 0.5 * kappa * time**2 - along) / (2 * kappa)
             ray = toward[:, index]
             gap = start - place
-            gap[2] -= GRAVITY * fall
-            # p − C is along the ray: two of the rows of the cross product, whatever the ray.
+            gap[2] -= GRAVITY_MPS2 * fall
+            # p − C is parallel to the ray: the rows of their cross product vanish.
             for low, high in ((0, 2), (1, 2), (0, 1)):
                 row = np.zeros((3, count))
                 row[low], row[high] = ray[high] * along, -ray[low] * along
@@ -141,37 +136,39 @@ def _solve_kicks(
         velocity = np.linalg.solve(normal, matrix.transpose(0, 2, 1) @ side[..., None])[..., 0].T
         speed = np.minimum(np.sqrt((velocity**2).sum(axis=0)), _FAST_MPS)
         kappa = np.maximum(DRAG_PER_M * speed, 0.02)
-    time = np.maximum(sightings.times_s[second] - kick, 0.02)
+    time = np.maximum(observations.times_s[second] - kick, 0.02)
     level = (grass[:, second] - start) / time
     level[2] = 0.3
     velocity = np.where(rolls, level, velocity)
 
     ball = np.zeros((count, SIZE))
     ball[:, KICK_S] = kick
-    ball[:, X : Z + 1] = start.T
-    ball[:, VX : VZ + 1] = velocity.T
+    ball[:, POSITION] = start.T
+    ball[:, VELOCITY] = velocity.T
     ball[:, BOUNCE], ball[:, GRIP] = 0.62, 0.78
     ball[:, BALL_SIZE:] = camera
     return ball
 
 
-def _score(sightings: Sightings, ball: Floats, anchor: NDArray[np.intp]) -> tuple[Floats, Floats]:
+def _score(
+    observations: Observations, ball: Floats, anchor: NDArray[np.intp]
+) -> tuple[Floats, Floats]:
     """Score (K,) of guesses, and until when (K,) the observations follow them."""
-    since = sightings.times_s - ball[:, KICK_S, None]
+    since = observations.times_s - ball[:, KICK_S, None]
     path = legs_of(ball).at(np.maximum(since, 0.0))
-    u, v, _ = project(ball[:, BALL_SIZE:], path, sightings.center_px)
-    off = np.hypot(u - sightings.uv[:, 0], v - sightings.uv[:, 1])
+    u, v, _ = project(ball[:, BALL_SIZE:], path, observations.center_px)
+    off = np.hypot(u - observations.uv[:, 0], v - observations.uv[:, 1])
     gate = _GATE_PX + _GATE_PX_PER_S * np.maximum(since, 0.0)
     worth = np.maximum(1.0 - (off / gate) ** 2, _MISS) * (since > 0)
     total = np.cumsum(worth, axis=1)
     last = np.argmax(total, axis=1)
     rows = np.arange(len(ball))
-    following = np.minimum(last + 1, len(sightings.times_s) - 1)
-    until = 0.5 * (sightings.times_s[last] + sightings.times_s[following])
-    still = np.hypot(*(sightings.uv - sightings.uv[anchor][:, None]).transpose(2, 0, 1))
+    following = np.minimum(last + 1, len(observations.times_s) - 1)
+    until = 0.5 * (observations.times_s[last] + observations.times_s[following])
+    still = np.hypot(*(observations.uv - observations.uv[anchor][:, None]).transpose(2, 0, 1))
     early = (since <= 0) & (since > -_EARLY_S) & (still < 8 - _EARLY_GATE_PX_PER_S * since)
-    speed = np.sqrt((ball[:, VX : VZ + 1] ** 2).sum(axis=1))
-    # Slow paths explain a ball that lies about; a shot is fast.
+    speed = np.sqrt((ball[:, VELOCITY] ** 2).sum(axis=1))
+    # Slow paths would explain a ball at rest; a shot is fast.
     score = total[rows, last] * np.clip(speed / 8.0, 0.3, 1.0)
     score += _EARLY_WORTH * early.sum(axis=1) - np.maximum(speed - _FAST_MPS, 0.0)
     return score, np.maximum(until, ball[:, KICK_S] + 0.05)
@@ -182,7 +179,7 @@ def _distinct(ball: Floats, score: Floats, keep: int) -> list[int]:
     chosen: list[int] = []
     for index in np.argsort(-score)[:80]:
         far = [
-            np.abs(ball[index, VX : VZ + 1] - ball[other, VX : VZ + 1]).max() > 2.0
+            np.abs(ball[index, VELOCITY] - ball[other, VELOCITY]).max() > 2.0
             or abs(ball[index, KICK_S] - ball[other, KICK_S]) > 0.05
             for other in chosen
         ]

@@ -1,11 +1,11 @@
-"""Fits a kicked ball's path to what was seen of it, for many explanations of one shot at once.
+"""The least-squares fit of a kicked ball's path, for many hypotheses of one shot at once.
 
 The unit of data is a batch of problems that share the observations of one shot: each has its own
-start, camera and beliefs, and says what happened to the ball in the end. Parameters are those of
-the kick, of the event that ends the free path, and of the camera, (B, 30) in all; every belief is a
-row of the same least-squares problem. Observations count by Cauchy's loss, so that outliers need no
-filter: a filter would eat the first moments of the flight. Knows nothing about which explanations
-there are (`hypotheses`) or where the starts come from (`firstguess`).
+start, camera, priors and kind of ending. Parameters are those of the kick, of the event that ends
+the free path, and of the camera, (B, 30) in all; every prior is a row of the same problem.
+Observations have Cauchy's loss, so that outliers need no filter, which could remove the first
+points of the flight. Knows nothing about which hypotheses there are (`hypotheses`) or where starts
+come from (`firstguess`).
 """
 
 from dataclasses import dataclass, fields
@@ -13,8 +13,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.footage.pinhole import BALL_RADIUS_M
-from workbench.shots.fit3d.ballistics import DRAG_PER_M, GRAVITY, Kicks, Legs, after_contact, follow
+from workbench.footage.pinhole import BALL_RADIUS_M, GRAVITY_MPS2, POST_RADIUS_M
+from workbench.shots.fit3d.ballistics import DRAG_PER_M, Kicks, Legs, after_contact, follow
 from workbench.shots.goal.camera import CAMERA_SIZE, LOG_FOCAL, project
 from workbench.shots.leastsquares import damped_step, next_damping
 
@@ -26,8 +26,9 @@ Bools = NDArray[np.bool_]
     KICK_S, X, Y, Z, VX, VY, VZ, LOG_DRAG, SIDE, LIFT, BOUNCE, GRIP, LOG_ROLLING,
     BEFORE_X, BEFORE_Y, EVENT_S, AFTER_X, AFTER_Y, AFTER_Z, LOG_DAMPING, LOG_SINKING, SIZE_BIAS,
 ) = range(22)  # fmt: skip
+POSITION, VELOCITY, AFTER = slice(X, Z + 1), slice(VX, VZ + 1), slice(AFTER_X, AFTER_Z + 1)
 BALL_SIZE = 22
-# Those that change the free path in more than its place.
+# Those that change the shape of the free path, not only its place.
 _FLOWN = (KICK_S, Z, VX, VY, VZ, LOG_DRAG, SIDE, LIFT, BOUNCE, GRIP, LOG_ROLLING)
 SIZE = BALL_SIZE + CAMERA_SIZE
 
@@ -38,13 +39,13 @@ _BOUND_SIGMA_M = 0.10
 _LEAST_KICK_M = 0.4  # in front of the line
 _BOUNDS = 4
 _STEP = 1e-6
-_POST_MIDDLE_M, _POST_REACH_M = 0.06, 0.17  # outside the inner edge; radii of post and ball
+_POST_REACH_M = round(POST_RADIUS_M + BALL_RADIUS_M, 3)  # rounded: same figures on every machine
 
 INSIDE, OUTSIDE, ON_FRAME, ANYWHERE = 1, -1, 2, 0  # where the ball meets the plane of the line
 
 
 @dataclass(frozen=True)
-class Sightings:
+class Observations:
     """Where the ball was seen: N observations of one shot."""
 
     times_s: Floats  # (N,)
@@ -57,11 +58,11 @@ class Sightings:
 
 
 @dataclass(frozen=True)
-class Beliefs:
-    """What each problem of a batch holds for likely; arrays with B rows."""
+class Priors:
+    """The priors of each problem of a batch; arrays with B rows."""
 
     mean: Floats  # (B, 22) of the ball's parameters
-    weight: Floats  # (B, 22) inverse standard deviations; 0 where anything goes
+    weight: Floats  # (B, 22) inverse standard deviations; 0 without a prior
     camera: Floats  # (B, 8)
     information: Floats  # (B, 8, 8) of the camera
     counted: Floats  # (B, N) 1 where an observation counts
@@ -72,9 +73,9 @@ class Beliefs:
     def __len__(self) -> int:
         return len(self.mean)
 
-    def take(self, index: NDArray[np.intp] | Bools) -> "Beliefs":
-        """The beliefs of some of the problems."""
-        return Beliefs(**{item.name: getattr(self, item.name)[index] for item in fields(self)})
+    def take(self, index: NDArray[np.intp] | Bools) -> "Priors":
+        """The priors of some of the problems."""
+        return Priors(**{item.name: getattr(self, item.name)[index] for item in fields(self)})
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Fitted:
     """Solutions of a batch."""
 
     parameters: Floats  # (B, 30)
-    cost: Floats  # (B,) minus log of likelihood times belief, up to a shared constant
+    cost: Floats  # (B,) minus log of likelihood times prior, up to a shared constant
     normal: Floats  # (B, 30, 30) inverse covariance
 
     def take(self, index: NDArray[np.intp] | Bools) -> "Fitted":
@@ -93,8 +94,8 @@ class Fitted:
 def legs_of(ball: Floats, until_s: Floats | float = np.inf) -> Legs:
     """The free path of balls (B, ≥ 22), as far as some time (B,) of the clip."""
     kicks = Kicks(
-        position_m=ball[:, X : Z + 1].T,
-        velocity_mps=ball[:, VX : VZ + 1].T,
+        position_m=ball[:, POSITION].T,
+        velocity_mps=ball[:, VELOCITY].T,
         drag_per_m=DRAG_PER_M * np.exp(np.clip(ball[:, LOG_DRAG], -2.0, 2.0)),
         side_mps2=ball[:, SIDE],
         lift_mps2=ball[:, LIFT],
@@ -108,12 +109,12 @@ def legs_of(ball: Floats, until_s: Floats | float = np.inf) -> Legs:
 def trace(
     ball: Floats, times_s: Floats, ending: NDArray[np.int64]
 ) -> tuple[Floats, Floats, Floats]:
-    """Follow balls (B, ≥ 22) through everything: before the kick, free, after the event.
+    """Return the whole path of balls (B, ≥ 22): before the kick, free, after the event.
 
     Args:
         ball: Parameters.
         times_s: Seconds (N,).
-        ending: As in `Beliefs`.
+        ending: As in `Priors`.
 
     Returns:
         Positions (3, B, N); place and velocity (3, B) at the event, just before it.
@@ -147,7 +148,7 @@ def _finish(
     if (later > 0).any():
         after = after_contact(
             place,
-            ball[:, AFTER_X : AFTER_Z + 1].T,
+            ball[:, AFTER].T,
             np.exp(np.clip(ball[:, LOG_DAMPING], -4.0, 5.0)),
             np.exp(np.clip(ball[:, LOG_SINKING], -2.0, 4.0)),
             ending,
@@ -162,7 +163,7 @@ def _finite_moves(
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Parameters moved one by one (B·22, 30), and `trace` of each: the first is not moved.
 
-    Only the columns that change the free path are flown anew.
+    Only the columns that change the shape of the free path are recomputed.
     """
     batch, count = len(at), len(times_s)
     moves = np.concatenate([np.zeros((1, SIZE)), _STEP * np.eye(SIZE)[:SIZE_BIAS]])
@@ -198,100 +199,115 @@ def _finite_moves(
     return moved, *traced
 
 
-def solve(sightings: Sightings, beliefs: Beliefs, start: Floats, iterations: int) -> Fitted:
+def solve(observations: Observations, priors: Priors, start: Floats, iterations: int) -> Fitted:
     """Levenberg–Marquardt from starts (B, 30) for a fixed number of steps."""
     at = start.copy()
-    cost, gradient, normal = _expand(sightings, beliefs, at)
+    cost, gradient, normal = _expand(observations, priors, at)
     damping = np.full(len(at), 3e-3)
     for _ in range(iterations):
         trial = at + damped_step(normal, gradient, damping)
-        tried = cost_of(sightings, beliefs, trial)
+        tried = cost_of(observations, priors, trial)
         better = tried < cost
         damping = next_damping(damping, better)
         if better.any():
             at[better] = trial[better]
             cost[better], gradient[better], normal[better] = _expand(
-                sightings, beliefs.take(better), at[better]
+                observations, priors.take(better), at[better]
             )
     return Fitted(at, cost, normal)
 
 
-def cost_of(sightings: Sightings, beliefs: Beliefs, parameters: Floats) -> Floats:
-    """Minus log of likelihood times belief (B,), up to a constant; infinite for nonsense."""
-    path, place, motion = trace(parameters, sightings.times_s, beliefs.ending)
-    off, size = _misses(sightings, parameters, path)
+def cost_of(observations: Observations, priors: Priors, parameters: Floats) -> Floats:
+    """Minus log posterior (B,) up to a constant; infinite where it is not a number."""
+    path, place, motion = trace(parameters, observations.times_s, priors.ending)
+    off, size = _misses(observations, parameters, path)
     spread = (off * off).sum(axis=0)
-    seen = np.log1p(spread / _CAUCHY**2) + np.log1p(size * size / _CAUCHY**2)
-    bounds = _bounds(sightings, beliefs, parameters, place, motion)
-    total = 0.5 * _CAUCHY**2 * (beliefs.counted * seen).sum(axis=1)
-    total += 0.5 * (bounds * bounds).sum(axis=0) + _belief_cost(beliefs, parameters)
+    bounds = _bounds(observations, priors.event_y, priors.event_frame, parameters, place, motion)
+    total = _cauchy_cost(priors.counted, spread, size * size)
+    total += 0.5 * (bounds * bounds).sum(axis=0) + _prior_cost(priors, parameters)
     return np.asarray(np.where(np.isfinite(total), total, np.inf))
 
 
-def explained(sightings: Sightings, beliefs: Beliefs, parameters: Floats) -> tuple[Floats, Floats]:
+def explained(
+    observations: Observations, priors: Priors, parameters: Floats
+) -> tuple[Floats, Floats]:
     """Weights (B, N) of the observations, 1 for good ones, and misses in pixels (B, N)."""
-    path, _, _ = trace(parameters, sightings.times_s, beliefs.ending)
-    off, _ = _misses(sightings, parameters, path)
+    path, _, _ = trace(parameters, observations.times_s, priors.ending)
+    off, _ = _misses(observations, parameters, path)
     spread = (off * off).sum(axis=0)
-    return 1.0 / (1.0 + spread / _CAUCHY**2), np.sqrt(spread) * sightings.sigma_px
+    return 1.0 / (1.0 + spread / _CAUCHY**2), np.sqrt(spread) * observations.sigma_px
 
 
-def _misses(sightings: Sightings, parameters: Floats, path: Floats) -> tuple[Floats, Floats]:
+def _misses(observations: Observations, parameters: Floats, path: Floats) -> tuple[Floats, Floats]:
     """Misses along u and v (2, B, N) and of the size (B, N), in standard deviations."""
     cameras = parameters[:, BALL_SIZE:]
-    u, v, depth = project(cameras, path, sightings.center_px)
-    off = np.stack([u - sightings.uv[:, 0], v - sightings.uv[:, 1]]) / sightings.sigma_px
+    u, v, depth = project(cameras, path, observations.center_px)
+    off = np.stack([u - observations.uv[:, 0], v - observations.uv[:, 1]]) / observations.sigma_px
     expected = np.log(2 * BALL_RADIUS_M / np.maximum(depth, 0.2)) + cameras[:, LOG_FOCAL, None]
-    size = sightings.log_diameter - expected - parameters[:, SIZE_BIAS, None]
-    return off, size * sightings.has_diameter * (_SIZE_WEIGHT / _SIZE_SIGMA)
+    size = observations.log_diameter - expected - parameters[:, SIZE_BIAS, None]
+    return off, size * observations.has_diameter * (_SIZE_WEIGHT / _SIZE_SIGMA)
 
 
 def _bounds(
-    sightings: Sightings, beliefs: Beliefs, parameters: Floats, place: Floats, motion: Floats
+    observations: Observations,
+    event_y: Floats,
+    event_frame: NDArray[np.int64],
+    parameters: Floats,
+    place: Floats,
+    motion: Floats,
 ) -> Floats:
-    """How far event, crossing and kick are from where they must be (4, B), in standard deviations.
+    """Violations (4, B) of the bounds on event, crossing and kick, in standard deviations.
 
-    The depth of an event has a belief as wide as an even spread over its range, and firm ends.
+    The depth of an event has hard bounds and within them a prior with the spread of an even one.
     """
-    half, height = sightings.goal_size_m[0] / 2, sightings.goal_size_m[1]
-    low, high = beliefs.event_y.T
+    half, height = observations.goal_size_m[0] / 2, observations.goal_size_m[1]
+    low, high = event_y.T
     depth = np.maximum(low - place[1], 0.0) + np.maximum(place[1] - high, 0.0)
-    # Where it met the plane of the line, taken back from the event, or forward to it.
+    # Where it meets the plane of the line, extrapolated from the event.
     ago = place[1] / np.minimum(motion[1], -3.0)
     across = np.abs(place[0] - motion[0] * ago)
-    up = place[2] - (motion[2] + 0.5 * GRAVITY * ago) * ago
+    up = place[2] - (motion[2] + 0.5 * GRAVITY_MPS2 * ago) * ago
     outside = np.maximum(across - half, up - height)
-    where = beliefs.event_frame
     off_frame = np.select(
-        [where == INSIDE, where == OUTSIDE, where == ON_FRAME],
-        [outside, -outside, np.abs(outside - _POST_MIDDLE_M) - _POST_REACH_M],
+        [event_frame == INSIDE, event_frame == OUTSIDE, event_frame == ON_FRAME],
+        [outside, -outside, np.abs(outside - POST_RADIUS_M) - _POST_REACH_M],
         0.0,
     )
-    behind = np.maximum(_LEAST_KICK_M - parameters[:, Y], 0.0)  # nobody shoots from behind the line
+    behind = np.maximum(_LEAST_KICK_M - parameters[:, Y], 0.0)  # shots start in front of the line
     firm = np.stack([depth, np.maximum(off_frame, 0.0), behind]) / _BOUND_SIGMA_M
-    spread = (place[1] - 0.5 * (low + high)) / even_sigma(beliefs)
+    spread = (place[1] - 0.5 * (low + high)) / even_sigma(event_y)
     return np.concatenate([firm, spread[None]])
 
 
-def even_sigma(beliefs: Beliefs) -> Floats:
-    """Standard deviation (B,) of an event's depth spread evenly over its range."""
-    return np.asarray((beliefs.event_y[:, 1] - beliefs.event_y[:, 0]) / np.sqrt(12.0))
+def even_sigma(event_y: Floats) -> Floats:
+    """Standard deviation (B,) of a depth spread evenly between two (B, 2)."""
+    return np.asarray((event_y[:, 1] - event_y[:, 0]) / np.sqrt(12.0))
 
 
-def _belief_cost(beliefs: Beliefs, parameters: Floats) -> Floats:
-    off = (parameters[:, :BALL_SIZE] - beliefs.mean) * beliefs.weight
-    camera = parameters[:, BALL_SIZE:] - beliefs.camera
-    away = (beliefs.information @ camera[..., None])[..., 0]
+def _cauchy_cost(counted: Floats, place_off: Floats, size_off: Floats) -> Floats:
+    """Cauchy's loss (B,) of squared misses (B, N) of place and size, in standard deviations."""
+    seen = np.log1p(place_off / _CAUCHY**2) + np.log1p(size_off / _CAUCHY**2)
+    return np.asarray(0.5 * _CAUCHY**2 * (counted * seen).sum(axis=1))
+
+
+def _prior_cost(priors: Priors, parameters: Floats) -> Floats:
+    off = (parameters[:, :BALL_SIZE] - priors.mean) * priors.weight
+    camera = parameters[:, BALL_SIZE:] - priors.camera
+    away = (priors.information @ camera[..., None])[..., 0]
     return np.asarray(0.5 * (off * off).sum(axis=1) + 0.5 * (camera * away).sum(axis=1))
 
 
-def _expand(sightings: Sightings, beliefs: Beliefs, at: Floats) -> tuple[Floats, Floats, Floats]:
+def _expand(
+    observations: Observations, priors: Priors, at: Floats
+) -> tuple[Floats, Floats, Floats]:
     """Cost (B,), gradient (B, 30) and Gauss–Newton matrix (B, 30, 30) at parameters (B, 30)."""
-    batch, count = len(at), len(sightings.times_s)
-    moved, path, place, motion = _finite_moves(at, sightings.times_s, beliefs.ending)
+    batch, count = len(at), len(observations.times_s)
+    moved, path, place, motion = _finite_moves(at, observations.times_s, priors.ending)
     each = len(moved) // batch
-    off, size = _misses(sightings, moved, path)
-    bounds = _bounds(sightings, _spread_bounds(beliefs, each), moved, place, motion)
+    off, size = _misses(observations, moved, path)
+    event_y = np.repeat(priors.event_y, each, axis=0)
+    event_frame = np.repeat(priors.event_frame, each)
+    bounds = _bounds(observations, event_y, event_frame, moved, place, motion)
     off = off.reshape(2, batch, each, count).transpose(1, 2, 0, 3).reshape(batch, each, -1)
     size, bounds = size.reshape(batch, each, count), bounds.reshape(_BOUNDS, batch, each)
     rows = np.concatenate([off, size, bounds.transpose(1, 2, 0)], axis=2)  # (B, 22, 3N + 4)
@@ -300,7 +316,7 @@ def _expand(sightings: Sightings, beliefs: Beliefs, at: Floats) -> tuple[Floats,
     lens = np.repeat(at[:, None], CAMERA_SIZE, axis=1)
     lens[:, :, BALL_SIZE:] += _STEP * np.eye(CAMERA_SIZE)
     seen, seen_size = _misses(
-        sightings, lens.reshape(-1, SIZE), np.repeat(base, CAMERA_SIZE, axis=1)
+        observations, lens.reshape(-1, SIZE), np.repeat(base, CAMERA_SIZE, axis=1)
     )
     seen = seen.reshape(2, batch, CAMERA_SIZE, count).transpose(1, 2, 0, 3)
     seen = np.concatenate(
@@ -310,48 +326,28 @@ def _expand(sightings: Sightings, beliefs: Beliefs, at: Floats) -> tuple[Floats,
     value = rows[:, 0]
     slopes = np.zeros((batch, SIZE, rows.shape[2]))
     slopes[:, :SIZE_BIAS] = (rows[:, 1:] - value[:, None]) / _STEP
-    slopes[:, SIZE_BIAS, 2 * count : 3 * count] = -sightings.has_diameter * (
+    slopes[:, SIZE_BIAS, 2 * count : 3 * count] = -observations.has_diameter * (
         _SIZE_WEIGHT / _SIZE_SIGMA
     )
     slopes[:, BALL_SIZE:, : 3 * count] = (seen - value[:, None, : 3 * count]) / _STEP
 
     spread = value[:, :count] ** 2 + value[:, count : 2 * count] ** 2
     size_off = value[:, 2 * count : 3 * count] ** 2
-    trust = beliefs.counted / (1.0 + spread / _CAUCHY**2)
+    trust = priors.counted / (1.0 + spread / _CAUCHY**2)
     weight = np.concatenate(
-        [trust, trust, beliefs.counted / (1.0 + size_off / _CAUCHY**2), np.ones((batch, _BOUNDS))],
+        [trust, trust, priors.counted / (1.0 + size_off / _CAUCHY**2), np.ones((batch, _BOUNDS))],
         axis=1,
     )
-    cost = (
-        0.5
-        * _CAUCHY**2
-        * (beliefs.counted * (np.log1p(spread / _CAUCHY**2) + np.log1p(size_off / _CAUCHY**2))).sum(
-            axis=1
-        )
-    )
-    cost += 0.5 * (value[:, 3 * count :] ** 2).sum(axis=1) + _belief_cost(beliefs, at)
+    cost = _cauchy_cost(priors.counted, spread, size_off)
+    cost += 0.5 * (value[:, 3 * count :] ** 2).sum(axis=1) + _prior_cost(priors, at)
 
     weighted = slopes * weight[:, None]
     normal = weighted @ slopes.transpose(0, 2, 1)
     gradient = (weighted @ value[..., None])[..., 0]
     index = np.arange(BALL_SIZE)
-    normal[:, index, index] += beliefs.weight**2
-    gradient[:, :BALL_SIZE] += (at[:, :BALL_SIZE] - beliefs.mean) * beliefs.weight**2
-    normal[:, BALL_SIZE:, BALL_SIZE:] += beliefs.information
-    camera = (at[:, BALL_SIZE:] - beliefs.camera)[..., None]
-    gradient[:, BALL_SIZE:] += (beliefs.information @ camera)[..., 0]
+    normal[:, index, index] += priors.weight**2
+    gradient[:, :BALL_SIZE] += (at[:, :BALL_SIZE] - priors.mean) * priors.weight**2
+    normal[:, BALL_SIZE:, BALL_SIZE:] += priors.information
+    camera = (at[:, BALL_SIZE:] - priors.camera)[..., None]
+    gradient[:, BALL_SIZE:] += (priors.information @ camera)[..., 0]
     return np.where(np.isfinite(cost), cost, np.inf), np.nan_to_num(gradient), np.nan_to_num(normal)
-
-
-def _spread_bounds(beliefs: Beliefs, each: int) -> Beliefs:
-    """Every problem repeated; only what `_bounds` reads."""
-    return Beliefs(
-        beliefs.mean,
-        beliefs.weight,
-        beliefs.camera,
-        beliefs.information,
-        beliefs.counted,
-        beliefs.ending,
-        np.repeat(beliefs.event_y, each, axis=0),
-        np.repeat(beliefs.event_frame, each),
-    )

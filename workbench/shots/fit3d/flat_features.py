@@ -1,38 +1,37 @@
-"""What the picture alone says of a shot at goal, as numbers for the head of the 3D fit.
+"""Features of a shot in the picture, without depth, for the head of the 3D fit.
 
-The unit is one track beside one goal. Places are told in goals: across in half widths from the
-middle, up in heights from the foot, as if the ball were in the plane of the goal, so that neither
-the picture's scale nor the camera's place matters much. Judges nothing.
+The unit is one track and one goal. Places are in units of the goal, as if the ball were in its
+plane: across in half widths from the middle, up in heights from the ground. So neither the
+picture's scale nor the camera's place matters much. Judges nothing.
 """
 
 import cv2
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from workbench.shots.ball.track import flag_outliers
+from workbench.footage.pinhole import BALL_RADIUS_M
+from workbench.shots.ball.track import BallTrack
 from workbench.shots.goal.corners import order_corners
-from workbench.shots.rules2d import BALL_M
 
 Floats = NDArray[np.float64]
 
 _SETTLE_S = 0.6  # after arriving at the goal
-_LAST_ROWS = 6  # that say where the ball ends
-_FAR = 4.0  # goals; farther is as far
+_LAST_ROWS = 6  # that give the ball's last place
+_FAR = 4.0  # goals; larger values are clipped
 
 
 def flat_features(
-    track: pd.DataFrame,
+    track: BallTrack,
     goal_corners_px: Floats,
     *,
     fps: float,
     kick_frame: float,
     goal_size_m: tuple[float, float],
 ) -> dict[str, float]:
-    """Return what can be read off the picture after the kick.
+    """Return the features of the track after the kick.
 
     Args:
-        track: Checked ball track (`track.check_track`).
+        track: The ball's track.
         goal_corners_px: Corners of the goal's inner edge (4, 2), any order.
         fps: Frames per second.
         kick_frame: Contact.
@@ -41,22 +40,22 @@ def flat_features(
     Returns:
         Finite numbers, always under the same names; 0 where there is nothing to tell.
     """
-    kept = track[~flag_outliers(track)]
-    after = kept[kept["frame"] > kick_frame]
-    frames, xy = after["frame"].to_numpy(float), after[["x", "y"]].to_numpy(float)
+    kept = track.without_outliers
+    after = kept.take(kept.frames > kick_frame)
+    frames, xy = after.frames, after.xy
     corners = order_corners(goal_corners_px)
     across_up = _in_goals(xy, corners)
     posts_px = np.hypot(*(corners[[1, 2]] - corners[[0, 3]]).T)
     height_px = float(posts_px.mean())
-    ball_px = BALL_M * height_px / goal_size_m[1]  # how wide the ball looks in the goal
+    ball_px = 2 * BALL_RADIUS_M * height_px / goal_size_m[1]  # how wide the ball looks in the goal
     outside = np.maximum(np.abs(across_up[:, 0]) - 1, np.maximum(across_up[:, 1] - 1, 0.0))
     inside = (outside <= 0.05) & (across_up[:, 1] > -0.05)
     features = dict.fromkeys(_NAMES, 0.0)
     if len(after) < 3:
         return features
     speeds = np.hypot(*np.diff(xy, axis=0).T) / np.diff(frames)
-    # Above 0 it looks larger than in the goal: it is nearer to the camera.
-    nearness = np.log(after["diameter_px"].to_numpy(float) / ball_px)
+    # Above 0 the ball looks larger than in the goal: nearer to the camera.
+    nearness = np.log(after.diameter_px / ball_px)
     last = slice(max(0, len(after) - _LAST_ROWS), len(after))
     end = np.median(across_up[last], axis=0)
     features |= {

@@ -1,8 +1,8 @@
-"""Fits every explanation of a shot from several starts, and weighs them.
+"""The bank of hypotheses about the end of a shot, and the priors that each implies.
 
-The unit of data is one shot. First the free path alone is fitted to the observations that follow
-it, from each guess; from the few best of these bases every explanation of the bank is started, with
-its event wherever it may have been. All fits of a round are one batch (`fit.solve`).
+The unit of data is one hypothesis (in the net, held, turned away, off the frame, ...): a prior
+probability, where it happens, and priors of the ball's motion afterwards. The numbers describe
+football in general, not some footage; the head calibrates the outcome. Fits nothing.
 """
 
 from collections.abc import Sequence
@@ -12,188 +12,171 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.footage.pinhole import BALL_RADIUS_M
-from workbench.shots.fit3d.explanations import (
-    BANK,
-    LAST_EVENT_S,
-    NOTHING,
-    Cases,
-    believe,
-    cost_of_start,
-)
-from workbench.shots.fit3d.firstguess import Guesses
+from workbench.shots.fit3d.ballistics import FALLS, HELD, NETTED
 from workbench.shots.fit3d.fit import (
+    AFTER,
     AFTER_X,
+    AFTER_Y,
     AFTER_Z,
+    ANYWHERE,
     BALL_SIZE,
+    BEFORE_X,
+    BEFORE_Y,
+    BOUNCE,
     EVENT_S,
+    GRIP,
+    INSIDE,
     KICK_S,
+    LIFT,
     LOG_DAMPING,
+    LOG_DRAG,
+    LOG_ROLLING,
+    LOG_SINKING,
+    ON_FRAME,
+    OUTSIDE,
+    SIDE,
+    SIZE_BIAS,
     VX,
+    VY,
     VZ,
-    Sightings,
+    Observations,
+    Priors,
     Z,
-    legs_of,
-    solve,
 )
-from workbench.shots.fit3d.posterior import Posterior, weigh
 from workbench.shots.goal.camera import CameraMode
 
 Floats = NDArray[np.float64]
-
-_BASE_STEPS, _SCREEN_STEPS, _FINAL_STEPS = 7, 8, 14
-_BASES, _BASE_COST = 3, 6.0  # how many bases, and how much worse than the best one may be
-_MOST_COST = 45.0  # an explanation that is worse by this after screening is out of the question
-_AIR_START_M = 0.4
-_UNREACHED_COST = 1.7  # of an observation after the end of a base: nearly that of an outlier
-_NEAR_MPS, _NEAR_S = 0.7, 0.05  # bases this near to each other are one
-_REACH_M = 0.5  # beyond its depths, within which an explanation starts where the path is left
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class _Bases:
-    """Fitted free paths; the event is where the observations leave them."""
+class Hypothesis:
+    """One thing that may have happened to the ball."""
 
-    parameters: Floats  # (K, 30)
-    cases: Cases
+    name: str
+    prior: float
+    depth_m: tuple[float, float]  # where along Y
+    where: int  # INSIDE, OUTSIDE, ON_FRAME or ANYWHERE: how it meets the plane of the line
+    ending: int  # FALLS, HELD or NETTED
+    after_mps: tuple[float, float, float]  # mean velocity afterwards
+    after_sigma: tuple[float, float]  # of its level and vertical parts
+    log_damping: tuple[float, float]  # mean and sigma, per second
+    start_depths_m: tuple[float, ...]  # where a fit puts the event to begin with
+    goes: tuple[float, float]  # relative weight of samples in which a goal follows, and of others
 
 
-def explain(
-    sightings: Sightings,
+BANK = (
+    Hypothesis("net", 0.41, (-2.6, -0.25), INSIDE, NETTED, (0, 0, 0), (2.6, 1.6), (0.8, 0.9),
+                (-0.6, -1.3), (1, 0)),
+    Hypothesis("held", 0.06, (0.12, 3.6), ANYWHERE, HELD, (0, 0, 0), (2.5, 4.0), (2.0, 0.5),
+                (0.4, 1.2, 2.4), (0, 1)),
+    Hypothesis("parried", 0.15, (0.12, 3.6), ANYWHERE, FALLS, (0, 1, 1.5), (5.0, 2.3), (-1.0, 1.0),
+                (0.4, 1.2, 2.4), (0.1, 1)),
+    Hypothesis("blocked", 0.04, (3.0, 9.0), ANYWHERE, FALLS, (0, 2, 1.5), (5.0, 2.3), (-1.0, 1.0),
+                (4.0, 6.0), (0.05, 1)),
+    Hypothesis("frame", 0.05, (-0.18, 0.18), ON_FRAME, FALLS, (0, 2, 0), (6.0, 3.0), (-1.0, 1.0),
+                (0.0,), (0.4, 1)),
+    Hypothesis("outside", 0.15, (-10.0, -0.2), OUTSIDE, FALLS, (0, 0, 0), (3.5, 2.0), (0.0, 1.5),
+                (-0.8, -3.0, -6.0), (0, 1)),
+    Hypothesis("side net", 0.03, (-2.4, -0.15), OUTSIDE, NETTED, (0, 0, 0), (2.6, 1.6), (0.8, 0.9),
+                (-0.6, -1.3), (0, 1)),
+    Hypothesis("beyond", 0.015, (-9.5, -2.2), INSIDE, FALLS, (0, 1, 0), (2.5, 1.5), (0.0, 1.5),
+                (-4.0,), (1, 0)),
+    Hypothesis("none", 0.12, (-99.0, 99.0), ANYWHERE, FALLS, (0, 0, 0), (1.0, 1.0), (0.0, 1.0),
+                (), (0.06, 1)),
+)  # fmt: skip
+NOTHING = len(BANK) - 1
+LAST_EVENT_S = 1.0  # "none" has its event this long after the end of the track
+
+_MEAN_AND_SIGMA = {
+    LOG_DRAG: (0.0, 0.25),
+    SIDE: (0.0, 1.7),
+    LIFT: (0.0, 1.4),
+    BOUNCE: (0.62, 0.09),
+    GRIP: (0.78, 0.09),
+    LOG_ROLLING: (0.0, 0.4),
+    BEFORE_X: (0.0, 1.8),
+    BEFORE_Y: (0.0, 1.8),
+    LOG_SINKING: (1.2, 1.2),
+    SIZE_BIAS: (0.0, 0.06),
+    Z: (BALL_RADIUS_M, 0.03),
+    VX: (0.0, 40.0),
+    VY: (0.0, 40.0),
+    VZ: (3.0, 5.0),
+}
+_AIR_START_M, _AIR_START_SIGMA_M, _AIR_BEFORE_SIGMA_MPS, _AIR_PRIOR = 0.7, 0.45, 4.0, 0.08
+_KICK_SIGMA_FRAMES = 1.0  # of a contact frame that is given
+_KICK_SIGMA_S = 0.1  # of a guess
+_BEFORE_S, _BEFORE_AIR_S = 0.4, 0.07  # how long before the kick observations count
+_UNCOUNTED_COST = 1.2  # of an observation that a problem leaves out
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Which hypothesis, camera and start each problem of a batch is about."""
+
+    hypothesis: Ints  # (B,) index into BANK
+    camera: Ints  # (B,) index of the mode
+    air: Bools  # (B,) whether the ball is kicked in the air
+
+    def take(self, index: NDArray[np.intp]) -> "Cases":
+        """Some of them."""
+        return Cases(self.hypothesis[index], self.camera[index], self.air[index])
+
+
+def priors_of(
+    observations: Observations,
     modes: Sequence[CameraMode],
-    guesses: Guesses,
-    *,
+    cases: Cases,
+    guessed_kicks_s: Floats,
     kick_s: float | None,
     frame_s: float,
-    rng: np.random.Generator,
-) -> Posterior:
-    """Fit every explanation from the guesses and weigh them.
+) -> Priors:
+    """Return the priors of each case (B,).
 
     Args:
-        sightings: What was seen.
-        modes: Cameras, as numbered in the guesses.
-        guesses: At least one.
+        observations: What was seen.
+        modes: Cameras.
+        cases: Of the batch.
+        guessed_kicks_s: Each problem's first guess of the kick (B,).
         kick_s: When the foot met the ball, if somebody knows.
         frame_s: Time between frames.
-        rng: Draws the samples.
     """
-    bases = _fit_bases(sightings, modes, guesses, kick_s, frame_s)
-    parameters, cases = _starts(sightings, bases)
-    beliefs = believe(sightings, modes, cases, parameters[:, KICK_S], kick_s, frame_s)
-    for steps in (_SCREEN_STEPS, _FINAL_STEPS):
-        fitted = solve(sightings, beliefs, parameters, steps)
-        kept = _best_of_each(cases, fitted.cost + cost_of_start(beliefs, modes, cases))
-        beliefs, fitted, cases = beliefs.take(kept), fitted.take(kept), cases.take(kept)
-        parameters = fitted.parameters
-    start_cost = cost_of_start(beliefs, modes, cases)
-    return weigh(sightings, beliefs, fitted, cases.explanation, start_cost, rng)
+    which, air = cases.hypothesis, cases.air
+    mean, sigma = np.zeros((len(which), BALL_SIZE)), np.full((len(which), BALL_SIZE), np.inf)
+    for column, (middle, spread) in _MEAN_AND_SIGMA.items():
+        mean[:, column], sigma[:, column] = middle, spread
+    after_sigma = np.array([item.after_sigma for item in BANK])
+    damping = np.array([item.log_damping for item in BANK])
+    mean[:, AFTER] = np.array([item.after_mps for item in BANK])[which]
+    sigma[:, [AFTER_X, AFTER_Y]] = after_sigma[which, :1]
+    sigma[:, AFTER_Z] = after_sigma[which, 1]
+    mean[:, LOG_DAMPING], sigma[:, LOG_DAMPING] = damping[which].T
+    mean[air, Z], sigma[air, Z] = _AIR_START_M, _AIR_START_SIGMA_M
+    sigma[air, BEFORE_X] = sigma[air, BEFORE_Y] = _AIR_BEFORE_SIGMA_MPS
+    mean[which == NOTHING, EVENT_S] = observations.times_s[-1] + LAST_EVENT_S
+    sigma[which == NOTHING, EVENT_S] = 0.1
+    if kick_s is None:
+        mean[:, KICK_S], sigma[:, KICK_S] = guessed_kicks_s, _KICK_SIGMA_S
+    else:
+        mean[:, KICK_S], sigma[:, KICK_S] = kick_s, _KICK_SIGMA_FRAMES * frame_s
+    began = guessed_kicks_s[:, None] - np.where(air, _BEFORE_AIR_S, _BEFORE_S)[:, None]
+    return Priors(
+        mean=mean,
+        weight=1.0 / sigma,
+        camera=np.stack([mode.parameters for mode in modes])[cases.camera],
+        information=np.stack([mode.information for mode in modes])[cases.camera],
+        counted=(observations.times_s >= began).astype(np.float64),
+        ending=np.array([item.ending for item in BANK])[which],
+        event_y=np.array([item.depth_m for item in BANK])[which],
+        event_frame=np.array([item.where for item in BANK])[which],
+    )
 
 
-def _fit_bases(
-    sightings: Sightings,
-    modes: Sequence[CameraMode],
-    guesses: Guesses,
-    kick_s: float | None,
-    frame_s: float,
-) -> _Bases:
-    """Fit the free path alone, each guess tried from the grass and from the air; the best few."""
-    count = len(guesses.parameters)
-    parameters = np.concatenate([guesses.parameters] * 2)
-    air = np.repeat([False, True], count)
-    parameters[air, Z] = np.maximum(parameters[air, Z], _AIR_START_M)
-    parameters[~air, Z] = BALL_RADIUS_M
-    until = parameters[:, EVENT_S].copy()
-    parameters[:, EVENT_S] = sightings.times_s[-1] + LAST_EVENT_S
-    cases = Cases(np.full(2 * count, NOTHING), np.concatenate([guesses.mode] * 2), air)
-    beliefs = believe(sightings, modes, cases, parameters[:, KICK_S], kick_s, frame_s)
-    after = sightings.times_s > until[:, None] + 1e-6
-    beliefs.counted[after] = 0.0
-    fitted = solve(sightings, beliefs, parameters, _BASE_STEPS)
-    # What a base leaves out after its end is no fault of its start: that is charged here alone.
-    beliefs.counted[after] = 1.0
-    cost = fitted.cost + _UNREACHED_COST * after.sum(axis=1) + cost_of_start(beliefs, modes, cases)
-    found = fitted.parameters
-    found[:, EVENT_S] = until
-    chosen: list[int] = []
-    for index in np.argsort(cost):
-        if len(chosen) == _BASES or (chosen and cost[index] > cost[chosen[0]] + _BASE_COST):
-            break
-        same = [
-            cases.camera[index] == cases.camera[other]
-            and air[index] == air[other]
-            and np.abs(found[index, VX : VZ + 1] - found[other, VX : VZ + 1]).max() < _NEAR_MPS
-            and abs(until[index] - until[other]) < _NEAR_S
-            for other in chosen
-        ]
-        if not any(same):
-            chosen.append(int(index))
-    index = np.array(chosen, dtype=np.intp)
-    return _Bases(found[index], cases.take(index))
-
-
-def _starts(sightings: Sightings, bases: _Bases) -> tuple[Floats, Cases]:
-    """Starts of every explanation from every base, and what each is about."""
-    rows, numbers, origins = [], [], []
-    for origin, base in enumerate(bases.parameters):
-        for number, events in enumerate(_events(sightings, base)):
-            for row in events:
-                row[AFTER_X : AFTER_Z + 1] = BANK[number].after_mps
-                row[LOG_DAMPING] = BANK[number].log_damping[0]
-                rows.append(row)
-                numbers.append(number)
-                origins.append(origin)
-    origin_of = np.array(origins, dtype=np.intp)
-    cases = bases.cases.take(origin_of)
-    return np.array(rows), Cases(np.array(numbers), cases.camera, cases.air)
-
-
-def _events(sightings: Sightings, base: Floats) -> list[list[Floats]]:
-    """For every explanation, the base with the event at the depths where it may have been.
-
-    Where the observations leave the path counts as well; if that is at another depth, the path is
-    bent to be at the right one then.
-    """
-    times = base[KICK_S] + np.linspace(0.02, 3.0, 150)
-    path = legs_of(base[None]).at((times - base[KICK_S])[None])[:, 0]
-    left_at = np.array([np.interp(base[EVENT_S], times, row) for row in path])
-    starts: list[list[Floats]] = []
-    for number, item in enumerate(BANK):
-        if number == NOTHING:
-            starts.append([_moved_event(base, float(sightings.times_s[-1]) + LAST_EVENT_S)])
-            continue
-        reached = [np.flatnonzero(path[1] <= depth) for depth in item.start_depths_m]
-        found = [_moved_event(base, float(times[where[0]])) for where in reached if len(where)]
-        low, high = item.depth_m
-        there = low - _REACH_M <= left_at[1] <= high + _REACH_M
-        found.append(base.copy() if there else _bent(base, left_at, item.start_depths_m[0]))
-        starts.append(found)
-    return starts
-
-
-def _moved_event(base: Floats, event_s: float) -> Floats:
-    row = base.copy()
-    row[EVENT_S] = event_s
-    return row
-
-
-def _bent(base: Floats, left_at: Floats, depth_m: float) -> Floats:
-    """The kick that is at `depth_m` at the event, where the camera sees it at the same pixel."""
-    row, camera = base.copy(), base[BALL_SIZE : BALL_SIZE + 3]
-    stretch = (depth_m - camera[1]) / (left_at[1] - camera[1] or 1e-6)
-    place = camera + np.clip(stretch, 0.5, 2.0) * (left_at - camera)
-    time = max(base[EVENT_S] - base[KICK_S], 0.05)
-    row[VX : VZ + 1] += (place - left_at) / time
-    return row
-
-
-def _best_of_each(cases: Cases, cost: Floats) -> NDArray[np.intp]:
-    """The best fit of each explanation and camera, unless it is out of the question."""
-    kept: list[int] = []
-    for explanation in range(len(BANK)):
-        for camera in np.unique(cases.camera):
-            same = (cases.explanation == explanation) & (cases.camera == camera)
-            rows = np.flatnonzero(same)
-            if len(rows):
-                row = int(rows[np.argmin(cost[rows])])
-                if cost[row] <= cost.min() + _MOST_COST:
-                    kept.append(row)
-    return np.array(kept, dtype=np.intp)
+def cost_of_start(priors: Priors, modes: Sequence[CameraMode], cases: Cases) -> Floats:
+    """Cost (B,) of the observations left out, of the camera, and of a kick in the air or not."""
+    left_out = (1.0 - priors.counted).sum(axis=1)
+    camera = np.array([mode.cost for mode in modes])[cases.camera]
+    style = np.where(cases.air, -np.log(_AIR_PRIOR), -np.log1p(-_AIR_PRIOR))
+    return np.asarray(_UNCOUNTED_COST * left_out + camera + style - np.log(priors.weight[:, Z]))

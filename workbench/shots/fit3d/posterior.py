@@ -1,8 +1,8 @@
-"""How probable each explanation of a shot is, and what the fits imply, as weighted samples.
+"""The posterior over the hypotheses of a shot, as probabilities and weighted samples.
 
-Laplace's approximation gives the evidence of each fitted explanation; samples about each say where
-and how fast the ball crossed the line, and whether that was a goal, whatever the explanation was
-called. Fits nothing, and calibrates nothing (`head`).
+Laplace's approximation gives the evidence of each fitted hypothesis; samples around each solution
+say where and how fast the ball crossed the line and whether that was a goal. Fits nothing;
+calibration is the task of `head`.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.footage.pinhole import BALL_RADIUS_M
-from workbench.shots.fit3d.explanations import BANK, NOTHING, Ints
 from workbench.shots.fit3d.fit import (
     AFTER_X,
     AFTER_Y,
@@ -19,19 +18,20 @@ from workbench.shots.fit3d.fit import (
     EVENT_S,
     KICK_S,
     LOG_DAMPING,
-    Beliefs,
     Fitted,
-    Sightings,
+    Observations,
+    Priors,
     even_sigma,
     legs_of,
     trace,
 )
+from workbench.shots.fit3d.hypotheses import BANK, NOTHING, Ints
 
 Floats = NDArray[np.float64]
 
 _SAMPLES, _LEAST_SAMPLES, _LEAST_PROBABILITY = 400, 24, 2e-3
-_TRUST = 0.6  # in the evidence: no model of a shot is exact
-_LEEWAY_M = 0.1  # by which a sample may miss the depths of its explanation
+_TRUST = 0.6  # exponent of the evidence, below 1 because no model of a shot is exact
+_LEEWAY_M = 0.1  # by which a sample may miss the depths of its hypothesis
 _STEP_S = 1 / 60
 _EARLIEST_S, _LATEST_S = 1.0, 0.6  # before and after the track
 _HOPELESS = -1e9
@@ -39,11 +39,11 @@ _HOPELESS = -1e9
 
 @dataclass(frozen=True)
 class Posterior:
-    """All explanations with their probabilities, and samples of what they imply."""
+    """All hypotheses with their probabilities, and samples of what they imply."""
 
-    explanation: Ints  # (H,) index into BANK; one may be there for several cameras
+    hypothesis: Ints  # (H,) index into BANK; one may be there for several cameras
     probability: Floats  # (H,)
-    beliefs: Beliefs
+    priors: Priors
     fitted: Fitted
     samples: Floats  # (S, 30)
     weight: Floats  # (S,) sums to one
@@ -53,7 +53,7 @@ class Posterior:
 
     @property
     def best(self) -> int:
-        """The row of the most probable explanation."""
+        """The row of the most probable hypothesis."""
         return int(np.argmax(self.probability))
 
     @property
@@ -63,41 +63,41 @@ class Posterior:
 
 
 def weigh(
-    sightings: Sightings,
-    beliefs: Beliefs,
+    observations: Observations,
+    priors: Priors,
     fitted: Fitted,
-    explanation: Ints,
+    hypothesis: Ints,
     start_cost: Floats,
     rng: np.random.Generator,
 ) -> Posterior:
-    """Weigh fitted explanations against each other.
+    """Weigh fitted hypotheses against each other.
 
     Args:
-        sightings: What was seen.
-        beliefs: Of each problem (H).
+        observations: What was seen.
+        priors: Of each problem (H).
         fitted: Its solution.
-        explanation: Which it is (H,).
-        start_cost: What its start costs besides (H,), see `explanations.cost_of_start`.
+        hypothesis: Which it is (H,).
+        start_cost: What its start costs besides (H,), see `hypotheses.cost_of_start`.
         rng: Draws the samples.
     """
-    log_weight = _log_evidence(fitted, beliefs, explanation) - start_cost
+    log_weight = _log_evidence(fitted, priors, hypothesis) - start_cost
     log_weight = np.where(np.isfinite(log_weight), log_weight, _HOPELESS)
     share = np.exp(log_weight - log_weight.max())
     share /= share.sum()
     samples, rows = _draw(fitted, share, rng)
-    goal, crossing, line_mps = _crossings(samples, beliefs.ending[rows], sightings)
+    goal, crossing, line_mps = _crossings(samples, priors.ending[rows], observations)
     even = share[rows] / np.bincount(rows, minlength=len(share))[rows]
     place = legs_of(samples).at((samples[:, EVENT_S] - samples[:, KICK_S])[:, None])
-    depth, (low, high) = place[1, :, 0], beliefs.event_y[rows].T
+    depth, (low, high) = place[1, :, 0], priors.event_y[rows].T
     weight = even * ((depth > low - _LEEWAY_M) & (depth < high + _LEEWAY_M))
-    weight = weight * _goes(explanation[rows], goal)
-    if weight.sum() <= 0:  # nothing is where it should be: better than nothing
+    weight = weight * _goes(hypothesis[rows], goal)
+    if weight.sum() <= 0:  # no sample is within its depths: use all
         weight = even
     weight = weight / weight.sum()
     return Posterior(
-        explanation=explanation,
+        hypothesis=hypothesis,
         probability=np.bincount(rows, weight, len(share)).astype(np.float64),
-        beliefs=beliefs,
+        priors=priors,
         fitted=fitted,
         samples=samples,
         weight=weight,
@@ -107,30 +107,30 @@ def weigh(
     )
 
 
-def _goes(explanation: Ints, goal: NDArray[np.bool_]) -> Floats:
-    """How well a goal, or none, goes with each sample's explanation (S,)."""
+def _goes(hypothesis: Ints, goal: NDArray[np.bool_]) -> Floats:
+    """How compatible each sample's outcome, goal or not, is with its hypothesis (S,)."""
     return np.array([item.goes for item in BANK], dtype=np.float64)[
-        explanation, np.where(goal, 0, 1)
+        hypothesis, np.where(goal, 0, 1)
     ]
 
 
-def _log_evidence(fitted: Fitted, beliefs: Beliefs, explanation: Ints) -> Floats:
-    """Laplace's approximation to the log probability (H,) of the observations and explanation.
+def _log_evidence(fitted: Fitted, priors: Priors, hypothesis: Ints) -> Floats:
+    """Laplace's approximation to the log probability (H,) of the observations and hypothesis.
 
-    Beliefs are normalised; the one in the depth of the event becomes one in its time by |v_y|.
+    Priors are normalised; the one in the depth of the event becomes one in its time by |v_y|.
     """
     normal = fitted.normal + 1e-9 * np.eye(fitted.normal.shape[1])
     _, log_volume = np.linalg.slogdet(normal)
-    own = beliefs.weight[:, [AFTER_X, AFTER_Y, AFTER_Z, LOG_DAMPING]]
+    own = priors.weight[:, [AFTER_X, AFTER_Y, AFTER_Z, LOG_DAMPING]]
     evidence = -fitted.cost - 0.5 * log_volume + np.log(own).sum(axis=1)
     since = fitted.parameters[:, EVENT_S] - fitted.parameters[:, KICK_S]
     velocity = legs_of(fitted.parameters).velocity_at(since[:, None])
     timing = np.where(
-        explanation == NOTHING,
-        np.log(np.maximum(beliefs.weight[:, EVENT_S], 1e-9)),
-        np.log(np.maximum(np.abs(velocity[1, :, 0]), 1.0) / even_sigma(beliefs)),
+        hypothesis == NOTHING,
+        np.log(np.maximum(priors.weight[:, EVENT_S], 1e-9)),
+        np.log(np.maximum(np.abs(velocity[1, :, 0]), 1.0) / even_sigma(priors.event_y)),
     )
-    prior = np.log(np.array([item.prior for item in BANK]))[explanation]
+    prior = np.log(np.array([item.prior for item in BANK]))[hypothesis]
     return np.asarray(_TRUST * (evidence + timing) + prior)
 
 
@@ -152,12 +152,12 @@ def _draw(fitted: Fitted, share: Floats, rng: np.random.Generator) -> tuple[Floa
 
 
 def _crossings(
-    samples: Floats, ending: Ints, sightings: Sightings
+    samples: Floats, ending: Ints, observations: Observations
 ) -> tuple[NDArray[np.bool_], Floats, Floats]:
     """Whether each sample (S, 30) is a goal; x, z (S, 2) and speed (S,) at the line's plane."""
-    half, height = sightings.goal_size_m[0] / 2, sightings.goal_size_m[1]
-    begin = max(float(samples[:, KICK_S].min()), float(sightings.times_s[0]) - _EARLIEST_S)
-    times = np.arange(begin, sightings.times_s[-1] + _LATEST_S, _STEP_S)
+    half, height = observations.goal_size_m[0] / 2, observations.goal_size_m[1]
+    begin = max(float(samples[:, KICK_S].min()), float(observations.times_s[0]) - _EARLIEST_S)
+    times = np.arange(begin, observations.times_s[-1] + _LATEST_S, _STEP_S)
     path, _, _ = trace(samples, times, ending)
     path = np.where(times >= samples[:, KICK_S, None], path, np.nan)
 

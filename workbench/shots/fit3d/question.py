@@ -1,4 +1,4 @@
-"""One shot as the fit wants it: checked, in order, in a picture of standard size.
+"""The checked input of a verdict, and the observations of the fit in a picture of standard size.
 
 The unit of data is one question, "was this a goal?", with everything that was seen. Pixels are
 brought to a picture 1920 wide, so that the answer does not depend on the size of the picture, and
@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from workbench.shots.ball.track import check_track
-from workbench.shots.fit3d.fit import Sightings
+from workbench.shots.ball.track import BallTrack
+from workbench.shots.fit3d.fit import Observations
 from workbench.shots.verdict import EventKind, ShotError, ShotEvent
 
 Floats = NDArray[np.float64]
@@ -25,7 +25,7 @@ _PEOPLE_REMEDY = "give (n, 4): foot x, foot y, head x, head y"
 
 @dataclass(frozen=True)
 class Clock:
-    """Between seconds since the first observation and frames of the clip."""
+    """Conversion between seconds since the first observation and frames of the clip."""
 
     first_frame: float
     fps: float
@@ -48,7 +48,7 @@ class Clock:
 class Question:
     """A shot to be judged."""
 
-    track: pd.DataFrame  # pixels of the clip, checked
+    track: BallTrack  # pixels of the clip
     clicked_px: Floats  # (4, 2) corners in pixels of the clip, any order
     people: Floats | None  # (n, 4) standard size
     goal_size_m: tuple[float, float]
@@ -70,21 +70,21 @@ class Question:
     @property
     def clock(self) -> Clock:
         """Its seconds and frames."""
-        return Clock(float(self.track["frame"].iloc[0]), self.fps)
+        return Clock(float(self.track.frames[0]), self.fps)
 
     @property
     def kick_s(self) -> float | None:
         """When the foot meets the ball, if somebody knows."""
         return None if self.kick_frame is None else self.clock.seconds(self.kick_frame)
 
-    def sightings(self) -> Sightings:
+    def observations(self) -> Observations:
         """What was seen of the ball, in the standard picture."""
-        frames = self.track["frame"].to_numpy(float)
-        diameter = self.scale * self.track["diameter_px"].to_numpy(float)
+        frames = self.track.frames
+        diameter = self.scale * self.track.diameter_px
         known = np.isfinite(diameter) & (diameter > 0.5)
-        return Sightings(
+        return Observations(
             times_s=(frames - frames[0]) / self.fps,
-            uv=self.scale * self.track[["x", "y"]].to_numpy(float),
+            uv=self.scale * self.track.xy,
             log_diameter=np.log(np.where(known, diameter, 1.0)),
             has_diameter=known.astype(np.float64),
             center_px=self.scale * np.array(self.image_wh, dtype=np.float64) / 2.0,
@@ -93,7 +93,7 @@ class Question:
 
 
 def ask(
-    track: pd.DataFrame,
+    track: BallTrack | pd.DataFrame,
     goal_corners_px: ArrayLike,
     *,
     goal_size_m: tuple[float, float],
@@ -102,7 +102,7 @@ def ask(
     people: ArrayLike | None = None,
     kick_frame: float | None = None,
 ) -> Question:
-    """Check what is asked; the arguments are those of `judge_shot`.
+    """Check the arguments of `judge_shot`.
 
     Raises:
         ShotError: If an argument is not what it must be.
@@ -118,18 +118,16 @@ def ask(
         raise ShotError(f"goal_size_m is {goal_size_m}", "give inner width and height in metres")
     if kick_frame is not None and not np.isfinite(kick_frame):
         raise ShotError(f"kick_frame is {kick_frame}", "give a frame number, or None if not known")
-    if not isinstance(track, pd.DataFrame):
-        raise ShotError(f"track is a {type(track).__name__}", "give a pandas DataFrame")
     crowd = _check_people(people)
     scale = _LONG_SIDE_PX / max(image_wh)
     return Question(
-        track=check_track(track),
+        track=track if isinstance(track, BallTrack) else BallTrack.from_table(track),
         clicked_px=corners,
         people=None if crowd is None else scale * crowd,
         goal_size_m=(float(goal_size_m[0]), float(goal_size_m[1])),
         image_wh=image_wh,
         fps=float(fps),
-        kick_frame=kick_frame,
+        kick_frame=None if kick_frame is None else float(kick_frame),
     )
 
 

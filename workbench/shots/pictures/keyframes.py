@@ -1,4 +1,4 @@
-"""The shot in five pictures: run-up, contact, flight, line, after.
+"""Key frames of a shot: run-up, contact, flight, line, after.
 
 The unit is one moment: its name, its frame, and the part of the picture where it happens. Knows
 nothing about how moments were found.
@@ -12,10 +12,10 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from workbench.footage.frames import sample_readable
+from workbench.footage.pinhole import to_pixels
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.pictures.drawing import Image
 from workbench.shots.pictures.overlay import ShotOverlay
-from workbench.shots.projection import to_pixels
 from workbench.shots.words import EVENT_WORDS
 
 _RUN_UP_S, _AFTER_S = 0.4, 0.4
@@ -59,7 +59,7 @@ def key_moments(shot: ShotAnalysis) -> list[Moment]:
 def cut_moments(shot: ShotAnalysis, video: Path, moments: list[Moment]) -> list[Image]:
     """Return a cut-out (H, W, 3) of each moment with the shot drawn over it; all of one size.
 
-    A moment whose frame cannot be read is left out of the result's pictures as a grey one.
+    A moment whose frame cannot be read gets a grey picture.
 
     Raises:
         FootageError: If the clip cannot be read.
@@ -137,8 +137,7 @@ def _ball_at(shot: ShotAnalysis, frame: int) -> tuple[float, float]:
         place = int(np.argmin(np.abs(path.frames - frame)))
         x, y = to_pixels(path.camera, path.positions_m[place])[0]
     elif len(shot.track):
-        nearest = int(np.argmin(np.abs(shot.track["frame"].to_numpy() - frame)))
-        x, y = shot.track[["x", "y"]].to_numpy(float)[nearest]
+        x, y = shot.track.xy[np.argmin(np.abs(shot.track.frames - frame))]
     else:
         x, y = shot.clip.width / 2, shot.clip.height / 2
     return float(x), float(y)

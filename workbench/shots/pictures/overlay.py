@@ -1,9 +1,9 @@
-"""The shot drawn over its own video: who has the ball, how it flew, what the verdict is.
+"""The overlay video of a shot: who has the ball, its path, and the verdict.
 
-The unit is one frame of the clip: `ShotOverlay.paint` draws on it whatever is known by then, so
-that nothing is given away before it happens; `save_overlay` does the whole clip. Same size and
-frame rate as the clip; every length is a multiple of `unit_px`, so that a phone held upright and a
-small test clip look alike. Knows nothing about how anything was found.
+The unit is one frame of the clip: `ShotOverlay.paint` draws on it what has happened by then and the
+verdict only after the flight; `save_overlay` does the whole clip. Size and frame rate are the
+clip's; every length is a multiple of `unit_px`, so that large, small and upright pictures look
+alike. Knows nothing about how anything was found.
 """
 
 from itertools import pairwise
@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.footage.frames import iter_frames
+from workbench.footage.pinhole import to_pixels
 from workbench.footage.video_info import probe
 from workbench.footage.writer import VideoWriter
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.ball.track import smooth_track
 from workbench.shots.pictures.card import VerdictCard
-from workbench.shots.pictures.colours import player_colours, speed_colour
 from workbench.shots.pictures.drawing import (
     INK,
     PAPER,
@@ -28,10 +28,11 @@ from workbench.shots.pictures.drawing import (
     draw_outline,
     draw_pill,
     draw_ring,
+    player_colours,
+    speed_colour,
     tint,
     unit_px,
 )
-from workbench.shots.projection import to_pixels
 from workbench.shots.words import headline_colour
 from workbench.style import SKY
 
@@ -49,15 +50,11 @@ class ShotOverlay:
     def __init__(self, shot: ShotAnalysis) -> None:
         self._shot, self._unit = shot, unit_px(shot.size_wh)
         self._colours = player_colours(shot.people.players)
-        held = shot.possession.dropna(subset=["player"])
-        self._holder = dict(zip(held["frame"], held["player"], strict=True))
+        self._holder = {row.frame: row.player for row in shot.possession}
         self._names = {
             frame: list(names) for frame, names in shot.people.table.groupby("frame")["player"]
         }
-        trail = smooth_track(shot.track, fps=shot.fps)
-        self._ball_frames = trail["frame"].to_numpy(int)
-        self._ball_xy = trail[["x", "y"]].to_numpy(float)
-        self._ball_radius = trail["diameter_px"].to_numpy(float) / 2
+        self._ball = smooth_track(shot.track, fps=shot.fps)
         self._card_from = self._card_start()
         self._card = VerdictCard(shot, keep_clear_px=self._busy_places())
 
@@ -132,20 +129,21 @@ class ShotOverlay:
             draw_ring(canvas, place, 7 * self._unit, PAPER, 2 * self._unit)
 
     def _paint_trail(self, canvas: Image, frame: int) -> None:
-        age = frame - self._ball_frames
+        ball = self._ball
+        age = frame - ball.frames
         recent = np.flatnonzero((age >= 0) & (age <= _TRAIL_S * self._shot.fps))
         widths = (1.2 + 3.2 * (1 - age / (_TRAIL_S * self._shot.fps))) * self._unit
         steps = [
-            (self._ball_xy[[first, second]], float(widths[second]), int(self._ball_frames[second]))
+            (ball.xy[[first, second]], float(widths[second]), int(ball.frames[second]))
             for first, second in pairwise(recent)
-            if self._ball_frames[second] - self._ball_frames[first] == 1  # else it was out of sight
+            if ball.frames[second] - ball.frames[first] == 1  # else it was out of sight
         ]
         for segment, width, _ in steps:
             draw_line(canvas, segment, INK, width + 1.4 * self._unit)
         for segment, width, at in steps:
             draw_line(canvas, segment, self._colour_at(at), width)
         if len(recent) and age[recent[-1]] == 0:
-            place, radius = self._ball_xy[recent[-1]], self._ball_radius[recent[-1]]
+            place, radius = ball.xy[recent[-1]], ball.diameter_px[recent[-1]] / 2
             around = max(radius, 3 * self._unit) + 2 * self._unit
             draw_ring(canvas, place, around, INK, 2.4 * self._unit)
             draw_ring(canvas, place, around, PAPER, 1.2 * self._unit)
@@ -171,7 +169,7 @@ class ShotOverlay:
     def _busy_places(self) -> NDArray[np.float64]:
         """Pixels (N, 2) that the card should not hide: goal, ball, and whoever is near the ball."""
         shot = self._shot
-        places = [self._ball_xy]
+        places = [self._ball.xy]
         if shot.goal.corners_px is not None:
             first, second = shot.goal.corners_px, np.roll(shot.goal.corners_px, 1, axis=0)
             places.append(np.linspace(first, second, 12).reshape(-1, 2))

@@ -1,8 +1,8 @@
-"""One shot on one page: a single file that plays, explains itself, and can be sent to a friend.
+"""The page of one shot: video, verdict, key frames and figures in one file to send around.
 
-Everything is inside the file, the video too where it is small; a long video stays beside it. What
-the page says is what the analysis says: intervals, how it was decided, why it abstained. Knows
-nothing about how anything was found.
+Everything is inside the file, the video too where it is small; a large video stays beside it. The
+page shows intervals, how the verdict was reached and why it abstained. Knows nothing about how
+anything was found.
 """
 
 import base64
@@ -26,7 +26,7 @@ from workbench.shots.pictures.figures import draw_goal_mouth, draw_speed_curve
 from workbench.shots.pictures.keyframes import cut_moments, key_moments
 from workbench.shots.pictures.overlay import ShotOverlay, save_overlay
 from workbench.shots.pictures.pitchmap import draw_pitch_map
-from workbench.shots.players.technique import Measure
+from workbench.shots.players.technique import TechniqueMeasure
 from workbench.shots.words import (
     METHOD_WORDS,
     OUTCOME_WORDS,
@@ -171,7 +171,7 @@ def _outcomes(shot: ShotAnalysis) -> list[dict[str, Any]]:
     ]
 
 
-def _measure(measure: Measure) -> dict[str, Any]:
+def _measure(measure: TechniqueMeasure) -> dict[str, Any]:
     value = "" if measure.value is None else f"{measure.value:.0f} {measure.unit}"
     return {
         "name": measure.name,

@@ -1,8 +1,8 @@
-"""The shot from above, true to scale: goal, lines, players, the ball's path and where it crossed.
+"""A map of the shot from above, to scale: goal, lines, players, the ball's path and its crossing.
 
-Metres on the pitch as in `verdict`, with the goal at the top and left on the left, as the shooter
-sees it. Places come from the fitted camera: the ball from the fit, people from where their feet
-meet the ground. Knows nothing about frames beyond where their pixels lie on the ground.
+Metres on the pitch as in `footage.pinhole`, with the goal at the top and left on the left, as the
+shooter sees it. Places come from the fitted camera: the ball from the fit, people from where their
+feet meet the ground. Knows nothing about frames beyond where their pixels lie on the ground.
 """
 
 import matplotlib.pyplot as plt
@@ -12,15 +12,20 @@ from matplotlib.patches import Arc, Rectangle
 from matplotlib.ticker import MultipleLocator
 from numpy.typing import NDArray
 
+from workbench.footage.pinhole import (
+    FULL_GOAL_M,
+    GOAL_AREA_M,
+    PENALTY_AREA_M,
+    PENALTY_SPOT_M,
+    to_ground,
+)
 from workbench.shots.analysed import ShotAnalysis
-from workbench.shots.pictures.colours import player_colours, speed_colour
+from workbench.shots.pictures.drawing import player_colours, speed_colour
 from workbench.shots.pictures.figures import say_why_not
-from workbench.shots.projection import to_ground
 from workbench.shots.verdict import FlightPath
 from workbench.shots.words import reason_words
 from workbench.style import SKY
 
-FULL_SIZE_M = (7.32, 2.44)
 _GRASS, _CHALK, _INK = "#E9F0E4", "#9DB08F", "#222222"
 _RINGS_M = (5, 10, 15, 20, 25, 30)
 _MARGIN_M, _BEHIND_M = 2.5, -4.0
@@ -74,12 +79,12 @@ def _frame_view(ax: Axes, path: FlightPath, shot: ShotAnalysis) -> None:
 
 def _draw_lines(ax: Axes, goal_wh_m: tuple[float, float]) -> None:
     ax.axhline(0, color=_CHALK, linewidth=1.5, zorder=1)
-    if goal_wh_m == FULL_SIZE_M:  # a full-size goal stands in a penalty area, others anywhere
-        for width, depth in ((18.32, 5.5), (40.32, 16.5)):
+    if goal_wh_m == FULL_GOAL_M:  # a full-size goal stands in a penalty area, others anywhere
+        for width, depth in (GOAL_AREA_M, PENALTY_AREA_M):
             outline = Rectangle((-width / 2, 0), width, depth, fill=False, ec=_CHALK, lw=1.5)
             ax.add_patch(outline)
-        ax.plot(0, 11, "o", color=_CHALK, markersize=4, zorder=1)
-        ax.add_patch(Arc((0, 11), 18.3, 18.3, theta1=37, theta2=143, ec=_CHALK, lw=1.5))
+        ax.plot(0, PENALTY_SPOT_M, "o", color=_CHALK, markersize=4, zorder=1)
+        ax.add_patch(Arc((0, PENALTY_SPOT_M), 18.3, 18.3, theta1=37, theta2=143, ec=_CHALK, lw=1.5))
     else:
         for radius in _RINGS_M:
             arc = Arc((0, 0), 2 * radius, 2 * radius, theta1=0, theta2=180, ec=_CHALK, lw=0.8)

@@ -1,9 +1,9 @@
-"""Which foot shot: from the poses around the contact and the ball's track.
+"""The shooting foot, from the poses around the contact and the ball's track.
 
-Two things tell the feet apart: the ankle nearer to the ball at contact, and the ankle that travels
-farther around it, because the other leg stands. The second is the surer one: the standing foot is
-beside the ball, in the picture often as near as the foot that strikes it. Knows nothing about who
-the shooter is.
+Two features tell the feet apart: which ankle is nearer to the ball at contact, and which ankle
+moves farther around it, because the other leg stands. The second is more reliable: the standing
+foot is beside the ball, in the picture often as near as the kicking foot. Knows nothing about who
+shoots.
 """
 
 import math
@@ -12,10 +12,9 @@ from itertools import pairwise
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from workbench.shots.ball.track import check_track
+from workbench.shots.ball.track import BallTrack
 from workbench.shots.players.pose import GEOMETRIC, PoseTrack
 
 Side = Literal["left", "right"]
@@ -23,7 +22,7 @@ Side = Literal["left", "right"]
 _AT_CONTACT = 1.5  # frames around the contact in which nearness counts
 _NEAR_WEIGHT = 2.0  # of nearness and …
 _SWING_WEIGHT = 6.0  # … of the way travelled, in the log odds; fitted on 48 rendered shots
-_LEAST_GROWTH = 1.05  # of the ball, from which it surely comes towards the camera
+_LEAST_GROWTH = 1.05  # of the ball after the kick, from which it comes towards the camera
 
 Floats = NDArray[np.float64]
 
@@ -40,7 +39,7 @@ class Foot:
     swing: float = 0.0  # −1 (only the left ankle moves) … 1 (only the right ankle moves)
 
 
-def find_foot(pose: PoseTrack, track: pd.DataFrame, contact_frame: float) -> Foot:
+def find_foot(pose: PoseTrack, track: BallTrack, contact_frame: float) -> Foot:
     """Tell the shooting foot.
 
     With guessed poses (`geometric`) sides are those of somebody seen from behind; if the ball grows
@@ -48,20 +47,20 @@ def find_foot(pose: PoseTrack, track: pd.DataFrame, contact_frame: float) -> Foo
 
     Args:
         pose: Poses of the shooter some frames before and after the contact.
-        track: Ball track, see `ball.track.TRACK_COLUMNS`.
+        track: The ball's track.
         contact_frame: When the ball was struck.
     """
-    ball = _ball_at(check_track(track), contact_frame)
+    ball = _ball_at(track, contact_frame)
     frames = sorted(pose.poses)
     at_contact = [frame for frame in frames if abs(frame - contact_frame) <= _AT_CONTACT]
     if ball is None or not at_contact:
         what = "ball" if ball is None else "pose"
         return Foot(None, 0.0, pose.method, f"No {what} is seen at the contact.")
-    # The two frames beside the contact: later, the ball has left both feet.
+    # Only the two frames nearest to the contact: later the ball has left both feet.
     at_contact = sorted(at_contact, key=lambda frame: abs(frame - contact_frame))[:2]
     nearness = float(np.mean([_nearness(pose, frame, ball) for frame in at_contact]))
     swing = _swing(pose, frames)
-    if pose.method == GEOMETRIC and _grows(check_track(track), contact_frame):
+    if pose.method == GEOMETRIC and _grows(track, contact_frame):
         nearness, swing = -nearness, -swing
     log_odds = _NEAR_WEIGHT * nearness + _SWING_WEIGHT * swing
     side: Side = "right" if log_odds > 0 else "left"
@@ -75,11 +74,11 @@ def find_foot(pose: PoseTrack, track: pd.DataFrame, contact_frame: float) -> Foo
     return Foot(side, confidence, pose.method, reason, nearness, swing)
 
 
-def _ball_at(track: pd.DataFrame, contact_frame: float) -> Floats | None:
+def _ball_at(track: BallTrack, contact_frame: float) -> Floats | None:
     """Where the ball lay: median of the last places (2,) before the contact."""
-    before = track[track["frame"] <= contact_frame]
-    near = before[before["frame"] >= contact_frame - 10].tail(3)
-    return None if near.empty else np.asarray(near[["x", "y"]].median().to_numpy(float))
+    since = contact_frame - track.frames
+    near = track.xy[(since >= 0) & (since <= 10)][-3:]
+    return np.median(near, axis=0) if len(near) else None
 
 
 def _nearness(pose: PoseTrack, frame: int, ball: Floats) -> float:
@@ -101,8 +100,8 @@ def _swing(pose: PoseTrack, frames: list[int]) -> float:
     return (ways[1] - ways[0]) / max(sum(ways), 1e-9)
 
 
-def _grows(track: pd.DataFrame, contact_frame: float) -> bool:
+def _grows(track: BallTrack, contact_frame: float) -> bool:
     """Whether the ball comes towards the camera after the kick."""
-    before = track[track["frame"] <= contact_frame].tail(10)["diameter_px"].median()
-    after = track[track["frame"] > contact_frame + 1].head(10)["diameter_px"].median()
-    return bool(after > _LEAST_GROWTH * before)
+    before = track.take(track.frames <= contact_frame).take(slice(-10, None))
+    after = track.take(track.frames > contact_frame + 1).take(slice(10))
+    return bool(len(before) and len(after) and after.size_px > _LEAST_GROWTH * before.size_px)

@@ -24,8 +24,8 @@ MODEL_URL = (
 MODEL_SHA256 = "5134a3aad27a58b93da0088d431f366da362b44e3ccfbe3462b3827a839011b1"
 
 _BEST_FIRST = ("heavy", "full", "lite")
-_CROP_HEIGHT_PX = 384  # the network looks at 256 pixels; a little more keeps edges
-_MARGINS = (0.35, 0.8)  # of the player's box; a second look with more around helps now and then
+_CROP_HEIGHT_PX = 384  # the network's input is 256 pixels; slightly more keeps edges
+_MARGINS = (0.35, 0.8)  # of the player's box; a second try with more around it sometimes helps
 _LANDMARKS = {
     "head": 0, "l_shoulder": 11, "r_shoulder": 12, "l_elbow": 13, "r_elbow": 14,
     "l_wrist": 15, "r_wrist": 16, "l_hip": 23, "r_hip": 24, "l_knee": 25, "r_knee": 26,
@@ -80,7 +80,7 @@ class MediaPipeFinder:
 
     @contextmanager
     def session(self) -> Iterator[Find]:
-        """Load the model for a while: MediaPipe must be put away before Python ends.
+        """Load the model for a `with` block: MediaPipe must be closed before Python ends.
 
         Raises:
             ShotError: If the file is no such model.
@@ -89,7 +89,7 @@ class MediaPipeFinder:
         from mediapipe.tasks import python as tasks
         from mediapipe.tasks.python import vision
 
-        # No tracking between pictures: it smooths, and the foot that kicks is the fastest there is.
+        # No tracking between pictures: its smoothing would lag behind the kicking foot.
         options = vision.PoseLandmarkerOptions(
             base_options=tasks.BaseOptions(model_asset_path=str(self._model)),
             running_mode=vision.RunningMode.IMAGE,
@@ -133,6 +133,5 @@ def _as_pose(frame: int, found: Any, shape: tuple[int, ...], place: Floats) -> P
     return Pose(
         frame,
         joints,
-        {name: float(points[number].visibility) for name, number in _LANDMARKS.items()},
         {name: (world[n].x, world[n].y, world[n].z) for name, n in _LANDMARKS.items()},
     )

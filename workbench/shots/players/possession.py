@@ -1,70 +1,37 @@
-"""Who has the ball: people followed through a clip, the ball's distance to each, the shooter.
+"""Possession of the ball frame by frame, and the shooter, from distances to the ball.
 
-The unit is one clip's labels. People are called P1, P2 … in the order in which they appear, from
-the left where several appear at once, whatever their track ids are. Distances are measured in balls
-from the rim of the ball to a person's mask (to the box where there is no mask). Of two people in
-one line of sight the one is taken whose feet are nearer to the ball's height.
+Distances are in ball diameters from the rim of the ball to a person's mask (to the box without a
+mask). Of two people who overlap in the picture, the one whose feet are nearer to the ball's height
+has it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
-from pycocotools import mask as rle
 
-from workbench.detect.labelling import Annotation, ClipLabels
 from workbench.shots.ball.events import find_events
-from workbench.shots.ball.track import ball_size_px, check_track, flag_outliers
+from workbench.shots.ball.track import BallTrack
 from workbench.shots.goal.corners import inside_goal, order_corners
-from workbench.shots.players.linking import link_boxes
+from workbench.shots.players.people import Floats, Mask, People
 
-TAKE_BALLS = 0.6  # a ball this near is somebody's …
-KEEP_BALLS = 1.5  # … until it is farther than this
+TAKE_BALLS = 0.6  # a ball this near is taken by the nearest player …
+KEEP_BALLS = 1.5  # … and kept until it is farther away than this
 
-_SHORTEST_S = 0.2  # that somebody must be seen to get a name: shorter tracks are mistakes
-_LONGEST_GAP_S = 0.5  # that somebody may be unseen and still be the same
 _REACH_BALLS = 3.0  # between the shooter and the ball at contact, at most
 _BEFORE_CONTACT_S = 0.17  # in which the shooter is nearest to the ball
-_FAR_BALLS = 6.0  # beyond, the distance to the box will do
-
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+_FAR_BALLS = 6.0  # beyond, the distance to the box is used
 
 
-@dataclass(frozen=True, eq=False)
-class People:
-    """Everybody in a clip, by name.
+@dataclass(frozen=True)
+class Possession:
+    """Who has the ball in one frame."""
 
-    Attributes:
-        table: One row per person and frame: `frame`, `track_id`, `player`, `x0`, `y0`, `x1`, `y1`
-            (pixels), `score`; in order of frames, then names.
-    """
-
-    table: pd.DataFrame
-    _labels: dict[int, dict[str, Annotation]]  # by frame, then name
-
-    @property
-    def players(self) -> tuple[str, ...]:
-        """Names in order of appearance."""
-        return tuple(sorted(self.table["player"].unique(), key=lambda name: int(name[1:])))
-
-    def in_frame(self, frame: int) -> tuple[str, ...]:
-        """Names of those who are seen in a frame."""
-        return tuple(self._labels.get(frame, ()))
-
-    def box(self, frame: int, player: str) -> Floats | None:
-        """Left, top, right, bottom (4,) in pixels, or None where the player is not seen."""
-        label = self._labels.get(frame, {}).get(player)
-        return None if label is None else _box(label)
-
-    def mask(self, frame: int, player: str) -> Mask | None:
-        """The player's mask (H, W), or None where the player is not seen or has none."""
-        label = self._labels.get(frame, {}).get(player)
-        if label is None or not isinstance(label.get("segmentation"), dict):
-            return None
-        return np.asarray(rle.decode(label["segmentation"]), bool)
+    frame: int
+    player: str | None  # None: nobody's ball
+    nearest: str | None  # None: nobody is seen
+    gap_balls: float  # to the nearest; NaN where nobody is seen
 
 
 @dataclass(frozen=True)
@@ -78,121 +45,73 @@ class Shooter:
     reason: str
 
 
-def follow_people(labels: ClipLabels, fps: float) -> People:
-    """Name everybody in a clip.
-
-    Track ids are taken from the labels; where a label lacks one, everybody is linked anew by the
-    overlap of boxes from frame to frame (`linking`).
-
-    Args:
-        labels: Labels of the clip.
-        fps: Frames per second.
-    """
-    people = [labels.of_class(frame, "person") for frame in range(len(labels.frames))]
-    ids = [[label.get("track_id") for label in found] for found in people]
-    if any(number is None or number < 0 for found in ids for number in found):
-        boxes = [np.array([_box(label) for label in found]).reshape(-1, 4) for found in people]
-        ids = [[*row] for row in link_boxes(boxes, round(_LONGEST_GAP_S * fps))]
-    sightings: dict[int, list[tuple[int, Annotation]]] = {}
-    for frame, (found, numbers) in enumerate(zip(people, ids, strict=True)):
-        for label, number in zip(found, numbers, strict=True):
-            if number is not None:
-                sightings.setdefault(int(number), []).append((frame, label))
-    lasting = {
-        number: seen
-        for number, seen in sightings.items()
-        if len(seen) >= min(_SHORTEST_S * fps, len(labels.frames))
-    }
-    # By the place of their first sighting, never by their number, which means nothing.
-    order = sorted(
-        lasting, key=lambda number: (lasting[number][0][0], *_box(lasting[number][0][1]))
-    )
-    rows: list[tuple[Any, ...]] = []
-    by_name: dict[int, dict[str, Annotation]] = {}
-    for place, number in enumerate(order, start=1):
-        for frame, label in lasting[number]:
-            by_name.setdefault(frame, {})[f"P{place}"] = label
-            rows.append((frame, number, f"P{place}", *_box(label), label.get("score")))
-    columns = ["frame", "track_id", "player", "x0", "y0", "x1", "y1", "score"]
-    table = pd.DataFrame(rows, columns=columns).astype({"score": float})
-    table = table.sort_values("frame", kind="stable").reset_index(drop=True)
-    return People(table, by_name)
-
-
-def find_possession(track: pd.DataFrame, people: People) -> pd.DataFrame:
-    """Say who has the ball in each frame.
+def find_possession(track: BallTrack, people: People) -> tuple[Possession, ...]:
+    """Say who has the ball in each frame in which it is seen; outliers of the track left out.
 
     With hysteresis: a ball nearer than `TAKE_BALLS` becomes the nearest player's and stays so until
     it is farther than `KEEP_BALLS` or nearer to another one.
-
-    Returns:
-        One row per row of the track that is no outlier: `frame`, `player` (None: nobody's ball),
-        `nearest` (who is nearest, None: nobody is seen) and `gap_balls`, the distance to them.
     """
-    track = check_track(track)
-    track = track[~flag_outliers(track)]
-    size_px = ball_size_px(track) if len(track) else 1.0
+    kept = track.without_outliers
+    size_px = kept.size_px if len(kept) else 1.0
     owner: str | None = None
-    rows: list[tuple[int, str | None, str | None, float]] = []
-    for frame, x, y in track[["frame", "x", "y"]].itertuples(index=False):
-        gaps = _gaps(people, int(frame), np.array([x, y]), size_px)
-        nearest = _nearest(people, int(frame), float(y), gaps)
+    found: list[Possession] = []
+    for frame, place in zip(kept.frames.tolist(), kept.xy, strict=True):
+        gaps = _gaps(people, frame, place, size_px)
+        nearest = _nearest(people, frame, float(place[1]), gaps)
         if owner is not None and gaps.get(owner, np.inf) > KEEP_BALLS:
             owner = None
         if nearest is not None and gaps[nearest] <= TAKE_BALLS:
             held = gaps.get(owner, np.inf) if owner is not None else np.inf
             owner = nearest if gaps[nearest] < held or owner is None else owner
-        rows.append((int(frame), owner, nearest, gaps[nearest] if nearest else float("nan")))
-    return pd.DataFrame(rows, columns=["frame", "player", "nearest", "gap_balls"])
+        gap = gaps[nearest] if nearest is not None else float("nan")
+        found.append(Possession(frame, owner, nearest, gap))
+    return tuple(found)
 
 
 def find_shooter(
-    track: pd.DataFrame,
+    track: BallTrack,
     people: People,
+    possession: Sequence[Possession],
     *,
     fps: float,
     goal_corners_px: NDArray[np.float64] | None = None,
-    kick_frame: float | None = None,
 ) -> Shooter | None:
     """Find who shot: nearest to the ball as its flight began, else the last to touch it.
 
     Args:
-        track: Ball track, see `ball.track.TRACK_COLUMNS`.
+        track: The ball's track.
         people: Everybody in the clip.
+        possession: Who has the ball, from `find_possession`.
         fps: Frames per second.
         goal_corners_px: Corners of the goal (4, 2) in any order; touches after the ball arrived
             there are the goalkeeper's.
-        kick_frame: Contact, where it is known; else the kick among the track's events.
 
     Returns:
         The shooter, or None where nobody is near the ball, or nothing looks like a shot: neither a
         kick nor a ball that arrives at the goal.
     """
-    possession = find_possession(track, people)
-    if kick_frame is None:
-        kicks = [e.frame for e in find_events(track, fps=fps) if e.kind == "kick"]
-        kick_frame = kicks[0] if kicks else None
-    if kick_frame is not None:
-        near = possession[
-            (possession["frame"] >= kick_frame - _BEFORE_CONTACT_S * fps)
-            & (possession["frame"] <= kick_frame + 1)
-            & (possession["gap_balls"] <= _REACH_BALLS)
-        ]
-        if len(near):
-            # Nearest over the whole time, not in one frame: somebody may run through the picture.
-            gaps = {str(name): rows["gap_balls"] for name, rows in near.groupby("nearest")}
-            best = max(gaps, key=lambda name: float((_REACH_BALLS - gaps[name]).sum()))
+    kick = next((e.frame for e in find_events(track, fps=fps) if e.kind == "kick"), None)
+    if kick is not None:
+        gaps: dict[str, list[float]] = {}
+        for row in possession:
+            near = row.gap_balls <= _REACH_BALLS
+            if row.nearest and near and kick - _BEFORE_CONTACT_S * fps <= row.frame <= kick + 1:
+                gaps.setdefault(row.nearest, []).append(row.gap_balls)
+        if gaps:
+            # Nearest over all these frames, not in one: somebody may run past the ball.
+            best = max(sorted(gaps), key=lambda name: sum(_REACH_BALLS - gap for gap in gaps[name]))
             reason = f"{best} is nearest to the ball at the kick."
-            return _shooter(people, best, kick_frame, float(gaps[best].min()), reason)
+            return _shooter(people, best, kick, min(gaps[best]), reason)
     arrival = float("inf") if goal_corners_px is None else _arrival(track, goal_corners_px)
-    end = arrival if kick_frame is None else min(arrival, kick_frame + 2)
-    touches = possession[possession["player"].notna() & (possession["frame"] < end)]
-    if touches.empty or not np.isfinite(end):
+    end = arrival if kick is None else min(arrival, kick + 2)
+    touches = [row for row in possession if row.player is not None and row.frame < end]
+    if not touches or not np.isfinite(end):
         return None
-    last = touches.iloc[-1]
-    contact = float(last["frame"]) if kick_frame is None else kick_frame
-    reason = f"{last['player']} is the last to touch the ball before it arrives."
-    return _shooter(people, str(last["player"]), contact, float(last["gap_balls"]), reason)
+    last = touches[-1]
+    assert last.player is not None
+    contact = float(last.frame) if kick is None else kick
+    reason = f"{last.player} is the last to touch the ball before it arrives."
+    return _shooter(people, last.player, contact, last.gap_balls, reason)
 
 
 def _shooter(people: People, player: str, frame: float, gap_balls: float, reason: str) -> Shooter:
@@ -200,13 +119,12 @@ def _shooter(people: People, player: str, frame: float, gap_balls: float, reason
     return Shooter(player, int(own["track_id"].iloc[0]), frame, gap_balls, reason)
 
 
-def _arrival(track: pd.DataFrame, goal_corners_px: NDArray[np.float64]) -> float:
+def _arrival(track: BallTrack, goal_corners_px: NDArray[np.float64]) -> float:
     """Frame in which the ball comes into the goal's picture; infinite if it never does."""
-    kept = check_track(track)
-    kept = kept[~flag_outliers(kept)]
-    inside = inside_goal(kept[["x", "y"]].to_numpy(float), order_corners(goal_corners_px))
+    kept = track.without_outliers
+    inside = inside_goal(kept.xy, order_corners(goal_corners_px))
     came = np.flatnonzero(inside[1:] & ~inside[:-1]) + 1
-    return float(kept["frame"].iloc[came[0]]) if len(came) else float("inf")
+    return float(kept.frames[came[0]]) if len(came) else float("inf")
 
 
 def _gaps(people: People, frame: int, ball: Floats, size_px: float) -> dict[str, float]:
@@ -247,8 +165,3 @@ def _nearest(people: People, frame: int, ball_y: float, gaps: dict[str, float]) 
         return max(gaps[player], TAKE_BALLS), abs(float(box[3]) - ball_y)
 
     return min(gaps, key=key)
-
-
-def _box(label: Annotation) -> Floats:
-    x, y, width, height = (float(value) for value in label["bbox"])
-    return np.array([x, y, x + width, y + height])

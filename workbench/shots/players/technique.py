@@ -1,9 +1,9 @@
-"""How a shot was struck: knee bend, trunk lean and hip drive at contact, with rough good ranges.
+"""Technique of a shot: knee bend, trunk lean and hip drive at contact, with rough good ranges.
 
-The unit is the poses of one shot. Angles are taken between joints in space where the pose finder
-gives metres (MediaPipe's world landmarks, which it infers from one picture), else in the picture,
-where they are foreshortened by the view. Ranges are rough guidance for a hard instep kick, wider
-than what is published for trained players measured with many cameras:
+The unit is the poses of one shot. Angles are measured in space where the pose finder gives metres
+(MediaPipe's world landmarks, inferred from one picture), else in the picture, where the view
+foreshortens them. Ranges are rough guidance for a hard instep kick, wider than those published for
+trained players measured with many cameras:
 
 - Lees, Asai, Andersen, Nunome, Sterzing (2010), "The biomechanics of kicking in soccer: a review",
   Journal of Sports Sciences 28(8): standing leg, trunk, order of thigh and shank.
@@ -12,7 +12,7 @@ than what is published for trained players measured with many cameras:
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -32,37 +32,29 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Measure:
+class TechniqueMeasure:
     """One figure of how a shot was struck."""
 
     name: str
-    value: float | None  # None where it cannot be measured
     unit: str
     good_low: float
     good_high: float
-    flag: Flag
     source: str  # what the range rests on; the range itself is rough guidance
-    note: str  # how it was measured, or why it was not; one sentence
+    value: float | None = None  # None where it cannot be measured
+    flag: Flag = "not measured"
+    note: str = ""  # how it was measured, or why it was not; one sentence
 
 
-@dataclass(frozen=True)
-class _Scale:
-    name: str
-    unit: str
-    good_low: float
-    good_high: float
-    source: str
-
-
-_STANDING_KNEE = _Scale("standing knee bend", "°", 15, 55, _LEES)
-_KICKING_KNEE = _Scale("kicking knee bend", "°", 15, 65, _KELLIS)
-_TRUNK = _Scale("trunk lean", "°", 0, 30, _LEES)
-_HIP = _Scale("hip drive", "°/s", 250, 1200, f"{_LEES}; {_KELLIS}")
+# One for each figure, not measured yet.
+_STANDING_KNEE = TechniqueMeasure("standing knee bend", "°", 15.0, 55.0, _LEES)
+_KICKING_KNEE = TechniqueMeasure("kicking knee bend", "°", 15.0, 65.0, _KELLIS)
+_TRUNK = TechniqueMeasure("trunk lean", "°", 0.0, 30.0, _LEES)
+_HIP = TechniqueMeasure("hip drive", "°/s", 250.0, 1200.0, f"{_LEES}; {_KELLIS}")
 
 
 def measure_technique(
     pose: PoseTrack, foot: Foot, contact_frame: float, fps: float
-) -> tuple[Measure, ...]:
+) -> tuple[TechniqueMeasure, ...]:
     """Measure how a shot was struck.
 
     Args:
@@ -79,9 +71,9 @@ def measure_technique(
     scales = (_STANDING_KNEE, _KICKING_KNEE, _TRUNK, _HIP)
     near = min(pose.poses, key=lambda frame: abs(frame - contact_frame), default=None)
     if pose.method == GEOMETRIC:
-        return tuple(_unknown(scale, "Guessed joints have no angles.") for scale in scales)
+        return tuple(replace(scale, note="Guessed joints have no angles.") for scale in scales)
     if near is None or abs(near - contact_frame) > _AT_CONTACT or foot.side is None:
-        return tuple(_unknown(scale, "No pose is seen at the contact.") for scale in scales)
+        return tuple(replace(scale, note="No pose is seen at the contact.") for scale in scales)
     kicking, standing = ("l", "r") if foot.side == "left" else ("r", "l")
     at_contact = pose.poses[near]
     in_space = all(one.world_m is not None for one in pose.poses.values())
@@ -91,11 +83,11 @@ def measure_technique(
     return (
         _rate(_STANDING_KNEE, _knee_bend(at_contact, standing, points), how),
         _rate(_KICKING_KNEE, _knee_bend(at_contact, kicking, points), how),
-        # MediaPipe's metres turn with the camera: down is down only as far as the phone is upright.
+        # MediaPipe's metres are in camera axes: right only if the phone is held upright.
         _rate(_TRUNK, _trunk_lean(at_contact, points), how),
         _rate(_HIP, drive, how)
         if drive is not None
-        else _unknown(_HIP, "Too few poses are seen before the contact."),
+        else replace(_HIP, note="Too few poses are seen before the contact."),
     )
 
 
@@ -111,18 +103,9 @@ def _in_picture(pose: Pose, joint: str) -> Floats:
     return np.array(pose.joints[joint])
 
 
-def _rate(scale: _Scale, value: float, note: str) -> Measure:
+def _rate(scale: TechniqueMeasure, value: float, note: str) -> TechniqueMeasure:
     flag: Flag = "low" if value < scale.good_low else "high" if value > scale.good_high else "good"
-    return Measure(
-        scale.name, value, scale.unit, scale.good_low, scale.good_high, flag, scale.source, note
-    )
-
-
-def _unknown(scale: _Scale, why: str) -> Measure:
-    return Measure(
-        scale.name, None, scale.unit, scale.good_low, scale.good_high,
-        "not measured", scale.source, why,
-    )  # fmt: skip
+    return replace(scale, value=value, flag=flag, note=note)
 
 
 def _knee_bend(pose: Pose, side: str, points: Points) -> float:

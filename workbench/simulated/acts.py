@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from workbench.footage.pinhole import BALL_RADIUS_M, GRAVITY_MPS2, Points
+from workbench.footage.pinhole import BALL_RADIUS_M, GRAVITY_MPS2, Floats
 from workbench.simulated import motions
 from workbench.simulated.people import JOINT, Angles
 from workbench.simulated.scene import BALL_RADII_M, BallLook
 
 SPORTS = ("baseball", "basketball", "soccer", "none")
-Joints = Callable[[float], Points]
+Joints = Callable[[float], Floats]
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Act:
     sport: str
     move: Callable[[float], tuple[Angles, float, float]]  # time → angles, metres forward, jump
     ball_look: BallLook | None = None
-    ball: Callable[[float, Joints], Points] | None = None  # time, joints at a time → centre
-    bat: Callable[[float, Joints], tuple[Points, Points]] | None = None  # → grip, direction
+    ball: Callable[[float, Joints], Floats] | None = None  # time, joints at a time → centre
+    bat: Callable[[float, Joints], tuple[Floats, Floats]] | None = None  # → grip, direction
 
 
 @dataclass(frozen=True)
@@ -76,13 +76,13 @@ def _swing(rng: np.random.Generator, temper: Temper) -> Act:
         step = 0.15 * motions.ease((since + 0.25 * temper.tempo) / 0.3)
         return motions.swing(since, temper.vigour, temper.tempo), step, 0.0
 
-    def bat(t: float, joints: Joints) -> tuple[Points, Points]:
+    def bat(t: float, joints: Joints) -> tuple[Floats, Floats]:
         azimuth, elevation = motions.bat_direction(t - temper.at_s, temper.tempo)
         level = math.cos(elevation)
         direction = [math.sin(azimuth) * level, math.cos(azimuth) * level, math.sin(elevation)]
         return _between_hands(joints(t)), np.array(direction)
 
-    def ball(t: float, joints: Joints) -> Points:
+    def ball(t: float, joints: Joints) -> Floats:
         since = t - temper.at_s
         if since < 0:
             return np.asarray(meet + np.array([-pitch_mps * since, 0.2 * since, -0.5 * since]))
@@ -104,7 +104,7 @@ def _layup(rng: np.random.Generator, temper: Temper) -> Act:
         jump = motions.hop_m(since, airtime_s, 0.42 * temper.vigour)
         return motions.layup(since, temper.vigour, temper.phase_rad, temper.tempo), forward, jump
 
-    def ball(t: float, joints: Joints) -> Points:
+    def ball(t: float, joints: Joints) -> Floats:
         since = t - temper.at_s
         if since < -0.25:
             height = abs(math.sin(math.pi * bounces_per_s * t + temper.phase_rad))
@@ -128,7 +128,7 @@ def _shot(rng: np.random.Generator, temper: Temper) -> Act:
         forward += 0.6 * motions.ease((since + 0.15) / 0.6)
         return motions.kick(since, temper.vigour, temper.phase_rad, temper.tempo), forward, 0.0
 
-    def ball(t: float, joints: Joints) -> Points:
+    def ball(t: float, joints: Joints) -> Floats:
         since = t - temper.at_s
         if since < 0:
             return np.asarray(spot + np.array([0, -rolls_mps * since, 0]))
@@ -168,7 +168,7 @@ def _await_pitch(rng: np.random.Generator, temper: Temper) -> Act:
     def move(t: float) -> tuple[Angles, float, float]:
         return motions.bat_stance(math.sin(4 * t + temper.phase_rad)), 0.0, 0.0
 
-    def bat(t: float, joints: Joints) -> tuple[Points, Points]:
+    def bat(t: float, joints: Joints) -> tuple[Floats, Floats]:
         waggle = 0.25 * math.sin(5 * t + temper.phase_rad)
         direction = np.array([0.45, -0.35 + waggle, 0.85])
         return _between_hands(joints(t)), direction / np.linalg.norm(direction)
@@ -186,7 +186,7 @@ def _dribble_hand(rng: np.random.Generator, temper: Temper) -> Act:
             pose = step | {name: pose[name] for name in ("r_shoulder", "r_elbow")}
         return pose, speed_mps * (t - temper.duration_s / 2), 0.0
 
-    def ball(t: float, joints: Joints) -> Points:
+    def ball(t: float, joints: Joints) -> Floats:
         height = abs(math.sin(2 * math.pi * t + temper.phase_rad / 2))
         return np.array([0.33, move(t)[1] + 0.4, 0.12 + 0.7 * height])
 
@@ -200,7 +200,7 @@ def _dribble_foot(rng: np.random.Generator, temper: Temper) -> Act:
         phase = temper.phase_rad + 2 * math.pi * 1.3 * t
         return motions.run(phase, 0.7), speed_mps * (t - temper.duration_s / 2), 0.0
 
-    def ball(t: float, joints: Joints) -> Points:
+    def ball(t: float, joints: Joints) -> Floats:
         ahead = 0.55 + 0.25 * math.sin(2 * math.pi * 1.3 * t + temper.phase_rad)
         return np.array([0.08, move(t)[1] + ahead, BALL_RADIUS_M])
 
@@ -216,7 +216,7 @@ def _juggle(rng: np.random.Generator, temper: Temper) -> Act:
     def move(t: float) -> tuple[Angles, float, float]:
         return motions.juggle(phase(t)), 0.0, 0.0
 
-    def ball(t: float, joints: Joints) -> Points:
+    def ball(t: float, joints: Joints) -> Floats:
         return np.array([0.05, 0.4, 0.45 + 0.6 * abs(math.cos(phase(t)))])
 
     return Act("juggle", "none", move, "soccer", ball)
@@ -228,7 +228,7 @@ def _throw_in(rng: np.random.Generator, temper: Temper) -> Act:
     def move(t: float) -> tuple[Angles, float, float]:
         return motions.throw_in(t - temper.at_s), 0.0, 0.0
 
-    def ball(t: float, joints: Joints) -> Points:
+    def ball(t: float, joints: Joints) -> Floats:
         hands = _between_hands(joints(min(t, temper.at_s))) + np.array([0, 0, 0.12])
         return _fallen(hands, thrown, max(t - temper.at_s, 0.0), BALL_RADII_M["soccer"])
 
@@ -242,7 +242,7 @@ def _header(rng: np.random.Generator, temper: Temper) -> Act:
         jump = motions.hop_m(since, 0.5, 0.36 * temper.vigour)
         return motions.header_jump(since, temper.phase_rad), forward, jump
 
-    def ball(t: float, joints: Joints) -> Points:
+    def ball(t: float, joints: Joints) -> Floats:
         since = t - temper.at_s - 0.22
         meet = np.array([0.0, 0.2, 2.05])
         away = np.array([1.0, 7.0, 2.0]) if since > 0 else np.array([1.5, -8.0, -1.0])
@@ -261,7 +261,7 @@ def _pick_up(rng: np.random.Generator, temper: Temper) -> Act:
     def move(t: float) -> tuple[Angles, float, float]:
         return motions.squat(depth(t)), 0.0, 0.0
 
-    def ball(t: float, joints: Joints) -> Points:
+    def ball(t: float, joints: Joints) -> Floats:
         on_ground = np.array([0.0, 0.45, BALL_RADII_M[look]])
         if t < temper.at_s:
             return on_ground
@@ -295,19 +295,19 @@ _NONE_ACTS = (
 )  # fmt: skip
 
 
-def _between_hands(joints: Points) -> Points:
+def _between_hands(joints: Floats) -> Floats:
     return np.asarray((joints[JOINT["l_wrist"]] + joints[JOINT["r_wrist"]]) / 2)
 
 
-def _carried(t: float, joints: Joints) -> tuple[Points, Points]:
+def _carried(t: float, joints: Joints) -> tuple[Floats, Floats]:
     return joints(t)[JOINT["r_wrist"]], np.array([0.1, 0.3, -0.95])
 
 
-def _lying(t: float, joints: Joints) -> Points:
+def _lying(t: float, joints: Joints) -> Floats:
     return np.array([0.5, 0.6, BALL_RADIUS_M])
 
 
-def _fallen(start: Points, velocity: Points, time_s: float, radius_m: float) -> Points:
+def _fallen(start: Floats, velocity: Floats, time_s: float, radius_m: float) -> Floats:
     """Free fall without drag, stopped by the ground: enough for balls that leave the picture."""
     position = start + velocity * time_s
     position[2] = max(radius_m, float(position[2]) - GRAVITY_MPS2 / 2 * time_s * abs(time_s))

@@ -1,0 +1,192 @@
+"""The search over hypotheses: every one is fitted from several starts, and the fits are weighed.
+
+The unit of data is one shot. First the free path alone is fitted to the observations that follow
+it, from each guess; from the best of these bases every hypothesis of the bank is started, with its
+event at each possible depth. All fits of a round are one batch (`fit.solve`).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.footage.pinhole import BALL_RADIUS_M
+from workbench.shots.fit3d.firstguess import Guesses
+from workbench.shots.fit3d.fit import (
+    AFTER,
+    BALL_SIZE,
+    EVENT_S,
+    KICK_S,
+    LOG_DAMPING,
+    VELOCITY,
+    Observations,
+    Z,
+    legs_of,
+    solve,
+)
+from workbench.shots.fit3d.hypotheses import (
+    BANK,
+    LAST_EVENT_S,
+    NOTHING,
+    Cases,
+    cost_of_start,
+    priors_of,
+)
+from workbench.shots.fit3d.posterior import Posterior, weigh
+from workbench.shots.goal.camera import CameraMode
+
+Floats = NDArray[np.float64]
+
+_BASE_STEPS, _SCREEN_STEPS, _FINAL_STEPS = 7, 8, 14
+_BASES, _BASE_COST = 3, 6.0  # how many bases, and how much worse than the best one may be
+_MOST_COST = 45.0  # a hypothesis worse than the best by this after screening is dropped
+_AIR_START_M = 0.4
+_UNREACHED_COST = 1.7  # of an observation after the end of a base: nearly that of an outlier
+_NEAR_MPS, _NEAR_S = 0.7, 0.05  # bases closer together than this count as one
+_REACH_M = 0.5  # beyond its depths: a hypothesis whose event is this near starts there
+
+
+def fit_hypotheses(
+    observations: Observations,
+    modes: Sequence[CameraMode],
+    guesses: Guesses,
+    *,
+    kick_s: float | None,
+    frame_s: float,
+    rng: np.random.Generator,
+) -> Posterior:
+    """Fit every hypothesis from the guesses and weigh them.
+
+    Args:
+        observations: What was seen.
+        modes: Cameras, as numbered in the guesses.
+        guesses: At least one.
+        kick_s: When the foot met the ball, if somebody knows.
+        frame_s: Time between frames.
+        rng: Draws the samples.
+    """
+    bases, their_cases = _fit_bases(observations, modes, guesses, kick_s, frame_s)
+    parameters, cases = _starts(observations, bases, their_cases)
+    priors = priors_of(observations, modes, cases, parameters[:, KICK_S], kick_s, frame_s)
+    for steps in (_SCREEN_STEPS, _FINAL_STEPS):
+        fitted = solve(observations, priors, parameters, steps)
+        kept = _best_of_each(cases, fitted.cost + cost_of_start(priors, modes, cases))
+        priors, fitted, cases = priors.take(kept), fitted.take(kept), cases.take(kept)
+        parameters = fitted.parameters
+    start_cost = cost_of_start(priors, modes, cases)
+    return weigh(observations, priors, fitted, cases.hypothesis, start_cost, rng)
+
+
+def _fit_bases(
+    observations: Observations,
+    modes: Sequence[CameraMode],
+    guesses: Guesses,
+    kick_s: float | None,
+    frame_s: float,
+) -> tuple[Floats, Cases]:
+    """Fit the free path alone, each guess tried from the grass and from the air; the best few.
+
+    Returns:
+        Parameters (K, 30), whose event is where the observations leave the path, and their cases.
+    """
+    count = len(guesses.parameters)
+    parameters = np.concatenate([guesses.parameters] * 2)
+    air = np.repeat([False, True], count)
+    parameters[air, Z] = np.maximum(parameters[air, Z], _AIR_START_M)
+    parameters[~air, Z] = BALL_RADIUS_M
+    until = parameters[:, EVENT_S].copy()
+    parameters[:, EVENT_S] = observations.times_s[-1] + LAST_EVENT_S
+    cases = Cases(np.full(2 * count, NOTHING), np.concatenate([guesses.mode] * 2), air)
+    priors = priors_of(observations, modes, cases, parameters[:, KICK_S], kick_s, frame_s)
+    after = observations.times_s > until[:, None] + 1e-6
+    priors.counted[after] = 0.0
+    fitted = solve(observations, priors, parameters, _BASE_STEPS)
+    # Penalise the observations after a base's end only here, not as left out before its start.
+    priors.counted[after] = 1.0
+    cost = fitted.cost + _UNREACHED_COST * after.sum(axis=1) + cost_of_start(priors, modes, cases)
+    found = fitted.parameters
+    found[:, EVENT_S] = until
+    chosen: list[int] = []
+    for index in np.argsort(cost):
+        if len(chosen) == _BASES or (chosen and cost[index] > cost[chosen[0]] + _BASE_COST):
+            break
+        same = [
+            cases.camera[index] == cases.camera[other]
+            and air[index] == air[other]
+            and np.abs(found[index, VELOCITY] - found[other, VELOCITY]).max() < _NEAR_MPS
+            and abs(until[index] - until[other]) < _NEAR_S
+            for other in chosen
+        ]
+        if not any(same):
+            chosen.append(int(index))
+    index = np.array(chosen, dtype=np.intp)
+    return found[index], cases.take(index)
+
+
+def _starts(observations: Observations, bases: Floats, base_cases: Cases) -> tuple[Floats, Cases]:
+    """Starts of every hypothesis from every base, and what each is about."""
+    rows, numbers, origins = [], [], []
+    for origin, base in enumerate(bases):
+        for number, events in enumerate(_events(observations, base)):
+            for row in events:
+                row[AFTER] = BANK[number].after_mps
+                row[LOG_DAMPING] = BANK[number].log_damping[0]
+                rows.append(row)
+                numbers.append(number)
+                origins.append(origin)
+    origin_of = np.array(origins, dtype=np.intp)
+    cases = base_cases.take(origin_of)
+    return np.array(rows), Cases(np.array(numbers), cases.camera, cases.air)
+
+
+def _events(observations: Observations, base: Floats) -> list[list[Floats]]:
+    """For every hypothesis, the base with the event at the depths where it may have been.
+
+    One more start has the event where the observations leave the path; if the depth there is wrong,
+    the path is bent to the right one.
+    """
+    times = base[KICK_S] + np.linspace(0.02, 3.0, 150)
+    path = legs_of(base[None]).at((times - base[KICK_S])[None])[:, 0]
+    left_at = np.array([np.interp(base[EVENT_S], times, row) for row in path])
+    starts: list[list[Floats]] = []
+    for number, item in enumerate(BANK):
+        if number == NOTHING:
+            starts.append([_moved_event(base, float(observations.times_s[-1]) + LAST_EVENT_S)])
+            continue
+        reached = [np.flatnonzero(path[1] <= depth) for depth in item.start_depths_m]
+        found = [_moved_event(base, float(times[where[0]])) for where in reached if len(where)]
+        low, high = item.depth_m
+        there = low - _REACH_M <= left_at[1] <= high + _REACH_M
+        found.append(base.copy() if there else _bent(base, left_at, item.start_depths_m[0]))
+        starts.append(found)
+    return starts
+
+
+def _moved_event(base: Floats, event_s: float) -> Floats:
+    row = base.copy()
+    row[EVENT_S] = event_s
+    return row
+
+
+def _bent(base: Floats, left_at: Floats, depth_m: float) -> Floats:
+    """The kick that is at `depth_m` at the event, where the camera sees it at the same pixel."""
+    row, camera = base.copy(), base[BALL_SIZE : BALL_SIZE + 3]
+    stretch = (depth_m - camera[1]) / (left_at[1] - camera[1] or 1e-6)
+    place = camera + np.clip(stretch, 0.5, 2.0) * (left_at - camera)
+    time = max(base[EVENT_S] - base[KICK_S], 0.05)
+    row[VELOCITY] += (place - left_at) / time
+    return row
+
+
+def _best_of_each(cases: Cases, cost: Floats) -> NDArray[np.intp]:
+    """The best fit of each hypothesis and camera, unless its cost is far above the least."""
+    kept: list[int] = []
+    for hypothesis in range(len(BANK)):
+        for camera in np.unique(cases.camera):
+            same = (cases.hypothesis == hypothesis) & (cases.camera == camera)
+            rows = np.flatnonzero(same)
+            if len(rows):
+                row = int(rows[np.argmin(cost[rows])])
+                if cost[row] <= cost.min() + _MOST_COST:
+                    kept.append(row)
+    return np.array(kept, dtype=np.intp)
