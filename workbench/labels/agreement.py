@@ -375,7 +375,7 @@ def _interval(
     if value == 1:
         low = 1 - (1 - wilson(kept.count, kept.count).low) / apart
         return Interval(1.0, max(low, -1.0), 1.0, n, note=kept.note)
-    return bootstrap(statistic, kept, resamples=resamples, seed=seed)
+    return bootstrap(statistic, kept, within=(-1.0, 1.0), resamples=resamples, seed=seed)
 
 
 def _distances(steps: int) -> Floats:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from workbench.footage.pinhole import Floats
 
 _STEP = 1e-6
 _GROW, _SHRINK = 6.0, 0.25

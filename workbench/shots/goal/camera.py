@@ -16,12 +16,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from workbench.footage.pinhole import goal_corners
+from workbench.footage.pinhole import Floats, goal_corners
 from workbench.shots.leastsquares import forward_jacobian, minimise
-
-Floats = NDArray[np.float64]
 
 # Columns of a camera's parameter vector.
 EAST, OUT, UP, YAW, PITCH, ROLL, LOG_FOCAL, DISTORTION = range(8)

@@ -106,7 +106,6 @@ def draw_pill(
     size_px: float,
     colour: str,
     *,
-    bold: bool = True,
     opacity: float = 1.0,
 ) -> Box:
     """Write on a pill that stands above `centre_bottom`, moved as far as it takes to be all inside.
@@ -114,22 +113,16 @@ def draw_pill(
     Returns:
         Where the pill is.
     """
-    text_width, text_height = text_wh(text, size_px, bold=bold)
+    text_width, text_height = text_wh(text, size_px, bold=True)
     pad_x, pad_y = round(0.5 * size_px), round(0.18 * size_px)
     wh = text_width + 2 * pad_x, text_height + 2 * pad_y
-    x, y = kept_inside(image, (centre_bottom[0] - wh[0] / 2, centre_bottom[1] - wh[1]), wh)
+    height, width = image.shape[:2]
+    x = min(max(0, round(centre_bottom[0] - wh[0] / 2)), max(0, width - wh[0]))
+    y = min(max(0, round(centre_bottom[1] - wh[1])), max(0, height - wh[1]))
     draw_panel(image, (x, y, *wh), colour, radius_px=wh[1] / 2, opacity=opacity)
     ink = readable_on(colour)
-    draw_text(image, text, (x + pad_x, y + pad_y), size_px, ink, bold=bold, opacity=opacity)
+    draw_text(image, text, (x + pad_x, y + pad_y), size_px, ink, bold=True, opacity=opacity)
     return x, y, *wh
-
-
-def kept_inside(image: Image, xy: tuple[float, float], wh: tuple[int, int]) -> tuple[int, int]:
-    """Return the place nearest to `xy` where something of this size is all in the picture."""
-    height, width = image.shape[:2]
-    x = min(max(0, round(xy[0])), max(0, width - wh[0]))
-    y = min(max(0, round(xy[1])), max(0, height - wh[1]))
-    return x, y
 
 
 def readable_on(colour: str) -> str:
