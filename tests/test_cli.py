@@ -100,7 +100,8 @@ def test_help_imports_nothing_heavy() -> None:
         "from workbench.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "heavy = {'torch', 'cv2', 'av', 'numpy', 'pandas', 'yaml', 'jinja2', 'psutil', 'papermill', 'pydantic',"
+        "heavy = {'torch', 'cv2', 'av', 'numpy', 'pandas', 'yaml', 'jinja2', 'psutil', 'papermill',"
+        " 'pydantic',"
         " 'nbformat', 'nbconvert', 'jupyter_client'}\n"
         "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
     )
