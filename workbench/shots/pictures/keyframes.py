@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
+from workbench.detect.drawing import Image
 from workbench.footage.frames import sample_readable
 from workbench.footage.pinhole import to_pixels
 from workbench.shots.analysed import ShotAnalysis
-from workbench.shots.pictures.drawing import Image
 from workbench.shots.pictures.overlay import ShotOverlay
 from workbench.shots.words import EVENT_WORDS
 from workbench.style import axes_or_new

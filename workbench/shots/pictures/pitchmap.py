@@ -19,7 +19,7 @@ from workbench.footage.pinhole import (
     to_ground,
 )
 from workbench.shots.analysed import ShotAnalysis
-from workbench.shots.pictures.drawing import player_colours, speed_colour
+from workbench.shots.pictures.colours import player_colours, speed_colour
 from workbench.shots.pictures.figures import say_why_not
 from workbench.shots.verdict import FlightPath
 from workbench.shots.words import reason_words
