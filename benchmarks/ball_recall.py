@@ -33,7 +33,7 @@ from workbench.detect.motion.teacher import MotionTeacher
 from workbench.detect.store import ClipDetections, load_truth
 from workbench.footage.clips import load_clips
 from workbench.simulated.sessions import make_footage
-from workbench.stats import Clusters, paired_difference, show
+from workbench.stats import Clusters, pooled_difference, show
 
 VARIANTS = {
     "plain": {"small_ball": False, "second_look": False},
@@ -169,13 +169,9 @@ def at_equal_precision(balls: Balls, plain: Balls) -> tuple[str, str]:
     if least is None:
         return "–", "–"
 
-    def recall(of: Balls, hits: NDArray[np.int64], weights: NDArray[np.int64]) -> Shares:
-        return np.asarray((weights @ hits) / np.maximum(weights @ of.true_balls, 1))
-
-    gain = paired_difference(
-        lambda weights: recall(plain, plain.hits(-np.inf), weights),
-        lambda weights: recall(balls, balls.hits(least), weights),
-        Clusters("clip", tuple(range(len(balls.true_balls)))),
+    clusters = Clusters("clip", tuple(range(len(balls.true_balls))))
+    gain = pooled_difference(
+        (plain.hits(-np.inf), plain.true_balls), (balls.hits(least), balls.true_balls), clusters
     )
     equal = balls.hits(least).sum() / balls.true_balls.sum()
     return f"{equal:.2f}", show(gain, signed=True)

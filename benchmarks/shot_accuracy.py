@@ -32,7 +32,6 @@ from workbench.shots.evaluation.simulated import (
     for_each,
     judge_seeds,
     kind_table,
-    median_interval,
     reliability,
     speed_table,
 )
@@ -45,6 +44,7 @@ from workbench.shots.evaluation.simulated_figures import (
 )
 from workbench.shots.rules2d import FlatRules, judge_flat
 from workbench.simulated.shots import SimulatedShot, simulate_shot
+from workbench.stats import median_interval
 from workbench.style import BLUE, GREY, ORANGE, VERMILION
 
 PERCENTILES = (50.0, 70.0, 80.0, 92.0, 98.0)

@@ -16,7 +16,6 @@ from workbench.shots.evaluation.simulated import (
     certainty_table,
     judge_seeds,
     kind_table,
-    median_interval,
     reliability,
     score_speed,
     speed_table,
@@ -29,6 +28,7 @@ from workbench.shots.evaluation.simulated_figures import (
     draw_speed_errors,
 )
 from workbench.shots.fit3d.head_training import FIRST_TRAINING_SEED, TRAINING_SHOTS
+from workbench.stats import median_interval
 
 
 def row(seed: int, method: str, *, goal: bool, said: float, **more: object) -> dict[str, object]:

@@ -112,7 +112,7 @@ def test_a_student_that_finds_all_is_ahead_of_a_teacher_that_misses_half(tmp_pat
     half = [row for row in all_of_it if row["image_id"] % 2]
     for teacher, student, sign in ((half, all_of_it, 1), (all_of_it, half, -1)):
         found = compare(truth, (teacher, 0.5), (student, 0.5), against=LABELS)
-        assert (found.clusters.count, found.clusters.by) == (6, "session")
+        assert (found.clusters.count, found.clusters.by) == (6, "clip")
         for one in found.classes:
             assert one.recall.difference is not None
             assert sign * one.recall.difference.value > 0
@@ -124,7 +124,7 @@ def test_a_student_that_finds_all_is_ahead_of_a_teacher_that_misses_half(tmp_pat
     assert all(one.precision.student is None for one in nothing.classes)
     blind = [row | {"bbox": [0, 0, 1, 1]} for row in all_of_it]
     for teacher, student, said in (
-        (blind, all_of_it, "beats its teacher's ball recall: +1.00"),
+        (blind, all_of_it, "beats its teacher's ball recall: +1.000"),
         (all_of_it, blind, "does not beat its teacher's ball recall: -1.00"),
     ):
         found = compare(truth, (teacher, 0.5), (student, 0.5), against=LABELS)

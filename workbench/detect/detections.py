@@ -29,6 +29,11 @@ Mask = NDArray[np.bool_]  # (H, W)
 Box = tuple[float, float, float, float]  # of four pixel coordinates; which ones, its name says
 
 
+def plural(name: str) -> str:
+    """Return the word for several objects of a class."""
+    return "people" if name == "person" else f"{name}s"
+
+
 @dataclass(frozen=True, slots=True)
 class Detection:
     """One object in one frame.

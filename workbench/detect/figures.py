@@ -20,7 +20,7 @@ from workbench.detect.scores.scoring import LabelScore
 from workbench.detect.store import ClipDetections
 from workbench.footage.clips import Clip
 from workbench.footage.frames import sample_frames
-from workbench.style import INK, class_colours
+from workbench.style import INK, axes_or_new, class_colours, draw_interval, open_frame
 
 
 def paint_labels(image: NDArray[np.uint8], labels: ClipDetections, frame: int) -> NDArray[np.uint8]:
@@ -47,7 +47,7 @@ def draw_overlays(
         ]
         rows.append(np.concatenate([_fit(image) for image in painted], axis=1))
     sheet = np.concatenate(rows)
-    ax = ax or plt.subplots(figsize=(10, 0.5 + 10 * sheet.shape[0] / sheet.shape[1] * 0.9))[1]
+    ax = axes_or_new(ax, (10, 0.5 + 10 * sheet.shape[0] / sheet.shape[1] * 0.9))
     ax.imshow(sheet)
     ax.set_title("What did the teacher see?", loc="left")
     step = sheet.shape[0] / len(rows)
@@ -64,7 +64,7 @@ def draw_overlays(
 
 def draw_label_scores(score: LabelScore, ax: Axes | None = None) -> Axes:
     """Draw precision and recall of every class with their 95 % intervals."""
-    ax = ax or plt.subplots(figsize=(6.4, 3.2))[1]
+    ax = axes_or_new(ax, (6.4, 3.2))
     colours = class_colours(CLASSES)
     for place, name in enumerate(CLASSES):
         for shift, found, marker in (
@@ -73,8 +73,7 @@ def draw_label_scores(score: LabelScore, ax: Axes | None = None) -> Axes:
         ):
             if found is None:
                 continue
-            ax.plot([found.low, found.high], [place + shift] * 2, color=colours[name], linewidth=4)
-            ax.plot(found.value, place + shift, marker, color=INK, markersize=7)
+            draw_interval(ax, found, place + shift, colour=colours[name], marker=marker)
             ax.text(1.03, place + shift, f"{found.value:.2f}  n={found.n}", va="center", fontsize=9)
     ax.plot([], [], "o", color=INK, label="precision")
     ax.plot([], [], "s", color=INK, label="recall")
@@ -82,13 +81,12 @@ def draw_label_scores(score: LabelScore, ax: Axes | None = None) -> Axes:
     ax.set_yticks(range(len(CLASSES)), CLASSES)
     ax.set(xlim=(0, 1), ylim=(len(CLASSES) - 0.5, -0.5), xlabel=f"score at IoU {score.iou:g}")
     ax.set_title("How right is the teacher?", loc="right")
-    ax.spines[["top", "right"]].set_visible(False)
-    return ax
+    return open_frame(ax)
 
 
 def draw_ball_presence(labels: Sequence[ClipDetections], ax: Axes | None = None) -> Axes:
     """Draw for each clip the frames in which a ball is labelled."""
-    ax = ax or plt.subplots(figsize=(8, 0.8 + 0.22 * len(labels)))[1]
+    ax = axes_or_new(ax, (8, 0.8 + 0.22 * len(labels)))
     colour = class_colours(CLASSES)["ball"]
     for row, clip in enumerate(labels):
         has = [frame for frame in range(len(clip.frames)) if clip.of_class(frame, "ball")]
@@ -102,13 +100,12 @@ def draw_ball_presence(labels: Sequence[ClipDetections], ax: Axes | None = None)
     ax.set_yticks(range(len(labels)), [clip.clip_id for clip in labels], fontsize=8)
     ax.invert_yaxis()
     ax.set(xlabel="frame", title="Where is the ball labelled?")
-    ax.spines[["top", "right"]].set_visible(False)
-    return ax
+    return open_frame(ax)
 
 
 def draw_found_by(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw the table of `scoring.found_by`: per class, the share of frames each teacher found."""
-    ax = ax or plt.subplots(figsize=(7.2, 0.9 + 0.55 * len(table)))[1]
+    ax = axes_or_new(ax, (7.2, 0.9 + 0.55 * len(table)))
     teachers = [name for name in table.columns if name not in ("nobody", "frames")]
     shares = table.div(table["frames"].clip(lower=1), axis=0)
     left = np.zeros(len(table))
@@ -132,8 +129,7 @@ def draw_found_by(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         frameon=False, ncols=len(teachers) + 1, fontsize=9, handlelength=1, columnspacing=1,
         loc="lower right", bbox_to_anchor=(1, 1),
     )  # fmt: skip
-    ax.spines[["top", "right"]].set_visible(False)
-    return ax
+    return open_frame(ax)
 
 
 def _fit(image: NDArray[np.uint8], height_px: int = 270) -> NDArray[np.uint8]:

@@ -28,6 +28,20 @@ class Inventory:
         """Length of all clips together."""
         return sum(clip.duration_s for clip in self.clips)
 
+    def answer(self, unreadable: int = 0) -> str:
+        """Say whether the footage is sound, in a sentence that begins with yes or no.
+
+        Args:
+            unreadable: Files that could not be taken in.
+        """
+        sessions = len({clip.session for clip in self.clips})
+        what = f"{len(self.clips)} clips of {sessions} sessions, {self.duration_s / 60:.1f} minutes"
+        odd = len(self.clip_to_oddities) + len(self.video_to_oddities)
+        oddly = f"{odd} of the files are odd" if odd else "none of them odd"
+        if unreadable:
+            return f"No: {unreadable} files could not be read; there are {what}, {oddly}."
+        return f"Yes: {what}, every file could be read, {oddly}."
+
     def to_frame(self) -> pd.DataFrame:
         """One row per session: clips of each sport, size, frame rate, seconds, odd clips."""
         rows = [

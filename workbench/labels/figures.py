@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from workbench.labels.agreement import UNSURE, Agreement, Judgements, Measure
-from workbench.style import BLUE, GREY, INK, SOFT
+from workbench.style import BLUE, GREY, INK, SOFT, axes_or_new, open_frame
 
 _SCALE_TITLES = {"rating": "How were the clips rated?", "verdict": "How were the shots judged?"}
 
@@ -18,7 +18,7 @@ _SCALE_TITLES = {"rating": "How were the clips rated?", "verdict": "How were the
 def draw_answers(judged: Judgements, ax: Axes | None = None) -> Axes:
     """Draw how often each annotator gave each answer, annotators side by side."""
     count = max(len(judged.annotators), 1)
-    ax = ax or plt.subplots(figsize=(max(5.0, 0.9 * len(judged.scale) * count**0.5), 3.6))[1]
+    ax = axes_or_new(ax, (max(5.0, 0.9 * len(judged.scale) * count**0.5), 3.6))
     width = 0.8 / count
     shades = np.linspace(0.25, 0.75, count)
     for place, (name, codes) in enumerate(zip(judged.annotators, judged.codes, strict=True)):
@@ -31,7 +31,7 @@ def draw_answers(judged: Judgements, ax: Axes | None = None) -> Axes:
     ax.set(ylabel="items", title=_SCALE_TITLES[judged.kind])
     if 1 < count <= 8:
         ax.legend(frameon=False)
-    return _open_frame(ax)
+    return open_frame(ax)
 
 
 def draw_agreement(agreement: Agreement, ax: Axes | None = None) -> Axes:
@@ -48,7 +48,7 @@ def draw_pairs(agreement: Agreement, ax: Axes | None = None) -> Axes:
 
 def draw_pair_counts(judged: Judgements, first: str, second: str, ax: Axes | None = None) -> Axes:
     """Draw what one annotator said where another said each answer."""
-    ax = ax or plt.subplots(figsize=(4.6, 4.2))[1]
+    ax = axes_or_new(ax, (4.6, 4.2))
     rows, columns = (judged.codes[judged.annotators.index(name)] for name in (first, second))
     both = np.isfinite(rows) & np.isfinite(columns)
     size = len(judged.scale)
@@ -77,7 +77,7 @@ def draw_pair_counts(judged: Judgements, first: str, second: str, ax: Axes | Non
 def _draw_measures(
     measures: "tuple[Measure, ...] | list[Measure]", title: str, ax: Axes | None
 ) -> Axes:
-    ax = ax or plt.subplots(figsize=(7, 1.2 + 0.42 * max(len(measures), 1)))[1]
+    ax = axes_or_new(ax, (7, 1.2 + 0.42 * max(len(measures), 1)))
     for place, measure in enumerate(measures):
         interval = measure.interval
         if np.isnan(interval.value):
@@ -102,7 +102,7 @@ def _draw_measures(
     ax.set_axisbelow(True)
     if any(measure.unsure != "left out" for measure in measures):
         ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    return _open_frame(ax)
+    return open_frame(ax)
 
 
 def _name(measure: Measure) -> str:
@@ -114,8 +114,3 @@ def _spell(kind: str, answer: str) -> str:
     if answer == UNSURE:
         return "unsure"
     return f"{answer} ★" if kind == "rating" else answer.replace("_", " ")
-
-
-def _open_frame(ax: Axes) -> Axes:
-    ax.spines[["top", "right"]].set_visible(False)
-    return ax

@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 import psutil
 
+from workbench.runs.bars import ItemsDone
+from workbench.runs.conclusion import Conclusion
 from workbench.saving import save_json
 
 RUN_FORMAT = "workbench-run/1"
@@ -33,6 +35,8 @@ class Cell:
     status: str = "pending"  # pending, running, ok, failed
     wall_s: float | None = None
     peak_mb: float | None = None  # resident memory of the kernel and its children, 10⁶ bytes
+    heading: str = ""  # of the section it stands in
+    items: ItemsDone | None = None  # while it runs
 
 
 @dataclass(frozen=True)
@@ -80,8 +84,18 @@ class Run:
     cells: Sequence[Cell] = ()
     failed_cell: FailedCell | None = None
     products: Sequence[Product] = ()
+    conclusion: Conclusion | None = None  # what the notebook answered
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
     parent: Sequence[float] = ()  # process id and start time of the `workbench run` under way
+
+    @property
+    def doing(self) -> str:
+        """What the cell under way does and how far it has come; empty if none is."""
+        for cell in self.cells:
+            if cell.status == "running":
+                items = f": {cell.items}" if cell.items is not None else ""
+                return f"{cell.heading or cell.source}{items}"
+        return ""
 
     @property
     def chosen(self) -> dict[str, Any]:
@@ -120,8 +134,10 @@ def load_run(run_dir: Path) -> Run | None:
             return None
         known = {item.name for item in fields(Run)}
         values = {name: value for name, value in content.items() if name in known}
-        values["cells"] = [Cell(**cell) for cell in values.get("cells", [])]
+        values["cells"] = [_read_cell(cell) for cell in values.get("cells", [])]
         values["products"] = [Product(**product) for product in values.get("products", [])]
+        if values.get("conclusion") is not None:
+            values["conclusion"] = Conclusion(**values["conclusion"])
         if values.get("failed_cell") is not None:
             values["failed_cell"] = FailedCell(**values["failed_cell"])
         run = Run(**values)
@@ -140,6 +156,11 @@ def load_runs(out: Path, stage: str | None = None) -> list[Run]:
     return sorted(
         (run for run in runs if run is not None), key=lambda run: run.started, reverse=True
     )
+
+
+def _read_cell(row: Mapping[str, Any]) -> Cell:
+    items = row.get("items")
+    return Cell(**{**row, "items": None if items is None else ItemsDone(**items)})
 
 
 def _is_alive(parent: Sequence[float]) -> bool:

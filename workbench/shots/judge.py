@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from workbench.footage.pinhole import BALL_RADIUS_M
+from workbench.footage.pinhole import BALL_RADIUS_M, Floats
 from workbench.shots.ball.events import find_events
 from workbench.shots.ball.track import BallTrack
 from workbench.shots.fit3d.findings import (
@@ -44,8 +44,6 @@ from workbench.shots.goal.camera import (
 from workbench.shots.goal.corners import order_corners
 from workbench.shots.rules2d import judge_flat
 from workbench.shots.verdict import Method, ShotError, ShotVerdict
-
-Floats = NDArray[np.float64]
 
 _KICK_REACH_FRAMES, _KICK_STEP_FRAMES = 2.0, 0.5  # around a given contact frame
 _SAMPLES_NEAR, _SAMPLES_ANYWHERE = 32, 12  # pairs for each time of the kick

@@ -6,7 +6,6 @@ Every function answers the question in its title, draws on the axes it is given 
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
@@ -17,7 +16,7 @@ from workbench.detect.figures import paint_labels
 from workbench.detect.store import ClipDetections
 from workbench.footage.clips import Clip
 from workbench.footage.frames import sample_frames
-from workbench.style import class_colours
+from workbench.style import axes_or_new, class_colours
 
 _SOFT = "#767676"
 _BINS_PX = np.geomspace(1, 1024, 41)  # four bins per doubling
@@ -26,7 +25,7 @@ _TICKS_PX = [2.0**power for power in range(11)]
 
 def draw_sizes(labels: Sequence[ClipDetections], ax: Axes | None = None) -> Axes:
     """Draw for each class how many objects there are of each size, on a log scale."""
-    ax = ax or plt.subplots(figsize=(6.4, 3.2))[1]
+    ax = axes_or_new(ax, (6.4, 3.2))
     colours = class_colours(CLASSES)
     for row, name in enumerate(CLASSES):
         sizes = object_sizes_px(labels, name)
@@ -69,7 +68,7 @@ def draw_oddities(
     labels_of = {own.clip_id: own for own in labels}
     columns = 3
     rows = max(1, -(-len(chosen) // columns))
-    ax = ax or plt.subplots(figsize=(10, 0.4 + 2.2 * rows))[1]
+    ax = axes_or_new(ax, (10, 0.4 + 2.2 * rows))
     ax.set_title("What looks wrong?", loc="left", pad=8)
     ax.axis("off")
     if not chosen:

@@ -14,11 +14,12 @@ import numpy.typing as npt
 import pandas as pd
 from pycocotools import mask as rle
 
-from workbench.detect.detections import CLASSES, Detection, is_accepted
+from workbench.detect.detections import CLASSES, Detection, is_accepted, plural
 from workbench.detect.scores.matching import greedy_pairs
 from workbench.detect.store import ClipDetections
 from workbench.stats import Clusters, Interval, choose_clusters, pooled_share, show
 
+TRUSTED_PRECISION = 0.8  # labels of every class that a student may learn from
 Counts = npt.NDArray[np.int64]
 
 
@@ -37,6 +38,20 @@ class LabelScore:
     def recall(self, name: str) -> Interval | None:
         """Share of objects that are labelled; n is the number of objects; None if there is none."""
         return self._share(name, against=2)
+
+    def answer(self) -> str:
+        """Say whether labels can be trusted, in a sentence that begins with the verdict."""
+        found = {name: (self.precision(name), self.recall(name)) for name in CLASSES}
+        judged = {name: pair for name, pair in found.items() if pair[0] is not None}
+        if not judged:
+            return "Nothing to see: the teacher labelled nothing."
+        precisions = [precision for precision, _ in judged.values() if precision is not None]
+        surely = all(one.low >= TRUSTED_PRECISION for one in precisions)
+        hardly = any(one.high < TRUSTED_PRECISION for one in precisions)
+        word = "Yes" if surely else "No" if hardly else "Can't tell"
+        right = [f"{show(pair[0], percent=True)} ({name})" for name, pair in judged.items()]
+        seen = [f"{show(pair[1], percent=True)} of {plural(name)}" for name, pair in judged.items()]
+        return f"{word}: right are {', '.join(right)} of the labels, which find {', '.join(seen)}."
 
     def to_frame(self) -> pd.DataFrame:
         """One row per class."""

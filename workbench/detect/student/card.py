@@ -84,7 +84,7 @@ def _caveats(dataset: Mapping[str, Any], comparison: Comparison) -> list[str]:
     caveats.append(f"judged against {comparison.against} on {comparison.images} frames")
     clusters = comparison.clusters
     if clusters.count < ENOUGH_SESSIONS:
-        caveats.append(f"{clusters.count} {clusters.by}s: its intervals are rather too narrow")
+        caveats.append(f"{clusters.count} {clusters.by}s: its intervals are a guess")
     return caveats
 
 

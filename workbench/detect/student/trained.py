@@ -3,7 +3,8 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from workbench.detect.student.comparison import Comparison
+from workbench.detect.detections import plural
+from workbench.detect.student.comparison import ClassComparison, Comparison
 from workbench.detect.student.recipe import FinetuneConfig
 from workbench.detect.student.train import identity_for
 from workbench.stats import show
@@ -24,6 +25,11 @@ class Judgement:
     why: str  # a clause with the numbers, no final period
 
 
+def judged_class(comparison: Comparison) -> ClassComparison:
+    """Return people where the test split has them, else the class with most objects."""
+    return max(comparison.classes, key=lambda row: (row.name == _MAIN_CLASS, row.objects))
+
+
 def judge_student(comparison: Comparison) -> Judgement:
     """Say whether a student is better than nothing, by its own numbers on the test split.
 
@@ -33,7 +39,7 @@ def judge_student(comparison: Comparison) -> Judgement:
     """
     if not comparison.classes:
         return Judgement(False, "the test split shows nothing to find")
-    one = max(comparison.classes, key=lambda row: (row.name == _MAIN_CLASS, row.objects))
+    one = judged_class(comparison)
     recall, precision = one.recall.student, one.precision.student
     if recall is None or precision is None:
         return Judgement(False, f"it finds no {one.name} at all in {comparison.images} test frames")
@@ -41,6 +47,25 @@ def judge_student(comparison: Comparison) -> Judgement:
     if min(recall.low, precision.low) > LEAST:
         return Judgement(True, f"{numbers}: both surely above {LEAST:g}")
     return Judgement(False, f"{numbers}: not both surely above {LEAST:g}")
+
+
+def answer(comparison: Comparison, judgement: Judgement) -> str:
+    """Say whether a student sees what its teacher labelled; begins with yes, no or can't tell.
+
+    Yes takes a student that passed and finds at least half of what its teacher finds.
+    """
+    if not comparison.classes:
+        return f"Can't tell: {judgement.why}."
+    one = judged_class(comparison)
+    student, teacher = one.recall.student, one.recall.teacher
+    word = "No"
+    if judgement.passed and student is not None:
+        word = "Yes" if teacher is None or student.value >= teacher.value / 2 else "No"
+    finds = f"{show(student, percent=True)} of {plural(one.name)}"
+    return (
+        f"{word}: the student finds {finds} where its teacher finds {show(teacher, percent=True)}, "
+        f"in {comparison.images} frames of unseen sessions judged against {comparison.against}."
+    )
 
 
 def run_dir_for(models_dir: Path, dataset_dir: Path, config: FinetuneConfig) -> Path:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.footage.pinhole import Floats
 from workbench.shots.ball.pieces import Piece, handovers_s
 from workbench.shots.ball.track import BallTrack, track_pieces
 from workbench.shots.goal.corners import inside_goal, order_corners
@@ -36,8 +37,6 @@ _NET_KEEPS = 0.5  # most speed after the net, as a share of that before
 _POST_REACH = 1.1  # balls between the ball's middle and a post or the bar
 _GOAL_MARGIN = 0.25  # of the goal's size, added around it
 _MOMENT_S = 1e-6  # offset to stay on one side of a cut
-
-Floats = NDArray[np.float64]
 
 
 def find_events(

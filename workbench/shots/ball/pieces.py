@@ -10,7 +10,8 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from workbench.footage.pinhole import Floats
 
 LONGEST_S = 2.0  # of one piece
 
@@ -18,8 +19,6 @@ _TERMS = 3  # of a parabola
 _CUT_COST = 22.0  # of a new piece, in squared deviations
 _HANDOVER_STEPS = 21
 _LOOSE = 1e-6  # ridge, so that pieces of one or two rows have an answer
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from workbench.detect.ballpath import Spot, best_path
 from workbench.detect.detections import Detection
 from workbench.detect.store import ClipDetections
+from workbench.footage.pinhole import Floats
 from workbench.shots.ball.pieces import Piece, cut_into_pieces, estimate_noise_px, handovers_s
 from workbench.shots.verdict import ShotError
 
@@ -31,8 +32,6 @@ _GAUSSIAN = 1.4826  # standard deviation of a Gaussian over its median absolute 
 _HAMPEL_FRAMES = 3  # on either side, that a row is compared with
 _HAMPEL_DEVIATIONS = 4.0  # Gaussian ones from the median, that make an outlier
 _HAMPEL_FLOOR = 0.25  # of a ball: no deviation is taken for smaller
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,12 +3,11 @@
 Every function answers the question in its title, draws on the axes it is given and returns them.
 """
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 
 from workbench.shots.evaluation.chain import stage_scores
-from workbench.style import BLUE, GREY, ORANGE, PURPLE
+from workbench.style import BLUE, GREY, ORANGE, PURPLE, axes_or_new, draw_interval
 
 _MARKS = ((BLUE, "o"), (ORANGE, "s"), (PURPLE, "^"), (GREY, "D"))
 _SHARES = (
@@ -25,7 +24,7 @@ _SHARES = (
 
 def draw_stage_scores(facts: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw the share that is right at each stage of the chain, one mark per source of labels."""
-    ax = ax or plt.subplots(figsize=(8, 4.4), layout="constrained")[1]
+    ax = axes_or_new(ax, (8, 4.4), layout="constrained")
     sources = list(facts.groupby("labels", sort=False))
     for row, (labels, rows) in enumerate(sources):
         colour, mark = _MARKS[row % len(_MARKS)]
@@ -34,9 +33,8 @@ def draw_stage_scores(facts: pd.DataFrame, ax: Axes | None = None) -> Axes:
         for place, stage in enumerate(_SHARES):
             if stage not in scores:
                 continue
-            found, y = scores[stage], place + shift
-            ax.plot([found.low, found.high], [y, y], color=colour, linewidth=3, alpha=0.45)
-            ax.plot(found.value, y, mark, color=colour, markersize=7)
+            at = place + shift
+            draw_interval(ax, scores[stage], at, colour=colour, marker=mark, mark_colour=colour)
         ax.plot([], [], mark, color=colour, label=f"labels: {labels}")
     ax.set_yticks(range(len(_SHARES)), _SHARES)
     ax.set(xlim=(-0.02, 1.02), ylim=(len(_SHARES) - 0.5, -0.5), xlabel="share, with 95 % interval")

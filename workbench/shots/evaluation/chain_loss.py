@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -20,8 +19,8 @@ from workbench.shots.ball.track import ball_track
 from workbench.shots.evaluation.truth import TrueShot, load_true_shot
 from workbench.shots.judge import judge_shot
 from workbench.shots.verdict import ShotError, ShotVerdict
-from workbench.stats import mcnemar, wilson
-from workbench.style import BLUE
+from workbench.stats import Interval, choose_clusters, mcnemar, pooled_share, wilson
+from workbench.style import BLUE, axes_or_new, draw_interval, open_frame
 
 AS_FOUND = "as found"
 REPLACED = (AS_FOUND, "true kick", "true corners", "true ball", "all three true")
@@ -31,17 +30,18 @@ def judge_with_truth(shots: Sequence[ShotAnalysis], footage_dir: Path) -> pd.Dat
     """Judge every shot in 3D with nothing, one thing, and everything replaced by the truth.
 
     Returns:
-        One row per shot and replacement: clip_id, given, p, right, abstained, and speed_off
-        (absolute error in km/h, NaN without a speed).
+        One row per shot and replacement: clip_id, session, given, p, right, abstained, and
+        speed_off (absolute error in km/h, NaN without a speed).
     """
     rows = []
     for shot in shots:
         truth = load_true_shot(shot.clip, footage_dir)
         if truth is None:
             continue
+        names = {"clip_id": shot.clip.clip_id, "session": shot.clip.session}
         for given in REPLACED:
             verdict = shot.verdicts["3d"] if given == AS_FOUND else _judge(shot, truth, given)
-            rows.append({"clip_id": shot.clip.clip_id, "given": given} | _facts(verdict, truth))
+            rows.append(names | {"given": given} | _facts(verdict, truth))
     return pd.DataFrame(rows)
 
 
@@ -52,7 +52,7 @@ def loss_table(rows: pd.DataFrame) -> pd.DataFrame:
     for given, own in rows.groupby("given", sort=False):
         squared = (own["p"] - own["is_goal"]) ** 2
         lines[given] = {
-            "goal right": str(wilson(int(own["right"].sum()), len(own))),
+            "goal right": str(_right(own)),
             "against as found": str(mcnemar(base["right"], own["right"])),
             "Brier score": f"{squared.mean():.3f}",
             "speed off, km/h (median)": f"{own['speed_off'].median():.1f}",
@@ -63,18 +63,21 @@ def loss_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 def draw_loss(rows: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw the share of right verdicts for each replacement with its 95 % interval."""
-    ax = ax or plt.subplots(figsize=(6.4, 2.6), layout="constrained")[1]
+    ax = axes_or_new(ax, (6.4, 2.6), layout="constrained")
     for place, (_, own) in enumerate(rows.groupby("given", sort=False)):
-        found = wilson(int(own["right"].sum()), len(own))
-        ax.plot([found.low, found.high], [place, place], color=BLUE, linewidth=4, alpha=0.5)
-        ax.plot(found.value, place, "o", color=BLUE, markersize=8)
+        found = _right(own)
+        draw_interval(ax, found, place, colour=BLUE)
         ax.text(1.02, place, f"{found.value:.2f}  n={found.n}", va="center", fontsize=9)
     given = list(dict.fromkeys(rows["given"]))
     ax.set_yticks(range(len(given)), given)
     ax.set(xlim=(0, 1), ylim=(len(given) - 0.5, -0.5), xlabel="share of verdicts that are right")
     ax.set_title("What would knowing the truth of one stage win?", loc="left")
-    ax.spines[["top", "right"]].set_visible(False)
-    return ax
+    return open_frame(ax)
+
+
+def _right(rows: pd.DataFrame) -> Interval:
+    clusters = choose_clusters(rows["session"].tolist(), rows["clip_id"].tolist())
+    return pooled_share(rows["right"], None, clusters) or wilson(0, 0)
 
 
 def _judge(shot: ShotAnalysis, truth: TrueShot, given: str) -> ShotVerdict | None:
@@ -97,7 +100,7 @@ def _judge(shot: ShotAnalysis, truth: TrueShot, given: str) -> ShotVerdict | Non
 
 
 def _facts(verdict: ShotVerdict | None, truth: TrueShot) -> dict[str, Any]:
-    if verdict is None:  # what cannot be judged is a coin's throw that says no goal
+    if verdict is None:  # what cannot be judged: p = 0.5, counted as no goal
         right = not truth.is_goal
         told = {"p": 0.5, "right": right, "abstained": True, "speed_off": np.nan}
     else:

@@ -4,7 +4,6 @@ Takes the rows of `simulated.judge_seeds`; each figure draws on the axes it is g
 them.
 """
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -13,14 +12,14 @@ from workbench.actions.figures import draw_reliability
 from workbench.shots.evaluation.simulated import accuracy_table, reliability, score_speed
 from workbench.shots.verdict import Method
 from workbench.stats import Interval
-from workbench.style import BLUE, GREY, ORANGE
+from workbench.style import BLUE, GREY, ORANGE, axes_or_new
 
 _METHOD_STYLE = {"2d": ("2D rules", ORANGE, "s"), "3d": ("3D fit", BLUE, "o")}
 
 
 def draw_accuracy(rows: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw the share of right verdicts by placement, one mark per method, with 95 % intervals."""
-    ax = ax or plt.subplots(figsize=(6.4, 4.0))[1]
+    ax = axes_or_new(ax, (6.4, 4.0))
     table = accuracy_table(rows)
     places = np.arange(len(table))
     methods = [name for name in _METHOD_STYLE if name in table]
@@ -61,7 +60,7 @@ def draw_goal_reliability(
 
 def draw_abstention(rows: pd.DataFrame, ax: Axes | None = None, method: Method = "3d") -> Axes:
     """Draw the share of right verdicts against the share of shots decided, surest first."""
-    ax = ax or plt.subplots(figsize=(4.4, 4.2))[1]
+    ax = axes_or_new(ax, (4.4, 4.2))
     part = rows[rows["method"] == method]
     sure = (part["goal_probability"] - 0.5).abs().to_numpy()
     order = np.argsort(-sure, kind="stable")
@@ -81,7 +80,7 @@ def draw_abstention(rows: pd.DataFrame, ax: Axes | None = None, method: Method =
 
 def draw_speed_errors(rows: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw the distribution of the speed's absolute error, one curve per method."""
-    ax = ax or plt.subplots(figsize=(5.6, 4.0))[1]
+    ax = axes_or_new(ax, (5.6, 4.0))
     for method, (name, colour, _) in _METHOD_STYLE.items():
         part = rows[rows["method"] == method]
         errors = np.sort((part["speed"] - part["true_speed"]).abs().dropna().to_numpy())
@@ -101,7 +100,7 @@ def draw_speed_errors(rows: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 def draw_kinds(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw `simulated.kind_table`: the share of right verdicts by what happened."""
-    ax = ax or plt.subplots(figsize=(6.0, 4.2))[1]
+    ax = axes_or_new(ax, (6.0, 4.2))
     rows = table.iloc[::-1]
     places = np.arange(len(rows))
     for step, (method, (name, colour, marker)) in enumerate(_METHOD_STYLE.items()):

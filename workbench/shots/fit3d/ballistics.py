@@ -17,9 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.footage.pinhole import BALL_RADIUS_M, GRAVITY_MPS2
-
-Floats = NDArray[np.float64]
+from workbench.footage.pinhole import BALL_RADIUS_M, GRAVITY_MPS2, Floats
 
 DRAG_PER_M = 0.0133  # ½·ρ·π·r²/m·Cd of a football with Cd = 0.25
 _ROLLS_BELOW_MPS = 0.6

@@ -13,24 +13,19 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.footage.pinhole import BALL_RADIUS_M, GRAVITY_MPS2, POST_RADIUS_M
+from workbench.footage.pinhole import BALL_RADIUS_M, GRAVITY_MPS2, POST_RADIUS_M, Floats
+from workbench.shots.fit3d import columns as col
 from workbench.shots.fit3d.ballistics import DRAG_PER_M, Kicks, Legs, after_contact, follow
 from workbench.shots.goal.camera import CAMERA_SIZE, LOG_FOCAL, project
-from workbench.shots.leastsquares import damped_step, next_damping
+from workbench.shots.leastsquares import minimise
 
-Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-# Columns of the parameters. The event is what ends the free path: a net, a hand, a post.
-(
-    KICK_S, X, Y, Z, VX, VY, VZ, LOG_DRAG, SIDE, LIFT, BOUNCE, GRIP, LOG_ROLLING,
-    BEFORE_X, BEFORE_Y, EVENT_S, AFTER_X, AFTER_Y, AFTER_Z, LOG_DAMPING, LOG_SINKING, SIZE_BIAS,
-) = range(22)  # fmt: skip
-POSITION, VELOCITY, AFTER = slice(X, Z + 1), slice(VX, VZ + 1), slice(AFTER_X, AFTER_Z + 1)
-BALL_SIZE = 22
 # Those that change the shape of the free path, not only its place.
-_FLOWN = (KICK_S, Z, VX, VY, VZ, LOG_DRAG, SIDE, LIFT, BOUNCE, GRIP, LOG_ROLLING)
-SIZE = BALL_SIZE + CAMERA_SIZE
+_FLOWN = (
+    col.KICK_S, col.Z, col.VX, col.VY, col.VZ, col.LOG_DRAG, col.SIDE, col.LIFT, col.BOUNCE,
+    col.GRIP, col.LOG_ROLLING,
+)  # fmt: skip
 
 _SIGMA_PX = 2.0
 _CAUCHY = 2.0
@@ -94,16 +89,16 @@ class Fitted:
 def legs_of(ball: Floats, until_s: Floats | float = np.inf) -> Legs:
     """The free path of balls (B, ≥ 22), as far as some time (B,) of the clip."""
     kicks = Kicks(
-        position_m=ball[:, POSITION].T,
-        velocity_mps=ball[:, VELOCITY].T,
-        drag_per_m=DRAG_PER_M * np.exp(np.clip(ball[:, LOG_DRAG], -2.0, 2.0)),
-        side_mps2=ball[:, SIDE],
-        lift_mps2=ball[:, LIFT],
-        bounce=np.clip(ball[:, BOUNCE], 0.2, 0.9),
-        grip=np.clip(ball[:, GRIP], 0.3, 1.0),
-        rolling_mps2=0.8 * np.exp(np.clip(ball[:, LOG_ROLLING], -3.0, 3.0)),
+        position_m=ball[:, col.POSITION].T,
+        velocity_mps=ball[:, col.VELOCITY].T,
+        drag_per_m=DRAG_PER_M * np.exp(np.clip(ball[:, col.LOG_DRAG], -2.0, 2.0)),
+        side_mps2=ball[:, col.SIDE],
+        lift_mps2=ball[:, col.LIFT],
+        bounce=np.clip(ball[:, col.BOUNCE], 0.2, 0.9),
+        grip=np.clip(ball[:, col.GRIP], 0.3, 1.0),
+        rolling_mps2=0.8 * np.exp(np.clip(ball[:, col.LOG_ROLLING], -3.0, 3.0)),
     )
-    return follow(kicks, np.asarray(until_s - ball[:, KICK_S]))
+    return follow(kicks, np.asarray(until_s - ball[:, col.KICK_S]))
 
 
 def trace(
@@ -124,14 +119,14 @@ def trace(
 
 def _fly(ball: Floats, times_s: Floats) -> tuple[Floats, Floats, Floats]:
     """The path (3, B, N) as if nothing ended it; place and velocity (3, B) at the event."""
-    kick, event = ball[:, KICK_S, None], ball[:, EVENT_S, None]
+    kick, event = ball[:, col.KICK_S, None], ball[:, col.EVENT_S, None]
     since = times_s - kick
-    legs = legs_of(ball, np.maximum(times_s[-1], ball[:, EVENT_S]))
+    legs = legs_of(ball, np.maximum(times_s[-1], ball[:, col.EVENT_S]))
     free = legs.at(np.concatenate([np.maximum(since, 0.0), event - kick], axis=1))
     place, path = free[:, :, -1], free[:, :, :-1]
     early = np.minimum(since, 0.0)
-    path[0] += ball[:, BEFORE_X, None] * early
-    path[1] += ball[:, BEFORE_Y, None] * early
+    path[0] += ball[:, col.BEFORE_X, None] * early
+    path[1] += ball[:, col.BEFORE_Y, None] * early
     return path, place, legs.velocity_at(event - kick)[:, :, 0]
 
 
@@ -144,13 +139,13 @@ def _finish(
     motion: Floats,
 ) -> tuple[Floats, Floats, Floats]:
     """Replace what comes after the event."""
-    later = times_s - ball[:, EVENT_S, None]
+    later = times_s - ball[:, col.EVENT_S, None]
     if (later > 0).any():
         after = after_contact(
             place,
-            ball[:, AFTER].T,
-            np.exp(np.clip(ball[:, LOG_DAMPING], -4.0, 5.0)),
-            np.exp(np.clip(ball[:, LOG_SINKING], -2.0, 4.0)),
+            ball[:, col.AFTER].T,
+            np.exp(np.clip(ball[:, col.LOG_DAMPING], -4.0, 5.0)),
+            np.exp(np.clip(ball[:, col.LOG_SINKING], -2.0, 4.0)),
             ending,
             np.maximum(later, 0.0),
         )
@@ -166,28 +161,28 @@ def _finite_moves(
     Only the columns that change the shape of the free path are recomputed.
     """
     batch, count = len(at), len(times_s)
-    moves = np.concatenate([np.zeros((1, SIZE)), _STEP * np.eye(SIZE)[:SIZE_BIAS]])
+    moves = np.concatenate([np.zeros((1, col.SIZE)), _STEP * np.eye(col.SIZE)[: col.SIZE_BIAS]])
     each = len(moves)
     moved = at[:, None] + moves
     flown = np.concatenate([[0], 1 + np.array(_FLOWN)])
-    path, place, motion = _fly(moved[:, flown].reshape(-1, SIZE), times_s)
+    path, place, motion = _fly(moved[:, flown].reshape(-1, col.SIZE), times_s)
     paths = np.empty((3, batch, each, count))
     places, motions = np.empty((3, batch, each)), np.empty((3, batch, each))
     for whole, part in ((paths, path), (places, place), (motions, motion)):
         part = part.reshape(3, batch, len(flown), *part.shape[2:])
         whole[:] = part[:, :, :1]
         whole[:, :, flown] = part
-    for axis, column in ((0, X), (1, Y)):
+    for axis, column in ((0, col.X), (1, col.Y)):
         paths[axis, :, 1 + column] += _STEP
         places[axis, :, 1 + column] += _STEP
-    early = np.minimum(times_s - at[:, KICK_S, None], 0.0)
-    paths[0, :, 1 + BEFORE_X] += _STEP * early
-    paths[1, :, 1 + BEFORE_Y] += _STEP * early
-    legs = legs_of(at, at[:, EVENT_S] + 2 * _STEP)
-    later = (at[:, EVENT_S] + _STEP - at[:, KICK_S])[:, None]
-    places[:, :, 1 + EVENT_S] = legs.at(later)[:, :, 0]
-    motions[:, :, 1 + EVENT_S] = legs.velocity_at(later)[:, :, 0]
-    moved = moved.reshape(-1, SIZE)
+    early = np.minimum(times_s - at[:, col.KICK_S, None], 0.0)
+    paths[0, :, 1 + col.BEFORE_X] += _STEP * early
+    paths[1, :, 1 + col.BEFORE_Y] += _STEP * early
+    legs = legs_of(at, at[:, col.EVENT_S] + 2 * _STEP)
+    later = (at[:, col.EVENT_S] + _STEP - at[:, col.KICK_S])[:, None]
+    places[:, :, 1 + col.EVENT_S] = legs.at(later)[:, :, 0]
+    motions[:, :, 1 + col.EVENT_S] = legs.velocity_at(later)[:, :, 0]
+    moved = moved.reshape(-1, col.SIZE)
     traced = _finish(
         moved,
         times_s,
@@ -200,21 +195,16 @@ def _finite_moves(
 
 
 def solve(observations: Observations, priors: Priors, start: Floats, iterations: int) -> Fitted:
-    """Levenberg–Marquardt from starts (B, 30) for a fixed number of steps."""
-    at = start.copy()
-    cost, gradient, normal = _expand(observations, priors, at)
-    damping = np.full(len(at), 3e-3)
-    for _ in range(iterations):
-        trial = at + damped_step(normal, gradient, damping)
-        tried = cost_of(observations, priors, trial)
-        better = tried < cost
-        damping = next_damping(damping, better)
-        if better.any():
-            at[better] = trial[better]
-            cost[better], gradient[better], normal[better] = _expand(
-                observations, priors.take(better), at[better]
-            )
-    return Fitted(at, cost, normal)
+    """Fit a batch from starts (B, 30) with a fixed number of steps."""
+    return Fitted(
+        *minimise(
+            lambda tried: cost_of(observations, priors, tried),
+            lambda some, which: _expand(observations, priors.take(which), some),
+            start,
+            iterations=iterations,
+            damping=3e-3,
+        )
+    )
 
 
 def cost_of(observations: Observations, priors: Priors, parameters: Floats) -> Floats:
@@ -240,11 +230,11 @@ def explained(
 
 def _misses(observations: Observations, parameters: Floats, path: Floats) -> tuple[Floats, Floats]:
     """Misses along u and v (2, B, N) and of the size (B, N), in standard deviations."""
-    cameras = parameters[:, BALL_SIZE:]
+    cameras = parameters[:, col.BALL_SIZE :]
     u, v, depth = project(cameras, path, observations.center_px)
     off = np.stack([u - observations.uv[:, 0], v - observations.uv[:, 1]]) / observations.sigma_px
     expected = np.log(2 * BALL_RADIUS_M / np.maximum(depth, 0.2)) + cameras[:, LOG_FOCAL, None]
-    size = observations.log_diameter - expected - parameters[:, SIZE_BIAS, None]
+    size = observations.log_diameter - expected - parameters[:, col.SIZE_BIAS, None]
     return off, size * observations.has_diameter * (_SIZE_WEIGHT / _SIZE_SIGMA)
 
 
@@ -273,7 +263,8 @@ def _bounds(
         [outside, -outside, np.abs(outside - POST_RADIUS_M) - _POST_REACH_M],
         0.0,
     )
-    behind = np.maximum(_LEAST_KICK_M - parameters[:, Y], 0.0)  # shots start in front of the line
+    # Shots start in front of the line.
+    behind = np.maximum(_LEAST_KICK_M - parameters[:, col.Y], 0.0)
     firm = np.stack([depth, np.maximum(off_frame, 0.0), behind]) / _BOUND_SIGMA_M
     spread = (place[1] - 0.5 * (low + high)) / even_sigma(event_y)
     return np.concatenate([firm, spread[None]])
@@ -291,8 +282,8 @@ def _cauchy_cost(counted: Floats, place_off: Floats, size_off: Floats) -> Floats
 
 
 def _prior_cost(priors: Priors, parameters: Floats) -> Floats:
-    off = (parameters[:, :BALL_SIZE] - priors.mean) * priors.weight
-    camera = parameters[:, BALL_SIZE:] - priors.camera
+    off = (parameters[:, : col.BALL_SIZE] - priors.mean) * priors.weight
+    camera = parameters[:, col.BALL_SIZE :] - priors.camera
     away = (priors.information @ camera[..., None])[..., 0]
     return np.asarray(0.5 * (off * off).sum(axis=1) + 0.5 * (camera * away).sum(axis=1))
 
@@ -314,9 +305,9 @@ def _expand(
 
     base = path.reshape(3, batch, each, count)[:, :, 0]
     lens = np.repeat(at[:, None], CAMERA_SIZE, axis=1)
-    lens[:, :, BALL_SIZE:] += _STEP * np.eye(CAMERA_SIZE)
+    lens[:, :, col.BALL_SIZE :] += _STEP * np.eye(CAMERA_SIZE)
     seen, seen_size = _misses(
-        observations, lens.reshape(-1, SIZE), np.repeat(base, CAMERA_SIZE, axis=1)
+        observations, lens.reshape(-1, col.SIZE), np.repeat(base, CAMERA_SIZE, axis=1)
     )
     seen = seen.reshape(2, batch, CAMERA_SIZE, count).transpose(1, 2, 0, 3)
     seen = np.concatenate(
@@ -324,12 +315,12 @@ def _expand(
     )
 
     value = rows[:, 0]
-    slopes = np.zeros((batch, SIZE, rows.shape[2]))
-    slopes[:, :SIZE_BIAS] = (rows[:, 1:] - value[:, None]) / _STEP
-    slopes[:, SIZE_BIAS, 2 * count : 3 * count] = -observations.has_diameter * (
+    slopes = np.zeros((batch, col.SIZE, rows.shape[2]))
+    slopes[:, : col.SIZE_BIAS] = (rows[:, 1:] - value[:, None]) / _STEP
+    slopes[:, col.SIZE_BIAS, 2 * count : 3 * count] = -observations.has_diameter * (
         _SIZE_WEIGHT / _SIZE_SIGMA
     )
-    slopes[:, BALL_SIZE:, : 3 * count] = (seen - value[:, None, : 3 * count]) / _STEP
+    slopes[:, col.BALL_SIZE :, : 3 * count] = (seen - value[:, None, : 3 * count]) / _STEP
 
     spread = value[:, :count] ** 2 + value[:, count : 2 * count] ** 2
     size_off = value[:, 2 * count : 3 * count] ** 2
@@ -344,10 +335,10 @@ def _expand(
     weighted = slopes * weight[:, None]
     normal = weighted @ slopes.transpose(0, 2, 1)
     gradient = (weighted @ value[..., None])[..., 0]
-    index = np.arange(BALL_SIZE)
+    index = np.arange(col.BALL_SIZE)
     normal[:, index, index] += priors.weight**2
-    gradient[:, :BALL_SIZE] += (at[:, :BALL_SIZE] - priors.mean) * priors.weight**2
-    normal[:, BALL_SIZE:, BALL_SIZE:] += priors.information
-    camera = (at[:, BALL_SIZE:] - priors.camera)[..., None]
-    gradient[:, BALL_SIZE:] += (priors.information @ camera)[..., 0]
+    gradient[:, : col.BALL_SIZE] += (at[:, : col.BALL_SIZE] - priors.mean) * priors.weight**2
+    normal[:, col.BALL_SIZE :, col.BALL_SIZE :] += priors.information
+    camera = (at[:, col.BALL_SIZE :] - priors.camera)[..., None]
+    gradient[:, col.BALL_SIZE :] += (priors.information @ camera)[..., 0]
     return np.where(np.isfinite(cost), cost, np.inf), np.nan_to_num(gradient), np.nan_to_num(normal)

@@ -7,13 +7,10 @@ picture's scale nor the camera's place matters much. Judges nothing.
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from workbench.footage.pinhole import BALL_RADIUS_M
+from workbench.footage.pinhole import BALL_RADIUS_M, Floats
 from workbench.shots.ball.track import BallTrack
 from workbench.shots.goal.corners import order_corners
-
-Floats = NDArray[np.float64]
 
 _SETTLE_S = 0.6  # after arriving at the goal
 _LAST_ROWS = 6  # that give the ball's last place

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression, QuantileRegressor
 from sklearn.model_selection import KFold, cross_val_predict
 
+from workbench.footage.pinhole import Floats
 from workbench.shots.evaluation.simulated import for_each
 from workbench.shots.fit3d.head import LOG_FROM, PLACES, Head, LinearModel, Place, Scale
 from workbench.shots.fit3d.question import ask
@@ -26,7 +27,6 @@ from workbench.shots.judge import CannotFitError, fit_shot
 from workbench.simulated.shots import STANDARD, SimulationSettings, simulate_shot
 from workbench.stats import wilson
 
-Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 FIRST_TRAINING_SEED = 10_000

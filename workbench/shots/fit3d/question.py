@@ -9,13 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from workbench.footage.pinhole import Floats
 from workbench.shots.ball.track import BallTrack
 from workbench.shots.fit3d.fit import Observations
 from workbench.shots.verdict import EventKind, ShotError, ShotEvent
-
-Floats = NDArray[np.float64]
 
 _LONG_SIDE_PX = 1920.0
 _LEAST_BODY_PX = 4.0

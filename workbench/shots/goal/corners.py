@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 
 from workbench.detect.detections import Detection
 from workbench.detect.store import ClipDetections
+from workbench.footage.pinhole import Floats
 from workbench.shots.verdict import ShotError
 
 _LEAST_HEIGHT_PX = 8.0
 _LEAST_OVERLAP = 0.8  # of a mask with its quadrilateral
 _MOST_FRAMES = 15  # of a fixed camera that are looked at
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import theilslopes
 
+from workbench.footage.pinhole import Floats
 from workbench.shots.goal.corners import GoalView, lines_meet, order_corners
 
 _SAMPLES = 40  # across each post and the bar
@@ -22,7 +23,6 @@ _LEAST_SHARE = 0.4  # of the samples that must find an edge
 _MOST_SPREAD_PX = 1.5  # of these around their line
 _GROUND_REACH = 0.15  # of a post's height, that its foot may be off along the post
 
-Floats = NDArray[np.float64]
 Image = NDArray[np.uint8]
 
 

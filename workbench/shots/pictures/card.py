@@ -10,19 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.detect.drawing import INK, PAPER, Box, Image, draw_panel, draw_text, text_wh, unit_px
 from workbench.shots.analysed import ShotAnalysis
-from workbench.shots.pictures.drawing import (
-    FASTEST_KMH,
-    INK,
-    PAPER,
-    Box,
-    Image,
-    draw_panel,
-    draw_text,
-    speed_colour,
-    text_wh,
-    unit_px,
-)
+from workbench.shots.pictures.colours import FASTEST_KMH, speed_colour
 from workbench.shots.words import (
     foot_words,
     headline,

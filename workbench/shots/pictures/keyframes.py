@@ -7,16 +7,16 @@ nothing about how moments were found.
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
+from workbench.detect.drawing import Image
 from workbench.footage.frames import sample_readable
 from workbench.footage.pinhole import to_pixels
 from workbench.shots.analysed import ShotAnalysis
-from workbench.shots.pictures.drawing import Image
 from workbench.shots.pictures.overlay import ShotOverlay
 from workbench.shots.words import EVENT_WORDS
+from workbench.style import axes_or_new
 
 _RUN_UP_S, _AFTER_S = 0.4, 0.4
 _CROP_WH = (3, 4)  # upright: five beside each other make a wide strip, one fills a phone
@@ -85,7 +85,7 @@ def draw_key_frames(shot: ShotAnalysis, video: Path, ax: Axes | None = None) -> 
         FootageError: If the clip cannot be read.
     """
     moments = key_moments(shot)
-    ax = ax or plt.subplots(figsize=(10, 3.1), layout="constrained")[1]
+    ax = axes_or_new(ax, (10, 3.1), layout="constrained")
     ax.set_title("What happened, in pictures?", loc="left")
     ax.set_axis_off()
     if not moments:

@@ -12,14 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.footage.frames import iter_frames
-from workbench.footage.pinhole import to_pixels
-from workbench.footage.video_info import probe
-from workbench.footage.writer import VideoWriter
-from workbench.shots.analysed import ShotAnalysis
-from workbench.shots.ball.track import smooth_track
-from workbench.shots.pictures.card import VerdictCard
-from workbench.shots.pictures.drawing import (
+from workbench.detect.drawing import (
     INK,
     PAPER,
     Box,
@@ -28,11 +21,17 @@ from workbench.shots.pictures.drawing import (
     draw_outline,
     draw_pill,
     draw_ring,
-    player_colours,
-    speed_colour,
     tint,
     unit_px,
 )
+from workbench.footage.frames import iter_frames
+from workbench.footage.pinhole import to_pixels
+from workbench.footage.video_info import probe
+from workbench.footage.writer import VideoWriter
+from workbench.shots.analysed import ShotAnalysis
+from workbench.shots.ball.track import smooth_track
+from workbench.shots.pictures.card import VerdictCard
+from workbench.shots.pictures.colours import player_colours, speed_colour
 from workbench.shots.words import headline_colour
 from workbench.style import SKY
 

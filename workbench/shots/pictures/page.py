@@ -15,13 +15,13 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image as Picture
 
+from workbench.detect.drawing import Image
 from workbench.footage.clips import Clip
 from workbench.footage.frames import sample_readable
 from workbench.footage.origin import origin_of
 from workbench.pages.page import render
 from workbench.saving import save_text
 from workbench.shots.analysed import ShotAnalysis
-from workbench.shots.pictures.drawing import Image
 from workbench.shots.pictures.figures import draw_goal_mouth, draw_speed_curve
 from workbench.shots.pictures.keyframes import cut_moments, key_moments
 from workbench.shots.pictures.overlay import ShotOverlay, save_overlay

@@ -12,8 +12,8 @@ from itertools import pairwise
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from workbench.footage.pinhole import Floats
 from workbench.shots.ball.track import BallTrack
 from workbench.shots.players.pose import GEOMETRIC, PoseTrack
 
@@ -23,8 +23,6 @@ _AT_CONTACT = 1.5  # frames around the contact in which nearness counts
 _NEAR_WEIGHT = 2.0  # of nearness and …
 _SWING_WEIGHT = 6.0  # … of the way travelled, in the log odds; fitted on 48 rendered shots
 _LEAST_GROWTH = 1.05  # of the ball after the kick, from which it comes towards the camera
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.footage.pinhole import Floats
 from workbench.shots.players.pose import Find, Pose, crop_around
 from workbench.shots.verdict import ShotError
 from workbench.training.weights import fetch_pinned
@@ -32,7 +33,6 @@ _LANDMARKS = {
     "l_ankle": 27, "r_ankle": 28, "l_toe": 31, "r_toe": 32,
 }  # fmt: skip
 
-Floats = NDArray[np.float64]
 Image = NDArray[np.uint8]
 
 

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from workbench.detect.detections import Detection
 from workbench.detect.store import ClipDetections
 from workbench.detect.tracking import Tracker
+from workbench.footage.pinhole import Floats
 
 _SHORTEST_S = 0.2  # shorter tracks are taken for errors and get no name
 _LONGEST_GAP_S = 0.5  # that somebody may be out of sight and keep their id
 _REACH_HEIGHTS_PER_S = 3.0  # from the predicted place, in body heights
 
-Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.footage.frames import iter_frames
+from workbench.footage.pinhole import Floats
 from workbench.shots.players.people import People
 
 JOINTS = (
@@ -24,7 +25,6 @@ JOINTS = (
 
 GEOMETRIC = "geometric"  # the finder that needs no model
 
-Floats = NDArray[np.float64]
 Image = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 

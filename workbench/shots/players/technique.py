@@ -17,8 +17,8 @@ from itertools import pairwise
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from workbench.footage.pinhole import Floats
 from workbench.shots.players.foot import Foot
 from workbench.shots.players.pose import GEOMETRIC, Pose, PoseTrack
 
@@ -27,8 +27,6 @@ Flag = Literal["good", "low", "high", "not measured"]
 _AT_CONTACT = 1.5  # frames around the contact that a pose may be off
 _DRIVE_S = 0.15  # before contact, in which the thigh swings forward
 _LEES, _KELLIS = "Lees et al. 2010", "Kellis and Katis 2007"
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
