@@ -1,9 +1,9 @@
 """The Lightning callback between rfdetr's steps: it judges, saves, stops and reports progress.
 
-After each epoch the folder holds a whole state: `best.pth` to predict with,
-`last.ckpt` of Lightning to go on from, `metrics.csv` to read; after the last one `summary.json`
-instead of `last.ckpt`. Each step draws from a random state of its own, and `order` sees to the
-batches, so that a run taken up again draws what it would have drawn.
+After each epoch the folder holds a whole state: `best.pth` to predict with, Lightning's `last.ckpt`
+to go on from, `metrics.csv` to read; after the last one `summary.json` instead of `last.ckpt`. Each
+step draws from a random state of its own, and `order` sees to the batches, so that a resumed run
+draws what it would have drawn.
 """
 
 import time
