@@ -110,7 +110,7 @@ class ClipTestReport:
     def answer(self) -> str:
         """Say whether the scorer beats the best of the others; begins with the verdict."""
         ours = f"{show(self.accuracy, percent=True)} of {self.accuracy.n} clips"
-        ours += f" of {self.sessions} unseen sessions are right"
+        ours += f" from {self.sessions} unseen session{'s' * (self.sessions != 1)} are right"
         if not self.comparisons:
             return f"Can't tell: {ours}, with nothing to compare with."
         best = max(self.comparisons, key=lambda other: other.accuracy.value)
@@ -118,7 +118,7 @@ class ClipTestReport:
         if best.paired.p_value >= _TOLD_APART:
             word = "Can't tell"
         against = f"{show(best.accuracy, percent=True)} for {best.scorer}"
-        return f"{word}: {ours}, against {against} ({best.paired})."
+        return f"{word}: {ours}, against {against}; paired {best.paired}."
 
     def reading(self) -> list[str]:
         """Return what the numbers say, in sentences."""

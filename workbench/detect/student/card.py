@@ -9,16 +9,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from workbench.detect.student.checkpoint import BEST, run_config
+from workbench.detect.student.checkpoint import BEST
 from workbench.detect.student.comparison import Comparison
 from workbench.detect.student.testing import Speed
-from workbench.detect.student.train import FinetuneResult
 from workbench.saving import save_json, save_text
 from workbench.stats import ENOUGH_SESSIONS, show
+from workbench.training.folder import run_config
+from workbench.training.history import TrainingResult
 
 
 def write_card(
-    result: FinetuneResult,
+    result: TrainingResult,
     dataset: Mapping[str, Any],
     comparison: Comparison,
     thresholds: Mapping[str, float],
@@ -49,7 +50,7 @@ def write_card(
             for key in ("version", "source", "licence", "caveat", "teachers", "sessions")
         },
         "config": config,
-        "validation": {"epoch": result.best.epoch, "ap": result.best.ap, "ap50": result.best.ap50},
+        "validation": {"epoch": result.best.epoch, **result.best.scores},
         "test": {
             "against": comparison.against,
             "images": comparison.images,
