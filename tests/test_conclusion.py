@@ -13,9 +13,9 @@ from test_runner import run_pipeline
 from workbench.runs.conclusion import (
     Conclusion,
     ConclusionError,
+    Nothing,
     conclude,
     load_conclusion,
-    nothing,
 )
 from workbench.runs.report import save_report
 
@@ -90,7 +90,7 @@ def test_a_section_with_nothing_to_show_is_folded_to_one_line(tmp_path: Path) ->
     def code(source: str, *outputs: Any) -> Any:
         return nbformat.v4.new_code_cell(source, outputs=list(outputs))
 
-    said = nothing("There is no <truth> here.")
+    said = Nothing("There is no <truth> here.")
     shown = {"text/html": said._repr_html_(), "text/plain": repr(said)}
     empty = nbformat.v4.new_output("execute_result", data=shown)
     other = nbformat.v4.new_output("stream", text="but this")

@@ -39,8 +39,10 @@ ENDINGS = {
     ),
     "slow": (
         [
-            "import subprocess\nsubprocess.Popen(['sleep', '612'], start_new_session=True)",
-            "import time\ndef wait_for_ever():\n    time.sleep(600)\nwait_for_ever()",
+            "import subprocess\nchild = subprocess.Popen(['sleep', '600'], start_new_session=True)"
+            "\nopen('child.txt', 'w').write(str(child.pid))",
+            "import time\nlarge = b'x' * (200 << 20)\n"
+            "def wait_for_ever():\n    time.sleep(600)\nwait_for_ever()",
         ],
         {},
     ),
@@ -151,14 +153,16 @@ def test_every_run_works_in_its_own_folder(endings: Any) -> None:
 
 def test_wall_time_and_memory_are_known_for_every_cell_that_ran(endings: Any) -> None:
     cells = only_run(endings[0], "fine")["cells"]
-    assert all(cell["wall_s"] >= 0 and cell["peak_mb"] > 10 for cell in cells)
+    assert all(0 <= cell["wall_s"] < 6 and cell["peak_mb"] > 10 for cell in cells)
+    quick, slow = only_run(endings[0], "slow")["cells"]  # the second waits, with 200 MB
+    assert quick["wall_s"] < 5.5 < slow["wall_s"]
+    assert quick["peak_mb"] + 150 < slow["peak_mb"]
 
 
 def test_nothing_is_left_running(endings: Any) -> None:
     assert _processes_of(endings[0].parent) == []
-    assert not [
-        p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "612"]
-    ]
+    (child,) = endings[0].glob("slow/*/child.txt")
+    assert not psutil.pid_exists(int(child.read_text()))
 
 
 def test_the_terminal_tells_the_story(endings: Any) -> None:
@@ -262,7 +266,7 @@ def test_independent_stages_run_at_the_same_time(tmp_path: Path) -> None:
 def test_a_run_that_takes_too_long_is_ended_with_all_it_started(tmp_path: Path) -> None:
     cell = """
         import multiprocessing, subprocess, time
-        subprocess.Popen(["sleep", "613"], start_new_session=True)
+        subprocess.Popen(["sleep", "600"], start_new_session=True)
         print("before", flush=True)
         time.sleep(600)
     """
@@ -286,7 +290,7 @@ def test_stopping_the_command_leaves_nothing_running(
     started = tmp_path / "started"
     cell = f"""
         import subprocess, time
-        subprocess.Popen(["sleep", "614"], start_new_session=True)
+        subprocess.Popen(["sleep", "600"], start_new_session=True)
         open({str(started)!r}, "w").close()
         time.sleep(600)
     """

@@ -171,15 +171,18 @@ class TestWhatIsAnalysedAnew:
             self.ask(shot, tmp_path, **changed)
             assert len(seen) == before + 1, changed
 
-    def test_is_a_file_that_is_torn(
+    def test_is_a_file_that_is_torn_or_holds_something_else(
         self, shot: FilmedShot, seen: list[str], tmp_path: Path
     ) -> None:
         self.ask(shot, tmp_path)
         whole = (tmp_path / "a.json").read_bytes()
-        (tmp_path / "a.json").write_bytes(whole[: len(whole) // 2])
-        self.ask(shot, tmp_path)
-        assert seen == ["a", "a"]
-        assert (tmp_path / "a.json").read_bytes() == whole
+        other = json.dumps(json.loads(whole) | {"ball": {"frame": [1]}, "goal": 3}).encode()
+        for spoilt in (whole[: len(whole) // 2], b"[]", other):
+            before = len(seen)
+            (tmp_path / "a.json").write_bytes(spoilt)
+            self.ask(shot, tmp_path)
+            assert len(seen) == before + 1
+            assert (tmp_path / "a.json").read_bytes() == whole
 
     def test_is_a_clip_that_failed_and_the_others_go_on(
         self, shot: FilmedShot, seen: list[str], tmp_path: Path
@@ -189,7 +192,18 @@ class TestWhatIsAnalysedAnew:
         found = analyse_shots(clips, footage, labels, sizes, tmp_path)
         assert [one.clip.clip_id for one in found.shots] == ["a", "c"]
         assert "nowhere.mp4" in found.failed["b"]
-        assert "nowhere.mp4" in json.loads((tmp_path / "b.json").read_text())["failed"]
+        record = tmp_path / "b.failed.json"
+        assert "nowhere.mp4" in json.loads(record.read_text())["failed"]
         again = analyse_shots(*given(shot), tmp_path)
         assert not again.failed
+        assert not record.exists()
         assert seen == ["a", "c", "b"]
+
+    def test_does_not_include_a_shot_whose_video_was_away_for_a_while(
+        self, shot: FilmedShot, seen: list[str], tmp_path: Path
+    ) -> None:
+        clips, footage, labels, sizes = given(shot)
+        analyse_shots(clips, footage, labels, sizes, tmp_path)
+        assert analyse_shots(clips, tmp_path / "away", labels, sizes, tmp_path).failed
+        assert len(analyse_shots(clips, footage, labels, sizes, tmp_path).shots) == 3
+        assert seen == ["a", "b", "c"]

@@ -25,7 +25,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from workbench.errors import FootageError
-from workbench.footage.packets import READ_ERRORS, Origin, PacketTable, decodable, open_video
+from workbench.footage.packets import READ_ERRORS, PacketMark, PacketTable, decodable, open_video
 
 # A frame that has not come out once this many later packets were decoded never will: H.264 and
 # HEVC hold at most 16 frames back.
@@ -147,10 +147,10 @@ class _Run(AbstractContextManager["_Run"]):
             if packet is not None:
                 pending.append(position)
             for picture in self._decode(packet, position, damage):
-                origin = picture.opaque
-                if not isinstance(origin, Origin):  # the decoder made it of no packet of ours
+                mark = picture.opaque
+                if not isinstance(mark, PacketMark):  # the decoder made it of no packet of ours
                     continue
-                made_of = origin.position
+                made_of = mark.position
                 if made_of in pending:
                     pending.remove(made_of)
                 if picture.is_corrupt:

@@ -196,7 +196,7 @@ def forget_packets() -> None:
     _read.cache_clear()
 
 
-class Origin:
+class PacketMark:
     """Travels with a packet through the decoder, to tell which frame came of it.
 
     An object of its own, because PyAV tells opaque values apart by identity.
@@ -219,7 +219,7 @@ def decodable(packet: Packet[VideoStream], position: int) -> Packet[VideoStream]
         plain.pts, plain.dts, plain.time_base = packet.pts, packet.dts, packet.time_base
         plain.is_keyframe = packet.is_keyframe
         packet = plain
-    packet.opaque = Origin(position)
+    packet.opaque = PacketMark(position)
     return packet
 
 
@@ -308,7 +308,7 @@ def _learn_order(path: Path, packet_count: int) -> tuple[NDArray[np.int64], NDAr
         position = 0
         for packet in container.demux(stream):
             for frame in _decode(stream, packet, position):
-                if isinstance(frame.opaque, Origin):
+                if isinstance(frame.opaque, PacketMark):
                     order.append(frame.opaque.position)
             position += packet.size > 0
     order = list(dict.fromkeys(order))

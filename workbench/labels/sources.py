@@ -4,9 +4,11 @@ The unit is one video, known by its content wherever it lies and whatever it is 
 the file is left to `workbench.footage`.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from workbench.labels.values import Kind, LabelError, Value, check_text
 
@@ -29,6 +31,15 @@ class Source:
     width: int  # as shown, after rotation
     height: int
     duration_s: float
+
+    def to_row(self) -> dict[str, Any]:
+        """The fields as JSON and databases hold them."""
+        return {**asdict(self), "fps": str(self.fps)}
+
+    @classmethod
+    def from_row(cls, row: Mapping[Any, Any]) -> "Source":
+        """Undo `to_row`."""
+        return cls(**{**row, "fps": Fraction(row["fps"])})
 
 
 def read_source(path: Path | str) -> Source:

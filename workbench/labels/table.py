@@ -44,17 +44,6 @@ def label_table(
     return table.sort_values(["item_id", "annotator"], ignore_index=True)
 
 
-def history_table(
-    store: LabelStore, kind: str, annotator: str | None = None, source_id: str | None = None
-) -> pd.DataFrame:
-    """Return every entry, oldest first: as `label_table`, and `entry_id`, `undoes` and the tool."""
-    entries = store.history(kind, annotator=annotator, source_id=source_id)
-    table = _to_table(check_kind(kind), entries, store)
-    for name in ("entry_id", "undoes", "tool", "tool_version"):
-        table[name] = pd.Series([getattr(entry, name) for entry in entries], dtype="string")
-    return table
-
-
 def _to_table(kind: Kind, entries: Iterable[Entry], store: LabelStore) -> pd.DataFrame:
     entries = list(entries)
     sources = store.sources()

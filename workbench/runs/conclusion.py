@@ -90,19 +90,14 @@ def load_conclusion(run_dir: Path) -> Conclusion | None:
 
 @dataclass(frozen=True)
 class Nothing:
-    """Why a section is empty; a report folds the section away and shows this line."""
+    """Why a section has nothing to show; `display` it, and a report folds the section away.
+
+    Example:
+        >>> Nothing("There is no truth to compare with.").why
+        'There is no truth to compare with.'
+    """
 
     why: str
 
     def _repr_html_(self) -> str:
         return f'<p class="{EMPTY_CLASS}">{html.escape(self.why)}</p>'
-
-
-def nothing(why: str) -> Nothing:
-    """Say why a section has nothing to show: the last expression of its cell, or `display` it.
-
-    Example:
-        >>> nothing("There is no truth to compare with.").why
-        'There is no truth to compare with.'
-    """
-    return Nothing(why)

@@ -178,6 +178,7 @@ def analyse_shots(
             }
             shot = _read_or_analyse(path, clip, footage_dir, labels[name], settings)
             found.shots.append(shot)
+            save_failure(path, None)
         except WorkbenchError as error:
             save_failure(path, error)
             found.failed[name] = str(error)

@@ -3,7 +3,7 @@
 The unit is one clip with one shot, `<clip id>.json`. Numbers are kept exactly; NaN is null, the
 ball's track a table by columns. The file holds a key of everything that the analysis depends on:
 with other labels, another video, other settings or other code it counts as absent. People's boxes
-and masks stay in the label files. A shot that could not be analysed leaves a file with the reason.
+and masks stay in the label files. Why a shot could not be analysed is in a file of its own.
 """
 
 import hashlib
@@ -26,6 +26,7 @@ from workbench.saving import save_json
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.ball.track import BallTrack
 from workbench.shots.players.people import People
+from workbench.shots.verdict import ShotError
 
 SHOT_FORMAT = "workbench-shot/1"
 
@@ -65,9 +66,16 @@ def save_shot(path: Path, shot: ShotAnalysis, key: Any) -> None:
     save_json(path, content, indent=None)
 
 
-def save_failure(path: Path, error: WorkbenchError) -> None:
-    """Write why a shot could not be analysed; without a key, so that it is tried again."""
-    save_json(path, {"format": SHOT_FORMAT, "failed": str(error)}, indent=None)
+def save_failure(path: Path, error: WorkbenchError | None) -> None:
+    """Write why a shot could not be analysed beside its file, `<clip id>.failed.json`.
+
+    An analysis that is there already stays, say while a disk is away. None removes the record.
+    """
+    record = path.with_suffix(".failed.json")
+    if error is None:
+        record.unlink(missing_ok=True)
+    else:
+        save_json(record, {"format": SHOT_FORMAT, "failed": str(error)})
 
 
 def load_shot(path: Path, clip: Clip, people: People, key: Any) -> ShotAnalysis | None:
@@ -86,7 +94,7 @@ def load_shot(path: Path, clip: Clip, people: People, key: Any) -> ShotAnalysis 
         kinds = get_type_hints(ShotAnalysis)
         found = {name: from_json(kinds[name], content[name]) for name in _SAVED}
         track = BallTrack.from_table(pd.DataFrame(content["ball"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ShotError):
         return None
     return ShotAnalysis(clip=clip, people=people, track=track, **found)
 

@@ -1,7 +1,7 @@
-"""A client for servers that answer questions about a picture: OpenAI's chat completions.
+"""Who answers a question about a picture: a server for chat completions, or a local checkpoint.
 
-vLLM, llama.cpp, Ollama and hosted models speak it. The unit is one question about one image.
-Knows nothing about what is asked.
+The unit is one question about one image. Servers speak OpenAI's chat completions, as vLLM,
+llama.cpp, Ollama and hosted models do. Knows nothing about what is asked.
 """
 
 import base64
@@ -10,6 +10,8 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
 from typing import Any, Protocol
 
 import cv2
@@ -17,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import WorkbenchError
+from workbench.training.weights import Pretrained
 
-MOST_TOKENS = 2048  # of an answer
+_MOST_TOKENS = 2048  # of an answer
 
 Image = NDArray[np.uint8]  # (H, W, 3) RGB
 
@@ -84,7 +87,7 @@ class Endpoint:
             "model": self._model,
             "messages": [{"role": "user", "content": content}],
             "temperature": 0,
-            "max_tokens": MOST_TOKENS,
+            "max_tokens": _MOST_TOKENS,
         }
         headers = {"content-type": "application/json"}
         if key := os.environ.get(self._key_from):
@@ -109,3 +112,61 @@ class Endpoint:
                 "give the base_url of an OpenAI-compatible server",
             ) from None
         return answer if isinstance(answer, str) else ""
+
+
+class Checkpoint:
+    """An image-text-to-text model of transformers, in this process.
+
+    Args:
+        weights: Local folder or hub id.
+        trust_remote_code: Whether to run code that comes with the weights. Off: it could do
+            anything on this machine.
+        max_tokens: Of an answer.
+        device: "auto", "cpu", "cuda".
+        amp: "auto", "off", "bf16", "fp16".
+
+    Raises:
+        WeightsError: If weights are missing.
+    """
+
+    def __init__(
+        self,
+        weights: str | Path,
+        trust_remote_code: bool = False,
+        max_tokens: int = _MOST_TOKENS,
+        device: str = "auto",
+        amp: str = "auto",
+    ) -> None:
+        self._weights = Pretrained(weights, device, amp)
+        self._trust, self._most = trust_remote_code, max_tokens
+        self.settings = {**self._weights.settings, "max_tokens": max_tokens}
+
+    def ask(self, image: Image, question: str) -> str:
+        """The answer, as written; always the same to the same question."""
+        import PIL.Image
+
+        processor, model = self._parts
+        content = [
+            {"type": "image", "image": PIL.Image.fromarray(np.ascontiguousarray(image))},
+            {"type": "text", "text": question},
+        ]
+        inputs = processor.apply_chat_template(
+            [{"role": "user", "content": content}],
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            return_tensors="pt",
+        ).to(self._weights.device)
+        with self._weights.inference():
+            tokens = model.generate(**inputs, do_sample=False, max_new_tokens=self._most)
+        new = tokens[0, inputs["input_ids"].shape[1] :]
+        # Box tags may be special tokens.
+        return str(processor.decode(new, skip_special_tokens=False))
+
+    @cached_property
+    def _parts(self) -> tuple[Any, Any]:
+        from transformers import AutoModelForImageTextToText, AutoProcessor
+
+        return self._weights.load(
+            AutoProcessor, AutoModelForImageTextToText, trust_remote_code=self._trust
+        )

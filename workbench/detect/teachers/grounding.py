@@ -20,7 +20,7 @@ from workbench.detect.teachers.looking import (
     box_detections,
     checked_phrases,
 )
-from workbench.detect.teachers.pretrained import Pretrained
+from workbench.training.weights import Pretrained
 
 
 class GroundingDino:

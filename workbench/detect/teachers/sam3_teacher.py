@@ -21,8 +21,8 @@ from workbench.detect.detections import (
 from workbench.detect.teacher import Past, Teacher
 from workbench.detect.teachers.cleanup import clean_mask, one_per_object
 from workbench.detect.teachers.looking import DEFAULT_PHRASES, Image, checked_phrases
-from workbench.detect.teachers.pretrained import Pretrained
 from workbench.footage.frames import iter_frames
+from workbench.training.weights import Pretrained
 
 
 class Sam3Teacher(Teacher):

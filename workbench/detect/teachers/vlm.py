@@ -11,11 +11,8 @@ for the frames that others missed (`rescue`).
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
-
-import numpy as np
 
 from workbench.detect.detections import Box, Detection
 from workbench.detect.teacher import TeacherError
@@ -27,8 +24,7 @@ from workbench.detect.teachers.looking import (
     box_detections,
     checked_phrases,
 )
-from workbench.detect.teachers.pretrained import Pretrained
-from workbench.training.chat import MOST_TOKENS, Chat, Endpoint
+from workbench.training.chat import Chat, Checkpoint, Endpoint
 
 Coordinates = Literal["per_mille", "pixels"]
 
@@ -101,64 +97,6 @@ class VisionLanguage:
         answer = self._chat.ask(image, self._question)
         boxes = read_boxes(answer, (width, height), self._coordinates)
         return box_detections(boxes, self._phrases, (height, width), self.name)
-
-
-class Checkpoint:
-    """An image-text-to-text model of transformers, in this process.
-
-    Args:
-        weights: Local folder or hub id.
-        trust_remote_code: Whether to run code that comes with the weights. Off: it could do
-            anything on this machine.
-        max_tokens: Of an answer.
-        device: "auto", "cpu", "cuda".
-        amp: "auto", "off", "bf16", "fp16".
-
-    Raises:
-        TeacherError: If weights are missing.
-    """
-
-    def __init__(
-        self,
-        weights: str | Path,
-        trust_remote_code: bool = False,
-        max_tokens: int = MOST_TOKENS,
-        device: str = "auto",
-        amp: str = "auto",
-    ) -> None:
-        self._weights = Pretrained(weights, device, amp)
-        self._trust, self._most = trust_remote_code, max_tokens
-        self.settings = {**self._weights.settings, "max_tokens": max_tokens}
-
-    def ask(self, image: Image, question: str) -> str:
-        """The answer, as written; always the same to the same question."""
-        import PIL.Image
-
-        processor, model = self._parts
-        content = [
-            {"type": "image", "image": PIL.Image.fromarray(np.ascontiguousarray(image))},
-            {"type": "text", "text": question},
-        ]
-        inputs = processor.apply_chat_template(
-            [{"role": "user", "content": content}],
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=True,
-            return_tensors="pt",
-        ).to(self._weights.device)
-        with self._weights.inference():
-            tokens = model.generate(**inputs, do_sample=False, max_new_tokens=self._most)
-        new = tokens[0, inputs["input_ids"].shape[1] :]
-        # Box tags may be special tokens.
-        return str(processor.decode(new, skip_special_tokens=False))
-
-    @cached_property
-    def _parts(self) -> tuple[Any, Any]:
-        from transformers import AutoModelForImageTextToText, AutoProcessor
-
-        return self._weights.load(
-            AutoProcessor, AutoModelForImageTextToText, trust_remote_code=self._trust
-        )
 
 
 def vlm_looker(

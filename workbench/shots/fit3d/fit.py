@@ -17,7 +17,7 @@ from workbench.footage.pinhole import BALL_RADIUS_M, GRAVITY_MPS2, POST_RADIUS_M
 from workbench.shots.fit3d import columns as col
 from workbench.shots.fit3d.ballistics import DRAG_PER_M, Kicks, Legs, after_contact, follow
 from workbench.shots.goal.camera import CAMERA_SIZE, LOG_FOCAL, project
-from workbench.shots.leastsquares import damped_step, next_damping
+from workbench.shots.leastsquares import minimise
 
 Bools = NDArray[np.bool_]
 
@@ -195,21 +195,16 @@ def _finite_moves(
 
 
 def solve(observations: Observations, priors: Priors, start: Floats, iterations: int) -> Fitted:
-    """Levenberg–Marquardt from starts (B, 30) for a fixed number of steps."""
-    at = start.copy()
-    cost, gradient, normal = _expand(observations, priors, at)
-    damping = np.full(len(at), 3e-3)
-    for _ in range(iterations):
-        trial = at + damped_step(normal, gradient, damping)
-        tried = cost_of(observations, priors, trial)
-        better = tried < cost
-        damping = next_damping(damping, better)
-        if better.any():
-            at[better] = trial[better]
-            cost[better], gradient[better], normal[better] = _expand(
-                observations, priors.take(better), at[better]
-            )
-    return Fitted(at, cost, normal)
+    """Fit a batch from starts (B, 30) with a fixed number of steps."""
+    return Fitted(
+        *minimise(
+            lambda tried: cost_of(observations, priors, tried),
+            lambda some, which: _expand(observations, priors.take(which), some),
+            start,
+            iterations=iterations,
+            damping=3e-3,
+        )
+    )
 
 
 def cost_of(observations: Observations, priors: Priors, parameters: Floats) -> Floats:
