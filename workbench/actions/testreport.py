@@ -1,4 +1,4 @@
-"""The test report of a clip classifier: every number with its interval, n and honest company.
+"""Test report of a clip classifier: scores with intervals, and baselines on the same clips.
 
 The unit is one set of predictions on labelled clips, and other scorers' predictions on the same
 clips. Counts once, in a confusion matrix, and derives everything from it. Leaves pictures to
@@ -110,7 +110,7 @@ class ClipTestReport:
     def answer(self) -> str:
         """Say whether the scorer beats the best of the others; begins with the verdict."""
         ours = f"{show(self.accuracy, percent=True)} of {self.accuracy.n} clips"
-        ours += f" of {self.sessions} unseen sessions are right"
+        ours += f" from {self.sessions} unseen session{'s' * (self.sessions != 1)} are right"
         if not self.comparisons:
             return f"Can't tell: {ours}, with nothing to compare with."
         best = max(self.comparisons, key=lambda other: other.accuracy.value)
@@ -118,7 +118,7 @@ class ClipTestReport:
         if best.paired.p_value >= _TOLD_APART:
             word = "Can't tell"
         against = f"{show(best.accuracy, percent=True)} for {best.scorer}"
-        return f"{word}: {ours}, against {against} ({best.paired})."
+        return f"{word}: {ours}, against {against}; paired {best.paired}."
 
     def reading(self) -> list[str]:
         """Return what the numbers say, in sentences."""
@@ -150,7 +150,7 @@ class ClipTestReport:
             f"Calibration error {gap.error:.3f}; a perfectly calibrated scorer would show "
             f"{gap.null_mean:.3f} on these clips, above {gap.null_high:.3f} once in twenty: "
             + (
-                f"it is too {'sure' if gap.boast > 0 else 'modest'}."
+                f"its probabilities are too {'high' if gap.overconfidence > 0 else 'low'}."
                 if gap.is_off
                 else "no finding."
             )
