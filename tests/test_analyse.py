@@ -48,7 +48,7 @@ class TestPerfectLabels:
             shot.labels,
             frames=tuple(
                 tuple(
-                    {**label, "track_id": numbers[label["track_id"]]}
+                    replace(label, track_id=numbers.setdefault(label.track_id, 300 + len(numbers)))
                     for label in random.Random(place).sample(frame, len(frame))
                 )
                 for place, frame in enumerate(shot.labels.frames)

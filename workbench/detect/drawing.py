@@ -75,6 +75,7 @@ def draw_pill(
     size_px: float,
     colour: str,
     *,
+    bold: bool = True,
     opacity: float = 1.0,
 ) -> Box:
     """Write on a pill that stands above `centre_bottom`, moved as far as it takes to be all inside.
@@ -82,7 +83,7 @@ def draw_pill(
     Returns:
         Where the pill is.
     """
-    text_width, text_height = text_wh(text, size_px, bold=True)
+    text_width, text_height = text_wh(text, size_px, bold=bold)
     pad_x, pad_y = round(0.5 * size_px), round(0.18 * size_px)
     wh = text_width + 2 * pad_x, text_height + 2 * pad_y
     height, width = image.shape[:2]
@@ -90,7 +91,7 @@ def draw_pill(
     y = min(max(0, round(centre_bottom[1] - wh[1])), max(0, height - wh[1]))
     draw_panel(image, (x, y, *wh), colour, radius_px=wh[1] / 2, opacity=opacity)
     ink = readable_on(colour)
-    draw_text(image, text, (x + pad_x, y + pad_y), size_px, ink, bold=True, opacity=opacity)
+    draw_text(image, text, (x + pad_x, y + pad_y), size_px, ink, bold=bold, opacity=opacity)
     return x, y, *wh
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from workbench.footage.pinhole import Floats
 from workbench.shots.players.mediapipe_pose import MediaPipeFinder, find_model, obtain_model
-from workbench.shots.players.pose import GEOMETRIC, Find, Floats, Image, Mask, Pose, PoseFinder
+from workbench.shots.players.pose import GEOMETRIC, Find, Image, Mask, Pose, PoseFinder
 from workbench.shots.verdict import ShotError
 
 # Heights of joints over the ground as shares of the body's height: Winter (2009), "Biomechanics and

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.footage.pinhole import Floats
 from workbench.shots.ball.events import find_events
 from workbench.shots.ball.track import BallTrack
 from workbench.shots.goal.corners import inside_goal, order_corners
-from workbench.shots.players.people import Floats, Mask, People
+from workbench.shots.players.people import Mask, People
 
 TAKE_BALLS = 0.6  # a ball this near is taken by the nearest player …
 KEEP_BALLS = 1.5  # … and kept until it is farther away than this
