@@ -58,6 +58,9 @@ def _worlds(seed: int) -> Iterator[tuple[str, str, float, Draw]]:
     """Name, size and truth of each world, and how to draw an interval from it."""
     for share, n in ((0.5, 12), (0.8, 30), (0.94, 117), (0.94, 1000)):
         yield "share, Wilson", f"p = {share}, n = {n}", share, _independent_share(share, n)
+    for alike in (0.02, 0.1):
+        size = f"4 sessions, correlation {alike}"
+        yield "share by clip, few sessions", size, 0.8, _share_by_clip(0.8, alike, 4)
     for sessions in (5, 8, 12, 20, 40):
         size = f"{sessions} sessions"
         yield "pooled share", f"p = 0.8, {size}", 0.8, _session_share(0.8, 0.1, sessions)
@@ -93,6 +96,17 @@ def _by_session(count: int) -> Clusters:
 
 def _session_share(share: float, alike: float, count: int) -> Draw:
     return lambda rng: pooled_share(*_sessions(rng, share, alike, count), _by_session(count))
+
+
+def _share_by_clip(share: float, alike: float, count: int) -> Draw:
+    """What is left where sessions are too few: clips, as if sessions were alike."""
+
+    def draw(rng: Random) -> Interval | None:
+        right, clips = _sessions(rng, share, alike, count)
+        names = Clusters("clip", tuple(range(int(clips.sum()))))
+        return pooled_share(np.arange(int(clips.sum())) < right.sum(), None, names)
+
+    return draw
 
 
 def _session_f1(count: int) -> Draw:

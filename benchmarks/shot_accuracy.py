@@ -25,6 +25,13 @@ from matplotlib.axes import Axes
 
 from workbench.saving import replacing
 from workbench.shots.ball.track import BallTrack
+from workbench.shots.evaluation.figures import (
+    draw_abstention,
+    draw_accuracy,
+    draw_goal_reliability,
+    draw_kinds,
+    draw_speed_errors,
+)
 from workbench.shots.evaluation.simulated import (
     HELD_OUT_SEEDS,
     accuracy_table,
@@ -34,13 +41,6 @@ from workbench.shots.evaluation.simulated import (
     kind_table,
     reliability,
     speed_table,
-)
-from workbench.shots.evaluation.simulated_figures import (
-    draw_abstention,
-    draw_accuracy,
-    draw_goal_reliability,
-    draw_kinds,
-    draw_speed_errors,
 )
 from workbench.shots.rules2d import FlatRules, judge_flat
 from workbench.simulated.shots import SimulatedShot, simulate_shot

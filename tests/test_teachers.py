@@ -23,7 +23,9 @@ from workbench.detect.teacher import Teacher, TeacherError
 from workbench.detect.teachers.phrases import DEFAULT_PHRASES, checked_phrases, class_of
 from workbench.detect.teachers.registry import make_teacher
 from workbench.detect.teachers.vlm_answers import read_boxes
+from workbench.errors import WorkbenchError
 from workbench.footage.writer import VideoWriter
+from workbench.training.weights import WeightsError
 
 SIZE_WH, FRAMES = (160, 96), 8
 
@@ -254,7 +256,7 @@ def test_vlm_server_that_is_away_is_named(clip: Path) -> None:
     ],
 )
 def test_what_is_missing_is_said_in_one_line(name: str, options: dict, message: str) -> None:
-    with pytest.raises(TeacherError, match=message) as caught:
+    with pytest.raises(WorkbenchError, match=message) as caught:
         make_teacher(name, **options)
     assert "\n" not in str(caught.value)
 
@@ -273,7 +275,7 @@ def test_weights_that_are_not_here_fail_at_once_where_the_hub_is_off(tmp_path: P
 
 def test_another_models_weights_are_named(clip: Path, sam2: Path) -> None:
     teacher = make_teacher("grounding", weights=sam2, device="cpu")
-    with pytest.raises(TeacherError, match="holds no Grounding"):
+    with pytest.raises(WeightsError, match="holds no Grounding"):
         next(iter(teacher.label(clip)))
 
 

@@ -201,10 +201,9 @@ def choose_clusters(
 
     Whole sessions where there are at least `ENOUGH_SESSIONS`, because clips of one session resemble
     each other; else whole clips, because frames of one clip do. From five clusters on the intervals
-    here hold the truth in 92 to 98 of 100 cases (`benchmarks/interval_coverage.py`); the spread of
-    fewer sessions is a guess from too few values, so that intervals by session would say next to
-    nothing. Intervals by clip leave out how sessions differ: they are too narrow for other
-    sessions. Where items name neither, each stands alone.
+    here hold the truth in 93 to 99 of 100 cases (`benchmarks/interval_coverage.py`); fewer sessions
+    make them so wide that they say next to nothing. Intervals by clip leave out how sessions
+    differ: they are too narrow for other sessions. Where items name neither, each stands alone.
 
     Args:
         sessions: The session of each item; None where it has none.

@@ -1,4 +1,4 @@
-"""The pictures of a training run and its test report.
+"""Figures of a training run of the classifier and of its test report.
 
 Every function answers the question in its title, draws on the axes it is given and returns them;
 none shows or saves anything. Colours of classes come from the palette; what else must be told apart
@@ -14,7 +14,6 @@ from workbench.actions.calibration import Calibration
 from workbench.actions.clipset import Clipset
 from workbench.actions.predict import Predictions
 from workbench.actions.testreport import ClipTestReport
-from workbench.actions.train import TrainResult
 from workbench.style import (
     GREY,
     INK,
@@ -25,19 +24,21 @@ from workbench.style import (
     draw_interval,
     open_frame,
 )
+from workbench.training.history import TrainingResult
 
 
-def draw_scores(result: TrainResult, ax: Axes | None = None) -> Axes:
+def draw_scores(result: TrainingResult, ax: Axes | None = None) -> Axes:
     """Draw accuracy and macro-F1 per epoch, the chosen epoch marked."""
     ax = axes_or_new(ax, (6, 3.6))
     epochs = [row.epoch for row in result.history]
-    ax.plot(epochs, [row.train_accuracy for row in result.history], "--", color=SOFT)
-    ax.plot(epochs, [row.valid_macro_f1 for row in result.history], "-", color=INK)
+    ax.plot(epochs, [row.scores["train_accuracy"] for row in result.history], "--", color=SOFT)
+    ax.plot(epochs, [row.scores["valid_macro_f1"] for row in result.history], "-", color=INK)
     best = result.best
-    ax.plot(best.epoch, best.valid_macro_f1, "o", color=INK)
+    macro_f1 = best.scores["valid_macro_f1"]
+    ax.plot(best.epoch, macro_f1, "o", color=INK)
     ax.annotate(
-        f"kept: epoch {best.epoch}, {best.valid_macro_f1:.3f}",
-        (best.epoch, best.valid_macro_f1),
+        f"kept: epoch {best.epoch}, {macro_f1:.3f}",
+        (best.epoch, macro_f1),
         xytext=(best.epoch, 0.45),
         ha="right" if best.epoch > len(epochs) / 2 else "left",
         arrowprops={"arrowstyle": "-", "color": SOFT, "linewidth": 0.8},
@@ -51,13 +52,14 @@ def draw_scores(result: TrainResult, ax: Axes | None = None) -> Axes:
     return _tidy_epochs(ax)
 
 
-def draw_losses(result: TrainResult, ax: Axes | None = None) -> Axes:
+def draw_losses(result: TrainingResult, ax: Axes | None = None) -> Axes:
     """Draw training and validation loss per epoch."""
     ax = axes_or_new(ax, (6, 3.6))
     epochs = [row.epoch for row in result.history]
+    scores = [row.scores for row in result.history]
     smoothed = "train (varied views, smoothed labels)"
-    ax.plot(epochs, [row.train_loss for row in result.history], "--", color=SOFT, label=smoothed)
-    ax.plot(epochs, [row.valid_loss for row in result.history], "-", color=INK, label="validation")
+    ax.plot(epochs, [row["train_loss"] for row in scores], "--", color=SOFT, label=smoothed)
+    ax.plot(epochs, [row["valid_loss"] for row in scores], "-", color=INK, label="validation")
     ax.axvline(result.best.epoch, color=GREY, linewidth=0.8, linestyle=":")
     ax.set(xlabel="epoch", ylabel="cross-entropy (nats)", title="Does it overfit?")
     ax.set_ylim(bottom=0)

@@ -1,4 +1,4 @@
-"""The test report of a clip classifier: every number with its interval, n and honest company.
+"""Test report of a clip classifier: scores with intervals, and baselines on the same clips.
 
 The unit is one set of predictions on labelled clips, and other scorers' predictions on the same
 clips. Counts once, in a confusion matrix, and derives everything from it. Leaves pictures to
@@ -150,7 +150,7 @@ class ClipTestReport:
             f"Calibration error {gap.error:.3f}; a perfectly calibrated scorer would show "
             f"{gap.null_mean:.3f} on these clips, above {gap.null_high:.3f} once in twenty: "
             + (
-                f"it is too {'sure' if gap.boast > 0 else 'modest'}."
+                f"its probabilities are too {'high' if gap.overconfidence > 0 else 'low'}."
                 if gap.is_off
                 else "no finding."
             )

@@ -1,4 +1,4 @@
-"""How far people agree: observed agreement, Cohen's kappa, Krippendorff's alpha, and on what not.
+"""Agreement between annotators: observed, Cohen's kappa, Krippendorff's alpha; disagreements.
 
 The unit is one item judged by several annotators, some of whom may not have judged it. Knows
 ratings and verdicts; where an event lies in time is another question.

@@ -1,4 +1,4 @@
-"""What looks wrong with labels without knowing the truth: sizes and oddities.
+"""Sizes of labels, and oddities: labels that look wrong without knowing the truth.
 
 The unit is one accepted label in one frame. An oddity is a reason to look, not a proof of a
 mistake: a ball near the camera may well be larger than a person far away.

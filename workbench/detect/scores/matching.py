@@ -1,4 +1,4 @@
-"""Which detection met which object: the lists behind a confusion matrix and a gallery of misses.
+"""Matches of detections and objects: the lists behind a confusion matrix and a gallery of misses.
 
 The unit is one image at one threshold per class and one IoU. Matching is COCO's: surest detection
 first, each to the free object of its class that it overlaps most. Averages over thresholds are

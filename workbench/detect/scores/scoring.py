@@ -1,4 +1,4 @@
-"""How good labels are where the truth is known: precision and recall per class at an IoU.
+"""Precision and recall of labels per class, where the truth is known.
 
 Counted once per clip (true positives, false positives, misses); everything else is a view on these
 counts.

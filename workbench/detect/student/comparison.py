@@ -1,4 +1,4 @@
-"""Teacher against student on the same frames: one table, every difference paired.
+"""Paired comparison of a teacher and a student on the same frames.
 
 The unit is one class. Counts are taken per image once (right, wrong, missed, at each one's own
 thresholds); intervals resample sessions or clips, the same draws for both. Knows nothing about

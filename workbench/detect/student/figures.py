@@ -1,4 +1,4 @@
-"""The pictures of a student: how it learned, how good it is, what it misses.
+"""Figures of a student: training curves, test scores, and what it misses.
 
 Every function answers the question in its title, draws on the axes it is given and returns them;
 none shows or saves anything. What must be told apart differs by line or marker too, not only by
@@ -20,7 +20,6 @@ from workbench.detect.scores.evaluation import CocoScore
 from workbench.detect.scores.matching import ImageMatches
 from workbench.detect.student.comparison import Comparison
 from workbench.detect.student.crops import read_image
-from workbench.detect.student.history import Epoch, best_epoch
 from workbench.style import (
     INK,
     SOFT,
@@ -31,6 +30,7 @@ from workbench.style import (
     open_frame,
     rgb,
 )
+from workbench.training.history import Epoch, best_epoch
 
 _DARK_OUTLINE = (24, 24, 24)
 _LINES = ("-", "--", ":", "-.")
@@ -41,11 +41,11 @@ _SIZES = (("APs", "small\n< 32² px"), ("APm", "medium\n< 96² px"), ("APl", "la
 def draw_losses(history: Sequence[Epoch], ax: Axes | None = None) -> Axes:
     """Draw training and validation loss per epoch."""
     ax = axes_or_new(ax, (5.4, 3.4))
-    epochs = [row.epoch for row in history]
-    ax.plot(epochs, [row.train_loss for row in history], "--", color=SOFT, label="train")
-    ax.plot(epochs, [row.valid_loss for row in history], "-", color=INK, label="validation")
+    epochs, scores = [row.epoch for row in history], [row.scores for row in history]
+    ax.plot(epochs, [row["train_loss"] for row in scores], "--", color=SOFT, label="train")
+    ax.plot(epochs, [row["valid_loss"] for row in scores], "-", color=INK, label="validation")
     if history:
-        ax.axvline(best_epoch(history).epoch, color=SOFT, linewidth=0.8, linestyle=":")
+        ax.axvline(best_epoch(history, "ap").epoch, color=SOFT, linewidth=0.8, linestyle=":")
     ax.set(xlabel="epoch (dotted: kept)", ylabel="loss", title="Does it overfit?")
     ax.set_ylim(bottom=0)
     ax.legend(frameon=False)
@@ -56,17 +56,17 @@ def draw_class_ap(history: Sequence[Epoch], ax: Axes | None = None) -> Axes:
     """Draw AP of every class and their mean on validation, per epoch."""
     ax = axes_or_new(ax, (5.4, 3.4))
     epochs = [row.epoch for row in history]
-    names = list(history[0].class_ap) if history else []
+    names = [key[3:] for key in history[0].scores if key.startswith("ap ")] if history else []
     colours = class_colours(names)
     for place, name in enumerate(names):
-        values = [row.class_ap[name] for row in history]
+        values = [row.scores[f"ap {name}"] for row in history]
         style = _LINES[(place + 1) % len(_LINES)]
-        # A dark line beneath: the ball's yellow is pale on white.
+        # Dark outline for contrast: yellow is pale on white.
         ax.plot(epochs, values, style, color=INK, linewidth=3.2, alpha=0.35)
         ax.plot(epochs, values, style, color=colours[name], linewidth=2, label=name, marker="o")
-    ax.plot(epochs, [row.ap for row in history], "-", color=INK, label="mean", marker="o")
+    ax.plot(epochs, [row.scores["ap"] for row in history], "-", color=INK, label="mean", marker="o")
     if history:
-        best = best_epoch(history)
+        best = best_epoch(history, "ap")
         ax.axvline(best.epoch, color=SOFT, linewidth=0.8, linestyle=":")
     ax.set(xlabel="epoch (dotted: kept)", ylabel="AP@50:95", title="Did it learn, and what?")
     ax.set_ylim(0, max(0.1, ax.get_ylim()[1]))

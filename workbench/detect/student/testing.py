@@ -1,8 +1,8 @@
-"""A student tried on a split of its dataset: what it finds, from which score on, how fast.
+"""Test of a student on a split of its dataset: results, score thresholds and speed.
 
 The unit is one split's COCO results. Thresholds are chosen on validation and kept with the run;
-judging is `evaluation`'s and `matching`'s. Ground truth is the truth where the footage has it, else
-the labels, which a teacher gave and which share its mistakes.
+scores come from `evaluation` and `matching`. Ground truth is the truth where the footage has it,
+else a teacher's labels, which share the teacher's mistakes.
 """
 
 import time
@@ -25,8 +25,8 @@ from workbench.detect.tiles import tile_boxes
 from workbench.errors import DatasetError
 from workbench.saving import save_json
 
-FLOOR = 0.05  # results below say nothing, and are many
-MOST = 30  # results per frame, the surest: a few things are there, and resampling takes time
+FLOOR = 0.05  # results below are many and do not change average precision
+MOST = 30  # results per frame, by falling score: few objects are there, resampling takes time
 TRUTH, LABELS = "the truth", "the teacher's labels"
 
 Results = list[dict[str, Any]]

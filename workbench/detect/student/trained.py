@@ -3,14 +3,14 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from workbench.detect.dataset.coco import load_dataset
 from workbench.detect.detections import plural
 from workbench.detect.student.comparison import ClassComparison, Comparison
-from workbench.detect.student.recipe import HOW, FinetuneConfig
-from workbench.detect.student.train import FinetuneResult
+from workbench.detect.student.recipe import FinetuneConfig
+from workbench.detect.student.train import identity_for
 from workbench.stats import show
-from workbench.training.shelf import last_run, run_name
-from workbench.training.shelf import shelve as put_on_shelf
+from workbench.training.folder import last_run, run_name
+from workbench.training.folder import shelve as put_on_shelf
+from workbench.training.history import TrainingResult
 
 LEAST = 0.2  # recall and precision that even the lower ends of their intervals must reach
 _KIND = "student"
@@ -43,10 +43,7 @@ def judge_student(comparison: Comparison) -> Judgement:
     recall, precision = one.recall.student, one.precision.student
     if recall is None or precision is None:
         return Judgement(False, f"it finds no {one.name} at all in {comparison.images} test frames")
-    numbers = (
-        f"{one.name} recall {recall.value:.3f} [{recall.low:.3f}, {recall.high:.3f}], "
-        f"precision {precision.value:.3f} [{precision.low:.3f}, {precision.high:.3f}]"
-    )
+    numbers = f"{one.name} recall {show(recall)}, precision {show(precision)}"
     if min(recall.low, precision.low) > LEAST:
         return Judgement(True, f"{numbers}: both surely above {LEAST:g}")
     return Judgement(False, f"{numbers}: not both surely above {LEAST:g}")
@@ -73,19 +70,17 @@ def answer(comparison: Comparison, judgement: Judgement) -> str:
 
 def run_dir_for(models_dir: Path, dataset_dir: Path, config: FinetuneConfig) -> Path:
     """Folder of the run with these settings on these data: the same ones meet again and go on."""
-    settings = {key: value for key, value in asdict(config).items() if key not in HOW}
-    version = load_dataset(dataset_dir).meta["version"]
-    return models_dir / run_name(f"rfdetr-{config.variant}", version, settings)
+    return models_dir / run_name(f"rfdetr-{config.variant}", identity_for(dataset_dir, config))
 
 
-def shelve(result: FinetuneResult, judgement: Judgement) -> Path:
+def shelve(result: TrainingResult, judgement: Judgement) -> Path:
     """Make a finished run the newest on its shelf; returns the file that says so.
 
     A run that failed is recorded, too, so that `last_student` can say what failed.
     """
     facts = {
         "classes": list(result.classes),
-        "valid_ap": round(result.best.ap, 6),
+        "valid_ap": round(result.best.scores["ap"], 6),
         **asdict(judgement),
     }
     return put_on_shelf(result.run_dir, _KIND, facts)

@@ -14,7 +14,7 @@ import numpy as np
 from workbench.detect.detections import Detection
 from workbench.detect.teachers.looking import Image, LookingTeacher, NamedBox, box_detections
 from workbench.detect.teachers.phrases import DEFAULT_PHRASES, checked_phrases
-from workbench.detect.teachers.pretrained import Pretrained
+from workbench.training.weights import Pretrained
 
 
 class GroundingDino:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from workbench.detect.detections import CLASSES, HUMAN, Box, Detection, Rle, accepted
 from workbench.detect.teacher import Teacher, TeacherError, TeacherReader
 from workbench.detect.teachers.looking import Looker
-from workbench.detect.teachers.weights import weights_identity
+from workbench.training.weights import weights_identity
 
 PROMPTS_FORMAT = "workbench-prompts/1"
 

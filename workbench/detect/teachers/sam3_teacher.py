@@ -22,8 +22,8 @@ from workbench.detect.teacher import Past, Teacher
 from workbench.detect.teachers.cleanup import clean_mask, one_per_object
 from workbench.detect.teachers.looking import Image
 from workbench.detect.teachers.phrases import DEFAULT_PHRASES, checked_phrases
-from workbench.detect.teachers.pretrained import Pretrained
 from workbench.footage.frames import iter_frames
+from workbench.training.weights import Pretrained
 
 
 class Sam3Teacher(Teacher):

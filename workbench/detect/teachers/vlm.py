@@ -23,8 +23,8 @@ from workbench.detect.detections import Detection
 from workbench.detect.teacher import TeacherError
 from workbench.detect.teachers.looking import Image, LookingTeacher, box_detections
 from workbench.detect.teachers.phrases import DEFAULT_PHRASES, checked_phrases
-from workbench.detect.teachers.pretrained import Pretrained
 from workbench.detect.teachers.vlm_answers import Coordinates, read_boxes
+from workbench.training.weights import Pretrained
 
 _MOST_TOKENS = 2048
 _QUESTIONS = {

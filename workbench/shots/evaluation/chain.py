@@ -1,4 +1,4 @@
-"""How good the whole chain is, and at which stage it loses: from labels to verdict, against truth.
+"""Scores of every stage of the chain, from labels to verdict, against the truth.
 
 The unit is one row of facts per shot and label source: what each stage found beside what was true.
 Counts once, derives every table from the rows, and compares two label sources, or the two methods,
@@ -38,7 +38,7 @@ from workbench.stats import (
 )
 
 CLOSE_KICK_FRAMES = 2.0
-HEADLINES = (  # what people ask first
+HEADLINES = (  # the scores that lead the report
     "goal right, 3D fit",
     "goal right, 3D fit where it does not abstain",
     "speed off, km/h (median), 3D fit",

@@ -1,4 +1,4 @@
-"""Where the chain loses: the same shots judged again with one found thing replaced by the truth.
+"""Losses by stage: the same shots judged again with one thing that was found replaced by the truth.
 
 The unit is one shot and one replacement. If giving the true corners makes the verdicts better, the
 corners are where the chain loses; if nothing does, it is the fit. Works on built-in footage, whose
@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 
 from workbench.shots.analyse import standing_people
 from workbench.shots.analysed import ShotAnalysis
@@ -20,7 +19,6 @@ from workbench.shots.evaluation.truth import TrueShot, load_true_shot
 from workbench.shots.judge import judge_shot
 from workbench.shots.verdict import ShotError, ShotVerdict
 from workbench.stats import Interval, choose_clusters, mcnemar, pooled_share, wilson
-from workbench.style import BLUE, axes_or_new, draw_interval, open_frame
 
 AS_FOUND = "as found"
 REPLACED = (AS_FOUND, "true kick", "true corners", "true ball", "all three true")
@@ -52,7 +50,7 @@ def loss_table(rows: pd.DataFrame) -> pd.DataFrame:
     for given, own in rows.groupby("given", sort=False):
         squared = (own["p"] - own["is_goal"]) ** 2
         lines[given] = {
-            "goal right": str(_right(own)),
+            "goal right": str(share_right(own)),
             "against as found": str(mcnemar(base["right"], own["right"])),
             "Brier score": f"{squared.mean():.3f}",
             "speed off, km/h (median)": f"{own['speed_off'].median():.1f}",
@@ -61,21 +59,8 @@ def loss_table(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame.from_dict(lines, orient="index").rename_axis("given")
 
 
-def draw_loss(rows: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw the share of right verdicts for each replacement with its 95 % interval."""
-    ax = axes_or_new(ax, (6.4, 2.6), layout="constrained")
-    for place, (_, own) in enumerate(rows.groupby("given", sort=False)):
-        found = _right(own)
-        draw_interval(ax, found, place, colour=BLUE)
-        ax.text(1.02, place, f"{found.value:.2f}  n={found.n}", va="center", fontsize=9)
-    given = list(dict.fromkeys(rows["given"]))
-    ax.set_yticks(range(len(given)), given)
-    ax.set(xlim=(0, 1), ylim=(len(given) - 0.5, -0.5), xlabel="share of verdicts that are right")
-    ax.set_title("What would knowing the truth of one stage win?", loc="left")
-    return open_frame(ax)
-
-
-def _right(rows: pd.DataFrame) -> Interval:
+def share_right(rows: pd.DataFrame) -> Interval:
+    """Return the share of verdicts that are right in some rows of one replacement."""
     clusters = choose_clusters(rows["session"].tolist(), rows["clip_id"].tolist())
     return pooled_share(rows["right"], None, clusters) or wilson(0, 0)
 

@@ -1,4 +1,4 @@
-"""Verdicts of people on real footage, and how far the chain agrees with them.
+"""Agreement of the chain with verdicts of people on real footage.
 
 The unit is one clip that somebody judged in the goal labeller. What two people see differently, or
 one is unsure of, is left out and counted: there is no truth to compare with. Knows nothing about

@@ -1,8 +1,8 @@
-"""How often the verdicts on simulated shots are right, how sure they are, and how good the speed.
+"""Accuracy, calibration and speed error of verdicts on simulated shots.
 
 The unit is one row per shot and method: what was said beside what was true. Counts once, derives
 every table from the rows, and compares methods on the same shots only. Simulated shots are
-independent, so shares carry Wilson intervals. Draws no pictures and knows no method's inside.
+independent, so shares carry Wilson intervals. Knows nothing of how a method judges.
 """
 
 import multiprocessing
@@ -129,7 +129,7 @@ def accuracy_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Share of right verdicts by placement: n, majority, one column per method, `paired`.
 
     Cells of the methods are `Interval`, those of `paired` compare the last method with the first
-    (`PairedTest`). Abstaining is no way out here: the better guess counts.
+    (`PairedTest`). A verdict that abstains counts with its better guess.
     """
     table = {}
     for place, part in _by_placement(rows):

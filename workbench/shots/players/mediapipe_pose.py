@@ -4,8 +4,6 @@ Landmarks: https://ai.google.dev/edge/mediapipe/solutions/vision/pose_landmarker
 Bazarevsky et al. 2020). The file is not part of MediaPipe's package.
 """
 
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,18 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.footage.pinhole import Floats
-from workbench.saving import save_bytes
 from workbench.shots.players.pose import Find, Pose, crop_around
 from workbench.shots.verdict import ShotError
+from workbench.training.weights import fetch_pinned
 
 MODELS_DIR = Path("data/models")
 MODEL_URL = (
     "https://storage.googleapis.com/mediapipe-models/pose_landmarker/"
-    "pose_landmarker_full/float16/latest/pose_landmarker_full.task"
+    "pose_landmarker_full/float16/1/pose_landmarker_full.task"
 )
+MODEL_SHA256 = "5134a3aad27a58b93da0088d431f366da362b44e3ccfbe3462b3827a839011b1"
 
 _BEST_FIRST = ("heavy", "full", "lite")
-_DOWNLOAD_TIMEOUT_S = 20.0
 _CROP_HEIGHT_PX = 384  # the network's input is 256 pixels; slightly more keeps edges
 _MARGINS = (0.35, 0.8)  # of the player's box; a second try with more around it sometimes helps
 _LANDMARKS = {
@@ -56,21 +54,13 @@ def obtain_model(model: Path | None = None, models_dir: Path = MODELS_DIR) -> Pa
     """Return a model file, downloaded from Google if none is there.
 
     Raises:
-        ShotError: If it cannot be downloaded.
+        WeightsError: If it cannot be downloaded, or something else comes.
     """
     found = find_model(model, models_dir)
     if found is not None:
         return found
     path = models_dir / MODEL_URL.rpartition("/")[2]
-    remedy = f"download {MODEL_URL} elsewhere and put it into {models_dir}"
-    try:
-        with urllib.request.urlopen(MODEL_URL, timeout=_DOWNLOAD_TIMEOUT_S) as answer:
-            content = answer.read()
-    except (OSError, urllib.error.URLError) as error:
-        raise ShotError(f"the pose model cannot be downloaded ({error})", remedy) from None
-    if not content.startswith(b"PK"):  # a .task file is a zip archive
-        raise ShotError("what came instead of the pose model is not a .task file", remedy)
-    save_bytes(path, content)
+    fetch_pinned(MODEL_URL, MODEL_SHA256, path)
     return path
 
 
