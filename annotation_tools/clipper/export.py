@@ -1,8 +1,8 @@
-"""Turning cuts into clip files and rows of `clips.json`, in the background.
+"""The background export of cuts into clip files and rows of `clips.json`.
 
 The unit is one cut. A clip appears whole or not at all and says in its metadata what it was made
-of, so a job that was stopped, or killed, goes on where it was: what is there is not made again. A
-cut that was moved or renamed replaces the clip it had become before.
+of, so a job that was stopped or killed continues: clips that exist are not made again. A cut that
+was moved or renamed replaces its earlier clip.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The application around a tool: its pages, the videos, the labels, and errors in plain words.
+"""The application around a tool: its pages, the videos, the labels, and errors as JSON.
 
 The unit is one tool. See the package's docstring for the addresses it serves.
 """
@@ -261,4 +261,6 @@ async def _explain_status(request: Request, error: Exception) -> Response:
 
 async def _apologise(request: Request, error: Exception) -> Response:
     # The traceback goes to the log; the page gets a line, and no paths of this computer.
-    return refusal(500, "the server made a mistake", "see its terminal; nothing saved was lost")
+    return refusal(
+        500, "the server failed at this request", "see its terminal; saved labels are safe"
+    )

@@ -1,8 +1,9 @@
-"""Who may talk to a browser tool, and how much at once.
+"""Access control of a browser tool: token, cookie, origin and size of a request.
 
-The unit is one HTTP request, looked at before any route sees it. The token in the address that the
-command line prints is exchanged, once, for a signed cookie that scripts cannot read and other sites
-cannot send; after that the address holds no secret. Knows nothing about labels or video.
+The unit is one HTTP request, checked before any route sees it; Starlette has checked its host. The
+token in the address that the command line prints is exchanged, once, for a signed cookie that
+scripts cannot read and other sites cannot send; after that the address holds no secret. Knows
+nothing about labels or video.
 """
 
 import hashlib
@@ -34,8 +35,8 @@ SECURITY_HEADERS = {
     "referrer-policy": "no-referrer",
     "cross-origin-resource-policy": "same-origin",
 }
-# Leaves the address with the token behind without a redirect: a redirect would still count as
-# coming from whatever site the link stood on, and the browser would hold the cookie back.
+# A page that leads to the address without the token. A redirect would count as a request from the
+# site that held the link, and the browser would not send the new SameSite=Strict cookie.
 ENTRANCE = (
     '<!doctype html><meta charset="utf-8"><title>Workbench</title><link rel="icon" href="data:,">'
     '<meta http-equiv="refresh" content="0;url=./"><p><a href="./">Go on</a></p>'
@@ -80,7 +81,7 @@ class Guard:
 
 
 class GuardMiddleware:
-    """Turns away what a guard does not let through, and adds the security headers to the rest."""
+    """Refuses what a guard does not let through, and adds the security headers to every answer."""
 
     def __init__(self, app: ASGIApp, guard: Guard, tool: str) -> None:
         self.app = app

@@ -1,4 +1,4 @@
-"""Running a tool: a port, an address with a token, a browser; or a Unix socket behind a proxy.
+"""The server process of a tool: a port and a token, or a Unix socket behind a proxy.
 
 The unit is one server process. Knows nothing about what the tool does.
 """

@@ -3,7 +3,7 @@
 The unit is one shown frame, counted from 0 in presentation order; time runs from the first frame.
 Frames come at the size needed, turned the way the camera was held, and exactly the ones asked for,
 whatever the keyframe distance, B-frames, edit lists or frame times. A frame that cannot be decoded
-whole is an error or is reported, never a black or a repeated one.
+is an error or is reported as lost, never replaced by a black or a repeated one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Taking stock of a clip list: is every file what the list says, and what is odd about it?
+"""An inventory of a clip list: files that differ from their row, and what is odd about them.
 
 The unit is one clip's file, looked at without decoding it.
 """
@@ -17,7 +17,7 @@ from workbench.footage.video_info import VideoInfo, probe
 
 @dataclass(frozen=True)
 class Inventory:
-    """What is there."""
+    """The clips with what is odd about their files."""
 
     clips: tuple[Clip, ...]
     clip_to_oddities: dict[str, tuple[str, ...]]  # in words; only clips that have some

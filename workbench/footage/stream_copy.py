@@ -122,7 +122,7 @@ def _packets_of(table: PacketTable, start: int, end: int) -> tuple[int, int]:
     """The packets [first, last), in decode order, that a copy takes.
 
     From the keyframe before `start` on, until every frame before `end` is in, and then until no
-    frame is missing between those that came along because others lean on them.
+    frame is missing between those that were added because others are predicted from them.
     """
     check_interval(table, start, end)
     if not table.is_timed:
@@ -169,7 +169,7 @@ def _copy(
     time_base = table.time_base
     begin_pts = int(table.packet_pts[first])
     kept = [place for place in range(first, last) if table.packet_pts[place] >= begin_pts]
-    # Left out are frames decoded after the keyframe but shown before it: they lean on what is gone.
+    # Frames decoded after the keyframe but shown before it are left out: their references are gone.
     pts_of = {place: int(table.packet_pts[place]) - begin_pts for place in kept}
     dts_of = _decoding_times(pts_of)
     end_pts = max(int(table.packet_pts[place]) for place in kept)

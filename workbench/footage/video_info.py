@@ -1,4 +1,4 @@
-"""What a video is, before anything is made of it: size, rate, times, and what is odd about it.
+"""Facts about a video file: size, rate, time stamps, and what is odd about it.
 
 The unit is one video file. Reads packets, not pictures, so it is quick even for a long match; with
 `decode=True` it also decodes every frame and says which are lost.

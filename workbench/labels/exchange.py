@@ -1,4 +1,4 @@
-"""Labels as a text file that git can compare: the whole database, and nothing lost on the way.
+"""Lossless export and import of a label database as a text file that git can compare.
 
 The unit is one JSON file with one line per video and per entry, oldest entry first. The same labels
 give the same bytes, whichever database they lie in and however they came there.

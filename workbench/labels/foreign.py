@@ -1,4 +1,4 @@
-"""Labels from simple JSON files of other projects.
+"""Import of labels from simple JSON files of other projects.
 
 Three shapes are read: a list of cuts; an object from clip to stars; an object from clip to goal,
 no goal or unsure. Such files say neither who labelled nor when: the caller names the annotator, and

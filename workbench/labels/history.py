@@ -1,4 +1,4 @@
-"""What a history of labels comes to: undo, redo, and the value that stands.
+"""Entries of the label history, and the values that stand after undo and redo.
 
 The unit is one entry: one annotator said one thing about one item, once. Entries are only ever
 appended; an undo is an entry that takes another back, and a redo takes back the undo. Knows nothing

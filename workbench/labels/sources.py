@@ -1,4 +1,4 @@
-"""The videos that labels are about: what makes the frame numbers of a label mean something.
+"""Source videos: what the frame numbers of a label refer to.
 
 The unit is one video, known by its content wherever it lies and whatever it is called. Looking into
 the file is left to `workbench.footage`.
@@ -70,7 +70,7 @@ def check_source(source: Source) -> Source:
     """Return a source with its names composed.
 
     Raises:
-        LabelError: If it is no video that plays.
+        LabelError: If it has no frames, size, rate or duration.
     """
     counts = (source.frame_count, source.width, source.height)
     plays = (

@@ -1,8 +1,8 @@
 """The label database: sources and entries, in an SQLite file or on a PostgreSQL server.
 
 The unit is one entry, appended and then kept for good. Threads and processes may share a database;
-an entry that `append` has returned is on the disk. Checks what goes in (`values`), says what it
-comes to (`history`), and leaves files to `exchange`.
+an entry that `append` has returned is on the disk. Values are checked by `values`, what stands is
+worked out by `history`, files are left to `exchange`.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,6 +1,6 @@
-"""Labels as tables for notebooks.
+"""Tables of labels for notebooks.
 
-One row per label that stands, or one per entry of the history; the value's fields are columns.
+One row per label that stands; the fields of its value are columns.
 """
 
 from collections.abc import Iterable
