@@ -62,7 +62,11 @@ RemoteOption = Annotated[
 ]
 AllowHostOption = Annotated[
     list[str] | None,
-    typer.Option("--allow-host", metavar="NAME", help="Answer to this name, too. Repeatable."),
+    typer.Option(
+        "--allow-host",
+        metavar="NAME",
+        help="Answer to this name, too, such as a proxy's. Repeatable.",
+    ),
 ]
 BrowserOption = Annotated[
     bool, typer.Option("--browser/--no-browser", help="Open the address in a browser.")

@@ -28,11 +28,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as rle
 
-from workbench.detect.labelling import ClipLabels, label_clips, load_truth
+from workbench.detect.labelling import label_clips
 from workbench.detect.motion.teacher import MotionTeacher
+from workbench.detect.store import ClipDetections, load_truth
 from workbench.footage.clips import load_clips
 from workbench.simulated.sessions import make_footage
-from workbench.stats import Clusters, paired_difference, show
+from workbench.stats import Clusters, pooled_difference, show
 
 VARIANTS = {
     "plain": {"small_ball": False, "second_look": False},
@@ -128,8 +129,8 @@ def measure(
     teacher: MotionTeacher, folders: Sequence[Path], scratch: Path
 ) -> tuple[Balls, list[float], float]:
     """Label all clips: their balls, sides of the true boxes in pixels, CPU ms per frame."""
-    labels: list[ClipLabels] = []
-    truth: list[ClipLabels] = []
+    labels: list[ClipDetections] = []
+    truth: list[ClipDetections] = []
     start = time.process_time()
     for folder in folders:
         clips = load_clips(folder)
@@ -140,12 +141,13 @@ def measure(
     sides: list[float] = []
     for place, (said, there) in enumerate(zip(labels, truth, strict=True)):
         for frame in range(len(there.frames)):
-            true = [ball["bbox"] for ball in there.of_class(frame, "ball")]
+            true = [ball.xywh for ball in there.of_class(frame, "ball")]
             sides += [float(np.sqrt(box[2] * box[3])) for box in true]
             for ball in said.of_class(frame, "ball"):
-                overlap = rle.iou([ball["bbox"]], true, [0] * len(true)) if true else np.zeros(1)
+                own = np.array([ball.xywh])
+                overlap = rle.iou(own, np.array(true), [0] * len(true)) if true else np.zeros(1)
                 right = bool(np.max(overlap) >= LEAST_IOU)
-                rows.append((place, ball["score"], right, is_near(ball["bbox"], true)))
+                rows.append((place, ball.score or 0.0, right, is_near(ball.xywh, true)))
     clip, score, hit, near = zip(*rows, strict=True) if rows else ((), (), (), ())
     counts = [sum(bool(t.of_class(f, "ball")) for f in range(len(t.frames))) for t in truth]
     labelled = np.array(clip, int), np.array(score, float), np.array(hit, bool)
@@ -167,13 +169,9 @@ def at_equal_precision(balls: Balls, plain: Balls) -> tuple[str, str]:
     if least is None:
         return "–", "–"
 
-    def recall(of: Balls, hits: NDArray[np.int64], weights: NDArray[np.int64]) -> Shares:
-        return np.asarray((weights @ hits) / np.maximum(weights @ of.true_balls, 1))
-
-    gain = paired_difference(
-        lambda weights: recall(plain, plain.hits(-np.inf), weights),
-        lambda weights: recall(balls, balls.hits(least), weights),
-        Clusters("clip", tuple(range(len(balls.true_balls)))),
+    clusters = Clusters("clip", tuple(range(len(balls.true_balls))))
+    gain = pooled_difference(
+        (plain.hits(-np.inf), plain.true_balls), (balls.hits(least), balls.true_balls), clusters
     )
     equal = balls.hits(least).sum() / balls.true_balls.sum()
     return f"{equal:.2f}", show(gain, signed=True)

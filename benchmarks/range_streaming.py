@@ -88,17 +88,16 @@ def _make_video(path: Path, size: int) -> Path:
 
 @contextlib.contextmanager
 def _ours(folder: Path) -> Iterator[tuple[httpx.Client, str]]:
-    port = _free_port()
     command = [sys.executable, "-m", "workbench.cli", "serve", "goals", "--no-browser"]
-    command += ["--port", str(port), "--footage", str(folder / "videos")]
+    command += ["--port", "0", "--footage", str(folder / "videos")]
     command += ["--db", f"sqlite:///{folder}/labels.sqlite", "--cache", str(folder / "cache")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder)
     try:
         assert process.stdout is not None
-        token = re.search(r"token=(\S+)", process.stdout.readline())
-        assert token is not None
-        _wait_for(port)
-        headers = {"authorization": f"token {token[1]}"}
+        address = re.search(r":(\d+)/\?token=(\S+)", process.stdout.readline())
+        assert address is not None
+        port, token = address.groups()
+        headers = {"authorization": f"token {token}"}
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers) as client:
             yield client, f"/media/{client.get('/api/media').json()[0]['media_id']}"
     finally:

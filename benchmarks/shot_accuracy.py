@@ -25,6 +25,13 @@ from matplotlib.axes import Axes
 
 from workbench.saving import replacing
 from workbench.shots.ball.track import BallTrack
+from workbench.shots.evaluation.figures import (
+    draw_abstention,
+    draw_accuracy,
+    draw_goal_reliability,
+    draw_kinds,
+    draw_speed_errors,
+)
 from workbench.shots.evaluation.simulated import (
     HELD_OUT_SEEDS,
     accuracy_table,
@@ -32,19 +39,12 @@ from workbench.shots.evaluation.simulated import (
     for_each,
     judge_seeds,
     kind_table,
-    median_interval,
     reliability,
     speed_table,
 )
-from workbench.shots.evaluation.simulated_figures import (
-    draw_abstention,
-    draw_accuracy,
-    draw_goal_reliability,
-    draw_kinds,
-    draw_speed_errors,
-)
 from workbench.shots.rules2d import FlatRules, judge_flat
 from workbench.simulated.shots import SimulatedShot, simulate_shot
+from workbench.stats import median_interval
 from workbench.style import BLUE, GREY, ORANGE, VERMILION
 
 PERCENTILES = (50.0, 70.0, 80.0, 92.0, 98.0)

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from workbench.detect.labelling import ClipLabels
+from workbench.detect.detections import CLASSES, from_coco
+from workbench.detect.store import ClipDetections
 from workbench.shots.ball.track import BallTrack
 
 FPS = 30.0
@@ -46,5 +47,10 @@ def arc(count, vx, vy, gravity):
 
 
 def labels_of(frames, wh=(640, 360)):
-    """Labels of a clip from a list of annotations per frame."""
-    return ClipLabels("clip", "session", "test", *wh, tuple(map(tuple, frames)))
+    """Labels of a clip from a list of COCO annotations per frame."""
+    return ClipDetections("clip", "session", "test", *wh, tuple(map(found_of, frames)))
+
+
+def found_of(annotations):
+    """Detections of one frame from COCO annotations."""
+    return tuple(from_coco(row, CLASSES[row["category_id"] - 1]) for row in annotations)

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.detect.annotations import Sighting, encode_mask
-from workbench.detect.teacher import BALL, PERSON
+from workbench.detect.detections import BALL, PERSON, Detection, encode_mask
 from workbench.detect.teachers.following import Followed
 from workbench.detect.teachers.prompts import Prompt
 from workbench.footage.writer import VideoWriter
@@ -53,15 +52,15 @@ class ColourLooker:
         self.settings = {"min_area": min_area}
         self._log, self._min_area = log, min_area
 
-    def look(self, image: np.ndarray) -> list[Sighting]:
+    def look(self, image: np.ndarray) -> list[Detection]:
         if self._log is not None:
             with self._log.open("a") as out:  # one write: whole or not at all
                 out.write("look\n")
                 os.fsync(out.fileno())
         masks = {PERSON: coloured(image, RED), BALL: coloured(image, BLUE)}
         return [
-            Sighting(class_id, encode_mask(mask), self.name, 0.9)
-            for class_id, mask in masks.items()
+            Detection.of_mask(name, encode_mask(mask), score=0.9, found_by=self.name)
+            for name, mask in masks.items()
             if mask.sum() >= self._min_area
         ]
 

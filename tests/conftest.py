@@ -7,9 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_once import RUN_FOLDER_VARIABLE
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of `made_once`, shared by the workers of this run; pytest removes it later."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "made_once"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(RUN_FOLDER_VARIABLE, str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")
@@ -21,9 +32,9 @@ def shared() -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    """A real Chromium without a window."""
+    """A real Chromium without a window, one per test process; every test opens its own context."""
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("no browser: install Debian's chromium")

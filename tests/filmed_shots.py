@@ -1,11 +1,13 @@
-"""Shots of built-in footage, rendered once per process, with labels that are their truth."""
+"""Shots of built-in footage, rendered once per test run, with labels that are their truth."""
 
-import tempfile
+import pickle
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from workbench.detect.labelling import ClipLabels, load_truth
+from made_once import made_once
+
+from workbench.detect.store import ClipDetections, load_truth
 from workbench.footage.clips import Clip
 from workbench.shots.analyse import analyse_shot
 from workbench.shots.analysed import ShotAnalysis
@@ -22,7 +24,7 @@ class FilmedShot:
 
     folder: Path
     clip: Clip
-    labels: ClipLabels
+    labels: ClipDetections
     truth: TrueShot
     analysis: ShotAnalysis
 
@@ -34,17 +36,18 @@ class FilmedShot:
 @cache
 def film_shot(session: int = 2, number: int = 3) -> FilmedShot:
     """Render a shot, by default a goal that the camera sees well, and analyse it."""
-    folder = Path(_folder().name)
-    clip = make_clip(ClipJob("shooting", session, number, SEED, 640, 360), folder)
-    [labels] = load_truth([clip], folder)
-    truth = load_true_shot(clip, folder)
-    assert truth is not None
-    analysis = analyse_shot(
-        clip, folder, labels, goal_wh_m=truth.goal_wh_m, pose_finder=GeometricFinder()
-    )
-    return FilmedShot(folder, clip, labels, truth, analysis)
 
+    def film(folder: Path) -> None:
+        clip = make_clip(ClipJob("shooting", session, number, SEED, 640, 360), folder)
+        [labels] = load_truth([clip], folder)
+        truth = load_true_shot(clip, folder)
+        assert truth is not None
+        analysis = analyse_shot(
+            clip, folder, labels, goal_wh_m=truth.goal_wh_m, pose_finder=GeometricFinder()
+        )
+        shot = FilmedShot(folder, clip, labels, truth, analysis)
+        (folder / "shot.pickle").write_bytes(pickle.dumps(shot))
 
-@cache
-def _folder() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="filmed_shots_")  # removed when the process ends
+    folder = made_once(f"shot_{session}_{number}", film)
+    shot: FilmedShot = pickle.loads((folder / "shot.pickle").read_bytes())
+    return shot

@@ -7,8 +7,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from workbench.detect.annotations import encode_mask
 from workbench.detect.dataset.coco import CocoDataset, DatasetWriter, to_jpeg
+from workbench.detect.detections import encode_mask
 from workbench.detect.student.recipe import FinetuneConfig
 from workbench.footage.origin import OWN_FOOTAGE
 

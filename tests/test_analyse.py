@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from filmed_shots import FilmedShot, film_shot
 
-from workbench.detect.labelling import Annotation, ClipLabels
+from workbench.detect.detections import BALL, GOAL, PERSON, Detection
+from workbench.detect.store import ClipDetections
 from workbench.shots.analyse import analyse_shot, labelled_clips
 from workbench.shots.analysed import ShotAnalysis, shots_table
 from workbench.shots.evaluation.people import save_for_review
@@ -18,20 +19,16 @@ def shot() -> FilmedShot:
     return film_shot()
 
 
-def analyse(shot: FilmedShot, labels: ClipLabels) -> ShotAnalysis:
+def analyse(shot: FilmedShot, labels: ClipDetections) -> ShotAnalysis:
     return analyse_shot(shot.clip, shot.folder, labels, goal_wh_m=shot.truth.goal_wh_m)
 
 
-def keep(labels: ClipLabels, *classes: int) -> ClipLabels:
-    """Labels of these COCO categories alone."""
+def keep(labels: ClipDetections, *classes: str) -> ClipDetections:
+    """Labels of these classes alone."""
     frames = tuple(
-        tuple(label for label in frame if label["category_id"] in classes)
-        for frame in labels.frames
+        tuple(found for found in frame if found.class_name in classes) for frame in labels.frames
     )
     return replace(labels, frames=frames)
-
-
-PERSON, BALL, GOAL = 1, 2, 3
 
 
 class TestPerfectLabels:
@@ -51,7 +48,7 @@ class TestPerfectLabels:
             shot.labels,
             frames=tuple(
                 tuple(
-                    {**label, "track_id": numbers[label["track_id"]]}
+                    replace(label, track_id=numbers.setdefault(label.track_id, 300 + len(numbers)))
                     for label in random.Random(place).sample(frame, len(frame))
                 )
                 for place, frame in enumerate(shot.labels.frames)
@@ -73,7 +70,7 @@ class TestWhatIsMissing:
         [((PERSON, BALL), "no goal in view"), ((PERSON, GOAL), "ball"), ((), "no goal in view")],
     )
     def test_makes_the_verdict_abstain_and_say_why(
-        self, shot: FilmedShot, classes: tuple[int, ...], words: str
+        self, shot: FilmedShot, classes: tuple[str, ...], words: str
     ) -> None:
         found = analyse(shot, keep(shot.labels, *classes))
         for verdict in found.verdicts.values():
@@ -90,10 +87,8 @@ class TestWhatIsMissing:
         assert shots_table([found]).loc[shot.clip.clip_id, "foot"] == "foot not seen"
 
     def test_masks_are_not_needed_for_people_and_ball(self, shot: FilmedShot) -> None:
-        def boxed(label: Annotation) -> Annotation:
-            if label["category_id"] == GOAL:
-                return label
-            return {key: value for key, value in label.items() if key != "segmentation"}
+        def boxed(found: Detection) -> Detection:
+            return found if found.class_name == GOAL else replace(found, mask=None)
 
         frames = tuple(tuple(map(boxed, frame)) for frame in shot.labels.frames)
         found = analyse(shot, replace(shot.labels, frames=frames))
@@ -134,7 +129,7 @@ def test_a_real_clip_without_a_goal_abstains(shared: Path) -> None:
         "child", video.name, video.name, "child", 0, info.frame_count, 0, 1, Fraction(1),
         info.fps, info.width, info.height,
     )  # fmt: skip
-    labels = ClipLabels(
+    labels = ClipDetections(
         "child", "child", "nobody", info.width, info.height, ((),) * clip.frame_count
     )
     found = analyse_shot(clip, video.parent, labels, goal_wh_m=(7.32, 2.44))

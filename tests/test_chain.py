@@ -22,8 +22,8 @@ from workbench.shots.evaluation.chain import (
     stage_scores,
     stage_table,
 )
-from workbench.shots.evaluation.chain_figures import draw_stage_scores
 from workbench.shots.evaluation.chain_loss import AS_FOUND, REPLACED, judge_with_truth, loss_table
+from workbench.shots.evaluation.figures import draw_stage_scores
 from workbench.shots.evaluation.people import people_verdicts, score_against_people
 from workbench.shots.evaluation.truth import goal_sizes
 

@@ -1,29 +1,42 @@
 """Masks after cleaning: holes filled, specks gone, copies dropped, nothing else touched."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from workbench.detect.annotations import (
-    Sighting,
-    box_of,
+from workbench.detect.detections import (
+    BALL,
+    HUMAN,
+    PERSON,
+    TRUTH,
+    Box,
+    Detection,
+    Rle,
     encode_box,
     encode_mask,
-    to_annotations,
-    to_detections,
-    to_sightings,
+    from_coco,
+    from_supervision,
+    match_detections,
+    to_coco,
+    to_supervision,
 )
 from workbench.detect.teachers.cleanup import clean_mask, one_per_object
-from workbench.detect.windows import match_sightings
 
 MASKS = arrays(bool, (12, 15))
 
 
-def sighting(box: tuple[float, float, float, float], class_id: int = 0) -> Sighting:
+def detection(box: tuple[float, float, float, float], class_name: str = PERSON) -> Detection:
     mask = encode_box(box, (60, 80))
     assert mask is not None
-    return Sighting(class_id, mask, "test", 0.5)
+    return Detection.of_mask(class_name, mask, score=0.5, found_by="test")
+
+
+def sides_of(mask: Rle) -> Box:
+    return Detection.of_mask(PERSON, mask).xyxy
 
 
 def test_small_holes_and_specks_go_and_large_ones_stay() -> None:
@@ -51,42 +64,48 @@ def test_cleaning_twice_changes_nothing_more_and_stays_in_the_box(mask: np.ndarr
     assert clean.any() == mask.any()
     assert (clean_mask(clean) == clean).all()
     if mask.any():
-        inner, outer = box_of(encode_mask(clean)), box_of(encode_mask(mask))
+        inner, outer = sides_of(encode_mask(clean)), sides_of(encode_mask(mask))
         assert inner[0] >= outer[0]
         assert inner[3] <= outer[3]
 
 
 def test_copies_are_dropped_within_a_class_only() -> None:
     first, copy, other = (
-        sighting((10, 10, 30, 30)),
-        sighting((10, 10, 30, 31)),
-        sighting((10, 10, 30, 30), class_id=1),
+        detection((10, 10, 30, 30)),
+        detection((10, 10, 30, 31)),
+        detection((10, 10, 30, 30), class_name=BALL),
     )
     assert one_per_object([first, copy, other]) == [first, other]
     assert one_per_object([]) == []
 
 
 def test_objects_are_matched_to_those_they_overlap_most() -> None:
-    then = [sighting((0, 0, 20, 20)), sighting((10, 0, 30, 20)), sighting((0, 0, 20, 20), 1)]
-    now = [sighting((9, 0, 29, 20)), sighting((1, 0, 21, 20)), sighting((60, 40, 70, 50))]
-    assert match_sightings(now, then) == {0: 1, 1: 0}
+    then = [detection((0, 0, 20, 20)), detection((10, 0, 30, 20)), detection((0, 0, 20, 20), BALL)]
+    now = [detection((9, 0, 29, 20)), detection((1, 0, 21, 20)), detection((60, 40, 70, 50))]
+    assert match_detections(now, then) == {0: 1, 1: 0}
 
 
+@settings(deadline=None)  # supervision is imported in the first
 @given(MASKS, st.one_of(st.none(), st.floats(0, 1)), st.one_of(st.none(), st.integers(1, 99)))
-def test_a_sighting_survives_detections_and_disk(
+def test_a_detection_survives_disk_and_supervision(
     mask: np.ndarray, score: float | None, track_id: int | None
 ) -> None:
     mask[0, 0] = True
-    seen = Sighting(1, encode_mask(mask), "sam2", score, "motion: ball", track_id)
-    detections = to_detections([seen], mask.shape)
-    (annotation,) = to_annotations(detections, "nobody")
-    (back,) = to_sightings([annotation])
-    assert (back.class_id, back.teacher, back.prompt, back.track_id) == (
-        1, "sam2", "motion: ball", track_id
-    )  # fmt: skip
-    assert (score is None) == (back.score is None)
-    assert score is None or abs(back.score - score) < 1e-4
-    assert (to_detections([back], mask.shape).mask[0] == mask).all()
+    fields = {"score": score, "track_id": track_id, "found_by": "sam2", "prompt": "motion: ball"}
+    found = Detection.of_mask(BALL, encode_mask(mask), **fields, more={"corners_px": [[1, 2]]})
+    assert from_coco(json.loads(json.dumps(to_coco(found))), BALL) == found
+    (back,) = from_supervision(to_supervision([found]), "sam2")
+    assert back == replace(found, prompt=None, more={})
+    assert score is None or abs(found.score - score) < 1e-4
+    assert (back.pixels() == mask).all()
+
+
+def test_truth_and_people_have_no_score_on_disk_and_unscored_models_a_null() -> None:
+    found = detection((1, 1, 5, 5))
+    rows = [to_coco(replace(found, score=None, found_by=who)) for who in (TRUTH, HUMAN, "vlm")]
+    assert [row.get("score", "none") for row in rows] == ["none", "none", None]
+    assert [row.get("teacher") for row in rows] == [None, "human", "vlm"]
+    assert [from_coco(row, PERSON).found_by for row in rows] == [TRUTH, HUMAN, "vlm"]
 
 
 @given(st.tuples(*[st.floats(-50, 150)] * 4))
@@ -104,6 +123,6 @@ def test_a_box_becomes_the_pixels_it_covers(corners: tuple) -> None:
             or top == bottom
         )
     else:
-        x0, y0, x1, y1 = box_of(mask)
+        x0, y0, x1, y1 = sides_of(mask)
         assert x1 - x0 <= max(1, right - left + 1)
         assert y1 - y0 <= max(1, bottom - top + 1)

@@ -101,6 +101,7 @@ def test_help_imports_nothing_heavy() -> None:
         "try: main()\n"
         "except SystemExit: pass\n"
         "heavy = {'torch', 'cv2', 'av', 'numpy', 'pandas', 'yaml', 'jinja2', 'psutil', 'papermill',"
+        " 'pydantic',"
         " 'nbformat', 'nbconvert', 'jupyter_client'}\n"
         "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
     )

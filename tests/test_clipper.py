@@ -1,12 +1,7 @@
 """The clipper in a real browser: the frame it says is the frame it shows, and cuts are exact."""
 
-import contextlib
 import os
 import re
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -15,14 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 from playwright.sync_api import expect
+from served import Served
 from videos import make_video, read_number
 
 from workbench.footage.clips import load_clips
 from workbench.footage.frames import iter_frames
 from workbench.labels.store import open_store
 
-FRAMES, SIZE_WH = 90, (320, 192)
-SEEKS = int(os.environ.get("WORKBENCH_SEEKS", "20"))  # per video, each followed by a step
+FRAMES, SIZE_WH = 90, (160, 96)
+SEEKS = int(os.environ.get("WORKBENCH_SEEKS", "8"))  # per video, each followed by a step
 VFR = np.cumsum(np.random.default_rng(0).choice([30, 40, 70], FRAMES)).tolist()
 # The page's own video element, drawn where the barcode can be read back.
 PIXELS = """() => {
@@ -47,33 +43,14 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def url(videos: Path, tmp_path: Path) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "workbench.cli", "serve", "clipper", "--no-browser"]
-    command += ["--port", str(port), "--annotator", "ann", "--footage", str(videos)]
-    command += ["--out", str(tmp_path / "out"), "--cache", str(tmp_path / "cache")]
-    command += ["--db", f"sqlite:///{tmp_path / 'labels.sqlite'}"]
-    own = os.environ | {"XDG_STATE_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
-    process = subprocess.Popen(command, env=own, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        found = re.search(r"http://\S+", process.stdout.readline())
-        assert found is not None
-        until = time.monotonic() + 30
-        while time.monotonic() < until:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-                break
-            time.sleep(0.1)
-        yield found[0]
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
+    options = ["--annotator", "ann", "--out", str(tmp_path / "out")]
+    with Served("clipper", videos, tmp_path, *options).running() as server:
+        yield server.url
 
 
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
-    page = browser.new_page(viewport={"width": 1280, "height": 720})
+    page = browser.new_page(viewport={"width": 1280, "height": 720})  # with a context of its own
     page.set_default_timeout(30_000)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
@@ -110,6 +87,11 @@ def keep_cut(page: Any, start: int, end: int, count: int) -> None:
                 break
     page.keyboard.press("Enter")
     expect(page.locator("#cuts li")).to_have_count(count)
+
+
+def wait_for_export(page: Any, count: int) -> None:
+    """Wait until the page says that so many clips are there."""
+    expect(page.locator("#rows tbody td.good")).to_have_count(count, timeout=60_000)
 
 
 def shown(page: Any) -> int:
@@ -156,10 +138,7 @@ def test_three_cuts_are_made_undone_and_exported_to_the_frame(
 
     page.keyboard.press("e")
     page.locator("#start").click()
-    until = time.monotonic() + 60
-    while not (tmp_path / "out/clips.json").exists() or len(load_clips(tmp_path / "out")) < 3:
-        assert time.monotonic() < until, "the export does not end"
-        time.sleep(0.2)
+    wait_for_export(page, 3)
     clips = sorted(load_clips(tmp_path / "out"), key=lambda clip: clip.start_frame)
     for clip, (start, end) in zip(clips, asked, strict=True):
         assert (clip.start_frame, clip.end_frame) == (start, end)
@@ -176,10 +155,7 @@ def test_a_fast_copy_says_how_much_earlier_it_starts(url: str, page: Any, tmp_pa
     page.locator("#start").click()
     row = page.locator("#rows tbody tr")
     row.wait_for()
-    until = time.monotonic() + 60
-    while not (tmp_path / "out/clips.json").exists():
-        assert time.monotonic() < until, "the export does not end"
-        time.sleep(0.2)
+    wait_for_export(page, 1)
     (clip,) = load_clips(tmp_path / "out")
     assert clip.start_frame <= 40
     assert clip.end_frame >= 60

@@ -15,7 +15,8 @@ from workbench.detect.dataset.coco import accept_labels, export_dataset, load_da
 from workbench.detect.dataset.coco_check import check_coco
 from workbench.detect.dataset.derived import FIVE_CLASSES
 from workbench.detect.dataset.quality import count_oddities, find_oddities, object_sizes_px
-from workbench.detect.labelling import ClipLabels
+from workbench.detect.detections import CLASSES, from_coco
+from workbench.detect.store import ClipDetections
 from workbench.errors import DatasetError
 from workbench.footage.clips import Clip
 from workbench.footage.writer import VideoWriter
@@ -54,8 +55,12 @@ def label(name_id: int, x: int, score: float | None = None, **more: Any) -> dict
     return row if score is None else row | {"score": score}
 
 
-def labels_of(clip_id: str, session: str, frame: tuple[dict, ...]) -> ClipLabels:
-    return ClipLabels(clip_id, session, "motion", WIDTH, HEIGHT, (frame,) * FRAMES)
+def labels_of(clip_id: str, session: str, frame: tuple[dict, ...]) -> ClipDetections:
+    return ClipDetections(clip_id, session, "motion", WIDTH, HEIGHT, (found(frame),) * FRAMES)
+
+
+def found(frame: tuple[dict, ...]) -> tuple:
+    return tuple(from_coco(row, CLASSES[row["category_id"] - 1]) for row in frame)
 
 
 CLIPS = [clip_row("a", "s0"), clip_row("b", "s1")]
@@ -145,7 +150,7 @@ def test_oddities_are_found_and_the_usual_is_not_odd() -> None:
     )
     moved = (*usual[:2], box(2, 80, 4, 4), box(3, 60, 30, 20))
     frames = (usual, usual, moved, odd)
-    clip = ClipLabels("a", "s", "motion", WIDTH, HEIGHT, frames)
+    clip = ClipDetections("a", "s", "motion", WIDTH, HEIGHT, tuple(map(found, frames)))
     table = count_oddities(find_oddities([clip]))
     assert set(table.index) == {
         "ball jumps", "goal jumps", "several balls", "several goals", "ball larger than a person",
@@ -158,4 +163,4 @@ def test_oddities_are_found_and_the_usual_is_not_odd() -> None:
 def test_labels_without_a_score_are_accepted() -> None:
     frame = (label(1, 1, 0.2), label(2, 20) | {"score": None}, label(3, 40))
     (accepted,) = accept_labels([labels_of("a", "s0", frame)], 0.3)
-    assert [one["category_id"] for one in accepted.frames[0]] == [2, 3]
+    assert [one.class_name for one in accepted.frames[0]] == ["ball", "goal"]

@@ -10,12 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as rle
 
-from workbench.detect.annotations import encode_box
 from workbench.detect.dataset.coco import export_dataset
 from workbench.detect.dataset.corrections import apply_corrections
 from workbench.detect.dataset.derived import FIVE_CLASSES
-from workbench.detect.labelling import ClipLabels, coco_categories, load_truth
-from workbench.detect.teacher import CLASSES
+from workbench.detect.detections import CLASSES, encode_box, from_coco
+from workbench.detect.store import ClipDetections, coco_categories, load_truth
 from workbench.errors import DatasetError
 from workbench.footage.clips import Clip, load_clips
 from workbench.simulated.sessions import make_footage
@@ -34,7 +33,7 @@ def clip(footage: Path) -> Clip:
 
 
 @pytest.fixture(scope="module")
-def truth(footage: Path, clip: Clip) -> ClipLabels:
+def truth(footage: Path, clip: Clip) -> ClipDetections:
     return load_truth([clip], footage)[0]
 
 
@@ -75,7 +74,7 @@ def essence(row: dict[str, Any], hw: tuple[int, int]) -> tuple[int, bytes]:
 
 
 def test_a_corrected_frame_is_in_the_dataset_wherever_the_grid_lies(
-    tmp_path: Path, footage: Path, clip: Clip, truth: ClipLabels
+    tmp_path: Path, footage: Path, clip: Clip, truth: ClipDetections
 ) -> None:
     name = f"{clip.clip_id}_000007.jpg"  # off a grid of 30; looked at, and empty
     image = {"id": 1, "file_name": name, "width": clip.width, "height": clip.height}
@@ -96,7 +95,7 @@ def test_export_edit_import_export_gives_the_edited(
     tmp_path_factory: pytest.TempPathFactory,
     footage: Path,
     clip: Clip,
-    truth: ClipLabels,
+    truth: ClipDetections,
     changes: Edits,
 ) -> None:
     folder, hw = tmp_path_factory.mktemp("round"), (truth.height, truth.width)
@@ -115,7 +114,7 @@ def test_export_edit_import_export_gives_the_edited(
         if frame % 30:
             assert before == after
         else:
-            assert all(one["teacher"] == "human" and "score" not in one for one in after)
+            assert all(one.found_by == "human" and one.score is None for one in after)
     export_dataset([clip], corrected.labels, footage, folder, split, min_score=0.9, **options)
     again = json.loads(path.read_text())
     assert again["images"] == edited["images"]
@@ -130,13 +129,20 @@ def test_export_edit_import_export_gives_the_edited(
 def box(name_id: int, score: float = 0.9) -> dict[str, Any]:
     runs = encode_box((10, 10, 20, 20), (60, 80))
     assert runs is not None
-    segmentation = {"size": [60, 80], "counts": runs["counts"].decode()}
+    segmentation = {"size": [60, 80], "counts": runs["counts"]}
     return {"id": 1, "image_id": 1, "category_id": name_id, "bbox": [10, 10, 10, 10],
             "score": score, "segmentation": segmentation, "teacher": "motion"}  # fmt: skip
 
 
 LABELS = [
-    ClipLabels(clip_id, "s", "motion", 80, 60, ((box(1),), (box(2),), (box(3),)))
+    ClipDetections(
+        clip_id,
+        "s",
+        "motion",
+        80,
+        60,
+        tuple((from_coco(box(place + 1), name),) for place, name in enumerate(CLASSES)),
+    )
     for clip_id in ("cup_01", "cup_02")
 ]
 
@@ -165,13 +171,13 @@ def test_frames_are_known_whatever_a_tool_does_to_names(
 ) -> None:
     corrected = apply_corrections(LABELS, corrections(tmp_path, name, [], **more))
     assert corrected.labels[0] == LABELS[0]
-    assert corrected.labels[1].frames == (LABELS[1].frames[0], (), LABELS[1].frames[2])
+    assert list(corrected.labels[1].frames) == [LABELS[1].frames[0], (), LABELS[1].frames[2]]
 
 
 def test_a_derived_class_that_a_person_gives_is_kept_as_said(tmp_path: Path) -> None:
     file = corrections(tmp_path, "cup_01_000000.jpg", [box(4)], FIVE_CLASSES)
     (label,) = apply_corrections(LABELS, file).labels[0].frames[0]
-    assert (label["category_id"], label["said_class"]) == (1, "player_with_ball")
+    assert (label.class_name, label.more["said_class"]) == ("person", "player_with_ball")
 
 
 @pytest.mark.parametrize(

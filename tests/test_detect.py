@@ -16,17 +16,13 @@ from pycocotools.coco import COCO
 
 from workbench.detect.ballpath import Spot, best_path
 from workbench.detect.dataset.coco import export_dataset
-from workbench.detect.labelling import (
-    ClipLabels,
-    label_clips,
-    load_labels,
-    load_truth,
-    to_annotations,
-)
+from workbench.detect.detections import FrameDetections, from_coco, from_supervision, to_coco
+from workbench.detect.labelling import label_clips
 from workbench.detect.motion.goalfinder import find_goal
 from workbench.detect.motion.teacher import MotionTeacher
 from workbench.detect.scores.scoring import frames_without, score_labels
-from workbench.detect.teacher import LabelledFrame, TeacherError
+from workbench.detect.store import ClipDetections, load_detections, load_truth
+from workbench.detect.teacher import TeacherError
 from workbench.detect.teachers.registry import make_teacher
 from workbench.errors import DatasetError
 from workbench.footage.clips import Clip, load_clips
@@ -46,23 +42,24 @@ def clips(footage: Path) -> list[Clip]:
 
 
 @pytest.fixture(scope="module")
-def labelled(footage: Path, clips: list[Clip]) -> list[ClipLabels]:
+def labelled(footage: Path, clips: list[Clip]) -> list[ClipDetections]:
     return label_clips(clips, footage, footage / "labels", make_teacher("motion"))
 
 
-def label(x: float, y: float, size: float = 10, name_id: int = 2, score: float = 1.0) -> dict:
-    return {"category_id": name_id, "bbox": [x, y, size, size], "score": score}
+def label(x: float, y: float, size: float = 10, score: float = 1.0) -> dict:
+    return {"bbox": [x, y, size, size], "score": score}
 
 
-def clip_of(frames: list[list[dict]], clip_id: str = "a") -> ClipLabels:
-    return ClipLabels(clip_id, "s", "test", 100, 100, tuple(map(tuple, frames)))
+def clip_of(frames: list[list[dict]], clip_id: str = "a") -> ClipDetections:
+    found = tuple(tuple(from_coco(row, "ball") for row in frame) for frame in frames)
+    return ClipDetections(clip_id, "s", "test", 100, 100, found)
 
 
 # -------------------------------------------------------------------------------------- teacher
 
 
 def test_teacher_finds_people_goal_and_ball(
-    footage: Path, clips: list[Clip], labelled: list[ClipLabels]
+    footage: Path, clips: list[Clip], labelled: list[ClipDetections]
 ) -> None:
     score = score_labels(labelled, load_truth(clips, footage))
     floors = {"person": (0.65, 0.65), "goal": (0.9, 0.8), "ball": (0.45, 0.2)}
@@ -76,7 +73,7 @@ def test_teacher_finds_people_goal_and_ball(
 
 
 def test_labels_are_coco_and_are_not_made_twice(
-    footage: Path, clips: list[Clip], labelled: list[ClipLabels]
+    footage: Path, clips: list[Clip], labelled: list[ClipDetections]
 ) -> None:
     path = footage / f"labels/{clips[0].clip_id}.json"
     coco = COCO(str(path))
@@ -89,10 +86,8 @@ def test_labels_are_coco_and_are_not_made_twice(
         assert rle.area(annotation["segmentation"]) == annotation["area"]
 
     class Refusing(MotionTeacher):
-        def label(self, *_: object) -> Iterator[LabelledFrame]:
+        def label_window(self, *_: object) -> Iterator[FrameDetections]:
             raise AssertionError("labelled again")
-
-        label_window = label
 
     again = label_clips(clips, footage, footage / "labels", Refusing())
     assert again == labelled
@@ -155,7 +150,7 @@ def test_masks_with_holes_and_tiny_objects_survive_as_coco() -> None:
         confidence=np.array([0.8, 0.4]),
         class_id=np.array([0, 1]),
     )
-    first, second = to_annotations(detections, "test")
+    first, second = map(to_coco, from_supervision(detections, "test"))
     assert (rle.decode(first["segmentation"]).astype(bool) == ring).all()
     assert first["bbox"] == [5, 5, 20, 20]
     assert second["area"] == 1
@@ -167,7 +162,7 @@ def test_broken_label_file_is_named(tmp_path: Path, clips: list[Clip], content: 
     path = tmp_path / "broken.json"
     path.write_text(content)
     with pytest.raises(DatasetError, match=r"broken\.json"):
-        load_labels(path, clips[0])
+        load_detections(path, clips[0])
 
 
 # --------------------------------------------------------------------------------------- scores
@@ -214,7 +209,7 @@ def test_frames_without_a_ball_are_listed_exactly(has: list[bool]) -> None:
 
 
 def test_dataset_is_a_coco_folder_per_split_without_leaks(
-    footage: Path, clips: list[Clip], labelled: list[ClipLabels], tmp_path: Path
+    footage: Path, clips: list[Clip], labelled: list[ClipDetections], tmp_path: Path
 ) -> None:
     splits = {"shooting00": "train", "shooting01": "valid"}
     dataset = export_dataset(clips, labelled, footage, tmp_path, splits, every=10, min_score=0.3)

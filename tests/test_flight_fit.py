@@ -7,9 +7,10 @@ import pytest
 from numpy.typing import NDArray
 
 from workbench.footage.pinhole import goal_corners
+from workbench.shots.fit3d import columns as col
 from workbench.shots.fit3d.ballistics import FALLS, HELD, NETTED, Kicks, after_contact, follow
 from workbench.shots.fit3d.firstguess import guess_kicks
-from workbench.shots.fit3d.fit import BALL_SIZE, KICK_S, POSITION, VELOCITY, Observations
+from workbench.shots.fit3d.fit import Observations
 from workbench.shots.fit3d.search import fit_hypotheses
 from workbench.shots.goal.camera import find_cameras, project
 from workbench.simulated.flight import Air, GoalFrame, Ground
@@ -119,7 +120,7 @@ def test_fit_finds_the_kick_and_where_the_ball_was_stopped(in_net: bool) -> None
     found = fit_hypotheses(observations, modes, guesses, kick_s=0.5, frame_s=1 / 30, rng=rng)
     assert (found.weight @ found.goal > 0.9) if in_net else (found.weight @ found.goal < 0.1)
     ball = found.fitted.parameters[found.best]
-    assert abs(ball[KICK_S] - 0.5) < 1 / 30
-    assert np.linalg.norm(ball[VELOCITY]) == pytest.approx(np.linalg.norm(velocity), rel=0.06)
-    np.testing.assert_allclose(ball[POSITION], START, atol=0.6)
-    assert len(ball) == BALL_SIZE + 8
+    assert abs(ball[col.KICK_S] - 0.5) < 1 / 30
+    assert np.linalg.norm(ball[col.VELOCITY]) == pytest.approx(np.linalg.norm(velocity), rel=0.06)
+    np.testing.assert_allclose(ball[col.POSITION], START, atol=0.6)
+    assert len(ball) == col.BALL_SIZE + 8

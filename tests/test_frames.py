@@ -21,7 +21,6 @@ from workbench.footage.frames import (
     iter_frames,
     sample_frames,
     sample_readable,
-    sample_times,
     spell_runs,
     uniform_indices,
 )
@@ -186,7 +185,9 @@ def test_every_frame_is_found_at_its_own_time(made):
     since_first = [frame.pts - frames[0].pts for frame in frames]
     assert since_first == [pts - ANY_TIMES[0] for pts in ANY_TIMES]
     assert frames_at(path, [frame.time_s for frame in frames]).tolist() == list(range(90))
-    assert read_numbers(sample_times(path, [frames[40].time_s + 0.001], SMALL)) == [40]
+    assert read_numbers(
+        sample_frames(path, frames_at(path, [frames[40].time_s + 0.001]), SMALL)
+    ) == [40]
 
 
 @given(frame_count=st.integers(1, 5000), n=st.integers(1, 200))
@@ -322,7 +323,8 @@ def test_truncation_leaves_the_frames_before_it_untouched(shared):
     # The last three stored frames of the cut file stand elsewhere in the whole one: the frames
     # between them were cut away. Their times say so.
     times_s = [frame.time_s for frame in iter_frames(edge / "truncated_fragmented.mp4", stop=117)]
-    whole = sample_times(edge / "fragmented_no_frame_count.mp4", times_s, SMALL)
+    undamaged = edge / "fragmented_no_frame_count.mp4"
+    whole = sample_frames(undamaged, frames_at(undamaged, times_s), SMALL)
     assert np.array_equal(got.images, whole)
 
 

@@ -2,16 +2,11 @@
 
 import contextlib
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from served import Served
 from starlette.testclient import TestClient
 from videos import make_video
 
@@ -153,48 +148,19 @@ def test_only_verdicts_can_be_written(folder, store):
 # ---- in a browser ----------------------------------------------------------------------------
 
 
-class Labeller:
-    """A server process that can be killed and started again on the same port and database."""
+class Labeller(Served):
+    """The goal labeller in a process of its own, and what it has stored."""
 
     def __init__(self, folder: Path, home: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.folder, self.home = folder, home
-        self.db = f"sqlite:///{home / 'labels.sqlite'}"
-        self.process: subprocess.Popen[str] | None = None
-
-    def start(self) -> str:
-        command = [
-            *(sys.executable, "-c", "from annotation_tools.cli import app; app()", "goals"),
-            *("--no-browser", "--port", str(self.port), "--annotator", "anna"),
-            *("--footage", str(self.folder), "--db", self.db, "--cache", str(self.home / "cache")),
-        ]
-        own = {"XDG_STATE_HOME": str(self.home), "XDG_CONFIG_HOME": str(self.home)}
-        self.process = subprocess.Popen(
-            command, env=os.environ | own, cwd=self.home, stdout=subprocess.PIPE, text=True
-        )
-        assert self.process.stdout is not None
-        url = self.process.stdout.readline().strip()
-        until = time.monotonic() + 30
-        while time.monotonic() < until:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
-                return url
-            time.sleep(0.1)
-        raise AssertionError("the server does not start")
-
-    def kill(self) -> None:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+        super().__init__("goals", folder, home, "--annotator", "anna")
 
     def verdicts(self, annotator: str = "anna") -> dict[str, dict]:
-        with open_store(self.db) as store:
+        with open_store(self.database) as store:
             current = store.current("verdict", annotator=annotator)
         return {item: entry.value for (_, item), entry in current.items()}
 
     def entries(self):
-        with open_store(self.db) as store:
+        with open_store(self.database) as store:
             return store.history("verdict")
 
 
@@ -324,13 +290,13 @@ def test_twenty_clips_with_the_keyboard_though_the_server_is_killed_in_the_middl
 
 
 def test_others_are_heard_in_review_mode_only(labeller, page):
-    with open_store(labeller.db) as store:
+    with open_store(labeller.database) as store:
         judge(store, "shot_00", "ben", "goal", 7)
         judge(store, "shot_00", EVIL, "no_goal")
         judge(store, "shot_01", "ben", "no_goal")
         judge(store, "shot_02", "ben", "goal")
         judge(store, "shot_02", "carla", "no_goal")
-    verdicts = labeller.folder / "verdicts.json"
+    verdicts = labeller.footage / "verdicts.json"
     verdicts.write_text(
         json.dumps({"model": "net", "verdicts": {"shot_00": {"verdict": "goal", "score": 0.9}}})
     )

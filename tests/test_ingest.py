@@ -9,9 +9,8 @@ from videos import flip_bits, make_video, read_numbers
 
 from workbench.errors import FootageError
 from workbench.footage.clips import load_clips, save_clips
-from workbench.footage.fixed_camera import is_fixed_camera
 from workbench.footage.frames import iter_frames, sample_frames
-from workbench.footage.ingest import ingest_folder
+from workbench.footage.ingest import ingest_folder, is_fixed_camera
 from workbench.footage.video_info import probe
 from workbench.footage.writer import VideoWriter
 
@@ -45,7 +44,7 @@ def test_every_second_is_cut_once(folder, tmp_path):
         folder, out, window_s=1.0, on_progress=lambda done, total, clip: seen.append((done, total))
     )
     assert load_clips(out) == list(report.clips)
-    assert report.clips_path == out / "clips.json"
+    assert (out / "clips.json").is_file()
     assert seen == [(i + 1, len(report.clips)) for i in range(len(report.clips))]
     assert {video.path.name for video in report.videos} == {
         *("IMG 001.MOV", "match.avi", "match.mkv", "vfr.mp4")

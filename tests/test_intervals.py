@@ -12,9 +12,8 @@ from workbench.stats import (
     choose_clusters,
     cluster_weights,
     f1_interval,
-    hull,
     mcnemar,
-    paired_difference,
+    median_interval,
     pooled_difference,
     pooled_share,
     show,
@@ -52,11 +51,13 @@ def test_wilson_refuses_more_successes_than_items():
         wilson(5, 4)
 
 
-@given(hits=st.integers(0, 400), errors=st.integers(0, 400))
-def test_f1_interval_holds_f1_and_is_never_a_point(hits, errors):
-    if hits + errors == 0:
+@given(hits=st.integers(0, 400), errors=st.integers(0, 400), each=st.integers(1, 4))
+def test_f1_interval_holds_f1_and_is_never_a_point(hits, errors, each):
+    n = hits + errors
+    if n == 0:
         return
-    interval = f1_interval(hits, errors)
+    clusters = Clusters("session", tuple(item // each for item in range(n)))
+    interval = f1_interval([1] * hits + [0] * errors, [1] * n, clusters)
     assert interval.value == pytest.approx(2 * hits / (2 * hits + errors))
     assert 0 <= interval.low <= interval.value <= interval.high <= 1
     assert interval.low < interval.high
@@ -157,23 +158,53 @@ def test_a_paired_difference_is_surer_than_its_two_sides():
     rng = np.random.default_rng(2)
     first = rng.random(300) < 0.7
     second = first | (rng.random(300) < 0.2)  # never loses
-
-    def share(right):
-        return lambda weights: weights @ right / weights.sum(axis=1)
-
+    every = np.ones(300)
     sessions = Clusters("session", tuple(item // 10 for item in range(300)))
-    gain = paired_difference(share(first), share(second), sessions)
+    gain = pooled_difference((first, every), (second, every), sessions)
     assert gain.value == pytest.approx(second.mean() - first.mean())
     assert gain.low > 0
-    alone = bootstrap(share(first), sessions)
+    alone = pooled_share(first, every, sessions)
     assert gain.high - gain.low < alone.high - alone.low
 
 
-def test_hull_holds_both():
-    joined = hull(wilson(9, 10), wilson(80, 100))
-    assert (joined.value, joined.n) == (0.9, 10)
-    assert joined.low == wilson(9, 10).low
-    assert joined.high == wilson(9, 10).high
+def test_linearised_differences_and_shares_agree_with_the_bootstrap():
+    rng = np.random.default_rng(3)
+    sessions = Clusters("session", tuple(item // 10 for item in range(600)))
+    rate = rng.uniform(0.5, 0.9, 60)[np.arange(600) // 10]
+    wholes = rng.integers(1, 6, 600)
+    first, second = rng.binomial(wholes, rate), rng.binomial(wholes, rate - 0.1)
+
+    def gain(weights):
+        return (weights @ second - weights @ first) / (weights @ wholes)
+
+    ours = pooled_difference((first, wholes), (second, wholes), sessions)
+    theirs = bootstrap(gain, sessions, seed=1)
+    assert (ours.value, ours.low, ours.high) == pytest.approx(
+        (theirs.value, theirs.low, theirs.high), abs=0.003
+    )
+    share = pooled_share(first, wholes, sessions)
+    drawn = bootstrap(lambda weights: weights @ first / (weights @ wholes), sessions, seed=1)
+    assert (share.low, share.high) == pytest.approx((drawn.low, drawn.high), abs=0.005)
+
+
+@given(st.lists(st.integers(0, 9), min_size=2, max_size=30), st.integers(0, 99))
+def test_the_median_of_a_resample_is_that_of_its_items(values, seed):
+    clusters = Clusters("clip", tuple(item // 2 for item in range(len(values))))
+    found = median_interval(np.array(values, float), clusters)
+    assert found.value == np.median(values)
+    assert min(values) <= found.low <= found.value <= found.high <= max(values)
+
+
+@pytest.mark.parametrize(("sessions", "least"), [(5, 0.93), (12, 0.93)])
+def test_intervals_hold_the_truth_about_as_often_as_they_say(sessions, least):
+    rng = np.random.default_rng(0)
+    clusters = Clusters("session", tuple(range(sessions)))
+    held = 0
+    for _ in range(400):
+        rate, clips = rng.beta(7, 3, sessions), rng.poisson(12, sessions) + 1
+        share = pooled_share(rng.binomial(clips, rate), clips, clusters)
+        held += share.low <= 0.7 <= share.high
+    assert least <= held / 400 <= 0.995
 
 
 def test_an_interval_of_nothing_is_json():
@@ -218,5 +249,8 @@ def test_pooled_counts_give_a_share_that_is_open_at_its_ends():
     perfect = pooled_share([4] * 8, [4] * 8, clusters)
     assert (perfect.value, perfect.high, perfect.low) == (1, 1, wilson(4, 4).low)
     assert pooled_share([0] * 8, [0] * 8, clusters) is None
+    # Three of ten in every clip: no spread to learn from, so each clip counts as one item.
+    alike = pooled_share([3] * 8, [10] * 8, clusters)
+    assert alike.high - alike.low > 0.5
     gain = pooled_difference(([1] * 8, [4] * 8), ([2] * 8, [4] * 8), clusters)
     assert (gain.value, gain.low, gain.high) == (0.25, 0.25, 0.25)

@@ -14,7 +14,7 @@ import pytest
 from colour_teachers import ColourFollower, ColourLooker, write_clip
 from pycocotools.coco import COCO
 
-from workbench.detect.annotations import is_accepted
+from workbench.detect.detections import from_coco, is_accepted
 from workbench.detect.labelling import label_clips
 from workbench.detect.teacher import Teacher
 from workbench.detect.teachers.following import FollowingTeacher
@@ -152,9 +152,11 @@ def test_a_video_that_is_away_is_named(footage: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("annotation", "unscored", "accepted"),
-    [({"score": 0.3}, True, True), ({"score": 0.29}, True, False), ({}, False, True),
-     ({"score": None}, True, True), ({"score": None}, False, False)],
-)  # fmt: skip
-def test_acceptance_is_a_filter(annotation: dict, unscored: bool, accepted: bool) -> None:
-    assert is_accepted(annotation, 0.3, unscored=unscored) is accepted
+    ("annotation", "accepted"),
+    [({"score": 0.3}, True), ({"score": 0.29}, False), ({}, True), ({"score": None}, True)],
+)
+def test_acceptance_is_a_filter(annotation: dict, accepted: bool) -> None:
+    found = from_coco({"bbox": [1, 2, 3, 4], **annotation}, "ball")
+    assert is_accepted(found, 0.3) is accepted
+    assert is_accepted(found, {"ball": 0.3}) is accepted
+    assert is_accepted(found, {"person": 0.3})

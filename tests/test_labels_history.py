@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.labels.history import Entry, current, in_order, undoable
+from workbench.labels.history import Entry, current, in_order
 from workbench.labels.values import LabelError
 
 START = datetime(2025, 5, 1, tzinfo=UTC)
@@ -22,30 +22,8 @@ ACTIONS = st.lists(
 )
 
 
-class Editor:
-    """The two stacks that every editor has."""
-
-    def __init__(self):
-        self.done, self.undone = [], []
-
-    def do(self, action):
-        if action == "undo":
-            if self.done:
-                self.undone.append(self.done.pop())
-        elif action == "redo":
-            if self.undone:
-                self.done.append(self.undone.pop())
-        else:
-            self.done.append(action)
-            self.undone = []
-
-    def current(self):
-        latest = dict(self.done)
-        return {item: value for item, value in latest.items() if value is not None}
-
-
 class Log:
-    """The same actions as appended entries; which to undo is read off the log."""
+    """Entries as they are appended."""
 
     def __init__(self):
         self.entries = []
@@ -68,38 +46,60 @@ class Log:
         self.entries.append(entry)
         return entry
 
-    def do(self, annotator, action):
-        if action in ("undo", "redo"):
-            state = undoable(entry for entry in self.entries if entry.annotator == annotator)
-            stack = state.done if action == "undo" else state.undone
-            if stack:
-                self.append(annotator, stack[-1].item_id, None, undoes=stack[-1].entry_id)
+
+class Editor:
+    """The two stacks that every editor has; what one does in it is appended to a log."""
+
+    def __init__(self, annotator, log):
+        self.annotator, self.log = annotator, log
+        self.done, self.undone = [], []  # labels; pairs of a label and the entry that undid it
+
+    def do(self, action):
+        if action == "undo":
+            if self.done:
+                label = self.done.pop()
+                self.undone.append((label, self.take_back(label)))
+        elif action == "redo":
+            if self.undone:
+                label, undo = self.undone.pop()
+                self.take_back(undo)
+                self.done.append(label)
         else:
-            self.append(annotator, *action)
+            self.done.append(self.log.append(self.annotator, *action))
+            self.undone = []
+
+    def take_back(self, entry):
+        return self.log.append(self.annotator, entry.item_id, None, undoes=entry.entry_id)
+
+    def current(self):
+        latest = {label.item_id: label.value for label in self.done}
+        return {item: value for item, value in latest.items() if value is not None}
+
+
+def two_annotators(actions):
+    """Let two annotators do what they do in one log; return the log and their editors by name."""
+    log = Log()
+    editors = {name: Editor(name, log) for name in "ab"}
+    for annotator, action in actions:
+        editors[annotator].do(action)
+    return log, editors
 
 
 @given(ACTIONS)
 def test_the_log_comes_to_what_an_editor_shows(actions):
-    editors, log = {"a": Editor(), "b": Editor()}, Log()
-    for annotator, action in actions:
-        editors[annotator].do(action)
-        log.do(annotator, action)
+    for count in range(len(actions) + 1):
+        log, editors = two_annotators(actions[:count])
         before = list(log.entries)
         standing = current(log.entries)
         for name, editor in editors.items():
             shown = {item: entry.value for (who, item), entry in standing.items() if who == name}
             assert shown == editor.current()
-            state = undoable(entry for entry in log.entries if entry.annotator == name)
-            assert [(e.item_id, e.value) for e in state.done] == editor.done
-            assert len(state.undone) == len(editor.undone)
         assert log.entries == before
 
 
 @given(ACTIONS, st.randoms(use_true_random=False))
 def test_the_order_of_arrival_does_not_matter(actions, random):
-    log = Log()
-    for annotator, action in actions:
-        log.do(annotator, action)
+    log, _ = two_annotators(actions)
     arrived = list(log.entries)
     random.shuffle(arrived)
     assert in_order(arrived) == log.entries

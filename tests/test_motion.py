@@ -8,15 +8,13 @@ import cv2
 import numpy as np
 import pytest
 
-from workbench.detect.annotations import to_annotations
 from workbench.detect.ballpath import Spot, best_path, speeds, without_bystanders
+from workbench.detect.detections import BALL, GOAL, PERSON
 from workbench.detect.motion.balls import find_balls
-from workbench.detect.motion.change import Blob, compare
+from workbench.detect.motion.change import Blob, compare, substance
 from workbench.detect.motion.goalfinder import find_goal
-from workbench.detect.motion.illusions import substance
 from workbench.detect.motion.secondlook import BallLook, colours_of, count_colours, look_again
 from workbench.detect.motion.teacher import MotionTeacher
-from workbench.detect.teacher import BALL, GOAL, PERSON
 from workbench.footage.writer import VideoWriter
 
 WH, GRASS, ORANGE, BLUE = (320, 180), (70, 120, 60), (230, 120, 30), (40, 60, 190)
@@ -59,14 +57,13 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def frames_with_ball(teacher: MotionTeacher, clip: Path) -> list[int]:
     """Frames whose ball label lies on the ball; asserts that no frame has two."""
     right = []
-    for labelled in teacher.label(clip):
-        balls = labelled.detections.select(labelled.detections.class_id == BALL)
+    for frame, found in enumerate(teacher.label(clip)):
+        balls = [one for one in found if one.class_name == BALL]
         assert len(balls) <= 1
-        x, y = ball_at(labelled.frame)
-        if len(balls):
-            x0, y0, x1, y1 = balls.xyxy[0]
+        x, y = ball_at(frame)
+        for x0, y0, x1, y1 in (ball.xyxy for ball in balls):
             if abs((x0 + x1) / 2 - x) < 4 and abs((y0 + y1) / 2 - y) < 4:
-                right.append(labelled.frame)
+                right.append(frame)
     return right
 
 
@@ -81,27 +78,21 @@ def test_the_second_look_finds_the_ball_before_a_body_too(clip: Path) -> None:
 
 
 def test_labels_do_not_depend_on_the_run(clip: Path) -> None:
-    first, second = (
-        [list(to_annotations(one.detections, "motion")) for one in MotionTeacher().label(clip)]
-        for _ in range(2)
-    )
+    first, second = (list(MotionTeacher().label(clip)) for _ in range(2))
+    assert any(first)
     assert first == second
 
 
 def test_people_keep_their_ids_from_window_to_window_and_goals_have_corners(clip: Path) -> None:
-    people: set[int] = set()
-    for labelled in MotionTeacher(window_frames=30).label(clip):
-        found = labelled.detections
-        assert found.tracker_id is not None
-        people |= {int(number) for number in found.tracker_id[found.class_id == PERSON]}
-        goals = [label for label in to_annotations(found, "motion") if label["category_id"] == 3]
-        assert len(goals) == (found.class_id == GOAL).sum() == 1
+    people: set[int | None] = set()
+    for found in MotionTeacher(window_frames=30).label(clip):
+        people |= {one.track_id for one in found if one.class_name == PERSON}
+        (goal,) = (one for one in found if one.class_name == GOAL)
         # Left bottom, left top, right top, right bottom.
-        assert goals[0]["corners_px"] == pytest.approx(
+        assert goal.more["corners_px"] == pytest.approx(
             np.array([(190, 150), (190, 60), (300, 60), (300, 150)]), abs=6
         )
-        others = [label for label in to_annotations(found, "motion") if label["category_id"] != 3]
-        assert all("corners_px" not in label for label in others)
+        assert not any(one.more for one in found if one is not goal)
     assert len(people) == 1
 
 

@@ -21,12 +21,13 @@ def cells(path: Path, kind: str) -> list[str]:
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 class TestEveryNotebook:
-    def test_asks_a_question_first_and_records_numbers_last(self, path: Path) -> None:
+    def test_asks_a_question_first_then_concludes_and_records_numbers(self, path: Path) -> None:
         heading = cells(path, "markdown")[0].splitlines()[0]
         assert heading.startswith("# ")
         assert heading.endswith("?")
         assert "record(" in cells(path, "code")[-1]
         assert any(cell.startswith("## What we learned") for cell in cells(path, "markdown"))
+        assert "conclude(" in cells(path, "code")[-2]
         assert any("assert " in cell for cell in cells(path, "code"))
 
     def test_explains_every_parameter(self, path: Path) -> None:

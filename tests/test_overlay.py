@@ -9,21 +9,19 @@ from filmed_shots import FilmedShot, film_shot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.footage.frames import sample_frames
-from workbench.footage.video_info import probe
-from workbench.shots.analysed import ShotAnalysis
-from workbench.shots.pictures.card import VerdictCard
-from workbench.shots.pictures.drawing import (
-    FASTEST_KMH,
-    PLAYER_COLOURS,
+from workbench.detect.drawing import (
     draw_line,
     draw_pill,
     draw_text,
     readable_on,
     relative_luminance,
-    speed_colour,
     text_wh,
 )
+from workbench.footage.frames import sample_frames
+from workbench.footage.video_info import probe
+from workbench.shots.analysed import ShotAnalysis
+from workbench.shots.pictures.card import VerdictCard
+from workbench.shots.pictures.colours import FASTEST_KMH, PLAYER_COLOURS, speed_colour
 from workbench.shots.pictures.overlay import ShotOverlay, save_overlay
 from workbench.shots.verdict import ShotVerdict
 

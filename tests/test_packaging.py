@@ -1,9 +1,10 @@
-"""The two ways to install agree, and the lock names no registry."""
+"""The two ways to install agree, the lock names no registry, the README shows what there is."""
 
 import re
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,3 +39,18 @@ def test_every_dependency_says_why_it_is_there() -> None:
     text = (ROOT / "pyproject.toml").read_text()
     for line in requirements():
         assert re.search(re.escape(f'"{line}",') + r" +# \S", text), line
+
+
+@pytest.mark.parametrize("folder", ["workbench", "annotation_tools", "notebooks"])
+def test_the_tree_of_the_readme_shows_every_file_and_folder(folder: str) -> None:
+    (tree,) = re.findall(
+        r"## Where things are\n+```\n(.*?)```", (ROOT / "README.md").read_text(), re.S
+    )
+    (part,) = re.findall(rf"^{folder}/ .*\n((?:  \S.*\n)+)", tree, re.M)
+    shown = re.findall(r"^  (\S+) +\S", part, re.M)
+    there = [
+        f"{path.name}/" if path.is_dir() else path.name.removesuffix(".ipynb")
+        for path in (ROOT / folder).iterdir()
+        if not path.name.startswith(("_", ".")) and path.name != "py.typed"
+    ]
+    assert sorted(shown) == sorted(there)

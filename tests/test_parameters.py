@@ -1,3 +1,4 @@
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,7 @@ from notebooks_on_disk import write_notebook
 
 from workbench.errors import PipelineError
 from workbench.runs.parameters import (
-    Choice,
-    DictOf,
     Kind,
-    ListOf,
-    Nullable,
-    Scalar,
     did_you_mean,
     parse_parameters,
     read_parameters,
@@ -140,30 +136,43 @@ _DEFAULTS = {
 
 
 def _kind(annotation: str) -> Kind:
-    return parse_parameters(f"a: {annotation} = {_DEFAULTS[annotation]}", "n.ipynb")["a"].kind
+    """Return the kind of an annotation, given a default that suits it."""
+    for default in (_DEFAULTS.get(annotation), "None", "[]", "{}", "'a'", "0", "False", "''"):
+        with contextlib.suppress(PipelineError):
+            return parse_parameters(f"a: {annotation} = {default}", "n.ipynb")["a"].kind
+    raise AssertionError(annotation)
 
 
-def _values_of(kind: Kind) -> st.SearchStrategy[Any]:
-    if isinstance(kind, Scalar):
-        finite = st.floats(allow_nan=False, allow_infinity=False)
-        return {bool: st.booleans(), int: st.integers(), float: finite, str: st.text()}[kind.type]
-    if isinstance(kind, Choice):
-        return st.sampled_from(kind.values)
-    if isinstance(kind, Nullable):
-        return st.none() | _values_of(kind.inner)
-    if isinstance(kind, ListOf):
-        return st.lists(_values_of(kind.item), max_size=4)
-    assert isinstance(kind, DictOf)
-    return st.dictionaries(st.text(), _values_of(kind.item), max_size=4)
+_CHOICES = ("a", 2, False, None)
+_Drawn = tuple[str, "st.SearchStrategy[Any]"]  # an annotation, and values of it
 
 
-_SCALARS = st.sampled_from([Scalar(bool), Scalar(int), Scalar(float), Scalar(str)])
-_KINDS: st.SearchStrategy[Kind] = st.recursive(
-    _SCALARS | st.just(Choice(("a", 2, False, None))),
+def _list_of(item: _Drawn) -> _Drawn:
+    return f"list[{item[0]}]", st.lists(item[1], max_size=4)
+
+
+def _dict_of(item: _Drawn) -> _Drawn:
+    return f"dict[str, {item[0]}]", st.dictionaries(st.text(), item[1], max_size=4)
+
+
+def _or_none(item: _Drawn) -> _Drawn:
+    return f"{item[0]} | None", st.none() | item[1]
+
+
+_SCALARS: list[_Drawn] = [
+    ("bool", st.booleans()),
+    ("int", st.integers()),
+    ("float", st.floats(allow_nan=False, allow_infinity=False)),
+    ("str", st.text()),
+]
+_KINDS: st.SearchStrategy[_Drawn] = st.recursive(
+    st.sampled_from([*_SCALARS, (f"Literal{list(_CHOICES)}", st.sampled_from(_CHOICES))]),
     lambda inner: st.one_of(
-        inner.map(ListOf),
-        inner.map(DictOf),
-        inner.filter(lambda kind: not isinstance(kind, Nullable | Choice)).map(Nullable),
+        inner.map(_list_of),
+        inner.map(_dict_of),
+        inner.filter(lambda drawn: drawn[0][-6:] != "| None" and drawn[0][:3] != "Lit").map(
+            _or_none
+        ),
     ),
     max_leaves=4,
 )
@@ -172,11 +181,17 @@ _KINDS: st.SearchStrategy[Kind] = st.recursive(
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_what_is_written_is_read_again(data: st.DataObject) -> None:
-    kind = data.draw(_KINDS)
-    value = data.draw(_values_of(kind))
+    annotation, values = data.draw(_KINDS)
+    kind, value = _kind(annotation), data.draw(values)
     assert kind.check(value) == value
     read = kind.parse(kind.format(value))
     assert json.dumps(read) == json.dumps(value)  # 1, 1.0 and True are equal, but not the same
+
+
+@pytest.mark.parametrize("value", [True, 0, 1, 2.0, "2"])
+def test_a_choice_tells_values_apart_that_python_calls_equal(value: Any) -> None:
+    with pytest.raises(ValueError, match="validation error"):
+        _kind(f"list[Literal{list(_CHOICES)}]").check([value])
 
 
 @pytest.mark.parametrize(

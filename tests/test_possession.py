@@ -1,12 +1,14 @@
 """Who has the ball and who shot, whatever people's track ids are."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ball_tracks import FPS, kicked, labels_of, make_track
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.shots.players.people import follow_people, link_boxes
+from workbench.shots.players.people import follow_people
 from workbench.shots.players.possession import find_possession, find_shooter
 
 GOAL = np.array([[450.0, 100], [450, 20], [600, 20], [600, 100]])
@@ -75,7 +77,7 @@ def test_without_a_kick_the_last_to_touch_before_the_goal_shot():
 
 def test_nobody_near_the_ball_is_nobodys_shot():
     labels, track = scene()
-    only_far = labels_of([found[1:] for found in labels.frames])
+    only_far = replace(labels, frames=tuple(found[1:] for found in labels.frames))
     assert shooter_of(track, follow_people(only_far, FPS)) is None
     assert shooter_of(track, follow_people(labels_of([[]] * 45), FPS)) is None
 
@@ -97,10 +99,11 @@ def test_flickers_get_no_name():
     assert follow_people(labels_of(frames), FPS).players == ("P1",)
 
 
-def test_boxes_that_do_not_overlap_are_not_the_same():
-    left, right = np.array([[0.0, 0, 10, 20]]), np.array([[300.0, 0, 310, 20]])
-    assert link_boxes([left, right, left], longest_gap=2) == [[1], [2], [1]]
-    assert link_boxes([left, right, right, right, left], longest_gap=1)[-1] == [3]
+def test_people_nobody_followed_who_are_far_apart_or_long_unseen_are_not_the_same():
+    frames = [[person(100 if t < 15 else 500, 200)] for t in range(30)]
+    assert follow_people(labels_of(frames), FPS).players == ("P1", "P2")
+    away = [[person(100, 200)] * (not 15 <= t < 45) for t in range(60)]
+    assert follow_people(labels_of(away), FPS).players == ("P1", "P2")
 
 
 @settings(deadline=None, max_examples=12)

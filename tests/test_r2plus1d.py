@@ -154,7 +154,7 @@ def test_weights_of_a_file_fill_the_body_and_leave_the_head(tmp_path):
     [
         ("resnet", None, {}, "no model is called 'resnet'"),
         ("slim", "kinetics400", {}, "no Kinetics weights"),
-        ("slim", "absent.pth", {}, "no weights at absent.pth"),
+        ("slim", "absent.pth", {}, "absent.pth does not exist"),
         ("slim", None, {"depth": 3}, "depth"),
         ("r2plus1d_18", None, {"width": 8}, "width"),
     ],

@@ -2,18 +2,13 @@
 
 import contextlib
 import json
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from fractions import Fraction
 from pathlib import Path
 
 import nbformat
 import pytest
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
+from served import JUPYTER_TOKEN, running_jupyter
 from videos import make_video
 
 from annotation_tools.rater import ClipRater
@@ -23,7 +18,6 @@ from workbench.footage.clips import Clip, save_clips
 from workbench.labels.store import open_store
 from workbench.labels.values import LabelError
 
-TOKEN = "a-token-for-this-test"
 STARS = (5, 4, 3, 2, 1)
 
 
@@ -191,8 +185,8 @@ ClipRater(load_clips(footage), footage, open_store(Path("labels.sqlite").absolut
 class Lab:
     """A running JupyterLab and the folder it serves."""
 
-    def __init__(self, root: Path, port: int) -> None:
-        self.root, self.url = root, f"http://127.0.0.1:{port}"
+    def __init__(self, root: Path, url: str) -> None:
+        self.root, self.url = root, url
 
     def add_notebook(self, name: str, source: str) -> None:
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
@@ -212,40 +206,10 @@ def lab(tmp_path_factory):
     root = base / "root with ünicode"
     make_clips(root / "footage", 10)
     make_clips(base / "elsewhere", 1)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [
-        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
-        *(f"--port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}"),
-        *(f"--ServerApp.root_dir={root}", "--LabApp.news_url=None"),
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-    ]
-    folders = {
-        name: str(base / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "HOME")
-    }
-    with (base / "lab.log").open("w") as log:
-        process = subprocess.Popen(
-            command, env=os.environ | folders, stdout=log, stderr=log, cwd=root
-        )
-    lab = Lab(root, port)
-    try:
-        wait_for_server(lab, process, base / "lab.log")
-        yield lab
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def wait_for_server(lab, process, log):
-    until = time.monotonic() + 90
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            urllib.request.urlopen(f"{lab.url}/api/status?token={TOKEN}", timeout=5).close()
-            return
-        except OSError:
-            time.sleep(0.3)
-    pytest.fail(f"JupyterLab did not start:\n{log.read_text()[-2000:]}")
+    options = ["--LabApp.news_url=None"]
+    options += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    with running_jupyter("jupyterlab", root, base, *options) as url:
+        yield Lab(root, url)
 
 
 @pytest.fixture
@@ -258,7 +222,7 @@ def page(browser):
 
 
 def open_notebook(page, lab, name):
-    page.goto(f"{lab.url}/lab/tree/{name}?reset&token={TOKEN}")
+    page.goto(f"{lab.url}/lab/tree/{name}?reset&token={JUPYTER_TOKEN}")
     page.wait_for_selector(".jp-Notebook .jp-CodeCell")
     page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
 

@@ -53,7 +53,7 @@ class Page(HTMLParser):
         return sum(name == tag for name, _ in self.tags)
 
 
-def _run(**change: Any) -> Run:
+def make_run(**change: Any) -> Run:
     parameters = [
         {"name": "epochs", "type": "int", "default": 2, "help": "passes", "source": "command"},
         {"name": "note", "type": "str", "default": "", "help": "", "source": "command"},
@@ -79,7 +79,7 @@ def _run(**change: Any) -> Run:
 
 def _report(folder: Path, content: list[Any], **change: Any) -> str:
     nbformat.write(nbformat.v4.new_notebook(cells=content), folder / "notebook.ipynb")
-    return save_report(folder, _run(**change)).read_text(encoding="utf-8")
+    return save_report(folder, make_run(**change)).read_text(encoding="utf-8")
 
 
 def _markdown(source: str) -> Any:
@@ -227,7 +227,9 @@ def test_long_text_keeps_both_ends() -> None:
 
 
 def test_a_run_without_a_notebook_still_has_a_page(tmp_path: Path) -> None:
-    page = save_report(tmp_path, _run(status="killed", reason="gone")).read_text(encoding="utf-8")
+    page = save_report(tmp_path, make_run(status="killed", reason="gone")).read_text(
+        encoding="utf-8"
+    )
     assert "The run ended before the notebook was started" in page
     assert "gone" in page
 

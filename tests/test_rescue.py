@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.detect.annotations import Sighting, encode_box, to_annotations, to_detections
 from workbench.detect.ballpath import Spot
+from workbench.detect.detections import BALL, GOAL, Detection, FrameDetections, encode_box
 from workbench.detect.figures import draw_found_by
-from workbench.detect.labelling import ClipLabels
 from workbench.detect.scores.scoring import found_by, frames_without
-from workbench.detect.teacher import BALL, GOAL, LabelledFrame, Teacher, TeacherError
+from workbench.detect.store import ClipDetections
+from workbench.detect.teacher import Past, Teacher, TeacherError
 from workbench.detect.teachers.looking import LookingTeacher
 from workbench.detect.teachers.plausible import plausible_spots
 from workbench.detect.teachers.rescue import RescueTeacher
@@ -38,47 +38,54 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-class Script:
-    """A teacher that labels what it is told, frame by frame."""
+class Script(Teacher):
+    """A teacher that finds what it is told, frame by frame."""
 
-    needs_fixed_camera = False
+    def __init__(
+        self,
+        name: str,
+        frame_to_boxes: dict[int, list],
+        class_name: str = BALL,
+        window_frames: int = FRAMES,
+    ) -> None:
+        self.name, self._boxes, self._class_name = name, frame_to_boxes, class_name
+        self.window_frames = window_frames
 
-    def __init__(self, name: str, frame_to_boxes: dict[int, list], class_id: int = BALL) -> None:
-        self.name, self._boxes, self._class_id = name, frame_to_boxes, class_id
-
-    def sightings(self, frame: int) -> list[Sighting]:
+    def found(self, frame: int) -> list[Detection]:
         return [
-            Sighting(self._class_id, encode_box(box, HW), self.name, score)
+            Detection.of_mask(
+                self._class_name, encode_box(box, HW), score=score, found_by=self.name
+            )
             for box, score in self._boxes.get(frame, [])
         ]
 
-    def label(self, path: Path, same_view: Sequence[Path] = ()) -> Iterator[LabelledFrame]:
-        for frame in range(FRAMES):
-            yield LabelledFrame(frame, to_detections(self.sightings(frame), HW))
+    def label_window(
+        self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()
+    ) -> Iterator[FrameDetections]:
+        for frame in window:
+            yield tuple(self.found(frame))
 
 
 class Eye(Script):
     """A looker that knows the frame by its brightness and remembers which it was shown."""
 
-    def __init__(self, name: str, frame_to_boxes: dict[int, list], class_id: int = BALL) -> None:
-        super().__init__(name, frame_to_boxes, class_id)
-        self.settings: dict = {}
+    def __init__(self, name: str, frame_to_boxes: dict[int, list], class_name: str = BALL) -> None:
+        super().__init__(name, frame_to_boxes, class_name)
         self.shown: list[int] = []
 
-    def look(self, image: np.ndarray) -> list[Sighting]:
+    def look(self, image: np.ndarray) -> list[Detection]:
         self.shown.append(round((float(image.mean()) - 20) / 8))
-        return self.sightings(self.shown[-1])
+        return self.found(self.shown[-1])
 
 
-def run(teacher: Teacher, clip: Path) -> ClipLabels:
-    frames = [tuple(to_annotations(one.detections, teacher.name)) for one in teacher.label(clip)]
-    return ClipLabels("shot", "s", teacher.name, HW[1], HW[0], tuple(frames))
+def run(teacher: Teacher, clip: Path) -> ClipDetections:
+    return ClipDetections("shot", "s", teacher.name, HW[1], HW[0], tuple(teacher.label(clip)))
 
 
-def finders(labels: ClipLabels) -> list[str | None]:
+def finders(labels: ClipDetections) -> list[str | None]:
     """Who found the ball in each frame."""
     balls = [labels.of_class(frame, "ball") for frame in range(FRAMES)]
-    return [own[0]["teacher"] if own else None for own in balls]
+    return [own[0].found_by if own else None for own in balls]
 
 
 def test_only_missed_frames_are_looked_at_and_only_moving_balls_are_believed(clip: Path) -> None:
@@ -91,8 +98,8 @@ def test_only_missed_frames_are_looked_at_and_only_moving_balls_are_believed(cli
     labels = run(teacher, clip)
     assert eye.shown == list(range(8, FRAMES))
     assert finders(labels) == ["first"] * 8 + ["second"] * 8 + [None] * 8
-    assert labels.frames[10][0]["bbox"] == [60, 30, 4, 4]
-    assert labels.frames[9][0]["score"] is None
+    assert labels.frames[10][0].xywh == (60, 30, 4, 4)
+    assert labels.frames[9][0].score is None
 
 
 def test_each_rescuer_is_asked_only_about_what_is_still_missing(clip: Path) -> None:
@@ -114,7 +121,7 @@ def test_each_rescuer_is_asked_only_about_what_is_still_missing(clip: Path) -> N
 def test_other_classes_are_rescued_by_their_score(clip: Path) -> None:
     primary = Script("first", {f: [(ball_at(f), 0.9)] for f in range(FRAMES)})
     box = (20, 20, 80, 60)
-    goal = Script("second", {3: [(box, 0.8)], 4: [(box, 0.1)]}, class_id=GOAL)
+    goal = Script("second", {3: [(box, 0.8)], 4: [(box, 0.1)]}, class_name=GOAL)
     labels = run(RescueTeacher(primary, [goal], classes=("goal",)), clip)
     found = [bool(labels.of_class(frame, "goal")) for frame in range(FRAMES)]
     assert [frame for frame, there in enumerate(found) if there] == [3]
@@ -127,10 +134,11 @@ def test_a_clip_that_nobody_can_rescue_is_listed(clip: Path) -> None:
 
 
 def test_windows_pass_on_the_balls_before_them(clip: Path) -> None:
-    primary = Script("first", {f: [(ball_at(f), 0.9)] for f in range(10)})
+    balls = {f: [(ball_at(f), 0.9)] for f in range(10)}
+    primary = Script("first", balls, window_frames=10)
     # Two finds alone would prove nothing; the balls of the window before carry them.
     second = Script("second", {f: [(ball_at(f), 0.9)] for f in (10, 11)})
-    labels = run(RescueTeacher(primary, [second], window_frames=10), clip)
+    labels = run(RescueTeacher(primary, [second]), clip)
     assert finders(labels)[9:13] == ["first", "second", "second", None]
 
 

@@ -39,8 +39,10 @@ ENDINGS = {
     ),
     "slow": (
         [
-            "import subprocess\nsubprocess.Popen(['sleep', '612'], start_new_session=True)",
-            "import time\ndef wait_for_ever():\n    time.sleep(600)\nwait_for_ever()",
+            "import subprocess\nchild = subprocess.Popen(['sleep', '600'], start_new_session=True)"
+            "\nopen('child.txt', 'w').write(str(child.pid))",
+            "import time\nlarge = b'x' * (200 << 20)\n"
+            "def wait_for_ever():\n    time.sleep(600)\nwait_for_ever()",
         ],
         {},
     ),
@@ -151,14 +153,16 @@ def test_every_run_works_in_its_own_folder(endings: Any) -> None:
 
 def test_wall_time_and_memory_are_known_for_every_cell_that_ran(endings: Any) -> None:
     cells = only_run(endings[0], "fine")["cells"]
-    assert all(cell["wall_s"] >= 0 and cell["peak_mb"] > 10 for cell in cells)
+    assert all(0 <= cell["wall_s"] < 6 and cell["peak_mb"] > 10 for cell in cells)
+    quick, slow = only_run(endings[0], "slow")["cells"]  # the second waits, with 200 MB
+    assert quick["wall_s"] < 5.5 < slow["wall_s"]
+    assert quick["peak_mb"] + 150 < slow["peak_mb"]
 
 
 def test_nothing_is_left_running(endings: Any) -> None:
     assert _processes_of(endings[0].parent) == []
-    assert not [
-        p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "612"]
-    ]
+    (child,) = endings[0].glob("slow/*/child.txt")
+    assert not psutil.pid_exists(int(child.read_text()))
 
 
 def test_the_terminal_tells_the_story(endings: Any) -> None:
@@ -195,7 +199,9 @@ class Silent:
         pass
 
 
-def _run(folder: Path, *given: str, **options: Any) -> tuple[dict[str, str], dict[str, Any]]:
+def run_pipeline(
+    folder: Path, *given: str, **options: Any
+) -> tuple[dict[str, str], dict[str, Any]]:
     """Run the pipeline in `folder`; return the fate of each stage and why it ran."""
     plan = make_plan(load_pipeline(folder / "pipeline.yaml"), given=given)
     watcher = Silent()
@@ -218,20 +224,20 @@ def test_only_what_changed_runs_again(tmp_path: Path) -> None:
         "use": {"notebook": "use.ipynb", "needs": ["make"]},
     }
     write_pipeline(tmp_path, stages)
-    assert _run(tmp_path)[0] == {"make": "ran", "use": "ran"}
+    assert run_pipeline(tmp_path)[0] == {"make": "ran", "use": "ran"}
     began = time.process_time()
-    assert _run(tmp_path)[0] == {"make": "unchanged", "use": "unchanged"}
+    assert run_pipeline(tmp_path)[0] == {"make": "unchanged", "use": "unchanged"}
     assert time.process_time() - began < 1
     # Another key, but the same products: what follows is spared.
-    fates, reasons = _run(tmp_path, "make.seed=1")
+    fates, reasons = run_pipeline(tmp_path, "make.seed=1")
     assert fates == {"make": "ran", "use": "unchanged"}
     assert reasons["make"] == ("parameter seed: 0 → 1",)
     (tmp_path / "data/demo/made/a.txt").write_text("touched", encoding="utf-8")
-    fates, reasons = _run(tmp_path, "make.seed=1")
+    fates, reasons = run_pipeline(tmp_path, "make.seed=1")
     assert reasons["make"] == ("product data/demo/made was altered since",)
     assert fates == {"make": "ran", "use": "unchanged"}
     next(iter((tmp_path / "reports/use").glob("*/report.html"))).unlink()
-    assert _run(tmp_path, "make.seed=1")[1]["use"] == ("its report is gone",)
+    assert run_pipeline(tmp_path, "make.seed=1")[1]["use"] == ("its report is gone",)
 
 
 def test_independent_stages_run_at_the_same_time(tmp_path: Path) -> None:
@@ -250,7 +256,7 @@ def test_independent_stages_run_at_the_same_time(tmp_path: Path) -> None:
     a = {"place": str(tmp_path), "me": "a", "other": "b"}
     b = {"place": str(tmp_path), "me": "b", "other": "a"}
     write_pipeline(tmp_path, {"a": {**common, "params": a}, "b": {**common, "params": b}})
-    _run(tmp_path, jobs=2)
+    run_pipeline(tmp_path, jobs=2)
     assert {run.stage: run.status for run in load_runs(tmp_path / "reports")} == {
         "a": "ok",
         "b": "ok",
@@ -260,13 +266,13 @@ def test_independent_stages_run_at_the_same_time(tmp_path: Path) -> None:
 def test_a_run_that_takes_too_long_is_ended_with_all_it_started(tmp_path: Path) -> None:
     cell = """
         import multiprocessing, subprocess, time
-        subprocess.Popen(["sleep", "613"], start_new_session=True)
+        subprocess.Popen(["sleep", "600"], start_new_session=True)
         print("before", flush=True)
         time.sleep(600)
     """
     write_notebook(tmp_path / "long.ipynb", cell)
     write_pipeline(tmp_path, {"long": {"notebook": "long.ipynb"}})
-    _run(tmp_path, limits=Limits(run_s=7))
+    run_pipeline(tmp_path, limits=Limits(run_s=7))
     record = only_run(tmp_path / "reports", "long")
     assert record["status"] == "timeout"
     assert record["failed_cell"]["error"] == "RunTimeout"
@@ -284,7 +290,7 @@ def test_stopping_the_command_leaves_nothing_running(
     started = tmp_path / "started"
     cell = f"""
         import subprocess, time
-        subprocess.Popen(["sleep", "614"], start_new_session=True)
+        subprocess.Popen(["sleep", "600"], start_new_session=True)
         open({str(started)!r}, "w").close()
         time.sleep(600)
     """
@@ -317,7 +323,7 @@ def test_a_fat_output_is_kept_whole_and_shown_in_part(tmp_path: Path) -> None:
         tmp_path / "fat.ipynb", "print('0123456789' * 400_000)\nprint('the end')", *trivial
     )
     write_pipeline(tmp_path, {"fat": {"notebook": "fat.ipynb"}})
-    _run(tmp_path)
+    run_pipeline(tmp_path)
     (folder,) = tmp_path.glob("reports/fat/*")
     assert (folder / "notebook.ipynb").stat().st_size > 4_000_000
     page = (folder / "report.html").read_text(encoding="utf-8")
@@ -334,7 +340,7 @@ def test_another_kernel_named_python3_is_not_taken(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
     write_notebook(tmp_path / "who {is} it.ipynb", "import sys\nprint(sys.executable)")
     write_pipeline(tmp_path, {"who": {"notebook": "who {is} it.ipynb"}})
-    _run(tmp_path)
+    run_pipeline(tmp_path)
     (path,) = tmp_path.glob("reports/who/*/notebook.ipynb")
     output = nbformat.read(path, as_version=4).cells[-1].outputs[0].text
     assert output.strip() == sys.executable
@@ -388,7 +394,7 @@ def test_a_skipped_stage_is_forgotten_once_it_is_up_to_date(tmp_path: Path) -> N
     write_notebook(tmp_path / "b.ipynb", "print(1)")
     stages = {"a": {"notebook": "a.ipynb"}, "b": {"notebook": "b.ipynb", "needs": ["a"]}}
     write_pipeline(tmp_path, stages)
-    _run(tmp_path)
-    _run(tmp_path, "a.n=2")
-    _run(tmp_path)
+    run_pipeline(tmp_path)
+    run_pipeline(tmp_path, "a.n=2")
+    run_pipeline(tmp_path)
     assert [run.status for run in load_runs(tmp_path / "reports", "b")] == ["ok"]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from filmed_shots import FilmedShot, film_shot
 
-from workbench.detect.labelling import ClipLabels
+from workbench.detect.store import ClipDetections
 from workbench.footage.clips import Clip
 from workbench.shots import analyse
 from workbench.shots.analyse import AnalysedShots, analyse_shots
@@ -45,7 +45,7 @@ def clips_of(shot: FilmedShot) -> list[Clip]:
     return [replace(shot.clip, clip_id=name) for name in NAMES]
 
 
-def given(shot: FilmedShot) -> tuple[list[Clip], Path, dict[str, ClipLabels], dict[str, tuple]]:
+def given(shot: FilmedShot) -> tuple[list[Clip], Path, dict[str, ClipDetections], dict[str, tuple]]:
     sizes = dict.fromkeys(NAMES, shot.truth.goal_wh_m)
     return clips_of(shot), shot.folder, dict.fromkeys(NAMES, shot.labels), sizes
 
@@ -171,15 +171,18 @@ class TestWhatIsAnalysedAnew:
             self.ask(shot, tmp_path, **changed)
             assert len(seen) == before + 1, changed
 
-    def test_is_a_file_that_is_torn(
+    def test_is_a_file_that_is_torn_or_holds_something_else(
         self, shot: FilmedShot, seen: list[str], tmp_path: Path
     ) -> None:
         self.ask(shot, tmp_path)
         whole = (tmp_path / "a.json").read_bytes()
-        (tmp_path / "a.json").write_bytes(whole[: len(whole) // 2])
-        self.ask(shot, tmp_path)
-        assert seen == ["a", "a"]
-        assert (tmp_path / "a.json").read_bytes() == whole
+        other = json.dumps(json.loads(whole) | {"ball": {"frame": [1]}, "goal": 3}).encode()
+        for spoilt in (whole[: len(whole) // 2], b"[]", other):
+            before = len(seen)
+            (tmp_path / "a.json").write_bytes(spoilt)
+            self.ask(shot, tmp_path)
+            assert len(seen) == before + 1
+            assert (tmp_path / "a.json").read_bytes() == whole
 
     def test_is_a_clip_that_failed_and_the_others_go_on(
         self, shot: FilmedShot, seen: list[str], tmp_path: Path
@@ -189,7 +192,18 @@ class TestWhatIsAnalysedAnew:
         found = analyse_shots(clips, footage, labels, sizes, tmp_path)
         assert [one.clip.clip_id for one in found.shots] == ["a", "c"]
         assert "nowhere.mp4" in found.failed["b"]
-        assert "nowhere.mp4" in json.loads((tmp_path / "b.json").read_text())["failed"]
+        record = tmp_path / "b.failed.json"
+        assert "nowhere.mp4" in json.loads(record.read_text())["failed"]
         again = analyse_shots(*given(shot), tmp_path)
         assert not again.failed
+        assert not record.exists()
         assert seen == ["a", "c", "b"]
+
+    def test_does_not_include_a_shot_whose_video_was_away_for_a_while(
+        self, shot: FilmedShot, seen: list[str], tmp_path: Path
+    ) -> None:
+        clips, footage, labels, sizes = given(shot)
+        analyse_shots(clips, footage, labels, sizes, tmp_path)
+        assert analyse_shots(clips, tmp_path / "away", labels, sizes, tmp_path).failed
+        assert len(analyse_shots(clips, footage, labels, sizes, tmp_path).shots) == 3
+        assert seen == ["a", "b", "c"]

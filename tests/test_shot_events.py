@@ -52,7 +52,7 @@ def test_times_lie_between_frames():
     assert kick.time_s == pytest.approx(kick.frame / FPS)
 
 
-def test_a_leg_before_a_near_ball_is_no_kick():
+def test_kick_speed_is_measured_in_the_local_size_of_the_ball():
     """Seen from behind the shooter, the ball is large at the kick and small for most of the clip.
 
     A leg that passes hides first its right half, then its left one: the middle of what is seen

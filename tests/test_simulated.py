@@ -9,6 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workbench.shots.evaluation.figures import (
+    draw_abstention,
+    draw_accuracy,
+    draw_goal_reliability,
+    draw_kinds,
+    draw_speed_errors,
+)
 from workbench.shots.evaluation.simulated import (
     EVERYWHERE,
     HELD_OUT_SEEDS,
@@ -16,19 +23,12 @@ from workbench.shots.evaluation.simulated import (
     certainty_table,
     judge_seeds,
     kind_table,
-    median_interval,
     reliability,
     score_speed,
     speed_table,
 )
-from workbench.shots.evaluation.simulated_figures import (
-    draw_abstention,
-    draw_accuracy,
-    draw_goal_reliability,
-    draw_kinds,
-    draw_speed_errors,
-)
 from workbench.shots.fit3d.head_training import FIRST_TRAINING_SEED, TRAINING_SHOTS
+from workbench.stats import median_interval
 
 
 def row(seed: int, method: str, *, goal: bool, said: float, **more: object) -> dict[str, object]:

@@ -8,7 +8,7 @@ from videos import make_video, read_number
 
 from workbench.errors import FootageError
 from workbench.footage.frames import FrameRangeError, iter_frames
-from workbench.footage.stream_copy import copied_interval, copy_clip, copy_suffix
+from workbench.footage.stream_copy import copied_interval, copy_clip, copy_suffix, is_copy
 from workbench.footage.video_info import probe
 
 GOP = 24
@@ -33,21 +33,22 @@ def video(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     ("start", "end"), [(0, 90), (0, 10), (24, 48), (30, 50), (47, 49), (80, 90)]
 )
 def test_a_copy_holds_the_frames_it_says(video: Path, tmp_path: Path, start: int, end: int) -> None:
-    clip = copy_clip(video, tmp_path / "clip.mp4", start, end)
-    images = [frame.image for frame in iter_frames(clip.path)]
-    held = list(range(clip.start_frame, clip.end_frame))
-    assert [read_number(image) for image in images] == held
-    assert clip.start_frame <= start < end <= clip.end_frame
-    assert start - clip.start_frame == clip.early_frames < GOP
-    assert clip.end_frame - end == clip.late_frames
-    assert copied_interval(video, start, end) == (clip.start_frame, clip.end_frame)
-    assert probe(clip.path).has_audio == probe(video).has_audio
+    clip = tmp_path / "clip.mp4"
+    real_start, real_end = copy_clip(video, clip, start, end)
+    images = [frame.image for frame in iter_frames(clip)]
+    assert [read_number(image) for image in images] == list(range(real_start, real_end))
+    assert real_start <= start < end <= real_end
+    assert start - real_start < GOP
+    assert copied_interval(video, start, end) == (real_start, real_end)
+    assert probe(clip).has_audio == probe(video).has_audio
+    assert is_copy(video, clip, start, end)
+    assert not is_copy(video, clip, start, end - 1)
 
 
 def test_a_copy_costs_no_quality(video: Path, tmp_path: Path) -> None:
-    clip = copy_clip(video, tmp_path / "clip.mp4", GOP, 2 * GOP)
-    theirs = iter_frames(video, start=clip.start_frame, stop=clip.end_frame)
-    for copied, original in zip(iter_frames(clip.path), theirs, strict=True):
+    start, end = copy_clip(video, tmp_path / "clip.mp4", GOP, 2 * GOP)
+    theirs = iter_frames(video, start=start, stop=end)
+    for copied, original in zip(iter_frames(tmp_path / "clip.mp4"), theirs, strict=True):
         assert (copied.image == original.image).all()
 
 

@@ -5,13 +5,14 @@ import pytest
 from nbclient import NotebookClient
 
 TRAINING = """
-from workbench.detect.student.history import Epoch, Step
 from workbench.detect.student.live import LiveTraining
+from workbench.training.history import Epoch, Step
 
 with LiveTraining(epochs=2) as live:
     for number in (1, 2):
         live.on_step(Step(number, 1, 1, 3.0))
-        live.on_epoch(Epoch(number, 1e-3, 3.0, 2.0, 0.1 * number, 0.2, {"ball": 0.1}, 1.0))
+        scores = {"train_loss": 3.0, "valid_loss": 2.0, "ap": 0.1 * number, "ap ball": 0.1}
+        live.on_epoch(Epoch(number, 1e-3, "fp32", 1.0, scores))
     {after}
 """
 

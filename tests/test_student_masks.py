@@ -15,8 +15,9 @@ from workbench.detect.scores.evaluation import evaluate_coco
 from workbench.detect.student.checkpoint import Student, load_student
 from workbench.detect.student.predict import PredictOptions, predict_video
 from workbench.detect.student.testing import load_split, predict_split
-from workbench.detect.student.train import FinetuneResult, finetune
+from workbench.detect.student.train import finetune
 from workbench.footage.writer import VideoWriter
+from workbench.training.history import TrainingResult
 
 pytest.importorskip("rfdetr")
 
@@ -27,21 +28,21 @@ def dataset_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def result(dataset_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> FinetuneResult:
+def result(dataset_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
     config = replace(CONFIG, variant="seg-tiny", epochs=4, learning_rate=1e-3)
     return finetune(dataset_dir, tmp_path_factory.mktemp("models") / "run", config)
 
 
 @pytest.fixture(scope="module")
-def student(result: FinetuneResult) -> Student:
+def student(result: TrainingResult) -> Student:
     return load_student(result.run_dir)
 
 
 def test_masks_are_learned_and_epochs_judged_by_them(
-    result: FinetuneResult, student: Student, dataset_dir: Path
+    result: TrainingResult, student: Student, dataset_dir: Path
 ) -> None:
     assert student.masks
-    best = max(epoch.ap for epoch in result.history)
+    best = max(epoch.scores["ap"] for epoch in result.history)
     assert best > 0.1  # of masks; 0.25 and more was seen
     valid = predict_split(student, dataset_dir, "valid")
     assert evaluate_coco(load_split(dataset_dir, "valid"), valid, "segm").stats[

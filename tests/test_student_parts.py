@@ -7,14 +7,14 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-import supervision as sv
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_detector import CLASSES, make_dataset
 
 from workbench.detect.dataset.coco import ANNOTATIONS, DatasetWriter, to_jpeg
+from workbench.detect.detections import Detection
 from workbench.detect.overlay import paint_detections
-from workbench.detect.student.coco_stream import CocoStream
+from workbench.detect.store import DetectionWriter
 from workbench.detect.student.comparison import compare
 from workbench.detect.student.crops import CropRecipe, make_crops
 from workbench.detect.student.testing import LABELS, load_split
@@ -74,7 +74,7 @@ def test_the_same_recipe_gives_the_same_crops_and_is_not_done_twice(tmp_path: Pa
 @settings(max_examples=25, deadline=None)
 @given(
     frames=st.lists(
-        st.lists(st.fixed_dictionaries({"score": st.floats(0, 1), "note": st.text(max_size=8)})),
+        st.lists(st.fixed_dictionaries({"score": st.floats(0, 1), "prompt": st.text(max_size=8)})),
         max_size=6,
     )
 )
@@ -82,22 +82,24 @@ def test_streamed_coco_reads_back(
     tmp_path_factory: pytest.TempPathFactory, frames: list[list[dict[str, Any]]]
 ) -> None:
     path = tmp_path_factory.mktemp("stream") / "found.json"
-    with CocoStream(path, {"info": {"description": "ä"}, "categories": []}) as coco:
-        for number, annotations in enumerate(frames):
-            coco.add({"frame": number}, annotations)
+    with DetectionWriter(path, {"info": {"description": "ä"}}) as coco:
+        for number, rows in enumerate(frames):
+            coco.add({"frame": number}, [Detection("ball", (1, 2, 3, 4), **row) for row in rows])
     content = json.loads(path.read_text(encoding="utf-8"))
     assert [image["frame"] for image in content["images"]] == list(range(len(frames)))
     assert [row["id"] for row in content["annotations"]] == list(
         range(1, 1 + sum(map(len, frames)))
     )
-    expected = [(place + 1, row["score"]) for place, rows in enumerate(frames) for row in rows]
+    expected = [
+        (place + 1, round(row["score"], 4)) for place, rows in enumerate(frames) for row in rows
+    ]
     assert [(row["image_id"], row["score"]) for row in content["annotations"]] == expected
 
 
 def test_a_stream_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "found.json"
     path.write_text("old")
-    with pytest.raises(ValueError, match="JSON"), CocoStream(path, {}) as coco:
+    with pytest.raises(ValueError, match="JSON"), DetectionWriter(path, {}) as coco:
         coco.add({"frame": 0, "time_s": float("nan")}, [])
     assert path.read_text() == "old"
     assert [one.name for one in tmp_path.iterdir()] == ["found.json"]
@@ -110,7 +112,7 @@ def test_a_student_that_finds_all_is_ahead_of_a_teacher_that_misses_half(tmp_pat
     half = [row for row in all_of_it if row["image_id"] % 2]
     for teacher, student, sign in ((half, all_of_it, 1), (all_of_it, half, -1)):
         found = compare(truth, (teacher, 0.5), (student, 0.5), against=LABELS)
-        assert (found.clusters.count, found.clusters.by) == (6, "session")
+        assert (found.clusters.count, found.clusters.by) == (6, "clip")
         for one in found.classes:
             assert one.recall.difference is not None
             assert sign * one.recall.difference.value > 0
@@ -122,7 +124,7 @@ def test_a_student_that_finds_all_is_ahead_of_a_teacher_that_misses_half(tmp_pat
     assert all(one.precision.student is None for one in nothing.classes)
     blind = [row | {"bbox": [0, 0, 1, 1]} for row in all_of_it]
     for teacher, student, said in (
-        (blind, all_of_it, "beats its teacher's ball recall: +1.00"),
+        (blind, all_of_it, "beats its teacher's ball recall: +1.000"),
         (all_of_it, blind, "does not beat its teacher's ball recall: -1.00"),
     ):
         found = compare(truth, (teacher, 0.5), (student, 0.5), against=LABELS)
@@ -134,12 +136,10 @@ def test_a_student_that_finds_all_is_ahead_of_a_teacher_that_misses_half(tmp_pat
 
 def test_an_overlay_changes_only_the_surroundings_of_what_is_seen() -> None:
     image = np.full((120, 200, 3), GREEN, np.uint8)
-    seen = sv.Detections(
-        np.array([[45.0, 55, 55, 65]]), confidence=np.array([0.9]), class_id=np.array([0])
-    )
+    seen = [Detection(CLASSES[0], (45, 55, 10, 10), score=0.9)]
     painted = paint_detections(image, seen, CLASSES)
     changed = (painted != image).any(axis=2)
     assert changed[40:70, 35:140].any()
     assert not changed[:, 150:].any()
     assert (image == GREEN).all()
-    assert (paint_detections(image, sv.Detections.empty(), CLASSES) == image).all()
+    assert (paint_detections(image, [], CLASSES) == image).all()

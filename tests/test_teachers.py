@@ -14,16 +14,19 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import supervision as sv
 import tiny_models
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.detect.teacher import BALL, CLASSES, GOAL, PERSON, Teacher, TeacherError
-from workbench.detect.teachers.phrases import DEFAULT_PHRASES, checked_phrases, class_of
+from workbench.detect.detections import BALL, CLASSES, GOAL, PERSON, FrameDetections
+from workbench.detect.teacher import Teacher, TeacherError
+from workbench.detect.teachers.looking import DEFAULT_PHRASES, checked_phrases, class_of
 from workbench.detect.teachers.registry import make_teacher
-from workbench.detect.teachers.vlm_answers import read_boxes
+from workbench.detect.teachers.vlm import read_boxes
+from workbench.errors import WorkbenchError
 from workbench.footage.writer import VideoWriter
+from workbench.training.chat import ChatError
+from workbench.training.weights import WeightsError
 
 SIZE_WH, FRAMES = (160, 96), 8
 
@@ -57,26 +60,38 @@ def prompts(tmp_path: Path) -> Path:
     return path
 
 
-def labelled(teacher: Teacher, clip: Path) -> list[sv.Detections]:
+def labelled(teacher: Teacher, clip: Path) -> list[FrameDetections]:
     """What a teacher sees, checked to be well formed and whole."""
     frames = list(teacher.label(clip))
-    assert [one.frame for one in frames] == list(range(FRAMES))
-    for one in frames:
-        found = one.detections
-        assert found.mask is not None
-        assert found.mask.shape == (len(found), SIZE_WH[1], SIZE_WH[0])
-        assert found.mask.dtype == bool
-        for mask, (left, top, right, bottom) in zip(found.mask, found.xyxy, strict=True):
+    assert len(frames) == FRAMES
+    for found in frames:
+        for one in found:
+            mask = one.pixels()
+            assert mask is not None
+            assert mask.shape == (SIZE_WH[1], SIZE_WH[0])
+            assert mask.dtype == bool
+            left, top, right, bottom = one.xyxy
             rows, columns = mask.nonzero()
             assert (left, right) == (columns.min(), columns.max() + 1)
             assert (top, bottom) == (rows.min(), rows.max() + 1)
-        known = found.confidence[~np.isnan(found.confidence)]
-        assert ((known >= 0) & (known <= 1)).all()
-        assert set(found.class_id) <= set(range(len(CLASSES)))
-        assert len(set(found.tracker_id)) == len(found)
-        assert set(found.data["teacher"]) <= {teacher.name}
-        assert all(found.data["prompt"])
-    return [one.detections for one in frames]
+            assert one.score is None or 0 <= one.score <= 1
+            assert one.class_name in CLASSES
+            assert one.found_by == teacher.name
+            assert one.prompt
+        assert len({one.track_id for one in found} - {None}) == len(found)
+    return frames
+
+
+def ids_of(frames: list[FrameDetections], name: str) -> set[int | None]:
+    return {one.track_id for found in frames for one in found if one.class_name == name}
+
+
+def classes_in(frames: list[FrameDetections]) -> set[str]:
+    return {one.class_name for found in frames for one in found}
+
+
+def prompts_in(frames: list[FrameDetections]) -> set[str | None]:
+    return {one.prompt for found in frames for one in found}
 
 
 # ------------------------------------------------------------------------------------ following
@@ -89,14 +104,10 @@ def test_sam2_follows_a_humans_boxes_and_points_both_ways(
         "sam2", weights=sam2, prompter=str(prompts), device="cpu", window_frames=8
     )
     frames = labelled(teacher, clip)
-    ids = {
-        class_id: {i for f in frames for i in f.tracker_id[f.class_id == class_id]}
-        for class_id in (PERSON, BALL)
-    }
-    assert ids == {PERSON: {1}, BALL: {2}}
+    assert (ids_of(frames, PERSON), ids_of(frames, BALL)) == ({1}, {2})
     # Marked in frame 5, followed to before it as well.
-    assert any(BALL in f.class_id for f in frames[:5])
-    assert {str(p) for f in frames for p in f.data["prompt"]} == {"human"}
+    assert BALL in classes_in(frames[:5])
+    assert prompts_in(frames) == {"human"}
 
 
 def test_sam2_keeps_ids_across_windows_and_runs_in_bf16(
@@ -105,8 +116,7 @@ def test_sam2_keeps_ids_across_windows_and_runs_in_bf16(
     teacher = make_teacher(
         "sam2", weights=sam2, prompter=str(prompts), device="cpu", amp="bf16", window_frames=3
     )
-    people = {i for f in labelled(teacher, clip) for i in f.tracker_id[f.class_id == PERSON]}
-    assert people == {1}
+    assert ids_of(labelled(teacher, clip), PERSON) == {1}
 
 
 def test_the_package_sam2_reads_metas_files(clip: Path, prompts: Path, tmp_path: Path) -> None:
@@ -136,9 +146,10 @@ def test_sam2_follows_what_grounding_finds(
         prompter_options={"weights": words, "device": "cpu"}, max_objects=2, window_frames=8,
     )  # fmt: skip
     frames = labelled(teacher, clip)
-    said = {str(p) for f in frames for p in f.data["prompt"]}
-    assert said <= {"grounding: person", "grounding: ball", "grounding: goal post"}
-    assert max(i for f in frames for i in f.tracker_id) <= 2
+    assert prompts_in(frames) <= {
+        "grounding: person", "grounding: ball", "grounding: goal post"
+    }  # fmt: skip
+    assert max(one.track_id or 0 for found in frames for one in found) <= 2
 
 
 # -------------------------------------------------------------------------------- asked by words
@@ -153,7 +164,7 @@ def test_sam3_answers_words_with_masks(
     )
     frames = labelled(teacher, clip)
     assert any(len(found) for found in frames)
-    assert {int(c) for f in frames for c in f.class_id} == {BALL}
+    assert classes_in(frames) == {BALL}
 
 
 def test_grounding_answers_words_with_boxes(
@@ -161,7 +172,7 @@ def test_grounding_answers_words_with_boxes(
 ) -> None:
     weights = tiny_models.save_grounding(tmp_path_factory.mktemp("grounding"))
     frames = labelled(make_teacher("grounding", weights=weights, device="cpu"), clip)
-    assert {int(c) for f in frames for c in f.class_id} == {PERSON, BALL, GOAL}
+    assert classes_in(frames) == {PERSON, BALL, GOAL}
     strict = make_teacher("grounding", weights=weights, min_score=1.0, device="cpu")
     assert sum(len(found) for found in labelled(strict, clip)) == 0
 
@@ -171,11 +182,9 @@ def test_vlm_checkpoint_answers_a_box_without_a_score(
 ) -> None:
     weights = tiny_models.save_chat(tmp_path_factory.mktemp("chat"))
     teacher = make_teacher("vlm", weights=weights, max_tokens=2, device="cpu")
-    for found in labelled(teacher, clip):
-        assert found.xyxy.tolist() == [[16, 19, 48, 38]]  # thousandths of 160 × 96, in pixels
-        assert np.isnan(found.confidence).all()
-        assert found.class_id.tolist() == [BALL]
-        assert found.tracker_id.tolist() == [1]
+    for (found,) in labelled(teacher, clip):
+        assert found.xyxy == (16, 19, 48, 38)  # thousandths of 160 × 96, in pixels
+        assert (found.score, found.class_name, found.track_id) == (None, BALL, 1)
 
 
 class _Chat(BaseHTTPRequestHandler):
@@ -215,18 +224,17 @@ def test_vlm_server_is_asked_with_the_picture(
     clip: Path, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
-    for place, found in enumerate(
+    for place, (found,) in enumerate(
         labelled(make_teacher("vlm", base_url=server, model="finder"), clip)
     ):
-        assert found.xyxy[0] == pytest.approx([20 + 2 * place, 30, 40 + 2 * place, 70], abs=3)
-        assert found.data["teacher"].tolist() == ["vlm"]
-    with pytest.raises(TeacherError, match=r"404.*check the model name 'other'"):
+        assert found.xyxy == pytest.approx((20 + 2 * place, 30, 40 + 2 * place, 70), abs=3)
+    with pytest.raises(ChatError, match=r"404.*check the model name 'other'"):
         list(make_teacher("vlm", base_url=server, model="other").label(clip))
 
 
 def test_vlm_server_that_is_away_is_named(clip: Path) -> None:
     teacher = make_teacher("vlm", base_url="http://127.0.0.1:9/v1", model="m")
-    with pytest.raises(TeacherError, match=r"127\.0\.0\.1:9.*start the server"):
+    with pytest.raises(ChatError, match=r"127\.0\.0\.1:9.*start the server"):
         next(iter(teacher.label(clip)))
 
 
@@ -249,7 +257,7 @@ def test_vlm_server_that_is_away_is_named(clip: Path) -> None:
     ],
 )
 def test_what_is_missing_is_said_in_one_line(name: str, options: dict, message: str) -> None:
-    with pytest.raises(TeacherError, match=message) as caught:
+    with pytest.raises(WorkbenchError, match=message) as caught:
         make_teacher(name, **options)
     assert "\n" not in str(caught.value)
 
@@ -268,7 +276,7 @@ def test_weights_that_are_not_here_fail_at_once_where_the_hub_is_off(tmp_path: P
 
 def test_another_models_weights_are_named(clip: Path, sam2: Path) -> None:
     teacher = make_teacher("grounding", weights=sam2, device="cpu")
-    with pytest.raises(TeacherError, match="holds no Grounding"):
+    with pytest.raises(WeightsError, match="holds no Grounding"):
         next(iter(teacher.label(clip)))
 
 

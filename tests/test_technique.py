@@ -39,7 +39,7 @@ def figure(standing_bend=30.0, kicking_bend=40.0, lean=10.0, turn_deg_s=600.0, w
         if world:  # what the picture shows is then foreshortened and must not be used
             joints = {name: (x, 300.0) for name, (x, _) in joints.items()}
         placed = {name: tuple(at) for name, at in joints.items()}
-        poses[frame] = Pose(frame, placed, dict.fromkeys(placed, 1.0), in_space)
+        poses[frame] = Pose(frame, placed, in_space)
     return PoseTrack("mediapipe", poses, 11)
 
 

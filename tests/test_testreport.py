@@ -1,7 +1,10 @@
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
@@ -19,9 +22,9 @@ from workbench.actions.figures import (
 from workbench.actions.items import Item
 from workbench.actions.predict import Predictions
 from workbench.actions.testreport import report_on
-from workbench.actions.train import Epoch, TrainResult
 from workbench.errors import DatasetError
 from workbench.style import CLASS_TO_COLOUR, class_colours, rgb
+from workbench.training.history import Epoch, TrainingResult
 
 mpl.use("Agg")
 
@@ -224,7 +227,7 @@ def test_few_clips_of_a_calibrated_scorer_show_an_error_and_it_is_told():
         off["honest"] += honest.is_off
         boastful = calibrate(confidence, rng.random(117) < confidence - 0.2)
         off["boastful"] += boastful.is_off
-        assert boastful.boast > 0
+        assert boastful.overconfidence > 0
     assert np.mean(nulls) == pytest.approx(0.08, abs=0.02)  # as measured for 117 clips
     assert off["honest"] <= 6  # 1 in 20 expected
     assert off["boastful"] >= 35
@@ -258,10 +261,13 @@ def test_class_figure_draws_a_point_and_an_interval_per_score():
 
 def test_curves_mark_the_kept_epoch():
     history = tuple(
-        Epoch(n, 1e-3, 1.0 / n, 0.3 + 0.1 * n, 1.2 / n, 0.5, s, "fp32", 1.0)
-        for n, s in enumerate((0.4, 0.8, 0.6), start=1)
-    )
-    result = TrainResult(None, CLASSES, history, history[1], 1000, ())
+        Epoch(n, 1e-3, "fp32", 1.0, {
+            "train_loss": 1.0 / n, "train_accuracy": 0.3 + 0.1 * n, "valid_loss": 1.2 / n,
+            "valid_macro_f1": score,
+        })
+        for n, score in enumerate((0.4, 0.8, 0.6), start=1)
+    )  # fmt: skip
+    result = TrainingResult(None, CLASSES, history, "valid_macro_f1", 1000)
     assert "kept: epoch 2, 0.800" in texts(draw_scores(result))
     assert len(draw_losses(result).lines) == 3
 
@@ -300,7 +306,12 @@ def test_palette_keeps_a_class_its_colour():
     assert rgb("#D55E00") == (213, 94, 0)
 
 
+def test_servers_take_colours_without_loading_matplotlib():
+    code = "import sys, workbench.style; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 @pytest.fixture(autouse=True)
 def _close_figures():
     yield
-    mpl.pyplot.close("all")
+    plt.close("all")

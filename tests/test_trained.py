@@ -8,9 +8,13 @@ import pytest
 from moving_shapes import film_shapes
 
 from workbench.actions.clipset import Clipset, build_clipset
-from workbench.actions.recipe import TrainConfig
-from workbench.actions.train import train_classifier
-from workbench.actions.trained import last_trained, run_dir_for, shelve
+from workbench.actions.train import (
+    TrainConfig,
+    last_trained,
+    run_dir_for,
+    shelve,
+    train_classifier,
+)
 from workbench.errors import DatasetError
 from workbench.footage.origin import BUILT_IN_FOOTAGE
 

@@ -3,17 +3,16 @@
 import tracemalloc
 from pathlib import Path
 
-import numpy as np
 import pytest
 from colour_teachers import ColourFollower, ColourLooker, blue_box, red_box, write_clip
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.detect.teacher import BALL, PERSON, TeacherError
+from workbench.detect.detections import BALL, PERSON, FrameDetections
+from workbench.detect.teacher import TeacherError, TeacherReader, split_frames
 from workbench.detect.teachers.following import FollowingTeacher
 from workbench.detect.teachers.looking import LookingTeacher
 from workbench.detect.teachers.prompts import FilePrompter, LookPrompter, TeacherPrompter
-from workbench.detect.windows import LabelReader, split_frames
 from workbench.errors import FootageError
 
 FRAMES = 40
@@ -24,12 +23,12 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_clip(tmp_path_factory.mktemp("clip") / "shot.mp4", FRAMES, blue_from=13)
 
 
-def boxes(frames: list, class_id: int) -> dict[int, list]:
-    return {
-        one.frame: one.detections.xyxy[one.detections.class_id == class_id].tolist()
-        for one in frames
-        if class_id in one.detections.class_id
+def boxes(frames: list[FrameDetections], name: str) -> dict[int, list]:
+    found = {
+        frame: [one.xyxy for one in found if one.class_name == name]
+        for frame, found in enumerate(frames)
     }
+    return {frame: own for frame, own in found.items() if own}
 
 
 @pytest.mark.parametrize("window_frames", [8, 10, 64])
@@ -37,11 +36,10 @@ def test_new_objects_are_added_once_and_followed_both_ways(clip: Path, window_fr
     prompter = LookPrompter(ColourLooker(), every=10)
     teacher = FollowingTeacher(ColourFollower(), prompter, window_frames)
     frames = list(teacher.label(clip))
-    assert [one.frame for one in frames] == list(range(FRAMES))
-    ids: dict[int, set] = {PERSON: set(), BALL: set()}
-    for found in (one.detections for one in frames):
-        for class_id, track_id in zip(found.class_id, found.tracker_id, strict=True):
-            ids[int(class_id)].add(int(track_id))
+    assert len(frames) == FRAMES
+    ids: dict[str, set] = {PERSON: set(), BALL: set()}
+    for one in (one for found in frames for one in found):
+        ids[one.class_name].add(one.track_id)
     assert ids == {PERSON: {1}, BALL: {2}}
     for frame, (box,) in boxes(frames, PERSON).items():
         assert box == pytest.approx(red_box(frame), abs=2)
@@ -53,16 +51,17 @@ def test_new_objects_are_added_once_and_followed_both_ways(clip: Path, window_fr
     window = next(w for w in split_frames(FRAMES, window_frames) if first_key in w)
     assert min(balls) == max(13, window.start)
     assert balls[30][0] == pytest.approx(blue_box(30), abs=2)
-    scores = {float(s) for f in frames for s in f.detections.confidence}
-    assert [round(score, 3) for score in scores] == [0.9]  # no surer than the prompt, not fading
+    assert {one.score for found in frames for one in found} == {
+        0.9
+    }  # no surer than the prompt, not fading
 
 
 def test_another_teachers_labels_are_prompts_and_objects_are_bounded(clip: Path) -> None:
     asked = TeacherPrompter(LookingTeacher(ColourLooker(), window_frames=7), every=5)
     teacher = FollowingTeacher(ColourFollower(), asked, window_frames=16, max_objects=1)
     frames = list(teacher.label(clip))
-    assert all(len(one.detections) == 1 for one in frames)
-    assert set(frames[0].detections.data["prompt"]) == {"colour: person"}
+    assert all(len(found) == 1 for found in frames)
+    assert frames[0][0].prompt == "colour: person"
 
 
 def prompts_of(row: str) -> str:
@@ -89,9 +88,9 @@ def test_a_prompts_file_that_is_none_is_named(tmp_path: Path, content: str, prob
 
 def test_labels_of_any_frame_are_those_of_the_whole_clip(clip: Path) -> None:
     teacher = LookingTeacher(ColourLooker(), window_frames=6)
-    every = LabelReader(teacher, clip)
+    every = TeacherReader(teacher, clip)
     whole = [every.at(frame) for frame in range(FRAMES)]
-    some = LabelReader(teacher, clip)
+    some = TeacherReader(teacher, clip)
     assert [some.at(frame) for frame in (3, 17, 18, 39)] == [whole[f] for f in (3, 17, 18, 39)]
 
 
@@ -108,8 +107,8 @@ def test_memory_does_not_grow_with_the_clip(tmp_path: Path) -> None:
         prompter = LookPrompter(ColourLooker(), every=8)
         teacher = FollowingTeacher(ColourFollower(), prompter, window_frames=16)
         tracemalloc.start()
-        for one in teacher.label(path):
-            assert one.detections.mask is not None
+        for found in teacher.label(path):
+            assert all(one.mask is not None for one in found)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return peak
@@ -127,6 +126,5 @@ def test_a_clip_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_ids_follow_overlap(clip: Path) -> None:
     frames = list(LookingTeacher(ColourLooker(), window_frames=9).label(clip))
-    ids = {tuple(one.detections.tracker_id.tolist()) for one in frames}
-    assert ids == {(1,), (1, 2)}
-    assert np.isfinite(frames[0].detections.confidence).all()
+    assert {tuple(one.track_id for one in found) for found in frames} == {(1,), (1, 2)}
+    assert frames[0][0].score == 0.9

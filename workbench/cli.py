@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from rich.console import Console
+    from rich.text import Text
 
     from workbench.runs.pipeline import Pipeline
+    from workbench.runs.run_record import Run
     from workbench.runs.runner import Outcome
 
 STAGE_FAILED, BAD_INPUT, INTERRUPTED, TERMINATED = 1, 2, 130, 143
@@ -202,7 +204,7 @@ def list_stages(
     table = Table(
         title=f"profile {chosen.name}", title_justify="left", box=None, padding=(0, 2, 0, 0)
     )
-    for column in ("stage", "question", "needs", "newest run", "when", "took"):
+    for column in ("stage", "question", "needs", "newest run", "answer", "when", "took"):
         table.add_column(column)
     colours = {"ok": "green", "timeout": "yellow", "skipped": "dim", "running": "cyan"}
     for stage in loaded.stages_of(chosen):
@@ -214,6 +216,7 @@ def list_stages(
             stage.title,
             ", ".join(stage.needs),
             Text(status, style=colours.get(status, "red" if newest is not None else "dim")),
+            _answer(newest),
             show_time(newest.started) if newest is not None else "",
             show_duration(newest.wall_s) if newest is not None else "",
         )
@@ -346,6 +349,16 @@ def _print_paths(console: "Console", outcomes: "list[Outcome]", out: Path) -> No
     # Never wrapped: a path is there to be copied.
     text = "\n".join(["", *lines, f"all runs: {_near(out / INDEX)}"])
     console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _answer(run: "Run | None") -> "Text":
+    """Return what a run concluded, in the colour of its verdict."""
+    from rich.text import Text
+
+    if run is None or run.conclusion is None:
+        return Text("")
+    colours = {"yes": "green", "no": "red", "can't tell": "yellow", "nothing to see": "dim"}
+    return Text(run.conclusion.sentence, style=colours[run.conclusion.verdict])
 
 
 def _near(path: Path) -> Path:

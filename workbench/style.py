@@ -95,9 +95,10 @@ def draw_interval(
     *,
     colour: str,
     marker: str = "o",
+    mark_colour: str = INK,
     upright: bool = False,
 ) -> None:
-    """Draw an estimate as a mark in the colour of ink on a bar from its low to its high end.
+    """Draw an estimate as a mark on a bar from the low to the high end of its interval.
 
     Args:
         ax: Where to draw.
@@ -105,13 +106,13 @@ def draw_interval(
         at: Its place on the other axis.
         colour: Of the bar.
         marker: Of the value.
+        mark_colour: Of the value.
         upright: Whether values run along y instead of x.
     """
-    bar, value = [estimate.low, estimate.high], [estimate.value]
-    across = ([at, at], [at]) if upright else (bar, value)
-    along = (bar, value) if upright else ([at, at], [at])
-    ax.plot(across[0], along[0], color=colour, linewidth=4, solid_capstyle="butt")
-    ax.plot(across[1], along[1], marker, color=INK, markersize=6)
+    draw_bar = ax.vlines if upright else ax.hlines
+    draw_bar(at, estimate.low, estimate.high, color=colour, linewidth=4, alpha=0.6)
+    place = (at, estimate.value) if upright else (estimate.value, at)
+    ax.plot(*place, marker, color=mark_colour, markersize=6)
 
 
 def draw_cells(

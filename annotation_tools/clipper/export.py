@@ -1,8 +1,8 @@
-"""Turning cuts into clip files and rows of `clips.json`, in the background.
+"""The background export of cuts into clip files and rows of `clips.json`.
 
 The unit is one cut. A clip appears whole or not at all and says in its metadata what it was made
-of, so a job that was stopped, or killed, goes on where it was: what is there is not made again. A
-cut that was moved or renamed replaces the clip it had become before.
+of, so a job that was stopped or killed continues: clips that exist are not made again. A cut that
+was moved or renamed replaces its earlier clip.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ import re
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
 from annotation_tools.serving import MediaIndex, Medium, ServingError
 from workbench.errors import FootageError, WorkbenchError
-from workbench.footage.clips import Clip, load_clips, save_clips
+from workbench.footage.clips import Clip, distinct_names, load_clips, save_clips
 from workbench.saving import save_json
 
 log = logging.getLogger(__name__)
@@ -80,8 +79,7 @@ class Exporter:
         self._job = Job()
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._names = _name_all(media)
+        self._names = distinct_names(medium.name for medium in media)
 
     def status(self) -> dict[str, Any]:
         """Return the job as JSON values, with the folder that clips go to."""
@@ -109,19 +107,13 @@ class Exporter:
                     for cut in cuts
                 ],
             )
-            self._thread = threading.Thread(
+            threading.Thread(
                 target=self._run, args=(list(cuts), mode, self._job), name="export", daemon=True
-            )
-            self._thread.start()
+            ).start()
 
     def stop(self) -> None:
         """End the job after the clip it is at."""
         self._stop.set()
-
-    def wait(self, timeout_s: float | None = None) -> None:
-        """Wait until the job has ended."""
-        if self._thread is not None:
-            self._thread.join(timeout_s)
 
     def exported(self) -> dict[str, dict[str, str]]:
         """Return which cuts have become which files: `{item_id: {mode: file}}`.
@@ -155,7 +147,7 @@ class Exporter:
 
     def _export(self, cut: Cut, mode: Mode, row: Exported) -> bool:
         """Make one clip; return whether it was there already."""
-        from workbench.footage.cut import cut_clip, is_cut
+        from workbench.footage.cut import clip_row, cut_clip, is_cut
         from workbench.footage.stream_copy import copied_interval, copy_clip, copy_suffix, is_copy
         from workbench.footage.video_info import probe
 
@@ -176,23 +168,10 @@ class Exporter:
         was_there = is_there(source, out, *asked)
         if not was_there:
             (cut_clip if exact else copy_clip)(source, out, *asked)
-        made = probe(out)
-        end_pts = int(info.pts[real[1]]) if real[1] < info.frame_count else info.end_pts
-        clip = Clip(
-            clip_id=clip_id,
-            file=out.relative_to(self.out_dir).as_posix(),
-            source=str(source.resolve()),
-            session=self._names[medium.media_id],
-            start_frame=real[0],
-            end_frame=real[1],
-            start_pts=int(info.pts[real[0]]),
-            end_pts=end_pts,
-            time_base=Fraction(info.time_base),
-            fps=made.fps,
-            width=made.width,
-            height=made.height,
-            sport=cut.sport,
+        row_of_clip = clip_row(
+            clip_id, probe(out), self.out_dir, info, real, self._names[medium.name]
         )
+        clip = replace(row_of_clip, sport=cut.sport)
         self._record(cut, mode, clip, None if before is None else before["clip_id"])
         if old is not None and old != out:
             old.unlink(missing_ok=True)
@@ -201,7 +180,7 @@ class Exporter:
 
     def _clip_id(self, cut: Cut, medium: Medium, mode: Mode) -> str:
         parts = [
-            self._names[medium.media_id],
+            self._names[medium.name],
             f"{cut.start_frame:06d}-{cut.end_frame:06d}",
             _file_name(cut.name),
             "" if mode == "exact" else "copy",
@@ -237,16 +216,3 @@ class Exporter:
 def _file_name(text: str) -> str:
     """What of a name can be part of a file name anywhere."""
     return re.sub(r"[^\w-]+", "-", text).strip("-_")[:60]
-
-
-def _name_all(media: MediaIndex) -> dict[str, str]:
-    """For each video, a name that is fit for file names and its own."""
-    names: dict[str, str] = {}
-    taken: set[str] = set()
-    for medium in media:
-        stem = _file_name(medium.name.rpartition(".")[0].replace("/", "_")) or "video"
-        if stem.casefold() in taken:  # some file systems do not tell cases apart
-            stem = f"{stem}-{medium.media_id[:6]}"
-        taken.add(stem.casefold())
-        names[medium.media_id] = stem
-    return names

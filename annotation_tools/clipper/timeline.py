@@ -1,4 +1,4 @@
-"""What happens when in a video: how much the picture moves and how loud it is, in even steps.
+"""The timeline of a video: motion of the picture and loudness, in equal steps.
 
 The unit is one video; the result is a few kilobytes that the page draws under it. Worked out in the
 background, one video at a time, and kept. A long match is looked at by its keyframes only: that

@@ -1,4 +1,4 @@
-"""Where the Jupyter server that runs this kernel offers a file for download.
+"""Addresses of files on the Jupyter server that runs this kernel.
 
 The unit is a path below the server's root folder, as its `/files/` address wants it. The server
 streams such a file itself, ranges and all, so a video never passes through the kernel. Knows

@@ -1,4 +1,4 @@
-"""Where the two browser tools are, as a table for a notebook.
+"""A table for notebooks that says how to open the browser tools.
 
 The unit is one tool: how to start it, and its address behind the Jupyter server where the notebook
 runs in one. Knows nothing about the tools themselves.

@@ -1,11 +1,11 @@
-"""The application around a tool: its pages, the videos, the labels, and errors in plain words.
+"""The application around a tool: its pages, the videos, the labels, and errors as JSON.
 
 The unit is one tool. See the package's docstring for the addresses it serves.
 """
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,16 +15,17 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from annotation_tools.serving.guard import Guard, GuardMiddleware
+from annotation_tools.serving.guard import BODY_LIMIT_BYTES, TOO_LARGE, Guard, GuardMiddleware
 from annotation_tools.serving.keys import load_keys
 from annotation_tools.serving.media import MediaIndex
 from annotation_tools.serving.problem import ServingError, refusal
-from annotation_tools.serving.ranges import OPEN_RANGE_BYTES, RangeResponse
+from annotation_tools.serving.ranges import VideoResponse
 from workbench import __version__
 from workbench.errors import WorkbenchError
 from workbench.labels.database import LabelStoreError
@@ -39,7 +40,6 @@ SHARED = Path(__file__).parent / "static"
 UNREADABLE, TRY_AGAIN = 422, 503  # the page keeps a label that met 503 and sends it again
 
 Body = dict[str, Any]
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 class _Pages(StaticFiles):
@@ -63,7 +63,6 @@ def make_app(
     annotator: str = "",
     extras: Mapping[str, Any] | None = None,
     keys: Path | None = None,
-    open_range_bytes: int | None = OPEN_RANGE_BYTES,
 ) -> Starlette:
     """Make the application of a tool.
 
@@ -78,7 +77,6 @@ def make_app(
         annotator: Who labels, unless the page says otherwise.
         extras: What else the page shall find in `api/session`.
         keys: A JSON file with the user's own keys, `{"goals": {"goal": ["y", "1"]}}`.
-        open_range_bytes: Most bytes of a video in an answer to a range without an end.
 
     Returns:
         The application, for uvicorn or a test client.
@@ -112,9 +110,11 @@ def make_app(
 
     async def get_video(request: Request) -> Response:
         medium = media.get(request.path_params["media_id"])
-        if not medium.path.is_file():
-            raise ServingError(f"{medium.name} is gone", "restart the tool", 410)
-        return RangeResponse(medium.path, medium.media_type, open_range_bytes)
+        try:
+            state = await run_in_threadpool(medium.path.stat)
+        except OSError:
+            raise ServingError(f"{medium.name} is gone", "restart the tool", 410) from None
+        return VideoResponse(medium.path, medium.media_type, state)
 
     async def get_frames(request: Request) -> Response:
         table = await run_in_threadpool(media.frame_table, request.path_params["media_id"])
@@ -176,7 +176,10 @@ def make_app(
     ]
     return Starlette(
         routes=[*routes, *own],
-        middleware=[Middleware(GuardMiddleware, guard=guard, tool=tool)],
+        middleware=[
+            Middleware(TrustedHostMiddleware, allowed_hosts=guard.hosts, www_redirect=False),
+            Middleware(GuardMiddleware, guard=guard, tool=tool),
+        ],
         exception_handlers={
             WorkbenchError: _explain,
             HTTPException: _explain_status,
@@ -189,10 +192,15 @@ async def read_body(request: Request) -> Body:
     """The JSON object in a request's body.
 
     Raises:
-        ServingError: If the body is not a JSON object.
+        ServingError: If the body is not a JSON object, or larger than a label can be.
     """
+    content = b""
+    async for piece in request.stream():
+        content += piece
+        if len(content) > BODY_LIMIT_BYTES:  # its length was not announced, or not the truth
+            raise ServingError(*TOO_LARGE, 413)
     try:
-        body = json.loads(await request.body())
+        body = json.loads(content)
     except (ValueError, RecursionError):
         raise ServingError("the body is not JSON", "send one JSON object") from None
     if not isinstance(body, dict):
@@ -253,4 +261,6 @@ async def _explain_status(request: Request, error: Exception) -> Response:
 
 async def _apologise(request: Request, error: Exception) -> Response:
     # The traceback goes to the log; the page gets a line, and no paths of this computer.
-    return refusal(500, "the server made a mistake", "see its terminal; nothing saved was lost")
+    return refusal(
+        500, "the server failed at this request", "see its terminal; saved labels are safe"
+    )

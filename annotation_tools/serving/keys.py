@@ -1,4 +1,4 @@
-"""Which key does what: a tool's key table, with the user's changes.
+"""The key table of a tool, with the user's changes.
 
 The unit is one action with its keys. A key is a character ("y", "?", "5") where the letter is what
 counts, or a place on the keyboard ("KeyJ", "Comma", "ArrowLeft": `KeyboardEvent.code`) where the

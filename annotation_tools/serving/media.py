@@ -7,7 +7,6 @@ goes to the browser. Knows nothing about labels or HTTP.
 from __future__ import annotations
 
 import json
-import logging
 import mimetypes
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -18,14 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from annotation_tools.serving.problem import ServingError
-from workbench.errors import FootageError, WorkbenchError
-from workbench.saving import save_bytes, save_json
+from workbench.errors import FootageError
+from workbench.saving import save_bytes
 
 if TYPE_CHECKING:
     from workbench.footage.video_info import VideoInfo
     from workbench.labels.sources import Source
-
-log = logging.getLogger(__name__)
 
 TABLE_FORMAT = "workbench-frame-times/1"  # raise when `_pack` would give another table
 WIDEST_IMAGE = 1280
@@ -82,38 +79,29 @@ class MediaIndex:
     def from_folder(
         cls, folder: Path, cache_dir: Path | None = None, leave_out: Path | None = None
     ) -> MediaIndex:
-        """Index every video below a folder; hidden ones, and what is below `leave_out`, are not.
+        """Index every video below a folder; hidden and empty ones, and `leave_out`, are not.
 
         Raises:
             ServingError: If the folder does not exist or holds no video.
         """
+        from workbench.footage.digest import content_digest
         from workbench.footage.ingest import find_videos
 
         if not folder.is_dir():
             raise ServingError(f"{folder} is not a folder", "give --footage a folder of videos")
-        files = find_videos(folder, leave_out)
-        index = cls.from_files(files, folder, cache_dir)
+        index = cls(
+            (
+                Medium(content_digest(path), path.relative_to(folder).as_posix(), path.absolute())
+                for path in find_videos(folder, leave_out)
+                if path.stat().st_size > 0
+            ),
+            cache_dir,
+        )
         if not len(index):
             raise ServingError(
                 f"{folder} holds no video", "copy videos there, or give --footage another folder"
             )
         return index
-
-    @classmethod
-    def from_files(
-        cls, files: Iterable[Path], root: Path, cache_dir: Path | None = None
-    ) -> MediaIndex:
-        """Index these videos; each is called by its path below `root`. Empty files are left out."""
-        from workbench.footage.digest import content_digest
-
-        return cls(
-            (
-                Medium(content_digest(path), path.relative_to(root).as_posix(), path.absolute())
-                for path in files
-                if path.stat().st_size > 0
-            ),
-            cache_dir,
-        )
 
     def __len__(self) -> int:
         return len(self._media)
@@ -147,21 +135,16 @@ class MediaIndex:
             FootageError: If the file cannot be read.
         """
         medium = self.get(media_id)
-        kept = self.kept(f"{media_id}.frames.json")
-        with self._reading:
-            if kept is not None:
-                try:
-                    table: dict[str, Any] = json.loads(kept.read_bytes())
-                    if table.get("format") == TABLE_FORMAT:
-                        return table
-                except (OSError, ValueError):
-                    pass  # absent or broken: work it out
+        name = f"{media_id}.{TABLE_FORMAT.replace('/', '-')}.json"
+
+        def read() -> bytes:
             from workbench.footage.video_info import probe
 
-            table = _pack(probe(medium.path))
-            if kept is not None:
-                save_json(kept, table, indent=None)
-            return table
+            return json.dumps(_pack(probe(medium.path))).encode()
+
+        with self._reading:
+            table: dict[str, Any] = json.loads(self.remember(name, read))
+        return table
 
     def source(self, media_id: str) -> Source:
         """The video as the label store knows it."""
@@ -195,17 +178,12 @@ class MediaIndex:
 
     def remember(self, name: str, work_out: Callable[[], bytes]) -> bytes:
         """Return what is kept under a name, or work it out and keep it."""
-        kept = self.kept(name)
-        if kept is not None and kept.is_file():
-            return kept.read_bytes()
-        content = work_out()
-        if kept is not None:
-            save_bytes(kept, content)
-        return content
-
-    def kept(self, name: str) -> Path | None:
-        """Where something worked out is kept, two letters of its name deep."""
-        return None if self.cache_dir is None else self.cache_dir / name[:2] / name
+        if self.cache_dir is None:
+            return work_out()
+        kept = self.cache_dir / name[:2] / name
+        if not kept.is_file():
+            save_bytes(kept, work_out())
+        return kept.read_bytes()
 
     def _encode(self, path: Path, frame: int, width: int) -> bytes:
         import cv2
@@ -228,18 +206,6 @@ def _shown_wh(path: Path) -> tuple[int, int]:
     from workbench.footage.video_info import probe
 
     return probe(path).size_wh
-
-
-def readable(index: MediaIndex) -> list[str]:
-    """The ids of the videos whose frames can be counted; the others are logged with the reason."""
-    good = []
-    for medium in index:
-        try:
-            index.frame_table(medium.media_id)
-            good.append(medium.media_id)
-        except WorkbenchError as error:
-            log.warning("%s: %s", medium.name, error)
-    return good
 
 
 def _pack(info: VideoInfo) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a browser tool answers when it cannot do what it is asked."""
+"""The error of a browser tool, and the answer that carries it."""
 
 from starlette.responses import JSONResponse, Response
 

@@ -1,4 +1,4 @@
-"""Running a tool: a port, an address with a token, a browser; or a Unix socket behind a proxy.
+"""The server process of a tool: a port and a token, or a Unix socket behind a proxy.
 
 The unit is one server process. Knows nothing about what the tool does.
 """
@@ -47,13 +47,16 @@ def run(
         say: Called with the one line to show.
 
     Raises:
-        ServingError: If the host is not loopback and that was not allowed, or no port is free.
+        ServingError: If the host is not loopback and that was not allowed, a name holds a `*`, or
+            no port is free.
     """
     if not _is_loopback(host) and not allow_remote:
         raise ServingError(
             f"--host {host} would let other computers in",
             "add --allow-remote if you mean it, or reach this one through ssh -L",
         )
+    if any("*" in name for name in allow_hosts):
+        raise ServingError("--allow-host * would answer to any name", "give every name in full")
     listener = _listen(host, port, 0 if port_is_fixed else TRIES)
     bound = listener.getsockname()[1]
     names = [*allow_hosts, *([] if _is_loopback(host) else _names_of_this_computer(host))]

@@ -1,4 +1,4 @@
-"""What a network sees of a stored clip: a plain view to judge by, varied views to train on.
+"""Views of a stored clip: the plain one, which is judged, and varied ones for training.
 
 The unit is one clip of stored frames (F, H, W, 3) uint8 in, and the frames a network takes
 (T, h, w, 3) uint8 out. One draw holds for all frames of a view, as one camera would change them.

@@ -1,4 +1,4 @@
-"""Scorers that take seconds and keep us honest: what a network must beat to have learned something.
+"""Baselines that a network must beat to have learned something; each takes seconds.
 
 The unit is one clip, as a short vector; a linear model does the rest. Each baseline yields the same
 `Predictions` as the network, on the same clips.

@@ -1,4 +1,4 @@
-"""Whether a classifier that says 90 % is right nine times in ten.
+"""Calibration of stated probabilities: expected calibration error and its null distribution.
 
 The unit is a clip's top probability and whether the call was right. With few clips even a perfectly
 calibrated classifier shows an expected calibration error (about 0.08 at 117 clips), so every figure
@@ -34,8 +34,8 @@ class Calibration:
         return self.error > self.null_high
 
     @property
-    def boast(self) -> float:
-        """Mean stated probability minus share right: above 0 it is too sure of itself."""
+    def overconfidence(self) -> float:
+        """Mean stated probability minus share right: above 0, probabilities are too high."""
         return float((self.confidence - self.accuracy) @ self.counts / self.counts.sum())
 
 

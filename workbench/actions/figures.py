@@ -1,11 +1,10 @@
-"""The pictures of a training run and its test report.
+"""Figures of a training run of the classifier and of its test report.
 
 Every function answers the question in its title, draws on the axes it is given and returns them;
 none shows or saves anything. Colours of classes come from the palette; what else must be told apart
 differs by marker or shade as well, for readers of grey prints.
 """
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
@@ -15,21 +14,31 @@ from workbench.actions.calibration import Calibration
 from workbench.actions.clipset import Clipset
 from workbench.actions.predict import Predictions
 from workbench.actions.testreport import ClipTestReport
-from workbench.actions.train import TrainResult
-from workbench.style import GREY, INK, SOFT, class_colours, draw_cells
+from workbench.style import (
+    GREY,
+    INK,
+    SOFT,
+    axes_or_new,
+    class_colours,
+    draw_cells,
+    draw_interval,
+    open_frame,
+)
+from workbench.training.history import TrainingResult
 
 
-def draw_scores(result: TrainResult, ax: Axes | None = None) -> Axes:
+def draw_scores(result: TrainingResult, ax: Axes | None = None) -> Axes:
     """Draw accuracy and macro-F1 per epoch, the chosen epoch marked."""
-    ax = ax or plt.subplots(figsize=(6, 3.6))[1]
+    ax = axes_or_new(ax, (6, 3.6))
     epochs = [row.epoch for row in result.history]
-    ax.plot(epochs, [row.train_accuracy for row in result.history], "--", color=SOFT)
-    ax.plot(epochs, [row.valid_macro_f1 for row in result.history], "-", color=INK)
+    ax.plot(epochs, [row.scores["train_accuracy"] for row in result.history], "--", color=SOFT)
+    ax.plot(epochs, [row.scores["valid_macro_f1"] for row in result.history], "-", color=INK)
     best = result.best
-    ax.plot(best.epoch, best.valid_macro_f1, "o", color=INK)
+    macro_f1 = best.scores["valid_macro_f1"]
+    ax.plot(best.epoch, macro_f1, "o", color=INK)
     ax.annotate(
-        f"kept: epoch {best.epoch}, {best.valid_macro_f1:.3f}",
-        (best.epoch, best.valid_macro_f1),
+        f"kept: epoch {best.epoch}, {macro_f1:.3f}",
+        (best.epoch, macro_f1),
         xytext=(best.epoch, 0.45),
         ha="right" if best.epoch > len(epochs) / 2 else "left",
         arrowprops={"arrowstyle": "-", "color": SOFT, "linewidth": 0.8},
@@ -43,13 +52,14 @@ def draw_scores(result: TrainResult, ax: Axes | None = None) -> Axes:
     return _tidy_epochs(ax)
 
 
-def draw_losses(result: TrainResult, ax: Axes | None = None) -> Axes:
+def draw_losses(result: TrainingResult, ax: Axes | None = None) -> Axes:
     """Draw training and validation loss per epoch."""
-    ax = ax or plt.subplots(figsize=(6, 3.6))[1]
+    ax = axes_or_new(ax, (6, 3.6))
     epochs = [row.epoch for row in result.history]
+    scores = [row.scores for row in result.history]
     smoothed = "train (varied views, smoothed labels)"
-    ax.plot(epochs, [row.train_loss for row in result.history], "--", color=SOFT, label=smoothed)
-    ax.plot(epochs, [row.valid_loss for row in result.history], "-", color=INK, label="validation")
+    ax.plot(epochs, [row["train_loss"] for row in scores], "--", color=SOFT, label=smoothed)
+    ax.plot(epochs, [row["valid_loss"] for row in scores], "-", color=INK, label="validation")
     ax.axvline(result.best.epoch, color=GREY, linewidth=0.8, linestyle=":")
     ax.set(xlabel="epoch", ylabel="cross-entropy (nats)", title="Does it overfit?")
     ax.set_ylim(bottom=0)
@@ -59,7 +69,7 @@ def draw_losses(result: TrainResult, ax: Axes | None = None) -> Axes:
 
 def draw_confusion(report: ClipTestReport, ax: Axes | None = None) -> Axes:
     """Draw the confusion matrix: counts and the share of each true class, shaded by the share."""
-    ax = ax or plt.subplots(figsize=(5, 4.4))[1]
+    ax = axes_or_new(ax, (5, 4.4))
     counts, names = report.confusion, [score.name for score in report.classes]
     draw_cells(
         ax, counts, lambda true, called, share: f"{counts[true, called]}\n{100 * share:.0f} %"
@@ -78,7 +88,7 @@ def draw_confusion(report: ClipTestReport, ax: Axes | None = None) -> Axes:
 
 def draw_class_scores(report: ClipTestReport, ax: Axes | None = None) -> Axes:
     """Draw precision, recall and F1 per class with 95 % intervals."""
-    ax = ax or plt.subplots(figsize=(6, 3.6))[1]
+    ax = axes_or_new(ax, (6, 3.6))
     names = [score.name for score in report.classes]
     colours = class_colours(names)
     measures = (("precision", "s", -0.22), ("recall", "o", 0.0), ("f1", "D", 0.22))
@@ -87,9 +97,8 @@ def draw_class_scores(report: ClipTestReport, ax: Axes | None = None) -> Axes:
             interval = getattr(score, measure)
             if not interval.n:
                 continue
-            x = place + offset
-            ax.vlines(x, interval.low, interval.high, color=colours[score.name], linewidth=3)
-            ax.plot(x, interval.value, marker, color=INK, markersize=5)
+            colour = colours[score.name]
+            draw_interval(ax, interval, place + offset, colour=colour, marker=marker, upright=True)
         ax.plot([], [], marker, color=INK, markersize=5, label=measure.replace("f1", "F1"))
     labels = [f"{score.name}\nn={score.support}" for score in report.classes]
     ax.set_xticks(range(len(names)), labels)
@@ -102,12 +111,12 @@ def draw_class_scores(report: ClipTestReport, ax: Axes | None = None) -> Axes:
     ax.grid(axis="y", color="#DDDDDD", linewidth=0.6)
     ax.set_axisbelow(True)
     ax.legend(frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 0.98))
-    return _open_frame(ax)
+    return open_frame(ax)
 
 
 def draw_reliability(calibration: Calibration, ax: Axes | None = None) -> Axes:
     """Draw accuracy against stated probability, with the band that chance alone explains."""
-    ax = ax or plt.subplots(figsize=(4.4, 4.2))[1]
+    ax = axes_or_new(ax, (4.4, 4.2))
     c = calibration
     ax.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=":")
     low, high = c.confidence - c.band_low, c.band_high - c.confidence
@@ -131,12 +140,12 @@ def draw_reliability(calibration: Calibration, ax: Axes | None = None) -> Axes:
         title=f"Are its probabilities true?\nECE {c.error:.3f}, {c.null_mean:.3f} if calibrated",
     )
     ax.legend(frameon=False, loc="lower right")
-    return _open_frame(ax)
+    return open_frame(ax)
 
 
 def draw_confidence(predictions: Predictions, ax: Axes | None = None) -> Axes:
     """Draw how sure the calls are, one row of points per called class."""
-    ax = ax or plt.subplots(figsize=(8, 0.6 + 0.55 * len(predictions.classes)))[1]
+    ax = axes_or_new(ax, (8, 0.6 + 0.55 * len(predictions.classes)))
     colours = class_colours(predictions.classes)
     table = predictions.to_frame()
     for row, name in enumerate(predictions.classes):
@@ -151,7 +160,7 @@ def draw_confidence(predictions: Predictions, ax: Axes | None = None) -> Axes:
         ylim=(len(predictions.classes) - 0.5, -0.5),
         title="How sure is it of each clip?",
     )
-    return _open_frame(ax)
+    return open_frame(ax)
 
 
 def draw_mistakes(
@@ -166,7 +175,7 @@ def draw_mistakes(
         limit: Most rows.
     """
     wrong = predictions.mistakes().head(limit)
-    ax = ax or plt.subplots(figsize=(9, 1.15 * max(1, len(wrong)) + 0.5))[1]
+    ax = axes_or_new(ax, (9, 1.15 * max(1, len(wrong)) + 0.5))
     ax.set_title(f"Which clips does it get wrong? {len(wrong)} of {len(predictions.mistakes())}")
     ax.set_xticks([])
     ax.set_yticks([])
@@ -195,9 +204,4 @@ def draw_mistakes(
 
 def _tidy_epochs(ax: Axes) -> Axes:
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    return _open_frame(ax)
-
-
-def _open_frame(ax: Axes) -> Axes:
-    ax.spines[["top", "right"]].set_visible(False)
-    return ax
+    return open_frame(ax)

@@ -1,4 +1,4 @@
-"""Class probabilities per clip: made from a trained run, saved, read back.
+"""Class probabilities per clip: made with a trained classifier, saved, read back.
 
 The unit is one clip's probabilities, next to its label where it has one. A baseline's output has
 the same form, so one test report reads both. Leaves scores and intervals to `testreport`.
@@ -7,6 +7,7 @@ the same form, so one test report reads both. Leaves scores and intervals to `te
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ import pandas as pd
 import torch
 
 from workbench.actions.augment import Frames, plain_view
-from workbench.actions.checkpoint import load_classifier
 from workbench.actions.clipset import Clipset
-from workbench.errors import DatasetError
+from workbench.actions.r2plus1d import ClipNet, build_model
+from workbench.errors import DatasetError, WorkbenchError
 from workbench.saving import save_json
-from workbench.training.compute import autocast, choose_device, torch_threads
+from workbench.training.compute import choose_device, torch_threads
+from workbench.training.folder import BEST, load_checkpoint
 
 PREDICTIONS_FORMAT = "workbench-predictions/1"
 
@@ -112,6 +114,46 @@ def load_predictions(path: Path) -> Predictions:
         raise DatasetError(f"{path} holds no predictions ({error})", "predict again") from None
 
 
+@dataclass(frozen=True)
+class Classifier:
+    """A trained network and what it needs to be fed."""
+
+    network: ClipNet
+    name: str
+    classes: tuple[str, ...]
+    frames: int
+    size_wh: tuple[int, int]
+    epoch: int
+    dataset_version: str  # of what it was trained on
+
+
+def load_classifier(run_dir: Path, device: torch.device | str = "cpu") -> Classifier:
+    """Load the best network of a run, ready to predict.
+
+    Raises:
+        WorkbenchError: If the run has none, or it was made by an incompatible version.
+    """
+    content = load_checkpoint(run_dir / BEST, "train the classifier first")
+    try:
+        classes = tuple(content["classes"])
+        network = build_model(content["model"], len(classes), **content["model_settings"])
+        network.load_state_dict(content["network"])
+        width, height = content["size_wh"]
+        return Classifier(
+            network.to(device).eval(),
+            content["model"],
+            classes,
+            content["frames"],
+            (width, height),
+            content["epoch"],
+            content["dataset_version"],
+        )
+    except (KeyError, RuntimeError, TypeError) as error:
+        raise WorkbenchError(
+            f"{run_dir / BEST} does not fit this version ({error})", "train the classifier again"
+        ) from None
+
+
 def predict_clips(
     run_dir: Path,
     clipset: Clipset,
@@ -136,8 +178,7 @@ def predict_clips(
         WorkbenchError: If the run has no network.
         DatasetError: If a label is no class of the network.
     """
-    place = choose_device(device)
-    classifier = load_classifier(run_dir, place)
+    classifier = load_classifier(run_dir, choose_device(device))
     strangers = {label for label in clipset.labels if label is not None} - set(classifier.classes)
     if strangers:
         raise DatasetError(
@@ -152,7 +193,7 @@ def predict_clips(
 
     views = (fed(clipset.frames(clip)) for clip in range(len(clipset)))
     with torch_threads(threads):
-        scores = score_views(classifier.network, views, batch_size=batch_size, device=place)
+        scores = score_views(classifier.network, views, batch_size=batch_size)
     return Predictions(
         classifier.name + (", frozen frame" if freeze_frame else ""),
         classifier.classes,
@@ -167,31 +208,18 @@ def predict_clips(
 
 
 def score_views(
-    network: torch.nn.Module,
-    views: Iterable[Frames],
-    *,
-    batch_size: int,
-    device: torch.device,
-    precision: str = "fp32",
+    network: torch.nn.Module, views: Iterable[Frames], *, batch_size: int
 ) -> torch.Tensor:
     """Return a network's scores (N, K) in double precision on the CPU, holding one batch at a time.
 
     The network is left in evaluation mode.
     """
     network.eval()
+    device = next(network.parameters()).device
     scores: list[torch.Tensor] = []
-    batch: list[Frames] = []
-
-    def flush() -> None:
-        frames = torch.from_numpy(np.stack(batch)).to(device)
-        with torch.inference_mode(), autocast(precision, device):
+    remaining = iter(views)
+    while batch := list(islice(remaining, batch_size)):
+        with torch.inference_mode():
+            frames = torch.from_numpy(np.stack(batch)).to(device)
             scores.append(network(frames).double().cpu())
-        batch.clear()
-
-    for view in views:
-        batch.append(view)
-        if len(batch) == batch_size:
-            flush()
-    if batch:
-        flush()
     return torch.cat(scores)

@@ -20,6 +20,7 @@ from torchvision.models.video import R2Plus1D_18_Weights, r2plus1d_18
 from torchvision.models.video.resnet import BasicBlock, Conv2Plus1D
 
 from workbench.errors import WorkbenchError
+from workbench.training.folder import load_checkpoint
 
 # Of Kinetics-400, as torchvision's video weights were trained.
 KINETICS_MEAN = (0.43216, 0.394666, 0.37645)
@@ -272,17 +273,8 @@ def _fetch_weights(architecture: Architecture, weights: str | Path) -> dict[str,
                 "give its path as weights, or start from random ones with weights None",
             ) from None
     path = Path(weights)
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise WorkbenchError(
-            f"no weights at {path}", "give the path of a state dict, or kinetics400"
-        ) from None
-    except Exception as error:  # torch.load raises whatever the broken byte leads to
-        raise WorkbenchError(
-            f"{path} holds no weights ({type(error).__name__})", "download it again"
-        ) from None
-    if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
+    content = load_checkpoint(path, "give the path of a state dict, or kinetics400")
+    if not all(isinstance(value, Tensor) for value in content.values()):
         raise WorkbenchError(f"{path} is not a state dict", "save model.state_dict() to it")
     return content
 

@@ -1,4 +1,4 @@
-"""Which clips an epoch shows, in which order, and how each is varied.
+"""The clips that an epoch shows, their order, and the variation of each.
 
 The unit is a draw: (place in the epoch, clip). Every draw's randomness comes from the run's seed,
 the epoch and its place alone, so that a resumed run, or one with more loading workers, sees the
@@ -86,15 +86,13 @@ class TrainingViews(Dataset[tuple[npt.NDArray[np.uint8], int]]):
         )
         return view, int(self.targets[clip])
 
-    def loader(
-        self, batches: Sequence[list[Draw]], *, workers: int, pin_memory: bool
-    ) -> DataLoader[Batch]:
+    def loader(self, batches: Sequence[Sequence[Draw]], *, workers: int) -> DataLoader[Batch]:
         """Return a loader of these batches; with `workers` > 0, processes prepare them ahead."""
         return DataLoader(
             self,  # type: ignore[arg-type]  # yields pairs that `_collate` turns into a Batch
-            batch_sampler=batches,
+            batch_sampler=batches,  # type: ignore[arg-type]  # lists of draws, not of places
             num_workers=workers,
-            pin_memory=pin_memory,
+            pin_memory=torch.cuda.is_available(),
             collate_fn=_collate,
         )
 

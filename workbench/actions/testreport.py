@@ -1,16 +1,14 @@
-"""The test report of a clip classifier: every number with its interval, n and honest company.
+"""Test report of a clip classifier: scores with intervals, and baselines on the same clips.
 
 The unit is one set of predictions on labelled clips, and other scorers' predictions on the same
 clips. Counts once, in a confusion matrix, and derives everything from it. Leaves pictures to
 `figures`.
 
-Intervals (95 %): precision and recall Wilson; accuracy and F1 the hull of the interval for
-independent clips and a bootstrap by session, because clips of one session are alike and a perfect
-score has no spread to bootstrap; macro-F1 the bootstrap by session.
+Intervals (95 %) are by session where the test clips come from enough of them (`stats`).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from workbench.actions.predict import Predictions
 from workbench.errors import DatasetError
 from workbench.saving import save_json
 from workbench.stats import (
+    ENOUGH_SESSIONS,
     Clusters,
     Floats,
     Interval,
@@ -32,16 +31,16 @@ from workbench.stats import (
     bootstrap,
     choose_clusters,
     f1_interval,
-    hull,
     mcnemar,
-    paired_difference,
+    pooled_difference,
+    pooled_share,
     show,
     wilson,
 )
 
 REPORT_NAME = "video_scorer_testreport.json"
 REPORT_FORMAT = "workbench-testreport/1"
-_FEW_SESSIONS = 10  # below this, a bootstrap by session is too narrow
+_TOLD_APART = 0.05  # p value from which two scorers are not told apart
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class Comparison:
     accuracy: Interval
     macro_f1: Interval
     paired: PairedTest  # ours against it
-    difference: Interval  # of accuracy, ours − its, by session
+    difference: Interval  # of accuracy, ours − its
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +107,19 @@ class ClipTestReport:
             }
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("scorer")
 
+    def answer(self) -> str:
+        """Say whether the scorer beats the best of the others; begins with the verdict."""
+        ours = f"{show(self.accuracy, percent=True)} of {self.accuracy.n} clips"
+        ours += f" from {self.sessions} unseen session{'s' * (self.sessions != 1)} are right"
+        if not self.comparisons:
+            return f"Can't tell: {ours}, with nothing to compare with."
+        best = max(self.comparisons, key=lambda other: other.accuracy.value)
+        word = "Yes" if best.paired.difference > 0 else "No"
+        if best.paired.p_value >= _TOLD_APART:
+            word = "Can't tell"
+        against = f"{show(best.accuracy, percent=True)} for {best.scorer}"
+        return f"{word}: {ours}, against {against}; paired {best.paired}."
+
     def reading(self) -> list[str]:
         """Return what the numbers say, in sentences."""
         n, wrong = self.accuracy.n, self.accuracy.n - int(self.confusion.trace())
@@ -117,9 +129,10 @@ class ClipTestReport:
             f"{n - wrong} of {n} clips from {self.sessions} held-out sessions are right: accuracy "
             f"{show(self.accuracy, percent=True)}, macro-F1 {show(self.macro_f1)}."
         )
-        if self.sessions < _FEW_SESSIONS:
+        if self.sessions < ENOUGH_SESSIONS:
             lines.append(
-                f"With only {self.sessions} test sessions the intervals are rather too narrow."
+                f"With only {self.sessions} test sessions the intervals leave out how sessions "
+                "differ: they are too narrow for other sessions."
             )
         lines += self._confused_pairs()
         names = [score.name for score in self.classes]
@@ -137,14 +150,14 @@ class ClipTestReport:
             f"Calibration error {gap.error:.3f}; a perfectly calibrated scorer would show "
             f"{gap.null_mean:.3f} on these clips, above {gap.null_high:.3f} once in twenty: "
             + (
-                f"it is too {'sure' if gap.boast > 0 else 'modest'}."
+                f"its probabilities are too {'high' if gap.overconfidence > 0 else 'low'}."
                 if gap.is_off
                 else "no finding."
             )
         )
         for other in self.comparisons:
             verdict = "better than" if other.paired.difference > 0 else "worse than"
-            if other.paired.p_value >= 0.05:
+            if other.paired.p_value >= _TOLD_APART:
                 verdict = "not told apart from"
             lines.append(f"{self.predictions.scorer} is {verdict} {other.scorer}: {other.paired}.")
         return lines
@@ -245,9 +258,9 @@ def report_on(
     )
     return ClipTestReport(
         predictions,
-        tuple(_score_class(predictions, matrix, place, seed) for place in range(len(names))),
-        _accuracy(predictions, seed),
-        _macro_f1(predictions, matrix, seed),
+        tuple(_score_class(predictions, name) for name in names),
+        _accuracy(predictions),
+        _macro_f1(predictions, seed),
         matrix,
         calibrate(predictions.probabilities.max(axis=1), _right(predictions), seed=seed),
         tuple(_compare(predictions, _aligned(other, predictions), seed) for other in others),
@@ -263,64 +276,51 @@ def _right(predictions: Predictions) -> npt.NDArray[np.bool_]:
     return np.array([label == called for label, called in pairs])
 
 
-def _share_right(predictions: Predictions, weights: Weights) -> Floats:
-    share: Floats = weights @ _right(predictions).astype(float) / weights.sum(axis=1)
-    return share
+def _of_class(
+    predictions: Predictions, name: str
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Which clips are of a class, and which are called by its name."""
+    return np.array(predictions.labels) == name, np.array(predictions.predicted) == name
 
 
-def _class_f1(predictions: Predictions, name: str, weights: Weights) -> Floats:
-    """Return F1 of a class per resample, NaN where none of its clips was drawn (B,)."""
-    true = np.array(predictions.labels) == name
-    called = np.array(predictions.predicted) == name
-    hits = weights @ (true & called).astype(float)
-    drawn, calls = weights @ true.astype(float), weights @ called.astype(float)
-    f1 = 2 * hits / np.maximum(drawn + calls, 1)
-    return np.where(drawn > 0, f1, np.nan)
-
-
-def _score_class(
-    predictions: Predictions, matrix: npt.NDArray[np.int64], place: int, seed: int
-) -> ClassScore:
-    name = predictions.classes[place]
-    hits = int(matrix[place, place])
-    support, calls = int(matrix[place].sum()), int(matrix[:, place].sum())
-    f1 = f1_interval(hits, support + calls - 2 * hits)
-    if support:
-        by_session = bootstrap(
-            lambda weights: _class_f1(predictions, name, weights), _clusters(predictions), seed=seed
-        )
-        f1 = hull(f1, by_session)
-    return ClassScore(name, wilson(hits, calls), wilson(hits, support), f1, support)
-
-
-def _accuracy(predictions: Predictions, seed: int) -> Interval:
-    right = _right(predictions)
-    by_session = bootstrap(
-        lambda weights: _share_right(predictions, weights), _clusters(predictions), seed=seed
+def _score_class(predictions: Predictions, name: str) -> ClassScore:
+    (true, called), clusters = _of_class(predictions, name), _clusters(predictions)
+    hits, nothing = true & called, wilson(0, 0)
+    return ClassScore(
+        name,
+        precision=pooled_share(hits, called, clusters) or nothing,
+        recall=pooled_share(hits, true, clusters) or nothing,
+        f1=f1_interval(hits, true | called, clusters),
+        support=int(true.sum()),
     )
-    return hull(wilson(int(right.sum()), len(right)), by_session)
 
 
-def _macro_f1(predictions: Predictions, matrix: npt.NDArray[np.int64], seed: int) -> Interval:
+def _accuracy(predictions: Predictions) -> Interval:
+    return pooled_share(_right(predictions), None, _clusters(predictions)) or wilson(0, 0)
+
+
+def _macro_f1(predictions: Predictions, seed: int) -> Interval:
     """Return the mean F1 of the classes that have test clips."""
-    places = [place for place in range(len(matrix)) if matrix[place].any()]
+    held = [name for name in predictions.classes if name in predictions.labels]
+    classes = [_of_class(predictions, name) for name in held]
 
     def mean_f1(weights: Weights) -> Floats:
-        names = [predictions.classes[place] for place in places]
-        per_class = [_class_f1(predictions, name, weights) for name in names]
+        per_class = []
+        for true, called in classes:
+            drawn, calls = weights @ true, weights @ called
+            f1 = 2 * (weights @ (true & called)) / np.maximum(drawn + calls, 1)
+            per_class.append(np.where(drawn > 0, f1, np.nan))
         mean: Floats = np.nanmean(per_class, axis=0)
         return mean
 
-    by_session = bootstrap(mean_f1, _clusters(predictions), seed=seed)
-    if by_session.low < by_session.high:
-        return by_session
-    # No spread to resample (all right, or one session): the mean of the ends per class, which is
-    # wider than it need be.
-    hits = matrix.diagonal()
-    errors = matrix.sum(axis=0) + matrix.sum(axis=1) - 2 * hits
-    ends = [f1_interval(int(hits[place]), int(errors[place])) for place in places]
+    clusters = _clusters(predictions)
+    found = bootstrap(mean_f1, clusters, within=(0.0, 1.0), seed=seed)
+    if found.low < found.high:
+        return found
+    # No spread (all right, say): the mean of the ends per class, which is wider than it need be.
+    ends = [f1_interval(true & called, true | called, clusters) for true, called in classes]
     low, high = (float(np.mean([getattr(end, side) for end in ends])) for side in ("low", "high"))
-    return Interval(by_session.value, low, high, by_session.n)
+    return replace(found, low=low, high=high)
 
 
 def _aligned(other: Predictions, ours: Predictions) -> Predictions:
@@ -345,18 +345,13 @@ def _aligned(other: Predictions, ours: Predictions) -> Predictions:
 
 
 def _compare(ours: Predictions, other: Predictions, seed: int) -> Comparison:
-    matrix = confusion_matrix(other.labels, other.predicted, labels=list(other.classes))
+    every, right = np.ones(len(ours)), [_right(one) for one in (other, ours)]
     return Comparison(
         other.scorer,
-        _accuracy(other, seed),
-        _macro_f1(other, np.asarray(matrix, dtype=np.int64), seed),
-        mcnemar(_right(other), _right(ours)),
-        paired_difference(
-            lambda weights: _share_right(other, weights),
-            lambda weights: _share_right(ours, weights),
-            _clusters(ours),
-            seed=seed,
-        ),
+        _accuracy(other),
+        _macro_f1(other, seed),
+        mcnemar(*right),
+        pooled_difference((right[0], every), (right[1], every), _clusters(ours)),
     )
 
 

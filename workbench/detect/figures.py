@@ -1,4 +1,4 @@
-"""The pictures of labels: overlays on frames, scores with intervals, where the ball is missing.
+"""Figures of labels: overlays, scores with intervals, missing balls, sizes and oddities.
 
 Every function answers the question in its title, draws on the axes it is given and returns them.
 """
@@ -12,38 +12,30 @@ import pandas as pd
 import supervision as sv
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
+from matplotlib.ticker import FixedLocator, NullLocator
 from numpy.typing import NDArray
-from pycocotools import mask as rle
 
-from workbench.detect.labelling import ClipLabels
+from workbench.detect.dataset.quality import Oddity, object_sizes_px
+from workbench.detect.detections import CLASSES
+from workbench.detect.overlay import paint_detections
 from workbench.detect.scores.scoring import LabelScore
-from workbench.detect.teacher import CLASSES
+from workbench.detect.store import ClipDetections
 from workbench.footage.clips import Clip
 from workbench.footage.frames import sample_frames
-from workbench.style import INK, class_colours
+from workbench.style import INK, SOFT, axes_or_new, class_colours, draw_interval, open_frame
+
+_BINS_PX = np.geomspace(1, 1024, 41)  # four bins per doubling
+_TICKS_PX = [2.0**power for power in range(11)]
 
 
-def paint_labels(image: NDArray[np.uint8], labels: ClipLabels, frame: int) -> NDArray[np.uint8]:
+def paint_labels(image: NDArray[np.uint8], labels: ClipDetections, frame: int) -> NDArray[np.uint8]:
     """Frame (H, W, 3) with masks and boxes of its labels in the classes' colours."""
-    found = labels.frames[frame]
-    if not found:
-        return image.copy()
-    boxes = np.array([label["bbox"] for label in found], np.float32)
-    detections = sv.Detections(
-        xyxy=np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1),
-        mask=np.stack([rle.decode(label["segmentation"]).astype(bool) for label in found]),
-        class_id=np.array([label["category_id"] - 1 for label in found]),
-    )
-    colours = class_colours(CLASSES)
-    palette = sv.ColorPalette.from_hex([_swapped(colours[name]) for name in CLASSES])
-    scene = sv.MaskAnnotator(color=palette, opacity=0.45).annotate(image.copy(), detections)
-    scene = sv.BoxAnnotator(color=palette, thickness=1).annotate(scene, detections)
-    return np.asarray(scene, np.uint8)
+    return paint_detections(image, labels.frames[frame], CLASSES, names=False)
 
 
 def draw_overlays(
     clips: Sequence[Clip],
-    labels: Sequence[ClipLabels],
+    labels: Sequence[ClipDetections],
     footage_dir: Path,
     ax: Axes | None = None,
     *,
@@ -60,7 +52,7 @@ def draw_overlays(
         ]
         rows.append(np.concatenate([_fit(image) for image in painted], axis=1))
     sheet = np.concatenate(rows)
-    ax = ax or plt.subplots(figsize=(10, 0.5 + 10 * sheet.shape[0] / sheet.shape[1] * 0.9))[1]
+    ax = axes_or_new(ax, (10, 0.5 + 10 * sheet.shape[0] / sheet.shape[1] * 0.9))
     ax.imshow(sheet)
     ax.set_title("What did the teacher see?", loc="left")
     step = sheet.shape[0] / len(rows)
@@ -77,7 +69,7 @@ def draw_overlays(
 
 def draw_label_scores(score: LabelScore, ax: Axes | None = None) -> Axes:
     """Draw precision and recall of every class with their 95 % intervals."""
-    ax = ax or plt.subplots(figsize=(6.4, 3.2))[1]
+    ax = axes_or_new(ax, (6.4, 3.2))
     colours = class_colours(CLASSES)
     for place, name in enumerate(CLASSES):
         for shift, found, marker in (
@@ -86,8 +78,7 @@ def draw_label_scores(score: LabelScore, ax: Axes | None = None) -> Axes:
         ):
             if found is None:
                 continue
-            ax.plot([found.low, found.high], [place + shift] * 2, color=colours[name], linewidth=4)
-            ax.plot(found.value, place + shift, marker, color=INK, markersize=7)
+            draw_interval(ax, found, place + shift, colour=colours[name], marker=marker)
             ax.text(1.03, place + shift, f"{found.value:.2f}  n={found.n}", va="center", fontsize=9)
     ax.plot([], [], "o", color=INK, label="precision")
     ax.plot([], [], "s", color=INK, label="recall")
@@ -95,13 +86,12 @@ def draw_label_scores(score: LabelScore, ax: Axes | None = None) -> Axes:
     ax.set_yticks(range(len(CLASSES)), CLASSES)
     ax.set(xlim=(0, 1), ylim=(len(CLASSES) - 0.5, -0.5), xlabel=f"score at IoU {score.iou:g}")
     ax.set_title("How right is the teacher?", loc="right")
-    ax.spines[["top", "right"]].set_visible(False)
-    return ax
+    return open_frame(ax)
 
 
-def draw_ball_presence(labels: Sequence[ClipLabels], ax: Axes | None = None) -> Axes:
+def draw_ball_presence(labels: Sequence[ClipDetections], ax: Axes | None = None) -> Axes:
     """Draw for each clip the frames in which a ball is labelled."""
-    ax = ax or plt.subplots(figsize=(8, 0.8 + 0.22 * len(labels)))[1]
+    ax = axes_or_new(ax, (8, 0.8 + 0.22 * len(labels)))
     colour = class_colours(CLASSES)["ball"]
     for row, clip in enumerate(labels):
         has = [frame for frame in range(len(clip.frames)) if clip.of_class(frame, "ball")]
@@ -115,13 +105,12 @@ def draw_ball_presence(labels: Sequence[ClipLabels], ax: Axes | None = None) -> 
     ax.set_yticks(range(len(labels)), [clip.clip_id for clip in labels], fontsize=8)
     ax.invert_yaxis()
     ax.set(xlabel="frame", title="Where is the ball labelled?")
-    ax.spines[["top", "right"]].set_visible(False)
-    return ax
+    return open_frame(ax)
 
 
 def draw_found_by(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw the table of `scoring.found_by`: per class, the share of frames each teacher found."""
-    ax = ax or plt.subplots(figsize=(7.2, 0.9 + 0.55 * len(table)))[1]
+    ax = axes_or_new(ax, (7.2, 0.9 + 0.55 * len(table)))
     teachers = [name for name in table.columns if name not in ("nobody", "frames")]
     shares = table.div(table["frames"].clip(lower=1), axis=0)
     left = np.zeros(len(table))
@@ -145,16 +134,89 @@ def draw_found_by(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         frameon=False, ncols=len(teachers) + 1, fontsize=9, handlelength=1, columnspacing=1,
         loc="lower right", bbox_to_anchor=(1, 1),
     )  # fmt: skip
-    ax.spines[["top", "right"]].set_visible(False)
+    return open_frame(ax)
+
+
+def draw_sizes(labels: Sequence[ClipDetections], ax: Axes | None = None) -> Axes:
+    """Draw for each class how many objects there are of each size, on a log scale."""
+    ax = axes_or_new(ax, (6.4, 3.2))
+    colours = class_colours(CLASSES)
+    for row, name in enumerate(CLASSES):
+        sizes = object_sizes_px(labels, name)
+        counts = np.histogram(np.clip(sizes, _BINS_PX[0], _BINS_PX[-1]), _BINS_PX)[0]
+        heights = 0.8 * counts / max(counts.max(), 1)
+        ax.bar(
+            _BINS_PX[:-1], -heights, np.diff(_BINS_PX), bottom=row + 0.4, align="edge",
+            color=colours[name], edgecolor="white", linewidth=0.3,
+        )  # fmt: skip
+        if sizes.size:
+            median = float(np.median(sizes))
+            ax.plot([median, median], [row + 0.4, row + 0.48], color="black", linewidth=1.5)
+        said = f"n={sizes.size}" + (f", median {median:.0f} px" if sizes.size else "")
+        ax.text(1100, row, said, va="center", fontsize=8)
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(FixedLocator(_TICKS_PX))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.set_xticklabels([f"{tick:.0f}" for tick in _TICKS_PX])
+    ax.set_yticks(range(len(CLASSES)), CLASSES)
+    ax.set(xlim=(1, 1024), ylim=(len(CLASSES) - 0.5, -0.5))
+    ax.set_xlabel("side of a square as large, px (tick below: median)")
+    ax.set_title("How large are the objects?", loc="left")
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.tick_params(axis="y", length=0)
     return ax
+
+
+def draw_oddities(
+    oddities: Sequence[Oddity],
+    clips: Sequence[Clip],
+    labels: Sequence[ClipDetections],
+    footage_dir: Path,
+    ax: Axes | None = None,
+    *,
+    most: int = 6,
+) -> Axes:
+    """Draw odd frames, one kind after the other in turn, with what was found."""
+    chosen = _in_turn(oddities, most)
+    clip_of = {clip.clip_id: clip for clip in clips}
+    labels_of = {own.clip_id: own for own in labels}
+    columns = 3
+    rows = max(1, -(-len(chosen) // columns))
+    ax = axes_or_new(ax, (10, 0.4 + 2.2 * rows))
+    ax.set_title("What looks wrong?", loc="left", pad=8)
+    ax.axis("off")
+    if not chosen:
+        ax.text(0.5, 0.5, "nothing", ha="center", va="center", color=SOFT)
+    for place, oddity in enumerate(chosen):
+        clip = clip_of[oddity.clip_id]
+        image = sample_frames(footage_dir / clip.file, [oddity.frame])[0]
+        painted = paint_labels(image, labels_of[oddity.clip_id], oddity.frame)
+        row, column = divmod(place, columns)
+        inset = ax.inset_axes((column / columns, 1 - (row + 1) / rows, 0.97 / columns, 0.86 / rows))
+        inset.imshow(painted)
+        inset.set_title(
+            f"{oddity.kind} ({oddity.clip_id}, frame {oddity.frame})\n{oddity.said}",
+            fontsize=7, loc="left", pad=2,
+        )  # fmt: skip
+        inset.set_xticks([])
+        inset.set_yticks([])
+    return ax
+
+
+def _in_turn(oddities: Sequence[Oddity], most: int) -> list[Oddity]:
+    """Some of each kind, from different clips where there are."""
+    chosen: list[Oddity] = []
+    seen: set[tuple[str, str]] = set()
+    for is_new in (True, False):
+        for oddity in oddities:
+            key = oddity.kind, oddity.clip_id
+            if len(chosen) < most and (key not in seen) is is_new and oddity not in chosen:
+                seen.add(key)
+                chosen.append(oddity)
+    return sorted(chosen, key=lambda oddity: oddity.kind)
 
 
 def _fit(image: NDArray[np.uint8], height_px: int = 270) -> NDArray[np.uint8]:
     """Image of a common size 16:9, so that clips of any shape fit one sheet."""
     width_px = round(height_px * 16 / 9)
     return np.asarray(sv.letterbox_image(image, (width_px, height_px), color=(255, 255, 255)))
-
-
-def _swapped(colour: str) -> str:
-    # supervision draws in OpenCV's channel order, BGR; our images are RGB.
-    return f"#{colour[5:7]}{colour[3:5]}{colour[1:3]}"

@@ -1,21 +1,20 @@
-"""What a teacher is: who labels the frames of a clip so that a fast model can learn from it.
+"""The base of all teachers: who finds people, ball and goal slowly, for a fast model to learn from.
 
-The unit is one frame's `supervision.Detections`: boxes, masks, scores, class ids, track ids, and in
-`data` the teacher and the prompt of each. Which labels are good enough is decided later, at export.
-Knows nothing about any particular method.
+A teacher works window after window, half-open ranges of frames, so that memory is bounded by the
+window and work can be resumed. All that one window hands to the next is what was found, as it is
+saved: a labelling that was killed goes on with exactly what the uninterrupted one would have known.
+Which detections are good enough is decided later, at export. Knows nothing about any method.
 """
 
-from collections.abc import Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import supervision as sv
-
+from workbench.detect.detections import Detection, FrameDetections
 from workbench.errors import WorkbenchError
-
-CLASSES = ("person", "ball", "goal")  # class_id is the place in this tuple
-PERSON, BALL, GOAL = range(len(CLASSES))
+from workbench.footage.video_info import probe
 
 
 class TeacherError(WorkbenchError):
@@ -23,34 +22,105 @@ class TeacherError(WorkbenchError):
 
 
 @dataclass(frozen=True)
-class LabelledFrame:
-    """What a teacher saw in one frame."""
+class Past:
+    """What a window knows of the clip before it."""
 
-    frame: int  # index within the clip, presentation order
-    detections: (
-        sv.Detections
-    )  # with mask, confidence, class_id; tracker_id where objects are followed
+    frames: tuple[FrameDetections, ...] = ()  # of the window before
+    next_id: int = 1  # the first track id that no object of the clip has had
+
+    def after(self, frames: Sequence[FrameDetections]) -> "Past":
+        """The past of the next window, given what was found in this one."""
+        ids = [one.track_id or 0 for found in frames for one in found]
+        return Past(tuple(frames), max([self.next_id, *(number + 1 for number in ids)]))
+
+    def tracked(self) -> list[Detection]:
+        """The objects that were followed up to the last frame before the window."""
+        last = self.frames[-1] if self.frames else ()
+        return [one for one in last if one.track_id is not None]
 
 
-class Teacher(Protocol):
-    """Labels clips frame by frame, in order, in bounded memory."""
+class Teacher(ABC):
+    """Finds objects in the windows of a clip, each from its frames and the window before alone."""
 
     name: str
-    needs_fixed_camera: bool
+    needs_fixed_camera: bool = False
+    window_frames: int  # worked on, and saved, together
+    settings: Mapping[str, Any] = {}  # what, besides name and video, decides what it finds; as JSON
 
-    def label(self, path: Path, same_view: Sequence[Path] = ()) -> Iterator[LabelledFrame]:
-        """Yield every frame of the clip with what is seen in it.
+    @abstractmethod
+    def label_window(
+        self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()
+    ) -> Iterator[FrameDetections]:
+        """Yield what is found in every frame of one window, in order.
 
         Args:
             path: The clip.
+            window: Its frames.
+            past: What was found before.
             same_view: Clips of the same session, which a fixed camera filmed from the same place.
+
+        Raises:
+            FootageError: If a clip cannot be read.
         """
-        ...
+
+    def windows(self, path: Path) -> list[range]:
+        """Frames of each window: together the whole clip, in order."""
+        return split_frames(probe(path).frame_count, self.window_frames)
+
+    def label(self, path: Path, same_view: Sequence[Path] = ()) -> Iterator[FrameDetections]:
+        """Yield what is found in every frame of the clip, in order.
+
+        Raises:
+            FootageError: If a clip cannot be read.
+        """
+        past = Past()
+        for window in self.windows(path):
+            frames = []
+            for found in self.label_window(path, window, past, same_view):
+                frames.append(found)
+                yield found
+            past = past.after(frames)
 
 
-def settings_of(teacher: Teacher) -> dict[str, Any]:
-    """Everything besides name and video that decides a teacher's labels, as plain JSON values.
+def split_frames(count: int, size: int) -> list[range]:
+    """Cut `count` frames into windows of `size`; the last may be shorter.
 
-    A teacher tells it in its attribute `settings` (options, weights); one without has no choices.
+    Example:
+        >>> split_frames(5, 2)
+        [range(0, 2), range(2, 4), range(4, 5)]
     """
-    return dict(getattr(teacher, "settings", {}))
+    return [range(start, min(start + size, count)) for start in range(0, count, size)]
+
+
+class TeacherReader:
+    """What a teacher finds in any frame of a clip, asked for in growing order.
+
+    Holds the detections of one window.
+    """
+
+    def __init__(self, teacher: Teacher, path: Path, same_view: Sequence[Path] = ()) -> None:
+        self.path = path
+        self._teacher, self._same_view = teacher, same_view
+        self._window, self._past = range(0), Past()
+
+    def reaches(self, path: Path, frame: int) -> bool:
+        """Whether it can still answer for this frame of this clip."""
+        return path == self.path and frame >= self._window.start
+
+    def at(self, frame: int) -> FrameDetections:
+        """Detections in one frame.
+
+        Raises:
+            FootageError: If the clip cannot be read.
+        """
+        if frame not in self._window:
+            self._read_to(frame)
+        return self._past.frames[frame - self._window.start]
+
+    def _read_to(self, frame: int) -> None:
+        for window in self._teacher.windows(self.path):
+            if window.start >= self._window.stop:
+                found = self._teacher.label_window(self.path, window, self._past, self._same_view)
+                self._window, self._past = window, self._past.after(list(found))
+            if frame in window:
+                return

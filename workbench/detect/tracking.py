@@ -11,14 +11,14 @@ of sight for longer than `patience` comes back with a new id.
 Source: Zhang et al. (2022), "ByteTrack: Multi-Object Tracking by Associating Every Detection Box".
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import supervision as sv
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from workbench.detect.annotations import NO_TRACK
+from workbench.detect.detections import Detection, FrameDetections
 
 _STEADINESS = 0.6  # share of the old velocity in the new one
 _FAR = 1e6  # cost of what must not be paired
@@ -29,9 +29,9 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class _Seen:
-    """One detection."""
+    """Where a detection is and how large."""
 
-    class_id: int
+    class_name: str
     centre: Floats  # (2,) pixels
     size: float  # pixels: mean of width and height
 
@@ -67,8 +67,7 @@ class Tracker:
 
     Example:
         >>> tracker = Tracker(reach_px=5)
-        >>> box = sv.Detections(np.array([[0., 0, 10, 20]]), class_id=np.array([0]))
-        >>> tracker.update(box).tracker_id.tolist()
+        >>> [one.track_id for one in tracker.update([Detection("ball", (0, 0, 10, 10))])]
         [1]
     """
 
@@ -79,40 +78,35 @@ class Tracker:
         self._tracks: list[_Track] = []
         self._next, self._frame = first_id, 0
 
-    def update(self, detections: sv.Detections) -> sv.Detections:
-        """Return the next frame's detections with `tracker_id`; −1 for those of no object.
+    def update(self, found: Sequence[Detection]) -> FrameDetections:
+        """Return the next frame's detections with track ids; those of no object have none.
 
         A detection without a score is sure.
         """
         frame = self._next_frame()
-        seen = _all_seen(detections)
-        ids = np.full(len(detections), NO_TRACK)
-        confidence = detections.confidence
-        scores = np.ones(len(detections)) if confidence is None else confidence
+        seen = [_seen(one) for one in found]
+        ids: list[int | None] = [None] * len(found)
+        is_sure = np.array([one.score is None or one.score >= self._sure for one in found], bool)
         free = list(self._tracks)
-        for rows in (np.flatnonzero(scores >= self._sure), np.flatnonzero(scores < self._sure)):
+        for rows in (np.flatnonzero(is_sure), np.flatnonzero(~is_sure)):
             for row, track in self._paired(seen, rows.tolist(), free, frame):
                 ids[row] = track.number
                 free.remove(track)
                 self._tracks.remove(track)
                 self._tracks.append(track.moved(seen[row], frame))
-        for row in np.flatnonzero((ids == NO_TRACK) & (scores >= self._sure)).tolist():
-            ids[row], self._next = self._next, self._next + 1
-            self._tracks.append(_Track(int(ids[row]), seen[row], np.zeros(2), frame))
-        tracked = detections.select(np.arange(len(detections)))
-        tracked.tracker_id = ids
-        return tracked
+        for row in np.flatnonzero(is_sure).tolist():
+            if ids[row] is None:
+                ids[row], self._next = self._next, self._next + 1
+                self._tracks.append(_Track(self._next - 1, seen[row], np.zeros(2), frame))
+        return tuple(replace(one, track_id=number) for one, number in zip(found, ids, strict=True))
 
-    def recall(self, detections: sv.Detections) -> None:
-        """Take a frame whose ids are known already, to go on from there.
-
-        Args:
-            detections: With `tracker_id`.
-        """
-        assert detections.tracker_id is not None
+    def recall(self, found: Sequence[Detection]) -> None:
+        """Take a frame whose track ids are known already, to go on from there."""
         frame = self._next_frame()
         number_to_track = {track.number: track for track in self._tracks}
-        for seen, number in zip(_all_seen(detections), detections.tracker_id.tolist(), strict=True):
+        for one in found:
+            seen, number = _seen(one), one.track_id
+            assert number is not None
             known = number_to_track.get(number)
             number_to_track[number] = (
                 known.moved(seen, frame) if known else _Track(number, seen, np.zeros(2), frame)
@@ -138,16 +132,14 @@ class Tracker:
 
     def _cost(self, seen: _Seen, track: _Track, frame: int) -> float:
         small, large = sorted((seen.size, track.last.size))
-        if seen.class_id != track.last.class_id or large >= _LARGEST_RATIO * small:
+        if seen.class_name != track.last.class_name or large >= _LARGEST_RATIO * small:
             return _FAR
         reach = self._reach_px * (frame - track.frame) + (small + large) / 4
         distance = float(np.linalg.norm(seen.centre - track.expected(frame)))
         return distance / reach + 0.1 * (large / small - 1) if distance <= reach else _FAR
 
 
-def _all_seen(detections: sv.Detections) -> list[_Seen]:
-    class_ids = detections.class_id if detections.class_id is not None else [0] * len(detections)
-    return [
-        _Seen(int(class_id), (box[:2] + box[2:]) / 2, max(1.0, float(np.mean(box[2:] - box[:2]))))
-        for class_id, box in zip(class_ids, np.asarray(detections.xyxy, float), strict=True)
-    ]
+def _seen(found: Detection) -> _Seen:
+    x, y, width, height = found.xywh
+    centre = np.array([x + width / 2, y + height / 2])
+    return _Seen(found.class_name, centre, max(1.0, (width + height) / 2))

@@ -1,4 +1,4 @@
-"""Small frames, decoded once and kept: training reads a clip in every epoch.
+"""A cache of small decoded frames: training reads a clip in every epoch.
 
 The unit is one array of frames of one video at one size, in an .npy file whose name is a digest of
 what went in. The video's *content* counts, not its path, so moving or copying footage keeps the

@@ -5,10 +5,12 @@ intervals are half-open, [start, end). Knows nothing about pixels: `frames` and 
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,12 @@ from workbench.errors import FootageError
 from workbench.saving import save_json
 
 CLIPS_FORMAT = "workbench-clips/1"
+VIDEO_SUFFIXES = frozenset(
+    {
+        *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg"),
+        *(".mts", ".mxf", ".ogv", ".ts", ".webm", ".wmv"),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -84,6 +92,27 @@ def load_clips(folder: Path) -> list[Clip]:
     except (ValueError, KeyError, TypeError) as error:
         raise FootageError(f"{path} is not a clip list ({error})", "make it anew") from None
     return [_from_row(row, f"{path}, clip {number}") for number, row in enumerate(rows)]
+
+
+def distinct_names(files: Iterable[str]) -> dict[str, str]:
+    """A name for each file that is fit for file names, tells where it lies, and is its own.
+
+    Args:
+        files: Paths below one folder, with forward slashes.
+
+    Example:
+        >>> distinct_names(["saturday/1st half.mp4"])
+        {'saturday/1st half.mp4': 'saturday_1st-half'}
+    """
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for file in files:
+        name = re.sub(r"[^\w-]+", "-", file.rpartition(".")[0].replace("/", "_")).strip("-")
+        if not name or name.casefold() in taken:  # some file systems do not tell cases apart
+            name = f"{name}-{sha256(file.encode()).hexdigest()[:6]}"
+        taken.add(name.casefold())
+        names[file] = name
+    return names
 
 
 def _to_row(clip: Clip) -> dict[str, Any]:

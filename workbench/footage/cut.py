@@ -8,26 +8,22 @@ list, which half the readers ignore.
 from pathlib import Path
 
 from workbench.errors import FootageError
+from workbench.footage.clips import Clip
 from workbench.footage.decoder import decode_frames
 from workbench.footage.digest import content_digest
-from workbench.footage.frames import Developer, FrameRangeError, partial_read
+from workbench.footage.frames import Developer, check_interval, partial_read
 from workbench.footage.packets import PacketTable, open_video, read_packets
 from workbench.footage.sound import Sound
 from workbench.footage.video_info import VideoInfo, probe
 from workbench.footage.writer import VideoWriter
 
 CUT_FORMAT = "workbench-cut/1"  # raise when the same cut would give another clip
+CRF = 18  # keeps what a model can see
+PRESET = "veryfast"
 
 
 def cut_clip(
-    path: Path | str,
-    out: Path | str,
-    start: int,
-    end: int,
-    *,
-    crf: int = 18,
-    preset: str = "veryfast",
-    threads: int = 1,
+    path: Path | str, out: Path | str, start: int, end: int, *, crf: int = CRF
 ) -> VideoInfo:
     """Cut frames [start, end) into a video file of their own.
 
@@ -41,9 +37,7 @@ def cut_clip(
         out: The clip: .mp4, .m4v or .mov. It appears whole or not at all.
         start: First frame, counted from 0 in presentation order.
         end: The frame to stop before.
-        crf: x264's constant rate factor. 18 keeps what a model can see.
-        preset: x264's speed preset.
-        threads: Decoder and encoder threads.
+        crf: x264's constant rate factor.
 
     Returns:
         What was written.
@@ -60,11 +54,7 @@ def cut_clip(
     """
     out = Path(out)
     table = read_packets(path)
-    if not 0 <= start < end <= table.frame_count:
-        raise FrameRangeError(
-            f"{path} has {table.frame_count} frames, no clip [{start}, {end})",
-            f"give 0 ≤ start < end ≤ {table.frame_count}",
-        )
+    check_interval(table, start, end)
     # A container that counts in milliseconds blurs a constant rate; the clip gets it exact.
     steady = table.is_constant_rate
     width, height = (size - size % 2 for size in table.shown_wh)
@@ -73,15 +63,14 @@ def cut_clip(
         (width, height),
         table.nominal_rate if steady else table.mean_rate,
         crf=crf,
-        preset=preset,
+        preset=PRESET,
         time_base=None if steady else table.time_base,
         sound=_sound(table, start, end),
-        comment=_recipe(table.path, start, end, crf, preset),
-        threads=threads,
+        comment=_recipe(table.path, start, end, crf),
     ) as clip:
         develop = Developer(table, table.shown_wh, exact_colour=True)
         lost: list[int] = []
-        for index, picture in decode_frames(table, range(start, end), threads):
+        for index, picture in decode_frames(table, range(start, end)):
             if picture is None:
                 lost.append(index)
             elif not lost:
@@ -94,32 +83,66 @@ def cut_clip(
     return probe(out)
 
 
-def is_cut(
-    path: Path | str,
-    out: Path | str,
-    start: int,
-    end: int,
-    *,
-    crf: int = 18,
-    preset: str = "veryfast",
-) -> bool:
+def is_cut(path: Path | str, out: Path | str, start: int, end: int, *, crf: int = CRF) -> bool:
     """Whether `out` is what `cut_clip` with these arguments makes, so that it need not run again.
 
-    The recipe is in the clip's metadata; a source with other content, another interval or another
-    quality, or a clip that does not hold all its frames, says no.
+    A source with other content, another interval or quality, or a clip that lacks frames, says no.
     """
     try:
-        recipe = _recipe(Path(path), start, end, crf, preset)
-        with open_video(Path(out)) as (container, _):
-            if container.metadata.get("comment") != recipe:
-                return False
-        return read_packets(out).frame_count == end - start
+        return was_made(Path(out), _recipe(Path(path), start, end, crf), end - start)
     except FootageError:
         return False
 
 
-def _recipe(path: Path, start: int, end: int, crf: int, preset: str) -> str:
-    return f"{CUT_FORMAT} {content_digest(path)} [{start}, {end}) crf {crf} {preset}"
+def was_made(out: Path, recipe: str, frame_count: int) -> bool:
+    """Whether a clip says in its metadata that it was made by `recipe`, and holds all its frames.
+
+    Raises:
+        FootageError: If it is no video.
+    """
+    with open_video(out) as (container, _):
+        tags = container.metadata
+        if tags.get("comment", tags.get("COMMENT")) != recipe:  # Matroska writes capitals
+            return False
+    return read_packets(out).frame_count == frame_count
+
+
+def clip_row(
+    clip_id: str,
+    clip: VideoInfo,
+    folder: Path,
+    source: VideoInfo,
+    interval: tuple[int, int],
+    session: str,
+) -> Clip:
+    """The row of a clip that was made of frames [start, end) of a video.
+
+    Args:
+        clip_id: What it is called.
+        clip: The clip's own file.
+        folder: Of the clip list.
+        source: The video it was cut from.
+        interval: Its frames in the source, as they came out.
+        session: The place and outing in which it was filmed.
+    """
+    return Clip(
+        clip_id=clip_id,
+        file=clip.path.relative_to(folder).as_posix(),
+        source=str(source.path.resolve()),
+        session=session,
+        start_frame=interval[0],
+        end_frame=interval[1],
+        start_pts=source.pts_at(interval[0]),
+        end_pts=source.pts_at(interval[1]),
+        time_base=source.time_base,
+        fps=clip.fps,
+        width=clip.width,
+        height=clip.height,
+    )
+
+
+def _recipe(path: Path, start: int, end: int, crf: int) -> str:
+    return f"{CUT_FORMAT} {content_digest(path)} [{start}, {end}) crf {crf} {PRESET}"
 
 
 def _sound(table: PacketTable, start: int, end: int) -> Sound | None:

@@ -4,9 +4,9 @@ The unit is one decoded picture, as stored: not yet scaled, turned or converted.
 comes in order and exactly, because every picture is matched to the packet it was made of, never to
 a time computed from a frame rate.
 
-Lost means: the picture did not come out, came out with errors, or leans on one that did. FFmpeg
-hides errors by painting neighbouring content over them and goes on; from there to the next keyframe
-nothing can be relied on, so nothing of it is handed out. Damage that the codec itself cannot notice
+A frame is lost if it was not decoded, was decoded with errors, or is predicted from such a frame.
+FFmpeg conceals errors with neighbouring content and goes on; from there to the next keyframe every
+frame may be wrong, so none of them is returned. Damage that the codec itself cannot notice
 (most have no checksums, so a flipped bit may decode to another valid picture) stays unnoticed.
 """
 
@@ -25,7 +25,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from workbench.errors import FootageError
-from workbench.footage.packets import READ_ERRORS, Origin, PacketTable, decodable, open_video
+from workbench.footage.packets import READ_ERRORS, PacketMark, PacketTable, decodable, open_video
 
 # A frame that has not come out once this many later packets were decoded never will: H.264 and
 # HEVC hold at most 16 frames back.
@@ -48,7 +48,7 @@ class _Damage:
         bisect.insort(self.positions, position)
 
     def spoils(self, position: int) -> bool:
-        """Whether the frame of packet `position` is broken or leans on a broken one."""
+        """Whether the frame of packet `position` is broken or predicted from a broken one."""
         shelter = self._shelter(position)
         place = bisect.bisect_right(self.positions, position) - 1
         if place >= 0 and self.positions[place] >= shelter:
@@ -56,17 +56,19 @@ class _Damage:
         orderless = self.table.orderless
         if not len(orderless):
             return False
-        # Nor can a frame be trusted to have its number where one between its keyframes has none.
+        # A packet that yielded no frame makes all frame indices between its keyframes unreliable.
         place = int(np.searchsorted(self._keys, position, side="right"))
         end = self._keys[place] if place < len(self._keys) else len(self.table.dts)
         return bool(((orderless >= shelter) & (orderless < end)).any())
 
     def _shelter(self, position: int) -> int:
-        """The earliest packet that the frame of packet `position` can lean on."""
+        """The earliest packet that the frame of packet `position` can be predicted from."""
         rank = self.table.rank
         nearest = int(np.searchsorted(self._keys, position, side="right")) - 1
         while nearest >= 0 and rank[self._keys[nearest]] > rank[position]:
-            nearest -= 1  # shown before its keyframe: an open GOP lets it lean further back
+            nearest -= (
+                1  # shown before its keyframe: in an open GOP it is predicted from further back
+            )
         return int(self._keys[nearest]) if nearest >= 0 else 0
 
 
@@ -98,7 +100,7 @@ def decode_frames(
                     got = picture if wanted[done] == index else None
                     at_entry = int(table.entry[wanted[done]]) == start
                     if got is None and at_entry and start > 0 and not cautious:
-                        # A keyframe by name that does not stand alone? Take a run-up.
+                        # Marked as a keyframe, yet not decodable alone: start one keyframe earlier.
                         restart, cautious = _earlier_key(table, start), True
                         break
                     yield wanted[done], got
@@ -124,7 +126,7 @@ class _Run(AbstractContextManager["_Run"]):
         self.table = table
         self.position = -1  # of the last packet given to the decoder
         self._threads = threads
-        # Elsewhere FFmpeg makes time stamps up as it goes, and others after a seek.
+        # In other containers FFmpeg invents time stamps, and others after a seek.
         self._can_seek = table.is_timed or table.container == "avi"
         self._opened = ExitStack()
         self._open()
@@ -136,7 +138,7 @@ class _Run(AbstractContextManager["_Run"]):
         """Yield `(index, picture or None)` from packet `start` on, then `(None, None)` at the end.
 
         A picture is held back until every packet before its own has come out or failed: only then
-        is it known whether something it leans on was broken.
+        is it known whether a frame it is predicted from was broken.
         """
         patience = PATIENCE_PACKETS + self._threads  # each thread holds a frame back, too
         damage = _Damage(self.table)
@@ -147,10 +149,10 @@ class _Run(AbstractContextManager["_Run"]):
             if packet is not None:
                 pending.append(position)
             for picture in self._decode(packet, position, damage):
-                origin = picture.opaque
-                if not isinstance(origin, Origin):  # the decoder made it of no packet of ours
+                mark = picture.opaque
+                if not isinstance(mark, PacketMark):  # the decoder added it
                     continue
-                made_of = origin.position
+                made_of = mark.position
                 if made_of in pending:
                     pending.remove(made_of)
                 if picture.is_corrupt:

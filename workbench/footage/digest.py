@@ -1,4 +1,4 @@
-"""Telling videos apart by content, whatever they are called and wherever they lie."""
+"""A digest that identifies a video by its content, whatever its name and folder."""
 
 import hashlib
 from functools import lru_cache

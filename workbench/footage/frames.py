@@ -3,7 +3,7 @@
 The unit is one shown frame, counted from 0 in presentation order; time runs from the first frame.
 Frames come at the size needed, turned the way the camera was held, and exactly the ones asked for,
 whatever the keyframe distance, B-frames, edit lists or frame times. A frame that cannot be decoded
-whole is an error or is reported, never a black or a repeated one.
+is an error or is reported as lost, never replaced by a black or a repeated one.
 """
 
 from __future__ import annotations
@@ -195,21 +195,6 @@ def sample_readable(
     return ReadableFrames(images, tuple(asked), ())
 
 
-def sample_times(
-    path: Path | str,
-    times_s: ArrayLike,
-    size_wh: tuple[int, int] | None = None,
-    *,
-    threads: int = 1,
-) -> NDArray[np.uint8]:
-    """Read the frames that are on the screen at these times.
-
-    Takes seconds from the first frame; see `frames_at` for which frame that is, and `sample_frames`
-    for the rest.
-    """
-    return sample_frames(path, frames_at(path, times_s), size_wh, threads=threads)
-
-
 def frames_at(path: Path | str, times_s: ArrayLike) -> NDArray[np.int64]:
     """Translate seconds from the first frame into frame numbers.
 
@@ -232,6 +217,19 @@ def frames_at(path: Path | str, times_s: ArrayLike) -> NDArray[np.int64]:
             f"{path} shows nothing at {wrong:g} s", f"give times from 0 to {length_s:.3f} s"
         )
     return np.asarray(np.searchsorted(table.pts, due, side="right"), dtype=np.int64) - 1
+
+
+def check_interval(table: PacketTable, start: int, end: int) -> None:
+    """Check that frames [start, end) are frames of the video, at least one.
+
+    Raises:
+        FrameRangeError: If they are not.
+    """
+    if not 0 <= start < end <= table.frame_count:
+        raise FrameRangeError(
+            f"{table.path} has {table.frame_count} frames, no clip [{start}, {end})",
+            f"give 0 ≤ start < end ≤ {table.frame_count}",
+        )
 
 
 def uniform_indices(frame_count: int, n: int) -> NDArray[np.int64]:

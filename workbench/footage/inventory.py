@@ -1,4 +1,4 @@
-"""Taking stock of a clip list: is every file what the list says, and what is odd about it?
+"""An inventory of a clip list: files that differ from their row, and what is odd about them.
 
 The unit is one clip's file, looked at without decoding it.
 """
@@ -17,7 +17,7 @@ from workbench.footage.video_info import VideoInfo, probe
 
 @dataclass(frozen=True)
 class Inventory:
-    """What is there."""
+    """The clips with what is odd about their files."""
 
     clips: tuple[Clip, ...]
     clip_to_oddities: dict[str, tuple[str, ...]]  # in words; only clips that have some
@@ -27,6 +27,20 @@ class Inventory:
     def duration_s(self) -> float:
         """Length of all clips together."""
         return sum(clip.duration_s for clip in self.clips)
+
+    def answer(self, unreadable: int = 0) -> str:
+        """Say whether the footage is sound, in a sentence that begins with yes or no.
+
+        Args:
+            unreadable: Files that could not be taken in.
+        """
+        sessions = len({clip.session for clip in self.clips})
+        what = f"{len(self.clips)} clips of {sessions} sessions, {self.duration_s / 60:.1f} minutes"
+        odd = len(self.clip_to_oddities) + len(self.video_to_oddities)
+        oddly = f"{odd} of the files are odd" if odd else "none of them odd"
+        if unreadable:
+            return f"No: {unreadable} files could not be read; there are {what}, {oddly}."
+        return f"Yes: {what}, every file could be read, {oddly}."
 
     def to_frame(self) -> pd.DataFrame:
         """One row per session: clips of each sport, size, frame rate, seconds, odd clips."""

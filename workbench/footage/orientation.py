@@ -1,4 +1,4 @@
-"""How a stored picture is turned to be shown: phones store the sensor's view and a matrix.
+"""The display orientation of a stored picture: phones store the sensor's view and a matrix.
 
 The unit is one image. Knows nothing about files.
 """

@@ -1,4 +1,4 @@
-"""Where footage comes from, what one may do with it, and what it cannot show."""
+"""The origin of footage: source, licence, and the caveat that every report on it begins with."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -5,7 +5,8 @@ only a frame tells (how it is turned). Knows nothing about pixels: `decoder` and
 
 Two orders meet here. Packets stand in *decode* order, because a B-frame needs a later frame first;
 people, labels and models count frames in *presentation* order. Only what is shown has an index:
-packets that an edit list cuts away are decoded, because others lean on them, and never shown.
+packets that an edit list cuts away are decoded, because others are predicted from them, and never
+shown.
 """
 
 from __future__ import annotations  # PyAV's Packet is generic to the type checker only
@@ -32,7 +33,7 @@ from workbench.footage.orientation import Orientation, orientation_of
 NO_STAMP = np.iinfo(np.int64).min
 FALLBACK_RATE = Fraction(25)  # frames/s for a file that states neither times nor a rate
 
-# FFmpeg "plays" text, pictures and playlists too. Playlists name other files, and we open one.
+# FFmpeg also opens text, pictures and playlists. A playlist names other files, and we open one.
 NOT_VIDEO = ("tty", "image2", "hls", "concat", "lrc", "txt")
 # Containers that store the time a frame is shown at. Others (AVI, raw streams) store decode order
 # at best; what FFmpeg fills in for B-frames there is a guess, so we decode such a file once to
@@ -196,7 +197,7 @@ def forget_packets() -> None:
     _read.cache_clear()
 
 
-class Origin:
+class PacketMark:
     """Travels with a packet through the decoder, to tell which frame came of it.
 
     An object of its own, because PyAV tells opaque values apart by identity.
@@ -212,14 +213,14 @@ def decodable(packet: Packet[VideoStream], position: int) -> Packet[VideoStream]
     """The packet as the decoder shall see it: marked with its place, and never discarded.
 
     FFmpeg decodes the frames before an edit list's start and swallows them with their errors. We
-    want to see them, because the frames that are shown lean on them.
+    want to see them, because the frames that are shown are predicted from them.
     """
     if packet.is_discard:
         plain = cast("Packet[VideoStream]", Packet(bytes(packet)))
         plain.pts, plain.dts, plain.time_base = packet.pts, packet.dts, packet.time_base
         plain.is_keyframe = packet.is_keyframe
         packet = plain
-    packet.opaque = Origin(position)
+    packet.opaque = PacketMark(position)
     return packet
 
 
@@ -308,7 +309,7 @@ def _learn_order(path: Path, packet_count: int) -> tuple[NDArray[np.int64], NDAr
         position = 0
         for packet in container.demux(stream):
             for frame in _decode(stream, packet, position):
-                if isinstance(frame.opaque, Origin):
+                if isinstance(frame.opaque, PacketMark):
                     order.append(frame.opaque.position)
             position += packet.size > 0
     order = list(dict.fromkeys(order))
@@ -327,7 +328,7 @@ def _entry_points(
     """For every shown frame, the packet from which on decoding yields it whole.
 
     That is the last keyframe that is neither decoded nor shown after the frame: what follows a
-    keyframe in both orders does not lean on anything before it. (In an open GOP, frames that are
+    keyframe in both orders is predicted from nothing before it. (In an open GOP, frames that are
     decoded after a keyframe and shown before it do.)
     """
     shown = np.flatnonzero(index >= 0)

@@ -7,14 +7,15 @@ written beside a strip is given.
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from workbench.footage.clips import Clip
 from workbench.footage.frames import sample_frames, uniform_indices
+from workbench.style import axes_or_new
 
+SHEET_WIDTH_IN = 9.0
 _GAP_PX = 4
 
 
@@ -63,11 +64,8 @@ def draw_contact_sheet(
     for row, image in enumerate(strips):
         top = row * (height + _GAP_PX)
         sheet[top : top + height, : image.shape[1]] = image
-    if ax is None:
-        inches = 9.0
-        ax = plt.subplots(figsize=(inches, 0.35 + inches * sheet.shape[0] / sheet.shape[1] * 0.86))[
-            1
-        ]
+    height_in = 0.35 + SHEET_WIDTH_IN * sheet.shape[0] / sheet.shape[1] * 0.86
+    ax = axes_or_new(ax, (SHEET_WIDTH_IN, height_in))
     ax.imshow(sheet)
     ax.set_title(title, loc="left")
     ax.set_xticks([])

@@ -22,15 +22,15 @@ from numpy.typing import NDArray
 log = logging.getLogger(__name__)
 
 AAC_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
-RUN_UP_S = 1.0  # decode this much before the start: AAC and MP3 lean on earlier packets
+RUN_UP_S = 1.0  # decode this much before the start: AAC and MP3 need earlier packets
 JITTER_S = 0.02  # time stamps may be rounded by this much without there being a gap
 
 
 class Sound:
     """The first sound track of a file, from `start_s` to `end_s` of the file's own clock.
 
-    Gaps and what cannot be decoded become silence, so that the length is always exact and lips stay
-    with voices. More than two channels are mixed down to stereo.
+    Gaps and what cannot be decoded become silence, so that the length is always exact and sound
+    stays in sync with the picture. More than two channels are mixed down to stereo.
 
     Args:
         path: A file that has a sound track.

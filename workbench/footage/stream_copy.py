@@ -7,7 +7,6 @@ the real interval is returned, never hidden behind an edit list. `cut.cut_clip` 
 
 from __future__ import annotations  # PyAV's Packet is generic to the type checker only
 
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
@@ -20,25 +19,15 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from workbench.errors import FootageError
+from workbench.footage.cut import was_made
 from workbench.footage.digest import content_digest
-from workbench.footage.frames import FrameRangeError
+from workbench.footage.frames import check_interval
 from workbench.footage.packets import READ_ERRORS, PacketTable, open_video, read_packets
 from workbench.saving import replacing
 
 COPY_FORMAT = "workbench-copy/1"  # raise when the same copy would give another clip
 MP4_CODECS = ("h264", "hevc", "av1", "mpeg4", "vp9")
 MP4_SOUND = ("aac", "mp3", "ac3", "eac3", "opus", "alac", "flac")
-
-
-@dataclass(frozen=True)
-class CopiedClip:
-    """A clip as it became: which frames of the source it really holds."""
-
-    path: Path
-    start_frame: int  # at or before the one asked for
-    end_frame: int  # exclusive; at or after the one asked for
-    early_frames: int  # frames before the one asked for
-    late_frames: int  # frames after the last one asked for
 
 
 def copied_interval(path: Path | str, start: int, end: int) -> tuple[int, int]:
@@ -68,7 +57,7 @@ def copy_suffix(path: Path | str) -> str:
     return ".mp4" if sound in MP4_SOUND else ".mkv"
 
 
-def copy_clip(path: Path | str, out: Path | str, start: int, end: int) -> CopiedClip:
+def copy_clip(path: Path | str, out: Path | str, start: int, end: int) -> tuple[int, int]:
     """Copy frames [start, end), and what decoding them takes, into a file of their own.
 
     Sound comes along where the container can hold it. The clip starts at time zero.
@@ -80,16 +69,15 @@ def copy_clip(path: Path | str, out: Path | str, start: int, end: int) -> Copied
         end: The frame to stop before.
 
     Returns:
-        What was written.
+        The frames [start, end) that the copy holds; see `copied_interval`.
 
     Raises:
         FootageError: If the file cannot be read or the clip not be written.
         FrameRangeError: If the interval is empty or lies outside the video.
 
     Example:
-        >>> clip = copy_clip("match.mp4", "shot.mp4", 300, 420)  # doctest: +SKIP
-        >>> clip.start_frame, clip.end_frame, clip.early_frames
-        (250, 420, 50)
+        >>> copy_clip("match.mp4", "shot.mp4", 300, 420)  # doctest: +SKIP
+        (250, 420)
     """
     path, out = Path(path), Path(out)
     table = read_packets(path)
@@ -115,23 +103,17 @@ def copy_clip(path: Path | str, out: Path | str, start: int, end: int) -> Copied
             f" {real_end - real_start}",
             "cut them exactly instead",
         )
-    return CopiedClip(out, real_start, real_end, start - real_start, real_end - end)
+    return real_start, real_end
 
 
 def is_copy(path: Path | str, out: Path | str, start: int, end: int) -> bool:
     """Whether `out` is what `copy_clip` with these arguments makes, so that it need not run again.
 
-    A source with other content, another interval, or a clip that does not hold all its frames, says
-    no.
+    A source with other content, another interval, or a clip that lacks frames, says no.
     """
     try:
-        with open_video(Path(out)) as (container, _):
-            if container.metadata.get("comment", container.metadata.get("COMMENT")) != _recipe(
-                Path(path), start, end
-            ):
-                return False
         real_start, real_end = copied_interval(path, start, end)
-        return read_packets(out).frame_count == real_end - real_start
+        return was_made(Path(out), _recipe(Path(path), start, end), real_end - real_start)
     except FootageError:
         return False
 
@@ -140,13 +122,9 @@ def _packets_of(table: PacketTable, start: int, end: int) -> tuple[int, int]:
     """The packets [first, last), in decode order, that a copy takes.
 
     From the keyframe before `start` on, until every frame before `end` is in, and then until no
-    frame is missing between those that came along because others lean on them.
+    frame is missing between those that were added because others are predicted from them.
     """
-    if not 0 <= start < end <= table.frame_count:
-        raise FrameRangeError(
-            f"{table.path} has {table.frame_count} frames, no clip [{start}, {end})",
-            f"give 0 ≤ start < end ≤ {table.frame_count}",
-        )
+    check_interval(table, start, end)
     if not table.is_timed:
         raise FootageError(
             f"{table.path} does not store when its frames are shown", "cut exactly instead"
@@ -191,7 +169,7 @@ def _copy(
     time_base = table.time_base
     begin_pts = int(table.packet_pts[first])
     kept = [place for place in range(first, last) if table.packet_pts[place] >= begin_pts]
-    # Left out are frames decoded after the keyframe but shown before it: they lean on what is gone.
+    # Frames decoded after the keyframe but shown before it are left out: their references are gone.
     pts_of = {place: int(table.packet_pts[place]) - begin_pts for place in kept}
     dts_of = _decoding_times(pts_of)
     end_pts = max(int(table.packet_pts[place]) for place in kept)

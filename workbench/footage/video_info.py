@@ -1,4 +1,4 @@
-"""What a video is, before anything is made of it: size, rate, times, and what is odd about it.
+"""Facts about a video file: size, rate, time stamps, and what is odd about it.
 
 The unit is one video file. Reads packets, not pictures, so it is quick even for a long match; with
 `decode=True` it also decodes every frame and says which are lost.
@@ -30,8 +30,6 @@ class VideoInfo:
     path: Path
     width: int  # as shown, after rotation
     height: int
-    coded_width: int  # as stored
-    coded_height: int
     fps: Fraction  # mean frames per second
     nominal_fps: Fraction  # what the file claims
     time_base: Fraction  # seconds per PTS unit
@@ -43,7 +41,6 @@ class VideoInfo:
     codec: str
     container: str
     header_frame_count: int | None  # what the file claims; None where it claims nothing
-    keyframe_count: int
     oddities: tuple[str, ...]  # what a careful reader wants to know, in words
     frames_lost: tuple[int, ...] | None  # not decodable whole; None unless probed with decode=True
 
@@ -61,6 +58,10 @@ class VideoInfo:
     def size_wh(self) -> tuple[int, int]:
         """Width and height as shown."""
         return self.width, self.height
+
+    def pts_at(self, frame: int) -> int:
+        """When a frame appears; after the last one, when that goes."""
+        return int(self.pts[frame]) if frame < self.frame_count else self.end_pts
 
 
 def probe(path: Path | str, *, decode: bool = False) -> VideoInfo:
@@ -91,8 +92,6 @@ def probe(path: Path | str, *, decode: bool = False) -> VideoInfo:
         path=table.path,
         width=width,
         height=height,
-        coded_width=table.coded_wh[0],
-        coded_height=table.coded_wh[1],
         fps=table.mean_rate,
         nominal_fps=table.nominal_rate,
         time_base=table.time_base,
@@ -104,7 +103,6 @@ def probe(path: Path | str, *, decode: bool = False) -> VideoInfo:
         codec=table.codec,
         container=table.container,
         header_frame_count=table.header_frame_count,
-        keyframe_count=int(table.is_key.sum()),
         oddities=tuple(_oddities(table, lost)),
         frames_lost=lost,
     )

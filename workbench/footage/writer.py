@@ -49,7 +49,6 @@ class VideoWriter:
         keyframe_every: Most frames between two keyframes; smaller seeks faster, larger is smaller.
         sound: A sound track to go with the pictures, encoded as AAC.
         comment: Kept in the file's metadata.
-        threads: Encoder threads. One, because we run one process per core instead.
 
     Raises:
         FootageError: If the container, the size or the frame rate cannot be written.
@@ -72,7 +71,6 @@ class VideoWriter:
         keyframe_every: int = 60,
         sound: Sound | None = None,
         comment: str = "",
-        threads: int = 1,
     ) -> None:
         self.path = Path(path)
         self.size_wh = size_wh
@@ -98,7 +96,6 @@ class VideoWriter:
         # x264's macroblock tree reads memory it never wrote (seen at 320×180, gone without its
         # assembly): the same frames gave other files. Without it they give the same bytes.
         self._options["x264-params"] = "mbtree=0"
-        self._threads = threads
         self._sound = sound
         self._comment = comment
         self._durations: dict[int, int] = {}  # by PTS, of frames inside the encoder
@@ -212,8 +209,8 @@ class VideoWriter:
         return round(self.frame_count / (self.fps * self._time_base))
 
     def _add_stream(self) -> VideoStream:
-        # x264 counts its own threads; the other options are those of its command line.
-        options = {**self._options, "threads": str(self._threads)}
+        # One encoder thread, because we run one process per core instead.
+        options = {**self._options, "threads": "1"}
         # PyAV's stub knows codec names by a list that lacks libx264.
         stream = cast(
             VideoStream, cast(Any, self.container).add_stream("libx264", self.fps, options)

@@ -1,4 +1,4 @@
-"""How far people agree: observed agreement, Cohen's kappa, Krippendorff's alpha, and on what not.
+"""Agreement between annotators: observed, Cohen's kappa, Krippendorff's alpha; disagreements.
 
 The unit is one item judged by several annotators, some of whom may not have judged it. Knows
 ratings and verdicts; where an event lies in time is another question.
@@ -8,6 +8,7 @@ kappa"; Krippendorff (2011), "Computing Krippendorff's alpha-reliability", whose
 hold; alpha itself comes from the package `krippendorff`.
 """
 
+import math
 from collections.abc import Hashable, Mapping
 from dataclasses import asdict, dataclass
 from itertools import combinations
@@ -27,6 +28,7 @@ from workbench.stats import (
     Weights,
     bootstrap,
     choose_clusters,
+    show,
     wilson,
 )
 
@@ -35,6 +37,7 @@ KappaWeights = Literal["none", "linear", "quadratic"]
 
 RESAMPLES = 2_000  # alpha is computed anew for each
 UNSURE = "unsure"
+RELIABLE_ALPHA = 0.667  # Krippendorff (2004), "Reliability in content analysis": the least
 _SCALES: dict[str, tuple[str, ...]] = {
     "rating": tuple(str(stars) for stars in range(1, MOST_STARS + 1)),
     "verdict": ("no_goal", "goal"),
@@ -74,6 +77,20 @@ class Agreement:
     judgements: int  # all of them
     overall: tuple[Measure, ...]
     pairs: tuple[Measure, ...]  # Cohen's kappa of each two that share items
+
+    def answer(self) -> str:
+        """Say whether annotators agree, in a sentence that begins with the verdict."""
+        if not self.items:
+            return f"Nothing to see: nobody has given a clip a {self.kind}."
+        alpha = next((one for one in self.overall if "alpha" in one.name), None)
+        if alpha is None or math.isnan(alpha.interval.value):
+            return f"Can't tell: {self.items} clips have a {self.kind}, {self.shared} of them two."
+        low, high = alpha.interval.low, alpha.interval.high
+        word = "Yes" if low >= RELIABLE_ALPHA else "No" if high < RELIABLE_ALPHA else "Can't tell"
+        return (
+            f"{word}: {alpha.name} is {show(alpha.interval)} on {self.shared} clips that two or "
+            f"more have given a {self.kind}, where {RELIABLE_ALPHA} is called reliable."
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures for JSON."""
@@ -358,7 +375,7 @@ def _interval(
     if value == 1:
         low = 1 - (1 - wilson(kept.count, kept.count).low) / apart
         return Interval(1.0, max(low, -1.0), 1.0, n, note=kept.note)
-    return bootstrap(statistic, kept, resamples=resamples, seed=seed)
+    return bootstrap(statistic, kept, within=(-1.0, 1.0), resamples=resamples, seed=seed)
 
 
 def _distances(steps: int) -> Floats:

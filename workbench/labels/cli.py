@@ -122,6 +122,8 @@ def _measure_table(measured: "Agreement") -> "Table":
     from rich.table import Table
     from rich.text import Text
 
+    from workbench.stats import show_ends, show_number
+
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("measure", "unsure is", "value", "95 % interval", "items"):
         table.add_column(column)
@@ -132,8 +134,8 @@ def _measure_table(measured: "Agreement") -> "Table":
         table.add_row(
             Text(who if measure.annotators else measure.name),
             measure.unsure,
-            f"{interval.value:.3f}" if is_known else "undefined",
-            Text(f"[{interval.low:.3f}, {interval.high:.3f}]" if is_known else ""),
+            show_number(interval.value) if is_known else "undefined",
+            Text(show_ends(interval) if is_known else ""),
             str(interval.n),
         )
     return table

@@ -1,7 +1,6 @@
-"""The connection to a label database: where it is, how work is done in it, what goes wrong.
+"""Connections and transactions of a label database, on SQLite or PostgreSQL.
 
-The unit is one piece of work in one transaction, retried where trying again can help. Knows nothing
-about labels.
+The unit is one transaction, retried where a later try can succeed. Knows nothing about labels.
 """
 
 import os
@@ -80,8 +79,8 @@ class Database:
         """
         if not self.is_sqlite:
             return self._attempt(work, self._writing)
-        # SQLite takes one writer at a time and lets the others sleep and try again, luck deciding
-        # who is next; within a process a lock hands on at once.
+        # SQLite takes one writer at a time; the others sleep and try again, in no order. Within a
+        # process a lock passes the turn on at once.
         if not self._lock.acquire(timeout=WAIT_S):
             problem = f"the label database {self.url} has been busy for {WAIT_S:.0f} s"
             raise LabelStoreError(problem, "see which program holds it, then try again")
@@ -134,7 +133,7 @@ def _parse_url(url: str | Path) -> URL:
         return parsed.set(drivername="sqlite", database=str(Path(parsed.database).absolute()))
     if name in ("postgresql", "postgres"):
         return parsed.set(drivername="postgresql")
-    raise LabelError(f"{name} is no database that labels are kept in", _URL_FORMS)
+    raise LabelError(f"labels cannot be kept in a {name} database", _URL_FORMS)
 
 
 def _check_file(path: Path, create: bool) -> None:
@@ -163,7 +162,7 @@ def _sqlite_engine(url: URL) -> Engine:
     def prepare(connection: Any, record: object) -> None:
         connection.isolation_level = None  # transactions begin where `begin` below says so
         for pragma in (
-            # A write-ahead log needs memory shared between processes: not on network homes.
+            # A write-ahead log needs memory shared between processes, which network drives lack.
             "journal_mode = DELETE",
             # Also after a power cut an acknowledged label is there.
             "synchronous = EXTRA",
@@ -173,7 +172,7 @@ def _sqlite_engine(url: URL) -> Engine:
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        # A writer takes the lock before it reads: two that read first could both wait for ever.
+        # A writer takes the lock before it reads: two that read first would deadlock.
         writes = connection.get_execution_options().get("writes")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 

@@ -1,4 +1,4 @@
-"""Labels as a text file that git can compare: the whole database, and nothing lost on the way.
+"""Lossless export and import of a label database as a text file that git can compare.
 
 The unit is one JSON file with one line per video and per entry, oldest entry first. The same labels
 give the same bytes, whichever database they lie in and however they came there.
@@ -6,9 +6,8 @@ give the same bytes, whichever database they lie in and however they came there.
 
 import json
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import asdict
 from datetime import UTC, datetime
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,7 +34,7 @@ def export_labels(store: LabelStore, path: Path) -> int:
 def labels_text(sources: list[Source], entries: list[Entry]) -> str:
     """Return the text of a label file; `entries` oldest first."""
     parts = {
-        "sources": [_source_row(source) for source in sorted(sources, key=lambda s: s.source_id)],
+        "sources": [source.to_row() for source in sorted(sources, key=lambda s: s.source_id)],
         "entries": [_entry_row(entry) for entry in entries],
     }
     lines = [f'{{"format": "{LABELS_FORMAT}"']
@@ -58,7 +57,7 @@ def import_labels(store: LabelStore, path: Path) -> int:
     content = read_json(path)
     if not isinstance(content, dict) or content.get("format") != LABELS_FORMAT:
         raise LabelError(f"{path} is not in the format {LABELS_FORMAT}", "export it anew")
-    sources = _rows(content, "sources", _to_source, path)
+    sources = _rows(content, "sources", Source.from_row, path)
     return store.add_all(sources, _rows(content, "entries", _to_entry, path))
 
 
@@ -76,14 +75,8 @@ def read_json(path: Path) -> Any:
         raise LabelError(f"{path} is not JSON ({error})", "export it anew") from None
 
 
-def _source_row(source: Source) -> dict[str, Any]:
-    row = {field.name: getattr(source, field.name) for field in fields(Source)}
-    row["fps"] = str(source.fps)
-    return row
-
-
 def _entry_row(entry: Entry) -> dict[str, Any]:
-    row = {field.name: getattr(entry, field.name) for field in fields(Entry)}
+    row = asdict(entry)
     del row["seq"]  # the order of arrival in one database says nothing in another
     row["created_at"] = entry.created_at.astimezone(UTC).isoformat(timespec="microseconds")
     return row
@@ -103,10 +96,6 @@ def _rows(
             problem = f"{path}, {part}[{number}] cannot be read ({error!r})"
             raise LabelError(problem, "export it anew") from None
     return found
-
-
-def _to_source(row: dict[str, Any]) -> Source:
-    return Source(**{**row, "fps": Fraction(row["fps"])})
 
 
 def _to_entry(row: dict[str, Any]) -> Entry:

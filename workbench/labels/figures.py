@@ -1,4 +1,4 @@
-"""The pictures of a labelling round: what was said, and how far people agree.
+"""Figures of a labelling round: answers, and agreement between annotators.
 
 Every function answers the question in its title, draws on the axes it is given and returns them;
 none shows or saves anything. What must be told apart differs by shade or marker, for grey prints.
@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from workbench.labels.agreement import UNSURE, Agreement, Judgements, Measure
-from workbench.style import BLUE, GREY, INK, SOFT
+from workbench.style import BLUE, GREY, INK, SOFT, axes_or_new, draw_interval, open_frame
 
 _SCALE_TITLES = {"rating": "How were the clips rated?", "verdict": "How were the shots judged?"}
 
@@ -18,7 +18,7 @@ _SCALE_TITLES = {"rating": "How were the clips rated?", "verdict": "How were the
 def draw_answers(judged: Judgements, ax: Axes | None = None) -> Axes:
     """Draw how often each annotator gave each answer, annotators side by side."""
     count = max(len(judged.annotators), 1)
-    ax = ax or plt.subplots(figsize=(max(5.0, 0.9 * len(judged.scale) * count**0.5), 3.6))[1]
+    ax = axes_or_new(ax, (max(5.0, 0.9 * len(judged.scale) * count**0.5), 3.6))
     width = 0.8 / count
     shades = np.linspace(0.25, 0.75, count)
     for place, (name, codes) in enumerate(zip(judged.annotators, judged.codes, strict=True)):
@@ -31,7 +31,7 @@ def draw_answers(judged: Judgements, ax: Axes | None = None) -> Axes:
     ax.set(ylabel="items", title=_SCALE_TITLES[judged.kind])
     if 1 < count <= 8:
         ax.legend(frameon=False)
-    return _open_frame(ax)
+    return open_frame(ax)
 
 
 def draw_agreement(agreement: Agreement, ax: Axes | None = None) -> Axes:
@@ -46,47 +46,19 @@ def draw_pairs(agreement: Agreement, ax: Axes | None = None) -> Axes:
     return _draw_measures(pairs, "Who agrees with whom?", ax)
 
 
-def draw_pair_counts(judged: Judgements, first: str, second: str, ax: Axes | None = None) -> Axes:
-    """Draw what one annotator said where another said each answer."""
-    ax = ax or plt.subplots(figsize=(4.6, 4.2))[1]
-    rows, columns = (judged.codes[judged.annotators.index(name)] for name in (first, second))
-    both = np.isfinite(rows) & np.isfinite(columns)
-    size = len(judged.scale)
-    counts = np.zeros((size, size), dtype=int)
-    np.add.at(counts, (rows[both].astype(int), columns[both].astype(int)), 1)
-    ax.imshow(counts, cmap="Greys", vmin=0, vmax=max(1, counts.max()))
-    for row, column in np.ndindex(*counts.shape):
-        ax.text(
-            column,
-            row,
-            str(counts[row, column]) if counts[row, column] else "·",
-            ha="center",
-            va="center",
-            color="white" if counts[row, column] > counts.max() / 2 else INK,
-            fontweight="bold" if row == column else "normal",
-        )
-    names = [_spell(judged.kind, answer) for answer in judged.scale]
-    ax.set_xticks(range(size), names)
-    ax.set_yticks(range(size), names)
-    ax.tick_params(length=0)
-    title = f"Where do they differ? ({int(both.sum())} items)"
-    ax.set(xlabel=f"{second} says", ylabel=f"{first} says", title=title)
-    return ax
-
-
 def _draw_measures(
     measures: "tuple[Measure, ...] | list[Measure]", title: str, ax: Axes | None
 ) -> Axes:
-    ax = ax or plt.subplots(figsize=(7, 1.2 + 0.42 * max(len(measures), 1)))[1]
+    ax = axes_or_new(ax, (7, 1.2 + 0.42 * max(len(measures), 1)))
     for place, measure in enumerate(measures):
         interval = measure.interval
         if np.isnan(interval.value):
             ax.text(0, place, "undefined: nothing to tell apart", color=SOFT, va="center")
             continue
         counts_unsure = measure.unsure != "left out"
-        ax.hlines(place, interval.low, interval.high, color=GREY if counts_unsure else BLUE, lw=3)
-        fill = "white" if counts_unsure else INK
-        ax.plot(interval.value, place, "o", color=INK, markerfacecolor=fill, markersize=6)
+        draw_interval(ax, interval, place, colour=GREY if counts_unsure else BLUE)
+        if counts_unsure:
+            ax.lines[-1].set_markerfacecolor("white")
     ax.plot([], [], "o", color=INK, markerfacecolor="white", label="unsure is a category")
     ax.plot([], [], "o", color=INK, label="unsure left out")
     ax.axvline(0, color=GREY, linewidth=0.8, linestyle=":")
@@ -102,7 +74,7 @@ def _draw_measures(
     ax.set_axisbelow(True)
     if any(measure.unsure != "left out" for measure in measures):
         ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    return _open_frame(ax)
+    return open_frame(ax)
 
 
 def _name(measure: Measure) -> str:
@@ -114,8 +86,3 @@ def _spell(kind: str, answer: str) -> str:
     if answer == UNSURE:
         return "unsure"
     return f"{answer} ★" if kind == "rating" else answer.replace("_", " ")
-
-
-def _open_frame(ax: Axes) -> Axes:
-    ax.spines[["top", "right"]].set_visible(False)
-    return ax

@@ -1,4 +1,4 @@
-"""Labels from simple JSON files of other projects.
+"""Import of labels from simple JSON files of other projects.
 
 Three shapes are read: a list of cuts; an object from clip to stars; an object from clip to goal,
 no goal or unsure. Such files say neither who labelled nor when: the caller names the annotator, and
@@ -14,15 +14,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from workbench import __version__
+from workbench.footage.clips import VIDEO_SUFFIXES
 from workbench.labels.exchange import read_json
-from workbench.labels.history import Entry
+from workbench.labels.history import Entry, new_entry
 from workbench.labels.sources import Source, read_source
 from workbench.labels.store import LabelStore
 from workbench.labels.values import Kind, LabelError, Value, check_text, check_value
 
 TOOL = "import"
-VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".ts")
 _CUT_IDS = uuid.UUID("6f0e2b8e-0b36-4c0b-9a4f-9d2b6d1c7a51")  # any; the same cut, the same id
 _START_NAMES, _END_NAMES = ("start_s", "start", "in"), ("end_s", "end", "out")
 _VIDEO_NAMES = ("video", "source", "file")
@@ -86,17 +85,13 @@ def _changes(store: LabelStore, annotator: str, said: list[_Said]) -> list[Entry
         if known is not None and known.value == label.value:
             continue
         entries.append(
-            Entry(
-                entry_id=str(uuid.uuid4()),
-                seq=0,
-                kind=label.kind,
-                item_id=label.item_id,
-                source_id=label.source_id,
+            new_entry(
+                label.kind,
+                label.item_id,
+                label.value,
                 annotator=annotator,
-                value=label.value,
-                undoes=None,
                 tool=TOOL,
-                tool_version=__version__,
+                source_id=label.source_id,
                 created_at=now + timedelta(microseconds=len(entries)),
             )
         )

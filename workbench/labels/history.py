@@ -1,4 +1,4 @@
-"""What a history of labels comes to: undo, redo, and the value that stands.
+"""Entries of the label history, and the values that stand after undo and redo.
 
 The unit is one entry: one annotator said one thing about one item, once. Entries are only ever
 appended; an undo is an entry that takes another back, and a redo takes back the undo. Knows nothing
@@ -6,10 +6,12 @@ about where entries are kept.
 """
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
+from workbench import __version__
 from workbench.labels.values import Kind, LabelError, Value, check_kind, check_text, check_value
 
 
@@ -30,18 +32,6 @@ class Entry:
     created_at: datetime  # UTC; never runs backwards for one annotator
 
 
-@dataclass(frozen=True)
-class Undoable:
-    """What an annotator may undo and redo, most recent last.
-
-    To undo, append an entry that undoes the last of `done`; to redo, one that undoes the last of
-    `undone`.
-    """
-
-    done: list[Entry]  # labels that stand, replaced ones among them
-    undone: list[Entry]  # undo entries, none of which was followed by a new label
-
-
 def in_order(entries: Iterable[Entry]) -> list[Entry]:
     """Return entries oldest first: the order in which they count, whatever database they met in."""
     return sorted(entries, key=lambda entry: (entry.created_at, entry.entry_id))
@@ -50,40 +40,68 @@ def in_order(entries: Iterable[Entry]) -> list[Entry]:
 def current(entries: Iterable[Entry]) -> dict[tuple[str, str], Entry]:
     """Return the value that stands for every annotator and item; cleared items are left out.
 
+    The last word on a label decides: of two undos of one label, a redo of either brings it back.
+
     Args:
         entries: Of one kind, oldest first; with every undo, also the entry that it takes back.
+
+    Raises:
+        LabelError: If an undo comes before what it takes back.
     """
-    standing = _Standing(entries)
-    latest: dict[tuple[str, str], Entry] = {}
-    for label in standing.labels:
-        if standing.is_standing[label.entry_id]:
-            latest[label.annotator, label.item_id] = label
+    labels: list[Entry] = []
+    stands: dict[str, bool] = {}  # by the label's entry id
+    # Of every entry: the label at the end of its chain of undo and redo, and whether it keeps that.
+    chain: dict[str, tuple[Entry, bool]] = {}
+    for entry in entries:
+        label, keeps = entry, True
+        if entry.undoes is None:
+            labels.append(entry)
+        elif entry.undoes in chain:
+            label, kept = chain[entry.undoes]
+            keeps = not kept
+        else:
+            raise LabelError(
+                f"entry {entry.entry_id} takes back {entry.undoes}, which is not before it",
+                "give the whole history, oldest first",
+            )
+        chain[entry.entry_id] = label, keeps
+        stands[label.entry_id] = keeps
+    latest = {(label.annotator, label.item_id): label for label in labels if stands[label.entry_id]}
     return {key: label for key, label in latest.items() if label.value is not None}
 
 
-def undoable(entries: Iterable[Entry]) -> Undoable:
-    """Return what can be undone and redone after a history, as an editor would have it.
+def new_entry(
+    kind: str,
+    item_id: str,
+    value: Mapping[str, Any] | None,
+    *,
+    annotator: str,
+    tool: str,
+    source_id: str | None = None,
+    entry_id: str | None = None,
+    undoes: str | None = None,
+    created_at: datetime | None = None,
+) -> Entry:
+    """Make the entry of something said now; see `LabelStore.append` for the fields.
 
-    A new label after an undo ends what could be redone. The history alone decides, so that undo
-    goes on working after a tool was restarted.
-
-    Args:
-        entries: Of one annotator, oldest first.
+    Raises:
+        LabelError: If a field is not what it should be.
     """
-    standing = _Standing(())
-    done: list[Entry] = []
-    undone: list[tuple[Entry, Entry]] = []  # (label, the undo that took it back)
-    for entry in entries:
-        label, stands = standing.add(entry)
-        done = [other for other in done if other.entry_id != label.entry_id]
-        undone = [pair for pair in undone if pair[0].entry_id != label.entry_id]
-        if stands:
-            done.append(label)
-        else:
-            undone.append((label, entry))
-        if entry.undoes is None:
-            undone = []
-    return Undoable(done, [undo for _, undo in undone])
+    return check_entry(
+        Entry(
+            entry_id=entry_id if entry_id is not None else str(uuid.uuid4()),
+            seq=0,
+            kind=check_kind(kind),
+            item_id=item_id,
+            source_id=source_id,
+            annotator=annotator,
+            value=None if value is None else check_value(kind, value),
+            undoes=undoes,
+            tool=tool,
+            tool_version=__version__,
+            created_at=created_at or datetime.now(UTC),
+        )
+    )
 
 
 def _check_id(entry_id: str) -> str:
@@ -122,36 +140,3 @@ def _value_of(entry: Entry) -> Value | None:
     if entry.undoes is not None:
         raise LabelError("an undo has a value of its own", "undo first, then append the new value")
     return check_value(entry.kind, entry.value)
-
-
-class _Standing:
-    """Follows chains of undo and redo down to the label at their end.
-
-    The last word on a label decides: of two undos of one label, a redo of either brings it back.
-    """
-
-    def __init__(self, entries: Iterable[Entry]) -> None:
-        self.labels: list[Entry] = []
-        self.is_standing: dict[str, bool] = {}
-        # every entry to the label at the end of its chain, and whether it keeps that
-        self._chain: dict[str, tuple[Entry, bool]] = {}
-        for entry in entries:
-            self.add(entry)
-
-    def add(self, entry: Entry) -> tuple[Entry, bool]:
-        """Count one more entry; return the label it is about, and whether that stands now."""
-        if entry.undoes is None:
-            label, keeps = entry, True
-            self.labels.append(entry)
-        else:
-            try:
-                label, kept = self._chain[entry.undoes]
-            except KeyError:
-                raise LabelError(
-                    f"entry {entry.entry_id} takes back {entry.undoes}, which is not before it",
-                    "give the whole history, oldest first",
-                ) from None
-            keeps = not kept
-        self._chain[entry.entry_id] = label, keeps
-        self.is_standing[label.entry_id] = keeps
-        return label, keeps

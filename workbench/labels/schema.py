@@ -1,7 +1,7 @@
 """The tables of the label database, the same on SQLite and PostgreSQL.
 
-Two tables: the videos that frame numbers count in, and the entries. The database itself refuses to
-change or delete an entry: whoever writes to it, nothing that was said is ever overwritten.
+Two tables: the videos that frame numbers count in, and the entries. Triggers in the database
+refuse to change or delete an entry, whichever program tries.
 """
 
 import json
@@ -25,7 +25,7 @@ class UtcTime(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Convert to UTC, without the zone where the database has no room for one."""
+        """Convert to UTC, without the zone where the database has no type for one."""
         if value is None:
             return None
         value = value.astimezone(UTC)

@@ -1,12 +1,14 @@
-"""The videos that labels are about: what makes the frame numbers of a label mean something.
+"""Source videos: what the frame numbers of a label refer to.
 
 The unit is one video, known by its content wherever it lies and whatever it is called. Looking into
 the file is left to `workbench.footage`.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from workbench.labels.values import Kind, LabelError, Value, check_text
 
@@ -29,6 +31,15 @@ class Source:
     width: int  # as shown, after rotation
     height: int
     duration_s: float
+
+    def to_row(self) -> dict[str, Any]:
+        """The fields as JSON and databases hold them."""
+        return {**asdict(self), "fps": str(self.fps)}
+
+    @classmethod
+    def from_row(cls, row: Mapping[Any, Any]) -> "Source":
+        """Undo `to_row`."""
+        return cls(**{**row, "fps": Fraction(row["fps"])})
 
 
 def read_source(path: Path | str) -> Source:
@@ -59,7 +70,7 @@ def check_source(source: Source) -> Source:
     """Return a source with its names composed.
 
     Raises:
-        LabelError: If it is no video that plays.
+        LabelError: If it has no frames, size, rate or duration.
     """
     counts = (source.frame_count, source.width, source.height)
     plays = (

@@ -1,29 +1,26 @@
 """The label database: sources and entries, in an SQLite file or on a PostgreSQL server.
 
 The unit is one entry, appended and then kept for good. Threads and processes may share a database;
-an entry that `append` has returned is on the disk. Checks what goes in (`values`), says what it
-comes to (`history`), and leaves files to `exchange`.
+an entry that `append` has returned is on the disk. Values are checked by `values`, what stands is
+worked out by `history`, files are left to `exchange`.
 """
 
-import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
-from datetime import UTC, datetime, timedelta
-from fractions import Fraction
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Connection, RowMapping
+from sqlalchemy.engine import Connection
 
-from workbench import __version__
 from workbench.labels.database import Database
-from workbench.labels.history import Entry, Undoable, check_entry, current, in_order, undoable
+from workbench.labels.history import Entry, check_entry, current, in_order, new_entry
 from workbench.labels.schema import create_schema, entry_table, has_schema, source_table
 from workbench.labels.sources import Source, check_frames, check_source
-from workbench.labels.values import LabelError, check_kind, check_text, check_value
+from workbench.labels.values import LabelError, check_kind, check_text
 
 
 class LabelStore:
@@ -62,7 +59,7 @@ class LabelStore:
         """Return all known videos by id."""
         query = sa.select(source_table).order_by(source_table.c.source_id)
         rows = self._database.read(lambda connection: connection.execute(query).mappings().all())
-        return {row["source_id"]: _to_source(row) for row in rows}
+        return {row["source_id"]: Source.from_row(row) for row in rows}
 
     def append(
         self,
@@ -93,20 +90,16 @@ class LabelStore:
             LabelError: If the label is not one; it was not stored.
             LabelStoreError: If the database cannot be written now.
         """
-        entry = Entry(
-            entry_id=entry_id if entry_id is not None else str(uuid.uuid4()),
-            seq=0,
-            kind=check_kind(kind),
-            item_id=item_id,
-            source_id=source_id,
+        entry = new_entry(
+            kind,
+            item_id,
+            value,
             annotator=annotator,
-            value=None if value is None else check_value(kind, value),
-            undoes=undoes,
             tool=tool,
-            tool_version=__version__,
-            created_at=datetime.now(UTC),
+            source_id=source_id,
+            entry_id=entry_id,
+            undoes=undoes,
         )
-        entry = check_entry(entry)
         return self._database.write(lambda connection: self._store(connection, entry))
 
     def add_all(self, sources: Iterable[Source], entries: Iterable[Entry]) -> int:
@@ -158,12 +151,6 @@ class LabelStore:
         """Return the value that stands for each (annotator, item id); cleared ones are left out."""
         return current(self.history(kind, annotator=annotator, source_id=source_id))
 
-    def undoable(
-        self, annotator: str, kind: str | None = None, source_id: str | None = None
-    ) -> Undoable:
-        """Return what an annotator can undo and redo, also after a tool was restarted."""
-        return undoable(self.history(kind, annotator=annotator, source_id=source_id))
-
     def close(self) -> None:
         """Close all connections."""
         self._database.close()
@@ -180,9 +167,8 @@ class LabelStore:
         self.close()
 
     def _store_source(self, connection: Connection, source: Source) -> None:
-        row = {field.name: getattr(source, field.name) for field in fields(Source)}
-        row["fps"] = str(source.fps)
-        connection.execute(self._insert(source_table).on_conflict_do_nothing(), row)
+        insert = self._insert(source_table).on_conflict_do_nothing()
+        connection.execute(insert, source.to_row())
         known = _read_source(connection, source.source_id)
         for what in ("fps", "frame_count", "width", "height"):
             if getattr(known, what) != getattr(source, what):
@@ -289,11 +275,7 @@ def _read_source(connection: Connection, source_id: str) -> Source:
     row = connection.execute(query).mappings().first()
     if row is None:
         raise LabelError(f"the video {source_id} is not known", "add it with add_source first")
-    return _to_source(row)
-
-
-def _to_source(row: RowMapping) -> Source:
-    return Source(**{**row, "fps": Fraction(row["fps"])})
+    return Source.from_row(row)
 
 
 def _subject(entry: Entry) -> tuple[str, str, str]:

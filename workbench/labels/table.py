@@ -1,6 +1,6 @@
-"""Labels as tables for notebooks.
+"""Tables of labels for notebooks.
 
-One row per label that stands, or one per entry of the history; the value's fields are columns.
+One row per label that stands; the fields of its value are columns.
 """
 
 from collections.abc import Iterable
@@ -42,17 +42,6 @@ def label_table(
     labels = store.current(kind, annotator, source_id).values()
     table = _to_table(check_kind(kind), labels, store)
     return table.sort_values(["item_id", "annotator"], ignore_index=True)
-
-
-def history_table(
-    store: LabelStore, kind: str, annotator: str | None = None, source_id: str | None = None
-) -> pd.DataFrame:
-    """Return every entry, oldest first: as `label_table`, and `entry_id`, `undoes` and the tool."""
-    entries = store.history(kind, annotator=annotator, source_id=source_id)
-    table = _to_table(check_kind(kind), entries, store)
-    for name in ("entry_id", "undoes", "tool", "tool_version"):
-        table[name] = pd.Series([getattr(entry, name) for entry in entries], dtype="string")
-    return table
 
 
 def _to_table(kind: Kind, entries: Iterable[Entry], store: LabelStore) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""What a label may say: one shape per kind, checked before anything is stored.
+"""Values of labels: one shape per kind, checked before anything is stored.
 
 The unit is the value of one label, a small JSON object. Knows nothing about who said it or where it
 is kept. Frames are counted from 0 in presentation order; intervals are half-open, [start, end).

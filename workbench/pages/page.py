@@ -37,9 +37,10 @@ def show_parameter(value: Any) -> str:
     return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
 
 
-def show_time(moment: str) -> str:
-    """Return an ISO time as date and minute, in UTC."""
-    return datetime.fromisoformat(moment).strftime("%-d %B %Y, %H:%M UTC")
+def show_time(moment: str, *, seconds: bool = False) -> str:
+    """Return an ISO time as date and minute (or second), in UTC."""
+    clock = "%H:%M:%S" if seconds else "%H:%M"
+    return datetime.fromisoformat(moment).strftime(f"%-d %B %Y, {clock} UTC")
 
 
 def show_duration(seconds: float | None) -> str:

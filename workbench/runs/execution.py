@@ -24,7 +24,8 @@ from typing import Any
 
 import psutil
 
-from workbench.runs.metrics import RUN_DIR_VARIABLE
+from workbench.runs.bars import ENVIRONMENT as BARS
+from workbench.runs.conclusion import RUN_DIR_VARIABLE
 from workbench.runs.run_record import LOG, NOTEBOOK
 from workbench.saving import save_json
 
@@ -259,6 +260,7 @@ def _environment(
         RUN_DIR_VARIABLE: str(run_dir),
         MARK_VARIABLE: mark,
         "PYTHONHASHSEED": "0",
+        **BARS,
         "PYTHONPATH": os.pathsep.join(beside),  # modules beside the notebook, as in JupyterLab
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         # The settings and start-up files of the person at the keyboard are no part of a run.

@@ -1,62 +1,134 @@
 """The index page: `index.html` in the reports folder, listing every run of every stage.
 
-Drawn from the `run.json` and `metrics.json` files that lie there; nothing else is remembered.
+Drawn from what lies in the folders of the runs; nothing else is remembered. The page can be read
+without its script, which searches, filters, orders and compares.
 """
 
+import json
 from collections import Counter
+from functools import lru_cache
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from workbench.pages.page import render, show_duration, show_parameter, show_time
+from workbench.runs.conclusion import VERDICTS
+from workbench.runs.items import FILE_NAME as ITEMS
+from workbench.runs.items import paired_differences
 from workbench.runs.metrics import MetricError, load_metrics, metric_rows
 from workbench.runs.pipeline import Pipeline
-from workbench.runs.run_record import REPORT, Run, load_runs
+from workbench.runs.run_record import REPORT, Run, load_runs, now
 from workbench.saving import save_text
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 INDEX = "index.html"
 NEWEST = 3  # runs of a stage that are shown unfolded
 HEADLINES = 4  # metrics of a run that are shown
+MOST_PAIRED = 6  # runs of a stage, the newest, that are compared pair by pair
 
 
 def save_index(out: Path, pipeline: Pipeline) -> Path:
     """Draw the index of all runs below `out`, and return its path."""
     runs = load_runs(out)
+    rows = [_row(out, run, place) for place, run in enumerate(runs)]
     names = [*pipeline.stages, *sorted({run.stage for run in runs} - set(pipeline.stages))]
     stages = []
     for name in names:
-        own = [_row(out, run) for run in runs if run.stage == name]
+        own = [row for row in rows if row["stage"] == name]
         stage = pipeline.stages.get(name)
         about = "" if own else "Has not run yet."
         title = stage.title if stage is not None else ""
         stages.append({"name": name, "title": title, "about": about, "runs": own})
+    written = now()
     page = render(
         TEMPLATES / "index.html.j2",
+        script=TEMPLATES / "index.js",
         project=pipeline.root.name,
         total=len(runs),
+        running=any(run.status == "running" for run in runs),
+        written=written,
+        written_words=show_time(written, seconds=True),
         counts=sorted(Counter(run.status for run in runs).items()),
         stages=stages,
         newest=NEWEST,
+        headlines=HEADLINES,
+        stage_names=[stage["name"] for stage in stages if stage["runs"]],
+        profiles=sorted({run.profile for run in runs}),
+        verdicts=[v for v in VERDICTS if any(row["facts"]["verdict"] == v for row in rows)],
+        metric_names=list(dict.fromkeys(m["name"] for row in rows for m in row["metrics"])),
+        runs_json=json.dumps({row["id"]: row["facts"] for row in rows}),
+        pairs_json=json.dumps(_pairs(out, runs)),
     )
     save_text(out / INDEX, page)
     return out / INDEX
 
 
-def _row(out: Path, run: Run) -> dict[str, Any]:
+def _row(out: Path, run: Run, place: int) -> dict[str, Any]:
+    """Return what is shown of a run, and under `facts` what the page's script works on.
+
+    Args:
+        out: The reports folder.
+        run: Its record.
+        place: Among all runs, from the newest.
+    """
     folder = out / run.stage / run.run
+    numbers: list[dict[str, Any]] = []
     try:
-        metrics = metric_rows(load_metrics(folder))[:HEADLINES]
+        metrics = load_metrics(folder)
+        rows = metric_rows(metrics)
+        for row, metric in zip(rows, metrics.values(), strict=True):
+            ends = {end: getattr(metric, end) for end in ("low", "high") if hasattr(metric, end)}
+            words = f"{row['value']} {row['interval']}".rstrip()
+            numbers.append({"name": row["name"], "words": words, "value": metric.value, **ends})
     except MetricError as error:
-        metrics = [{"name": str(error), "value": "?", "interval": "", "n": None, "note": ""}]
+        rows = [{"name": str(error), "value": "?", "interval": "", "n": None, "note": ""}]
     link = f"{run.stage}/{run.run}/{REPORT}" if (folder / REPORT).is_file() else None
+    reads = run.key_parts.get("reads", {})
     return {
+        "id": f"{run.stage}/{run.run}",
+        "stage": run.stage,
         "name": run.run,
         "status": run.status,
         "link": link,
         "started": run.started,
         "when": show_time(run.started),
         "wall": show_duration(run.wall_s),
+        "doing": run.doing,
+        "conclusion": run.conclusion,
         "reason": run.reason if run.status not in ("ok", "running") else "",
-        "metrics": metrics,
+        "metrics": rows,
         "changed": [(name, show_parameter(value)) for name, value in run.chosen.items()],
+        "facts": {
+            "name": run.run,
+            "profile": run.profile,
+            "place": place,
+            "verdict": run.conclusion.verdict if run.conclusion else "",
+            "answer": run.conclusion.sentence if run.conclusion else "",
+            "params": {name: show_parameter(value) for name, value in run.params.items()}
+            | {f"content of {path}": str(digest)[:8] for path, digest in reads.items()}
+            | {"commit": run.fingerprint.get("commit") or "–"},
+            "metrics": numbers,
+        },
     }
+
+
+def _pairs(out: Path, runs: list[Run]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return paired differences, by the ids of both runs and the number's name."""
+    found = {}
+    for stage in dict.fromkeys(run.stage for run in runs):
+        folders = [out / stage / run.run for run in runs if run.stage == stage]
+        kept = [folder for folder in folders if (folder / ITEMS).is_file()][:MOST_PAIRED]
+        for first, second in combinations(kept, 2):
+            stamps = ((folder / ITEMS).stat().st_mtime_ns for folder in (first, second))
+            differences = _differences(first, second, *stamps)
+            found[f"{stage}/{first.name} {stage}/{second.name}"] = {
+                name.replace("_", " "): difference.to_dict()
+                for name, difference in differences.items()
+            }
+    return found
+
+
+@lru_cache(maxsize=256)
+def _differences(first: Path, second: Path, *stamps: int) -> Any:
+    """Compare two runs, once for each state of their files."""
+    return paired_differences(first, second)

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import WorkbenchError
+from workbench.runs.conclusion import RUN_DIR_VARIABLE
 from workbench.saving import save_json
 from workbench.stats import EstimateError, Interval, show_ends, show_number
 
 FILE_NAME = "metrics.json"
 METRICS_FORMAT = "workbench-metrics/1"
-RUN_DIR_VARIABLE = "WORKBENCH_RUN_DIR"  # set by the runner; absent in JupyterLab
 
 
 class MetricError(WorkbenchError):

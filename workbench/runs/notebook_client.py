@@ -9,6 +9,7 @@ papermill; `engine`, which papermill itself imports, does not.
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,11 +20,13 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NotebookExecutionManager
 from papermill.iorw import write_ipynb
 
+from workbench.runs.bars import read_bar
 from workbench.runs.parameters import INJECTED_TAG
 from workbench.saving import save_text
 
 SAVE_EVERY_S = 2.0
 SAVE_SHARE = 0.05  # of the time may go into saving
+TELL_EVERY_S = 0.5  # how far a cell has come
 INTERRUPT_GRACE_S = 4  # for a timed-out cell to show where it was
 
 Tell = Callable[[dict[str, Any]], None]
@@ -39,8 +42,9 @@ class Memory(Protocol):
 class Manager(NotebookExecutionManager):  # type: ignore[misc]
     """The state of a notebook under way: cell statuses, saving, and telling others.
 
-    Events are mappings with `event` = `cell`, `cell_end` or `failed`. A cell is named by its id,
-    its `index` among the cells of the notebook as written, and its `number` among the code cells.
+    Events are mappings with `event` = `cell`, `items` (how many are done), `cell_end` or `failed`.
+    A cell is named by its id, its `index` among the cells of the notebook as written, and its
+    `number` among the code cells.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
         self._saved_at = float("-inf")
         self._save_took_s = 0.0
         self._started_at = time.monotonic()
+        self._told_at = float("-inf")
         self._current: int | None = None
         self.failed = False
         self._names = _name_cells(nb.cells)
@@ -97,6 +102,16 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
         if self._memory is not None:
             self._memory.take_peak_mb()
         super().cell_start(cell, cell_index, **kwargs)
+
+    def cell_said(self, text: str) -> None:
+        """Tell how far the cell under way has come, if the text it wrote is a progress bar."""
+        name = self._names.get(self._current if self._current is not None else -1)
+        if name is None or time.monotonic() - self._told_at < TELL_EVERY_S:
+            return
+        items = read_bar(text)
+        if items is not None:
+            self._told_at = time.monotonic()
+            self._tell({"event": "items", **name, "items": asdict(items)})
 
     def cell_complete(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:
         """Note that a cell has ended, well or not."""
@@ -179,6 +194,13 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
                 self.nb.metadata["language_info"] = info["content"]["language_info"]
             self.set_widgets_metadata()
         return self.nb
+
+    def process_message(self, msg: Any, cell: Any, cell_index: int) -> Any:
+        """Look for progress in what the kernel says."""
+        content = msg["content"]
+        if msg["msg_type"] == "stream" and content.get("name") == "stderr":
+            self.nb_man.cell_said(content["text"])
+        return super().process_message(msg, cell, cell_index)
 
     def papermill_execute_cells(self) -> None:
         """Execute the cells one by one."""

@@ -7,21 +7,35 @@ The unit is the cell tagged `parameters`. Each of its lines is an annotated assi
 and gives a name, a type, a default and, as trailing comment, a help text. Types are `bool`, `int`,
 `float`, `str`, `Literal[...]`, `list[...]` and `dict[..., ...]` of these, and `X | None`. An int is
 accepted where a float is asked for; a bool is not an int. Values are finite, so that they can be
-kept as JSON. Knows nothing about stages and profiles: `pipeline` does.
+kept as JSON; pydantic checks them. Knows nothing about stages and profiles: `pipeline` does.
 """
 
 import ast
+import contextlib
 import difflib
 import io
 import json
-import math
 import tokenize
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from types import GenericAlias, NoneType, UnionType
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+)
 
 from workbench.errors import PipelineError
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 TAG = "parameters"
 INJECTED_TAG = "injected-parameters"  # what papermill gives the cell it adds after it
@@ -29,15 +43,36 @@ _NULLS = ("null", "None", "~")  # not `none`, which is a class of the classifier
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
-class Kind(Protocol):
+@dataclass(frozen=True)
+class Kind:
     """A type of parameter: how a value of it is read from text, checked and written."""
+
+    type: Any  # as annotated, made by `_type`
 
     def parse(self, text: str) -> Any:
         """Return the value that `text`, as typed on a command line, stands for.
 
+        A str is taken as it stands. None is written `null`, `None` or `~`; where it is allowed, a
+        str in double quotes is never None. Lists and dicts are JSON or YAML: `{goal: 0.5}`.
+
         Raises:
             ValueError: If it stands for none.
         """
+        plain, is_nullable = _without_none(self.type)
+        if is_nullable and text.strip() in _NULLS:
+            return None
+        for value in _choices(plain):
+            if text in (str(value), self.format(value)):
+                return value
+        if plain is str:
+            if is_nullable and text.startswith('"') and text.endswith('"'):
+                with contextlib.suppress(json.JSONDecodeError):
+                    return self.check(json.loads(text))
+            return text
+        word = text.strip().lower()
+        if plain is bool and word in (*_TRUE, *_FALSE):
+            return word in _TRUE
+        return self.check(plain(word) if plain in (int, float) else _structure(text))
 
     def check(self, value: Any) -> Any:
         """Return `value` in its settled form (an int given for a float becomes a float).
@@ -45,136 +80,23 @@ class Kind(Protocol):
         Raises:
             ValueError: If it is not of this kind.
         """
+        return self._adapter.validate_python(value)
 
     def format(self, value: Any) -> str:
-        """Return text that `parse` turns into `value` again."""
-
-
-@dataclass(frozen=True)
-class Scalar:
-    """One of bool, int, float, str."""
-
-    type: type
-
-    def parse(self, text: str) -> Any:
-        """Read a scalar; a str is taken as it stands."""
-        if self.type is str:
-            return text
-        word = text.strip().lower()
-        if self.type is bool:
-            if word in _TRUE or word in _FALSE:
-                return word in _TRUE
-            raise ValueError
-        return self.check(self.type(word))
-
-    def check(self, value: Any) -> Any:
-        """Accept a value of exactly this type, and an int where a float is asked for."""
-        if self.type is float and type(value) is int:
-            value = float(value)
-        if type(value) is not self.type or (isinstance(value, float) and not math.isfinite(value)):
-            raise ValueError
-        return value
-
-    def format(self, value: Any) -> str:
-        """Write a str as it stands, the others as JSON does."""
-        return value if isinstance(value, str) else json.dumps(value)
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One of a few given values."""
-
-    values: tuple[Any, ...]
-
-    def parse(self, text: str) -> Any:
-        """Find the value that is written like `text`."""
-        for value in self.values:
-            if text == str(value) or text == self.format(value):
-                return value
-        raise ValueError
-
-    def check(self, value: Any) -> Any:
-        """Accept a listed value of the listed type: 1 is not True."""
-        if not any(type(value) is type(known) and value == known for known in self.values):
-            raise ValueError
-        return value
-
-    def format(self, value: Any) -> str:
-        """Write a str as it stands, the others as JSON does."""
-        return value if isinstance(value, str) else json.dumps(value)
-
-
-@dataclass(frozen=True)
-class ListOf:
-    """A list whose items are all of one kind."""
-
-    item: Kind
-
-    def parse(self, text: str) -> Any:
-        """Read a JSON or YAML list: `[1, 2]`, `[north, south]`."""
-        return self.check(_structure(text))
-
-    def check(self, value: Any) -> Any:
-        """Check item by item."""
-        if not isinstance(value, list):
-            raise ValueError
-        return [self.item.check(item) for item in value]
-
-    def format(self, value: Any) -> str:
-        """Write JSON."""
+        """Return text that `parse` turns into `value` again: a str as it stands, the rest JSON."""
+        plain, is_nullable = _without_none(self.type)
+        may_mislead = is_nullable and plain is str  # a str that reads like None is quoted
+        if isinstance(value, str) and not (
+            may_mislead and (value.strip() in _NULLS or value.startswith('"'))
+        ):
+            return value
         return json.dumps(value, ensure_ascii=False)
 
+    @cached_property
+    def _adapter(self) -> "TypeAdapter[Any]":
+        from pydantic import ConfigDict, TypeAdapter
 
-@dataclass(frozen=True)
-class DictOf:
-    """A mapping from str to values of one kind. Other keys would not survive JSON."""
-
-    item: Kind
-
-    def parse(self, text: str) -> Any:
-        """Read a JSON or YAML mapping: `{"goal": 0.5}`, `{goal: 0.5}`."""
-        return self.check(_structure(text))
-
-    def check(self, value: Any) -> Any:
-        """Check key by key and value by value."""
-        if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-            raise ValueError
-        return {key: self.item.check(item) for key, item in value.items()}
-
-    def format(self, value: Any) -> str:
-        """Write JSON."""
-        return json.dumps(value, ensure_ascii=False)
-
-
-@dataclass(frozen=True)
-class Nullable:
-    """A kind, or None (written `null`, `None` or `~`)."""
-
-    inner: Kind
-
-    def parse(self, text: str) -> Any:
-        """Read None or the inner kind; a str in double quotes is never None."""
-        if text.strip() in _NULLS:
-            return None
-        if self.inner == Scalar(str) and text.startswith('"') and text.endswith('"'):
-            try:
-                return self.inner.check(json.loads(text))
-            except json.JSONDecodeError:
-                return text
-        return self.inner.parse(text)
-
-    def check(self, value: Any) -> Any:
-        """Accept None and whatever the inner kind accepts."""
-        return None if value is None else self.inner.check(value)
-
-    def format(self, value: Any) -> str:
-        """Write None as null, and quote a str that would be read as something else."""
-        if value is None:
-            return "null"
-        text = self.inner.format(value)
-        if isinstance(value, str) and (text.strip() in _NULLS or text.startswith('"')):
-            return json.dumps(value, ensure_ascii=False)
-        return text
+        return TypeAdapter(self.type, config=ConfigDict(strict=True, allow_inf_nan=False))
 
 
 @dataclass(frozen=True)
@@ -316,14 +238,15 @@ def _parse_line(statement: ast.stmt, where: str, comments: Mapping[int, str]) ->
     if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
         raise PipelineError(f"{place}: `{text}` is not a parameter", remedy)
     annotation = ast.unparse(statement.annotation)
-    kind = _kind(statement.annotation)
-    if kind is None:
+    found = _type(statement.annotation)
+    if found is None:
         raise PipelineError(
             f"{place}: the type `{annotation}` is not known",
             "use bool, int, float, str, Literal, list[...], dict[str, ...], or one of these | None",
         )
     if statement.value is None:
         raise PipelineError(f"{place}: `{text}` has no default", remedy)
+    kind = Kind(found)
     try:
         default = kind.check(ast.literal_eval(statement.value))
     except (ValueError, TypeError):
@@ -335,37 +258,62 @@ def _parse_line(statement: ast.stmt, where: str, comments: Mapping[int, str]) ->
     return Parameter(statement.target.id, annotation, kind, default, help_text)
 
 
-def _kind(node: ast.expr) -> Kind | None:
-    """Return the kind that an annotation names; None where it names none of ours."""
-    scalars = {"bool": bool, "int": int, "float": float, "str": str}
-    if isinstance(node, ast.Name) and node.id in scalars:
-        return Scalar(scalars[node.id])
+def _type(node: ast.expr) -> Any:
+    """Return the type that an annotation names; None where it names none of ours."""
+    scalars: dict[str, Any] = {"bool": bool, "int": int, "float": float, "str": str}
+    if isinstance(node, ast.Name):
+        return scalars.get(node.id)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-        sides = [node.left, node.right]
-        inner = [side for side in sides if not _is_none(side)]
-        kind = _kind(inner[0]) if len(inner) == 1 else None
-        return None if kind is None else Nullable(kind)
+        inner = [side for side in (node.left, node.right) if not _is_none(side)]
+        found = _type(inner[0]) if len(inner) == 1 else None
+        return None if found is None else found | None
     if not isinstance(node, ast.Subscript):
         return None
     base = node.value.attr if isinstance(node.value, ast.Attribute) else ast.unparse(node.value)
     arguments = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
     if base == "Literal":
-        try:
-            values = tuple(ast.literal_eval(argument) for argument in arguments)
-        except ValueError:
-            return None
-        plain = all(value is None or type(value) in (bool, int, str) for value in values)
-        # Values that are written alike, such as 2 and "2", could not be told apart.
-        distinct = len({Choice(values).format(value) for value in values}) == len(values)
-        return Choice(values) if values and plain and distinct else None
-    kinds = [_kind(argument) for argument in arguments]
-    if base == "Optional" and len(kinds) == 1 and kinds[0] is not None:
-        return Nullable(kinds[0])
-    if base == "list" and len(kinds) == 1 and kinds[0] is not None:
-        return ListOf(kinds[0])
-    if base == "dict" and len(kinds) == 2 and kinds[0] == Scalar(str) and kinds[1] is not None:
-        return DictOf(kinds[1])
+        return _literal(arguments)
+    types = [_type(argument) for argument in arguments]
+    if base == "Optional" and len(types) == 1 and types[0] is not None:
+        return types[0] | None
+    if base == "list" and len(types) == 1 and types[0] is not None:
+        return GenericAlias(list, (types[0],))
+    if base == "dict" and len(types) == 2 and types[0] is str and types[1] is not None:
+        return GenericAlias(dict, (str, types[1]))  # other keys would not survive JSON
     return None
+
+
+def _literal(arguments: Sequence[ast.expr]) -> Any:
+    """Return a Literal that tells 1 from True, as pydantic by itself does not."""
+    from pydantic import BeforeValidator
+
+    try:
+        values = tuple(ast.literal_eval(argument) for argument in arguments)
+    except ValueError:
+        return None
+    plain = all(value is None or type(value) in (bool, int, str) for value in values)
+    # Values that are written alike, such as 2 and "2", could not be told apart.
+    distinct = len({v if isinstance(v, str) else json.dumps(v) for v in values}) == len(values)
+
+    def exactly(value: Any) -> Any:
+        if not any(type(value) is type(known) and value == known for known in values):
+            raise ValueError
+        return value
+
+    literal, annotated = cast(Any, Literal), cast(Any, Annotated)
+    return annotated[literal[values], BeforeValidator(exactly)] if plain and distinct else None
+
+
+def _choices(kind: Any) -> tuple[Any, ...]:
+    """Return the values of a Literal; none of another type."""
+    return get_args(get_args(kind)[0]) if get_origin(kind) is Annotated else ()
+
+
+def _without_none(kind: Any) -> tuple[Any, bool]:
+    """Return a type without `| None`, and whether None was allowed."""
+    inner = [one for one in get_args(kind) if one is not NoneType]
+    is_nullable = get_origin(kind) in (Union, UnionType) and len(inner) == 1
+    return (inner[0], True) if is_nullable else (kind, False)
 
 
 def _is_none(node: ast.expr) -> bool:

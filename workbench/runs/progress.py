@@ -1,7 +1,8 @@
-"""What a person sees while stages run: one line per stage, and the whole story of a failure.
+"""Progress on the terminal: one line per stage, and the whole story of a failure.
 
-On a terminal the lines move; elsewhere (a file, a CI log) one plain line is written as each stage
-starts and ends. Knows nothing about how stages run: it is told.
+On a terminal the lines move. Elsewhere (a file, a CI log) plain lines are written: as a stage
+starts and ends, as a cell ends that took a while, and now and then while one runs. Knows nothing
+about how stages run: it is told.
 """
 
 import threading
@@ -33,6 +34,8 @@ _MARKS = {
     "skipped": ("–", "dim"),
     "waiting": ("·", "dim"),
 }
+_LOG_EVERY_S = 30.0
+_LOGGED_CELL_S = 1.0  # cells that took less are not worth a line in a log
 
 
 class _Line:
@@ -58,14 +61,18 @@ class Progress:
         self._lines = {name: _Line() for name in stages}
         self._why = why
         self._lock = threading.Lock()
+        self._ended = threading.Event()
         self._live = Live(get_renderable=self._table, console=console, refresh_per_second=8)
 
     def __enter__(self) -> "Progress":
         if self._console.is_terminal:
             self._live.start()
+        else:
+            threading.Thread(target=self._log_now_and_then, daemon=True).start()
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._ended.set()
         if self._console.is_terminal:
             self._live.stop()
 
@@ -90,12 +97,17 @@ class Progress:
             self._print(f"{stage}: started ({len(run.cells)} cells)")
 
     def event(self, stage: str, event: Event, run: Run) -> None:
-        """Move a stage's bar."""
+        """Move a stage's bar; in a log, say that a cell has ended."""
         with self._lock:
             line = self._lines[stage]
             line.done = sum(cell.status in ("ok", "failed") for cell in run.cells)
-            if event["event"] == "cell":
-                line.text = next(c.source for c in run.cells if c.index == event["index"])
+            line.text = run.doing or line.text
+        if event["event"] != "cell_end" or self._console.is_terminal:
+            return
+        cell = next(cell for cell in run.cells if cell.index == event["index"])
+        if cell.wall_s is not None and cell.wall_s >= _LOGGED_CELL_S:
+            took = show_duration(cell.wall_s)
+            self._print(f"{stage}: {line.done}/{line.cells} {escape(cell.heading)} ({took})")
 
     def finished(self, outcome: Outcome) -> None:
         """Show how a stage ended, and a failure in full."""
@@ -115,6 +127,17 @@ class Progress:
             self._print(f"{outcome.stage}: {line.state}{took}{text}")
         if outcome.fate == "ran" and record is not None and record.status != "ok":
             self._print(_failure(record, outcome.run_dir))
+
+    def _log_now_and_then(self) -> None:
+        while not self._ended.wait(_LOG_EVERY_S):
+            with self._lock:
+                running = {
+                    name: line for name, line in self._lines.items() if line.state == "running"
+                }
+            for name, line in running.items():
+                so_far = show_duration(time.monotonic() - line.started_s)
+                where = f"{line.done + 1}/{line.cells} {escape(line.text)}"
+                self._print(f"{name}: {where} ({so_far} so far)")
 
     def _print(self, content: Any) -> None:
         self._console.print(content, highlight=False, soft_wrap=isinstance(content, str))

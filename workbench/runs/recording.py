@@ -1,22 +1,27 @@
-"""Keeping the record of a run while it runs.
+"""The record of a run while it runs.
 
 From the first line (`new_record`) over each event (`Recorder`) to the last word on whether it went
 well (`finish`). Knows nothing about how runs are started, nor about why.
 """
 
+import re
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from workbench.runs.bars import ItemsDone
+from workbench.runs.conclusion import load_conclusion
 from workbench.runs.execution import Event
 from workbench.runs.parameters import read_notebook
 from workbench.runs.plan import Plan, PlannedStage
 from workbench.runs.provenance import Digests, KeyParts, files_in, fingerprint, portable
-from workbench.runs.run_record import Cell, FailedCell, Product, Run, now, this_process
+from workbench.runs.run_record import Cell, FailedCell, Product, Run, now, save_run, this_process
 
 _EXCERPT_LINES = 12
+_SAVE_EVERY_S = 2.0  # while items are done; cells that begin or end are saved at once
 
 
 def new_record(
@@ -24,7 +29,6 @@ def new_record(
 ) -> Run:
     """Open the record of a run: what it is, with nothing run yet."""
     stage, root = planned.stage, plan.pipeline.root
-    code = [cell for cell in read_notebook(stage.notebook) if cell["type"] == "code"]
     return Run(
         stage=stage.name,
         run=run_dir.name,
@@ -47,33 +51,39 @@ def new_record(
         key=parts.key,
         key_parts=parts.to_json(),
         started=now(),
-        cells=[
-            Cell(cell["index"], number, cell["id"], _first_line(cell["source"]))
-            for number, cell in enumerate(code, 1)
-        ],
+        cells=_cells(read_notebook(stage.notebook)),
         fingerprint=fingerprint(root),
         parent=this_process(),
     )
 
 
 class Recorder:
-    """The record of a run under way, kept up with its events."""
+    """The record of a run under way, kept up with its events, in memory and on disk."""
 
-    def __init__(self, record: Run, notebook: Path) -> None:
+    def __init__(self, record: Run, notebook: Path, run_dir: Path) -> None:
         self.record = record
+        self._run_dir = run_dir
+        self._saved_at = float("-inf")
         self._sources = {cell["index"]: cell["source"] for cell in read_notebook(notebook)}
 
     def take(self, event: Event) -> None:
         """Note one event."""
         if event["event"] == "cell":
             self._set_cell(event, status="running")
+        elif event["event"] == "items":
+            self._set_cell(event, items=ItemsDone(**event["items"]))
+            if time.monotonic() - self._saved_at < _SAVE_EVERY_S:
+                return
         elif event["event"] == "cell_end":
             known = {key: event[key] for key in ("status", "wall_s", "peak_mb")}
-            self._set_cell(event, **known)
+            self._set_cell(event, **known, items=None)
         elif event["event"] == "failed":
             self._fail(event)
         elif event["event"] == "end" and self.record.status == "running":
             self.record = replace(self.record, status="ok")
+        if self.record.status == "running":  # how it ended is saved once everything is known
+            save_run(self._run_dir, self.record)
+            self._saved_at = time.monotonic()
 
     def _fail(self, event: Event) -> None:
         if self.record.status != "running":
@@ -109,7 +119,7 @@ class Recorder:
 
 
 def finish(record: Run, planned: PlannedStage, plan: Plan, run_dir: Path, digests: Digests) -> Run:
-    """Close the record: products, times, and the final word on whether it went well."""
+    """Close the record: products, times, conclusion, and whether the run went well."""
     ended = now()
     started_s = datetime.fromisoformat(record.started).timestamp()
     wall_s = datetime.fromisoformat(ended).timestamp() - started_s
@@ -138,11 +148,26 @@ def finish(record: Run, planned: PlannedStage, plan: Plan, run_dir: Path, digest
         status=status,
         reason=reason,
         products=products,
+        conclusion=load_conclusion(run_dir),
         ended=ended,
         wall_s=round(wall_s, 3),
         peak_mb=max(peaks, default=None),
         parent=(),
     )
+
+
+def _cells(notebook: Sequence[dict[str, Any]]) -> list[Cell]:
+    """Return the code cells, each with the heading it stands under."""
+    cells: list[Cell] = []
+    heading = ""
+    for cell in notebook:
+        if cell["type"] == "markdown":
+            headings = re.findall(r"^#{1,6}\s+(.+)$", cell["source"], re.M)
+            heading = re.sub(r"[*_`]", "", headings[-1]).strip() if headings else heading
+        elif cell["type"] == "code":
+            first = _first_line(cell["source"])
+            cells.append(Cell(cell["index"], len(cells) + 1, cell["id"], first, heading=heading))
+    return cells
 
 
 def _first_line(source: str) -> str:

@@ -1,8 +1,9 @@
 """An executed notebook as one offline HTML page: `report.html` in the folder of its run.
 
-The page is drawn from the executed notebook, `run.json` and `metrics.json`. Code is folded, the
-parameters are a table, the failed cell is one click away. Text in outputs and parameters is shown,
-never obeyed: scripts are removed, and the page's policy would not run them.
+The page is drawn from the executed notebook, `run.json` and `metrics.json`. The answer comes first,
+code and sections with nothing to show are folded, the failed cell is one click away. Text in
+outputs and parameters is shown, never obeyed: scripts are removed, and the page's policy would not
+run them.
 """
 
 import copy
@@ -18,6 +19,7 @@ from traitlets.config import Config
 
 from workbench import errors
 from workbench.pages.page import render, show_duration, show_parameter, show_size, show_time
+from workbench.runs.conclusion import EMPTY_CLASS
 from workbench.runs.index import TEMPLATES
 from workbench.runs.metrics import FILE_NAME as METRICS
 from workbench.runs.metrics import load_metrics, metric_rows
@@ -44,6 +46,7 @@ _LOADING = ("src", "srcset", "poster", "data", "background")
 _HEADING = re.compile(
     r'<h([123]) id="([^"]*)"[^>]*>(.*?)(?:<a class="anchor-link".*?)?</h\1>', re.S
 )
+_FIRST_HEADING = re.compile(r"\s*#{2,6}\s")
 _NUMBER = re.compile(r"|NaN|None|NaT|[-−+]?[\d., ]+(?:e[-+]?\d+)?\s*%?", re.I)
 _TAGS = re.compile(r"<[^>]+>")
 _TITLE = re.compile(r"^#\s+(.+?)\s*#*\s*$", re.M)
@@ -194,6 +197,32 @@ def _prepare(notebook: Any, run: Run) -> None:
                 figures += _describe_images(output, heading, figures)
         shown.append(cell)
     notebook.cells = shown
+    for section in _sections(shown):
+        _fold_if_empty(section)
+
+
+def _sections(cells: list[Any]) -> list[list[Any]]:
+    """Return the cells of each section, from its heading to the next."""
+    sections: list[list[Any]] = []
+    for cell in cells:
+        if cell.cell_type == "markdown" and _FIRST_HEADING.match(cell.source):
+            sections.append([cell])
+        elif sections:
+            sections[-1].append(cell)
+    return sections
+
+
+def _fold_if_empty(section: list[Any]) -> None:
+    """Fold a section of which the notebook says that it has nothing to show."""
+    outputs = [o for cell in section if cell.cell_type == "code" for o in cell.outputs]
+    said = [str(output.get("data", {}).get("text/html", "")) for output in outputs]
+    if not said or not all(f'class="{EMPTY_CLASS}"' in html for html in said):
+        return
+    heading, _, rest = section[0].source.lstrip().partition("\n")
+    section[0].source = rest
+    why = BeautifulSoup(" ".join(said), "html.parser").get_text(" ", strip=True)
+    section[0].metadata["opens"] = {"heading": heading, "why": why}
+    section[-1].metadata["closes"] = True
 
 
 def _shown_wall(seconds: float | None) -> str:

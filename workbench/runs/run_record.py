@@ -7,14 +7,20 @@ it did: a run whose process vanished reads as killed. Knows nothing about how ru
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import psutil
 
+from workbench.runs.bars import ItemsDone
+from workbench.runs.conclusion import Conclusion
 from workbench.saving import save_json
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 RUN_FORMAT = "workbench-run/1"
 RECORD, NOTEBOOK, REPORT, LOG = "run.json", "notebook.ipynb", "report.html", "log.txt"
@@ -33,6 +39,8 @@ class Cell:
     status: str = "pending"  # pending, running, ok, failed
     wall_s: float | None = None
     peak_mb: float | None = None  # resident memory of the kernel and its children, 10⁶ bytes
+    heading: str = ""  # of the section it stands in
+    items: ItemsDone | None = None  # while it runs
 
 
 @dataclass(frozen=True)
@@ -80,8 +88,18 @@ class Run:
     cells: Sequence[Cell] = ()
     failed_cell: FailedCell | None = None
     products: Sequence[Product] = ()
+    conclusion: Conclusion | None = None  # what the notebook answered
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
     parent: Sequence[float] = ()  # process id and start time of the `workbench run` under way
+
+    @property
+    def doing(self) -> str:
+        """What the cell under way does and how far it has come; empty if none is."""
+        for cell in self.cells:
+            if cell.status == "running":
+                items = f": {cell.items}" if cell.items is not None else ""
+                return f"{cell.heading or cell.source}{items}"
+        return ""
 
     @property
     def chosen(self) -> dict[str, Any]:
@@ -118,14 +136,8 @@ def load_run(run_dir: Path) -> Run | None:
         content = json.loads((run_dir / RECORD).read_text(encoding="utf-8"))
         if content["format"] != RUN_FORMAT:
             return None
-        known = {item.name for item in fields(Run)}
-        values = {name: value for name, value in content.items() if name in known}
-        values["cells"] = [Cell(**cell) for cell in values.get("cells", [])]
-        values["products"] = [Product(**product) for product in values.get("products", [])]
-        if values.get("failed_cell") is not None:
-            values["failed_cell"] = FailedCell(**values["failed_cell"])
-        run = Run(**values)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        run = _reader().validate_python(content)
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     if run.status == "running" and not _is_alive(run.parent):
         reason = "`workbench run` itself was ended before the notebook was through"
@@ -140,6 +152,13 @@ def load_runs(out: Path, stage: str | None = None) -> list[Run]:
     return sorted(
         (run for run in runs if run is not None), key=lambda run: run.started, reverse=True
     )
+
+
+@cache
+def _reader() -> "TypeAdapter[Run]":
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Run)
 
 
 def _is_alive(parent: Sequence[float]) -> bool:

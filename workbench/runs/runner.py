@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
@@ -18,7 +19,9 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from workbench.errors import PipelineError
+from workbench.runs.conclusion import FILE_NAME as CONCLUSION
 from workbench.runs.execution import Event, Limits, execute
+from workbench.runs.items import FILE_NAME as ITEMS
 from workbench.runs.metrics import FILE_NAME as METRICS
 from workbench.runs.plan import Plan, PlannedStage
 from workbench.runs.provenance import (
@@ -41,6 +44,7 @@ from workbench.runs.run_record import (
 )
 
 _POLL_S = 0.2  # how soon a stop is noticed
+_RENEW_S = 3.0  # how often the index page tells how far running stages have come
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ class Watcher(Protocol):
         """Its process starts."""
 
     def event(self, stage: str, event: Event, run: Run) -> None:
-        """A cell begins or ends; `run` is the record so far."""
+        """A cell begins, gets on or ends; `run` is the record so far."""
 
     def finished(self, outcome: Outcome) -> None:
         """The stage is through, or will not run."""
@@ -131,6 +135,7 @@ def run_plan(
     limits = limits or Limits()
     outcomes: dict[str, Outcome] = {}
     running: dict[Future[Outcome], str] = {}
+    renewed_at = float("-inf")
 
     def settle(outcome: Outcome) -> None:
         outcomes[outcome.stage] = outcome
@@ -139,12 +144,14 @@ def run_plan(
         watcher.finished(outcome)
 
     def collect(timeout_s: float | None) -> None:
+        nonlocal renewed_at
         ended, _ = wait(running, timeout=timeout_s, return_when=FIRST_COMPLETED)
         for task in ended:
             del running[task]
             settle(task.result())
-        if ended:
+        if ended or time.monotonic() - renewed_at > _RENEW_S:
             _renew_index(plan, out)
+            renewed_at = time.monotonic()
 
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         try:
@@ -169,7 +176,7 @@ def run_plan(
                     record = load_run(decision.run_dir)
                     settle(Outcome(name, "unchanged", decision.run_dir, record))
             while running:
-                collect(timeout_s=None)
+                collect(timeout_s=_RENEW_S)
         except BaseException:
             stop.set()  # or leaving the pool would wait for runs that nobody ends
             raise
@@ -262,7 +269,7 @@ def _run_stage(
         record = new_record(planned, plan, decision.parts, decision.run_dir, decision.reasons)
         save_run(run_dir, record)
         watcher.started(name, record)
-        recorder = Recorder(record, planned.stage.notebook)
+        recorder = Recorder(record, planned.stage.notebook, run_dir)
         missing = [read for read in planned.reads if not read.exists()]
         if missing:
             where = portable(str(missing[0]), plan.pipeline.root)
@@ -313,7 +320,7 @@ def _clear(planned: PlannedStage, run_dir: Path) -> None:
     Products outside it stay: a stage may go on from them.
     """
     inside = [path for path in planned.products_in(run_dir) if run_dir in path.parents]
-    own = [run_dir / name for name in (RECORD, NOTEBOOK, REPORT, METRICS, LOG)]
+    own = [run_dir / name for name in (RECORD, NOTEBOOK, REPORT, METRICS, CONCLUSION, ITEMS, LOG)]
     for path in (*own, *inside):
         if path.is_dir():
             shutil.rmtree(path)

@@ -1,27 +1,28 @@
-"""From a clip and its labels to everything that is known about its shot.
+"""The chain from a clip and its labels to the analysis of its shot.
 
-The unit is one clip with one shot at goal. Each stage is another module's work; here they are put
-in order, and what one cannot tell is passed on as a reason instead of an exception: a clip without
-a goal in view, a ball or a shooter comes back as an analysis that abstains and says why. Where
-labels come from, a teacher, a student or the truth, makes no difference to any stage. Every shot is
-saved as it is done (`saved`), so that an analysis that was killed goes on after the last shot.
+The unit is one clip with one shot at goal. The stages themselves are other modules; here they run
+in order. A stage that finds nothing gives a reason instead of an exception: a clip without a goal
+in view, a ball or a shooter gets an analysis that abstains and says why. Labels may come from a
+teacher, a student or the truth. Every shot is saved as it is done (`saved`), so that an analysis
+that was killed resumes after the last shot.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.detect.labelling import ClipLabels, load_labels
+from workbench.detect.store import ClipDetections, load_detections
 from workbench.errors import WorkbenchError
 from workbench.footage.clips import Clip
 from workbench.footage.digest import content_digest
 from workbench.footage.frames import sample_readable, uniform_indices
 from workbench.shots.analysed import ShotAnalysis
-from workbench.shots.ball.track import ball_track
-from workbench.shots.goal.corners import GoalView, find_corners, read_clicked_corners
+from workbench.shots.ball.track import BallTrack, ball_track
+from workbench.shots.goal.corners import GoalView, find_corners
 from workbench.shots.goal.edges import sharpen_corners
 from workbench.shots.judge import judge_shot
 from workbench.shots.players.foot import Foot, find_foot
@@ -33,40 +34,30 @@ from workbench.shots.saved import analysis_key, load_shot, save_failure, save_sh
 from workbench.shots.verdict import Method, ShotError, ShotVerdict
 
 METHODS: tuple[Method, ...] = ("3d", "2d")
-POSE_REACH = 4  # frames before and after the contact in which the shooter's pose is looked for
+POSE_REACH = 4  # frames before and after the contact whose poses of the shooter are estimated
 
 _STANDING_RATIO = 2.2  # a standing person's box is so many times as high as wide
-_STANDING_EACH = 3  # boxes of one player: more of them repeat the same error
-_EMPTY_FROM = 15  # frames whose median is the picture without people
+_STANDING_EACH = 3  # boxes of one player: their errors are alike, more add nothing
+_EMPTY_FROM = 15  # frames whose median shows the goal without people
 _EDGE_PX = 2.0  # boxes that touch the picture's edge are cut off
 
 
-def labelled_clips(clips: Iterable[Clip], labels_dir: Path) -> dict[str, ClipLabels]:
+def labelled_clips(clips: Iterable[Clip], labels_dir: Path) -> dict[str, ClipDetections]:
     """Read the labels of those clips that have some, by clip id.
 
     Raises:
         DatasetError: If a label file is none.
     """
     paths = {clip: labels_dir / f"{clip.clip_id}.json" for clip in clips}
-    return {clip.clip_id: load_labels(path, clip) for clip, path in paths.items() if path.is_file()}
-
-
-def clicked_goals(path: Path | None) -> dict[str, GoalView]:
-    """Read where people clicked the goal, by clip id or session; nothing without a file.
-
-    Raises:
-        ShotError: If the file holds no clicked corners.
-    """
-    corners = read_clicked_corners(path) if path is not None else {}
     return {
-        name: GoalView(four, "clicks", "Clicked by a person.") for name, four in corners.items()
+        clip.clip_id: load_detections(path, clip) for clip, path in paths.items() if path.is_file()
     }
 
 
 def analyse_shot(
     clip: Clip,
     footage_dir: Path,
-    labels: ClipLabels,
+    labels: ClipDetections,
     *,
     goal_wh_m: tuple[float, float],
     pose_finder: PoseFinder | None = None,
@@ -103,27 +94,9 @@ def analyse_shot(
         pose = find_poses(video, people, shooter.player, frames, pose_finder)
         foot = find_foot(pose, track, shooter.contact_frame)
         technique = measure_technique(pose, foot, shooter.contact_frame, fps)
-    verdicts = {}
-    for name in METHODS:
-        try:
-            if goal.corners_px is None:
-                raise ShotError("there is no goal in view", goal.reason)
-            verdicts[name] = judge_shot(
-                track,
-                goal.corners_px,
-                goal_size_m=goal_wh_m,
-                fps=fps,
-                image_wh=(clip.width, clip.height),
-                people=standing_people(people, clip),
-                kick_frame=kick_frame,
-                method=name,
-            )
-        except ShotError as error:
-            why = f"Can't tell, because {error.problem}."
-            verdicts[name] = ShotVerdict.abstaining(name, why)
     return ShotAnalysis(
         clip=clip,
-        labels=labels.teacher,
+        labels=labels.found_by,
         goal=goal,
         goal_wh_m=goal_wh_m,
         track=track,
@@ -133,9 +106,40 @@ def analyse_shot(
         pose=pose,
         foot=foot,
         technique=technique,
-        verdicts=verdicts,
+        verdicts=_judge(clip, track, people, goal, goal_wh_m, kick_frame),
         method=method,
     )
+
+
+def _judge(
+    clip: Clip,
+    track: BallTrack,
+    people: People,
+    goal: GoalView,
+    goal_wh_m: tuple[float, float],
+    kick_frame: int | None,
+) -> dict[Method, ShotVerdict]:
+    """The verdict of each method; abstaining where the shot cannot be judged."""
+    verdicts: dict[Method, ShotVerdict] = {}
+    standing = standing_people(people, clip)
+    for method in METHODS:
+        try:
+            if goal.corners_px is None:
+                raise ShotError("there is no goal in view", goal.reason)
+            verdicts[method] = judge_shot(
+                track,
+                goal.corners_px,
+                goal_size_m=goal_wh_m,
+                fps=float(clip.fps),
+                image_wh=(clip.width, clip.height),
+                people=standing,
+                kick_frame=kick_frame,
+                method=method,
+            )
+        except ShotError as error:
+            reason = f"Can't tell, because {error.problem}."
+            verdicts[method] = ShotVerdict.abstaining(method, reason)
+    return verdicts
 
 
 @dataclass(frozen=True)
@@ -149,7 +153,7 @@ class AnalysedShots:
 def analyse_shots(
     clips: Sequence[Clip],
     footage_dir: Path,
-    labels: Mapping[str, ClipLabels],
+    labels: Mapping[str, ClipDetections],
     goal_wh_m: Mapping[str, tuple[float, float]],
     folder: Path,
     *,
@@ -179,17 +183,15 @@ def analyse_shots(
         name = clip.clip_id
         path = folder / f"{name}.json"
         try:
-            shot = _read_or_analyse(
-                path,
-                clip,
-                footage_dir,
-                labels[name],
-                goal_wh_m=goal_wh_m[name],
-                pose_finder=pose_finder,
-                method=method,
-                goal=known.get(name, known.get(clip.session)),
-            )
+            settings = {
+                "goal_wh_m": goal_wh_m[name],
+                "pose_finder": pose_finder,
+                "method": method,
+                "goal": known.get(name, known.get(clip.session)),
+            }
+            shot = _read_or_analyse(path, clip, footage_dir, labels[name], settings)
             found.shots.append(shot)
+            save_failure(path, None)
         except WorkbenchError as error:
             save_failure(path, error)
             found.failed[name] = str(error)
@@ -199,34 +201,14 @@ def analyse_shots(
 
 
 def _read_or_analyse(
-    path: Path,
-    clip: Clip,
-    footage_dir: Path,
-    labels: ClipLabels,
-    *,
-    goal_wh_m: tuple[float, float],
-    pose_finder: PoseFinder | None,
-    method: Method,
-    goal: GoalView | None,
+    path: Path, clip: Clip, footage_dir: Path, labels: ClipDetections, settings: dict[str, Any]
 ) -> ShotAnalysis:
-    poses = pose_finder.name if pose_finder is not None else None
-    key = analysis_key(
-        clip,
-        content_digest(footage_dir / clip.file),
-        labels,
-        {"goal_wh_m": goal_wh_m, "poses": poses, "method": method, "goal": goal},
-    )
+    finder = settings["pose_finder"]
+    asked = settings | {"pose_finder": finder.name if finder is not None else None}
+    key = analysis_key(clip, content_digest(footage_dir / clip.file), labels, asked)
     shot = load_shot(path, clip, follow_people(labels, float(clip.fps)), key)
     if shot is None:
-        shot = analyse_shot(
-            clip,
-            footage_dir,
-            labels,
-            goal_wh_m=goal_wh_m,
-            pose_finder=pose_finder,
-            method=method,
-            goal=goal,
-        )
+        shot = analyse_shot(clip, footage_dir, labels, **settings)
         save_shot(path, shot, key)
     return shot
 
@@ -234,9 +216,8 @@ def _read_or_analyse(
 def standing_people(people: People, clip: Clip) -> NDArray[np.float64]:
     """Return feet and heads of people who stand upright (n, 4): foot x, foot y, head x, head y.
 
-    They are rulers for the camera's height and tilt. Boxes that the picture's edge cuts, and boxes
-    wider than somebody standing, are left out; of each player a few boxes count, spread over the
-    clip.
+    Their height pins the camera's height and tilt. Boxes cut by the picture's edge and boxes wider
+    than a standing person are left out; of each player a few boxes count, spread over the clip.
     """
     table = people.table
     width, height = table["x1"] - table["x0"], table["y1"] - table["y0"]
@@ -250,10 +231,10 @@ def standing_people(people: People, clip: Clip) -> NDArray[np.float64]:
     return np.asarray(rows, float).reshape(-1, 4)
 
 
-def _goal_view(clip: Clip, video: Path, labels: ClipLabels) -> GoalView:
+def _goal_view(clip: Clip, video: Path, labels: ClipDetections) -> GoalView:
     view = find_corners(labels, fixed_camera=clip.fixed_camera)
     if view.corners_px is None or not clip.fixed_camera:
         return view
     frames = uniform_indices(clip.frame_count, _EMPTY_FROM)
-    empty = np.median(sample_readable(video, frames).images, axis=0)  # people come and go
+    empty = np.median(sample_readable(video, frames).images, axis=0)  # removes moving people
     return sharpen_corners(view, empty.astype(np.uint8))

@@ -1,4 +1,4 @@
-"""What was found out about one shot: everything between a clip's labels and its pictures.
+"""The analysis of one shot as a value: everything between a clip's labels and its pictures.
 
 The unit is one clip with one shot. A value only: `analyse` fills it, `saved` keeps it, `overlay`,
 `figures` and `page` show it, `evaluation` judges it.
@@ -23,7 +23,7 @@ from workbench.shots.words import foot_words, headline, reason_words, speed_word
 
 @dataclass(frozen=True, eq=False)
 class ShotAnalysis:
-    """One shot: who, which foot, how fast, did it go in, and on what that rests."""
+    """One shot: who shot, with which foot, how fast, was it a goal, and the evidence for each."""
 
     clip: Clip
     labels: str  # who found people, ball and goal: a teacher, a student, or the truth
@@ -56,7 +56,7 @@ class ShotAnalysis:
 
     @property
     def kick_frame(self) -> float | None:
-        """When the ball was struck: as the verdict has it, else as the players' touches have it."""
+        """When the ball was struck: from the verdict, else from the players' touches."""
         kicks = [event.frame for event in self.verdict.events if event.kind == "kick"]
         if kicks:
             return kicks[0]

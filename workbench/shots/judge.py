@@ -1,11 +1,10 @@
-"""Judge one shot: from the ball's track and the goal's corners to a verdict.
+"""The verdict on one shot, from the ball's track and the goal's corners.
 
 The unit of data is one shot. The 3D method finds the camera from the goal (`goal.camera`), guesses
-kicks, fits every hypothesis of what became of the ball and lets a small head, trained on simulated
-shots, calibrate what the fit believes (all in `fit3d`). The 2D method is the baseline (`rules2d`).
-Mirrored, later or scaled, the same shot gets the same verdict; moved within the picture it is
-another shot for the 3D method, which takes the middle of the picture for the camera's axis, and the
-same for the 2D rules.
+kicks, fits every hypothesis of what became of the ball and calibrates the result with a small head
+trained on simulated shots (all in `fit3d`). The 2D method is the baseline (`rules2d`). Mirroring,
+scaling or delaying a shot does not change its verdict. Shifting it within the picture does change
+the 3D verdict, because the principal point is taken to be the middle of the picture.
 """
 
 from collections.abc import Mapping
@@ -13,9 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from workbench.footage.pinhole import BALL_RADIUS_M
+from workbench.footage.pinhole import BALL_RADIUS_M, Floats
 from workbench.shots.ball.events import find_events
 from workbench.shots.ball.track import BallTrack
 from workbench.shots.fit3d.findings import (
@@ -46,17 +45,15 @@ from workbench.shots.goal.corners import order_corners
 from workbench.shots.rules2d import judge_flat
 from workbench.shots.verdict import Method, ShotError, ShotVerdict
 
-Floats = NDArray[np.float64]
-
-_KICK_REACH_FRAMES, _KICK_STEP_FRAMES = 2.0, 0.5  # about a contact frame that is given
+_KICK_REACH_FRAMES, _KICK_STEP_FRAMES = 2.0, 0.5  # around a given contact frame
 _SAMPLES_NEAR, _SAMPLES_ANYWHERE = 32, 12  # pairs for each time of the kick
 _MOST_KICKS_PER_S = 30.0
 _GUESSES = 3
-_SURELY_FRONT_M = 0.5  # a kick this far in front of the line: the camera is not behind the goal
-_SEED = 20260601  # the same question gets the same answer
+_SURELY_FRONT_M = 0.5  # of a kick before the line; then the camera is not behind the goal
+_SEED = 20260601  # of the samples: the same question gets the same answer
 
 _LEAST_OBSERVATIONS = 5  # of a flight; fewer fix no path
-_ALONG_DEG, _FAR_M = 25.0, 18.0  # a camera that looks along the shot from this far has no depth
+_ALONG_DEG, _FAR_M = 25.0, 18.0  # from this far, a camera along the shot sees no depth
 _NEAR_MARGIN_M = 0.25
 _ROUGH_PX = 6.0
 
@@ -151,11 +148,11 @@ def judge_shot(
         fit = fit_shot(question)
     except CannotFitError as reason:
         return ShotVerdict.abstaining("3d", f"Can't tell, because {reason}.")
-    return _say(fit, Head.load())
+    return _verdict_of(fit, Head.load())
 
 
 def fit_shot(question: Question) -> ShotFit:
-    """Fit a shot without asking the head: what the head is trained on.
+    """Fit a shot without the calibration by the head, which is trained on these fits.
 
     Raises:
         CannotFitError: If there is nothing to fit.
@@ -204,9 +201,8 @@ def _find_modes(
 ) -> tuple[CameraMode, ...]:
     """Cameras on the side of the goal from which the ball is shot towards it.
 
-    A ball on the grass beyond the line, as a camera on the pitch would have it, is a ball before
-    the line for one behind the goal. A ball kicked in the air can look beyond too, so that both
-    sides are tried then.
+    If a camera on the pitch puts the ball behind the goal line, the camera stands behind the goal.
+    A ball kicked in the air seems to lie behind the line too, so both sides are tried then.
     """
     front = find_cameras(corners_px, question.goal_size_m, question.standard_wh, question.people)
     if not front:
@@ -221,7 +217,7 @@ def _find_modes(
 
 
 def _seen_kick(question: Question) -> float | None:
-    """The frame of the kick as the ball's motion in the picture shows it, if it does."""
+    """The frame of the kick from the ball's motion in the picture, if it is found."""
     events = find_events(question.track, fps=question.fps, goal_corners_px=question.clicked_px)
     return next((event.frame for event in events if event.kind == "kick"), None)
 
@@ -236,10 +232,10 @@ def _possible_kicks(question: Question, observations: Observations) -> tuple[Flo
     return np.arange(0.0, last + 1e-6, step), _SAMPLES_ANYWHERE
 
 
-def _say(fit: ShotFit, head: Head) -> ShotVerdict:
+def _verdict_of(fit: ShotFit, head: Head) -> ShotVerdict:
     question, posterior, features = fit.question, fit.posterior, fit.features
     probability = head.probability(features)
-    # Of fewer observations a speed would be nothing but the fit's priors.
+    # With fewer observations the speed would come from the priors alone.
     is_seen = features["flight_observations"] >= _LEAST_OBSERVATIONS
     sure = head.is_sure(probability) and is_seen
     speed, line = None, None
@@ -297,7 +293,7 @@ def _why(
 
 
 def _obstacle(features: Mapping[str, float], first: str, second: str) -> str:
-    """What stands most in the way, the gravest first."""
+    """The main reason for abstaining, checked in order of weight."""
     seen = features["flight_observations"]
     if seen < _LEAST_OBSERVATIONS:
         frames = "1 frame" if seen == 1 else f"{seen:.0f} frames"

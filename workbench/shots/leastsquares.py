@@ -1,8 +1,8 @@
-"""Many small non-linear least-squares problems solved side by side.
+"""Batched Levenberg–Marquardt for many small non-linear least-squares problems.
 
-The unit of data is a batch: parameters (B, P), residuals (B, M). A fit of one shot has many starts
-and hypotheses of the same shape; solved as one batch they cost little more than one of them.
-Levenberg–Marquardt with Marquardt's scaling; knows nothing about what is being fitted.
+The unit of data is a batch of parameters (B, P). A fit of one shot has many starts
+and hypotheses of the same shape; solved as one batch they cost little more than one of them. Steps
+are damped with Marquardt's scaling. Knows nothing about what is being fitted.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from workbench.footage.pinhole import Floats
+
+Bools = NDArray[np.bool_]
 
 _STEP = 1e-6
 _GROW, _SHRINK = 6.0, 0.25
@@ -25,54 +27,63 @@ def forward_jacobian(residuals: Callable[[Floats], Floats], at: Floats) -> Float
     return np.asarray((values[:, 1:] - values[:, :1]).transpose(0, 2, 1) / _STEP)
 
 
-def damped_step(normal: Floats, gradient: Floats, damping: Floats) -> Floats:
+def minimise(
+    cost_of: Callable[[Floats], Floats],
+    expand: Callable[[Floats, Bools], tuple[Floats, Floats, Floats]],
+    start: Floats,
+    *,
+    iterations: int,
+    damping: float,
+) -> tuple[Floats, Floats, Floats]:
+    """Minimise the cost of each problem from its own start.
+
+    Args:
+        cost_of: Maps parameters (B, P) to costs (B,), row by row.
+        expand: Maps parameters of some problems, and flags (B,) of which they are, to their costs,
+            gradients and Gauss–Newton matrices.
+        start: Parameters (B, P).
+        iterations: Steps tried; no problem stops the others.
+        damping: To begin with.
+
+    Returns:
+        Parameters (B, P), costs (B,) and Gauss–Newton matrices (B, P, P).
+    """
+    at, trust = start.copy(), np.full(len(start), damping)
+    cost, gradient, normal = expand(at, np.ones(len(at), bool))
+    for _ in range(iterations):
+        trial = at + _damped_step(normal, gradient, trust)
+        better = cost_of(trial) < cost
+        # Less damping where the step lowered the cost, more where it did not.
+        trust = np.clip(trust * np.where(better, _SHRINK, _GROW), _LEAST_DAMPING, _MOST_DAMPING)
+        if better.any():
+            at[better] = trial[better]
+            cost[better], gradient[better], normal[better] = expand(at[better], better)
+    return at, cost, normal
+
+
+def minimise_squares(
+    residuals: Callable[[Floats], Floats], start: Floats, *, iterations: int
+) -> tuple[Floats, Floats]:
+    """Minimise half the sum of squares of residuals (B, M); see `minimise`."""
+
+    def cost_of(at: Floats) -> Floats:
+        values = residuals(at)
+        return np.asarray(0.5 * np.nan_to_num(values * values, nan=np.inf).sum(axis=1))
+
+    def expand(at: Floats, _: Bools) -> tuple[Floats, Floats, Floats]:
+        jacobian = forward_jacobian(residuals, at)
+        crossed = jacobian.transpose(0, 2, 1)
+        gradient = (crossed @ residuals(at)[..., None])[..., 0]
+        return cost_of(at), gradient, crossed @ jacobian
+
+    found, costs, _ = minimise(cost_of, expand, start, iterations=iterations, damping=1e-2)
+    return found, costs
+
+
+def _damped_step(normal: Floats, gradient: Floats, damping: Floats) -> Floats:
     """The step (B, P) that solves (N + damping·diag N) step = -gradient for each problem."""
     diagonal = np.einsum("bii->bi", normal)
     damped = normal.copy()
     index = np.arange(normal.shape[1])
     damped[:, index, index] += damping[:, None] * diagonal + 1e-9
     return np.asarray(-np.linalg.solve(damped, gradient[..., None])[..., 0])
-
-
-def next_damping(damping: Floats, better: NDArray[np.bool_]) -> Floats:
-    """Trust the quadratic model more where the last step helped, less where it did not."""
-    changed = np.where(better, damping * _SHRINK, damping * _GROW)
-    return np.clip(changed, _LEAST_DAMPING, _MOST_DAMPING)
-
-
-def minimise(
-    residuals: Callable[[Floats], Floats], start: Floats, iterations: int
-) -> tuple[Floats, Floats]:
-    """Minimise half the sum of squares of each problem from its own start.
-
-    Args:
-        residuals: Maps parameters (B, P) to residuals (B, M), row by row.
-        start: Parameters (B, P).
-        iterations: Steps tried; no problem stops the others.
-
-    Returns:
-        Parameters (B, P) and costs (B,).
-    """
-
-    def cost_of(values: Floats) -> Floats:
-        return np.asarray(0.5 * np.nan_to_num(values * values, nan=np.inf).sum(axis=1))
-
-    at, values = start.copy(), residuals(start)
-    costs, damping = cost_of(values), np.full(len(start), 1e-2)
-    jacobian = forward_jacobian(residuals, at)
-    for _ in range(iterations):
-        crossed = jacobian.transpose(0, 2, 1)
-        gradient = (crossed @ values[..., None])[..., 0]
-        trial = at + damped_step(crossed @ jacobian, gradient, damping)
-        tried = residuals(trial)
-        tried_costs = cost_of(tried)
-        better = tried_costs < costs
-        at[better], values[better], costs[better] = (
-            trial[better],
-            tried[better],
-            tried_costs[better],
-        )
-        damping = next_damping(damping, better)
-        if better.any():
-            jacobian[better] = forward_jacobian(residuals, at[better])
-    return at, costs

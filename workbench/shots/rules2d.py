@@ -1,13 +1,13 @@
 """The 2D rules: a verdict from where the ball is in the picture, without depth.
 
-This is the way the reference project reads a shot, kept as the baseline: a spike in speed is the
-kick; a ball that comes to the goal's picture and was not there at the kick has arrived; arrived,
-it rests in the net, rebounds or passes over. Speed is pixels per frame measured in balls. What it
-cannot know: a ball in front of the goal and a ball in the net are the same pixels, and a ball that
-flies away from the camera hardly moves.
+The rules of the reference project, kept as the baseline: a spike in speed is the kick; a ball that
+enters the goal's outline after the kick has arrived; then it comes to rest (a goal), rebounds or
+passes over. Speed is pixels per frame divided by the ball's width. Without depth, a ball held in
+front of the goal and a ball in the net look alike, and a ball that flies away from the camera
+hardly moves.
 
-Everything is measured in balls, goals and seconds, so that neither the picture's size nor its
-origin nor the frame rate's origin matters.
+Lengths are measured in balls and goals, times in seconds, so that size, position and frame rate of
+the picture do not matter.
 """
 
 from dataclasses import dataclass
@@ -15,35 +15,33 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.footage.pinhole import BALL_RADIUS_M
+from workbench.footage.pinhole import BALL_RADIUS_M, Floats
 from workbench.shots.ball.track import BallTrack
 from workbench.shots.goal.corners import inside_goal, order_corners
 from workbench.shots.verdict import ShotEvent, ShotVerdict
 
-Floats = NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class FlatRules:
-    """Thresholds, named after what they mean in the reference.
+    """Thresholds, with the meaning they have in the reference.
 
     Those of the second block were chosen on simulated shots (seeds of 20 000 and above) and never
     on the shots that results are reported for.
     """
 
-    speed_percentile: float = 92.0  # of speeds along the shot: the peak, but for a few teleports
-    speed_cap_kmh: float = 140.0  # nobody shoots harder; a faster track is a wrong track
+    speed_percentile: float = 92.0  # of speeds along the shot: the peak without a few teleports
+    speed_cap_kmh: float = 140.0  # faster than any shot: a tracking error
     longest_gap_s: float = 0.2  # gaps up to here are filled by a straight line
 
     spike_share: float = 0.6  # of the peak speed, reached first at the kick
     spike_ratio: float = 2.0  # times the median speed of what went before
-    before_kick_s: float = 0.1  # what went before
-    arrive_margin: float = 0.15  # of the goal's size, added around it: arriving counts as in it
+    before_kick_s: float = 0.1  # over which that median is taken
+    arrive_margin: float = 0.15  # of the goal's size, added around it
     arrive_within_s: float = 3.0  # after the kick
-    settle_s: float = 1.3  # after arriving, in which the ball shows what became of it
-    rest_share: float = 0.19  # of the peak speed; slower inside the goal's picture is the net
-    inside_share: float = 0.8  # of the time to settle that is spent inside the goal's picture
-    rebound_share: float = 0.6  # of the goal's height, moved back towards the kick: a rebound
+    settle_s: float = 1.3  # after arriving, over which the outcome is read
+    rest_share: float = 0.19  # of the peak speed; slower than this inside the goal: the net
+    inside_share: float = 0.8  # of that time spent inside the goal's outline
+    rebound_share: float = 0.6  # of the goal's height, moved back towards the kick
     vanished_is_goal: bool = False  # whether a ball not seen again after arriving is in the net
 
     goal_share: float = 0.77  # of shots called goals that are goals, on 1000 seeds of its own
@@ -118,7 +116,7 @@ def _clean(track: BallTrack, fps: float, rules: FlatRules) -> _Path | None:
 
 
 def _find_kick(path: _Path, fps: float, rules: FlatRules) -> float | None:
-    """Frame before the first step that is fast in itself and against what went before."""
+    """Frame before the first step that is fast in absolute terms and against the steps before."""
     frames, speeds = path.steps()
     peak = float(np.percentile(speeds, rules.speed_percentile))
     if peak <= 0:

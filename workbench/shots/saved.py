@@ -1,9 +1,9 @@
-"""One shot's analysis as a JSON file: saved whole, read back as the same value.
+"""Saving and loading the analysis of one shot as a JSON file, without loss.
 
 The unit is one clip with one shot, `<clip id>.json`. Numbers are kept exactly; NaN is null, the
-ball's track a table by columns. The file carries the key of everything that it depends on, so that
-an analysis of other labels, another video or other code is not taken for this one. People's boxes
-and masks stay in the label files. A shot that could not be analysed leaves a file with the reason.
+ball's track a table by columns. The file holds a key of everything that the analysis depends on:
+with other labels, another video, other settings or other code it counts as absent. People's boxes
+and masks stay in the label files. Why a shot could not be analysed is in a file of its own.
 """
 
 import hashlib
@@ -19,13 +19,14 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import numpy as np
 import pandas as pd
 
-from workbench.detect.labelling import ClipLabels
+from workbench.detect.store import ClipDetections
 from workbench.errors import WorkbenchError
 from workbench.footage.clips import Clip
 from workbench.saving import save_json
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.ball.track import BallTrack
 from workbench.shots.players.people import People
+from workbench.shots.verdict import ShotError
 
 SHOT_FORMAT = "workbench-shot/1"
 
@@ -34,7 +35,7 @@ _WITHOUT_EFFECT = ("evaluation", "pictures")  # folders whose code changes no an
 
 
 def analysis_key(
-    clip: Clip, video_digest: str, labels: ClipLabels, settings: Mapping[str, Any]
+    clip: Clip, video_digest: str, labels: ClipDetections, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return what an analysis depends on, as JSON values.
 
@@ -44,11 +45,13 @@ def analysis_key(
         labels: Its labels.
         settings: Everything else that was asked for.
     """
-    told = json.dumps([labels.teacher, labels.frames], sort_keys=True, default=str)
+    told = hashlib.sha256(labels.found_by.encode())
+    for found in labels.frames:
+        told.update(repr(found).encode())
     return {
         "video": video_digest,
         "frames": [clip.frame_count, str(clip.fps), clip.width, clip.height, clip.fixed_camera],
-        "labels": hashlib.sha256(told.encode()).hexdigest(),
+        "labels": told.hexdigest(),
         "code": _code_digest(),
         **to_json(settings),
     }
@@ -63,9 +66,16 @@ def save_shot(path: Path, shot: ShotAnalysis, key: Any) -> None:
     save_json(path, content, indent=None)
 
 
-def save_failure(path: Path, error: WorkbenchError) -> None:
-    """Write why a shot could not be analysed; without a key, so that it is tried again."""
-    save_json(path, {"format": SHOT_FORMAT, "failed": str(error)}, indent=None)
+def save_failure(path: Path, error: WorkbenchError | None) -> None:
+    """Write why a shot could not be analysed beside its file, `<clip id>.failed.json`.
+
+    An analysis that is there already stays, say while a disk is away. None removes the record.
+    """
+    record = path.with_suffix(".failed.json")
+    if error is None:
+        record.unlink(missing_ok=True)
+    else:
+        save_json(record, {"format": SHOT_FORMAT, "failed": str(error)})
 
 
 def load_shot(path: Path, clip: Clip, people: People, key: Any) -> ShotAnalysis | None:
@@ -84,7 +94,7 @@ def load_shot(path: Path, clip: Clip, people: People, key: Any) -> ShotAnalysis 
         kinds = get_type_hints(ShotAnalysis)
         found = {name: from_json(kinds[name], content[name]) for name in _SAVED}
         track = BallTrack.from_table(pd.DataFrame(content["ball"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ShotError):
         return None
     return ShotAnalysis(clip=clip, people=people, track=track, **found)
 
@@ -127,7 +137,7 @@ def from_json(kind: Any, value: Any) -> Any:
 
 @cache
 def _code_digest() -> str:
-    """Of the sources that an analysis is made by."""
+    """Digest of the source files that compute an analysis."""
     digest = hashlib.sha256()
     for path in sorted(_sources(Path(__file__).parent)):
         digest.update(path.read_bytes())

@@ -1,4 +1,4 @@
-"""What is said of one shot: goal or not, how sure, how fast, where, and what happened on the way.
+"""The verdict on one shot as a value: goal or not, how sure, speed, crossing, events, path.
 
 World axes in metres as in `footage.pinhole`: X along the goal line, Y out onto the pitch, Z up.
 Knows nothing about how a verdict is reached.
@@ -17,7 +17,7 @@ EventKind = Literal["kick", "bounce", "deflection", "line", "net", "post", "save
 
 
 class ShotError(WorkbenchError):
-    """A shot that cannot be judged because what was handed in is not what it must be."""
+    """A shot that cannot be judged because the input is missing or malformed."""
 
 
 @dataclass(frozen=True)

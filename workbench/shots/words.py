@@ -1,7 +1,7 @@
-"""How a verdict is said: the same words on the video, in the figures and on the page.
+"""The wording of a verdict, the same on the video, in the figures and on the page.
 
-Never more digits than the interval allows, and never a verdict where the analysis abstained. Knows
-nothing about where the words are put.
+Numbers have no more digits than their interval supports, and where the analysis abstained no
+verdict is given. Knows nothing about layout.
 """
 
 from workbench.shots.players.foot import Foot
@@ -51,14 +51,14 @@ def headline(verdict: ShotVerdict) -> str:
 
 
 def headline_colour(verdict: ShotVerdict) -> str:
-    """Return the colour that goes with the headline; the words never depend on it."""
+    """Return the headline's colour; it repeats the words and never replaces them."""
     if verdict.abstained:
         return GREY
     return GREEN if verdict.is_goal else VERMILION
 
 
 def reason_words(verdict: ShotVerdict) -> str:
-    """Return why, without the verdict itself, which stands beside it.
+    """Return the reason without the verdict, which is shown beside it.
 
     Example:
         >>> why = "Can't tell, because there is no goal in view."
@@ -86,7 +86,7 @@ def sure_words(verdict: ShotVerdict) -> str:
 
 
 def percent(share: float) -> str:
-    """Return a probability in whole per cent, open at both ends."""
+    """Return a probability in whole per cent; below 1 % and above 99 % as a bound."""
     if share > 0.99:
         return "over 99 %"
     return "under 1 %" if share < 0.01 else f"{100 * share:.0f} %"

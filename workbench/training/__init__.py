@@ -1,1 +1,1 @@
-"""What every network shares in training: run folders, device and precision, splits."""
+"""What every network shares in training: one loop, run folders, device and precision, weights."""

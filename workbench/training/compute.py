@@ -1,12 +1,14 @@
-"""Where and how exactly to compute: device, precision, threads.
+"""Where and how exactly to compute: device, precision, threads, random state.
 
 Knows torch and the machine; knows nothing about networks or data. A GPU is a matter of these
 switches, never of other code.
 """
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 
 from workbench.errors import WorkbenchError
@@ -80,3 +82,20 @@ def torch_threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def one_seed(*parts: int) -> int:
+    """Return one seed made of several numbers, such as a run's seed, the epoch and the step."""
+    return int(np.random.SeedSequence(parts).generate_state(1)[0])
+
+
+def seed_all(*parts: int) -> None:
+    """Seed torch, NumPy and Python from several numbers.
+
+    An epoch or step that is seeded so draws the same in a resumed run: no generator's state needs
+    saving.
+    """
+    seed = one_seed(*parts)
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)

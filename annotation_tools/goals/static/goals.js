@@ -248,7 +248,7 @@ function render() {
   document.body.classList.toggle("reviewing", state.isReview);
   const here = state.isReview ? opinions(item().item_id, people) : [];
   $("#opinions").hidden = !state.isReview;
-  if (state.isReview) drawOpinions($("#opinions"), here, (frame) => player.seek(frame));
+  if (state.isReview) drawOpinions($("#opinions"), here, (frame) => (player.pause(), player.seek(frame)));
   drawMarks(event, here);
   showMarkText();
 }

@@ -3,7 +3,7 @@
 // Every change is an appended entry with an id made here, so sending it again does no harm. What has
 // not been acknowledged waits in localStorage: it outlives the page, the server and the network.
 // Undo appends an entry that takes another back; the history alone decides what can be undone, so
-// undo also works after a restart. The rules are those of workbench/labels/history.py.
+// undo also works after a restart. What stands is worked out as in workbench/labels/history.py.
 //
 //     const labels = new Labels({ annotator: "kim" });
 //     await labels.load({ kind: "cut", source_id: mediaId }); // the scope of undo and redo

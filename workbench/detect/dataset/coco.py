@@ -12,7 +12,7 @@ prompt and track stay with their object as extra keys.
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -23,12 +23,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from workbench.detect.annotations import Annotation, is_accepted, least_score
 from workbench.detect.dataset.coco_file import read_json
 from workbench.detect.dataset.derived import derive_classes
-from workbench.detect.dataset.thinning import Thinner
-from workbench.detect.labelling import ClipLabels, coco_categories
-from workbench.detect.teacher import CLASSES
+from workbench.detect.detections import CLASSES, Detection, accepted, to_coco
+from workbench.detect.store import ClipDetections, LazyFrames, coco_categories
 from workbench.errors import DatasetError
 from workbench.footage.clips import Clip
 from workbench.footage.frames import iter_frames
@@ -39,7 +37,10 @@ from workbench.training.versions import META, parent_version
 DATASET_FORMAT = "workbench-coco/1"
 ANNOTATIONS = "_annotations.coco.json"
 JPEG_QUALITY = 95
-MIN_CHANGE = 6.0  # grey levels, see `thinning`
+MIN_CHANGE = 6.0  # grey levels, see `Thinner`
+
+_THUMBNAIL_WH = (64, 36)
+_COMPARED = 50  # frames that a new one is compared with: bounded for any length of clip
 
 
 @dataclass(frozen=True)
@@ -73,25 +74,25 @@ def load_dataset(folder: Path) -> CocoDataset:
 
 
 def accept_labels(
-    labels: Sequence[ClipLabels], min_score: float | Mapping[str, float]
-) -> list[ClipLabels]:
-    """Return raw labels without those below a score; labels without a score are accepted.
+    labels: Sequence[ClipDetections], min_score: float | Mapping[str, float]
+) -> list[ClipDetections]:
+    """Return raw detections without those below a score; those without a score are accepted.
 
     Args:
-        labels: Raw labels.
+        labels: Raw detections.
         min_score: Least score, one for all or per class (a class not named: 0).
     """
-    least = [least_score(min_score, name) for name in CLASSES]
 
-    def good(frame: Sequence[Annotation]) -> tuple[Annotation, ...]:
-        return tuple(one for one in frame if is_accepted(one, least[one["category_id"] - 1]))
+    def filtered(own: ClipDetections) -> ClipDetections:
+        frames = LazyFrames(len(own.frames), lambda frame: accepted(own.frames[frame], min_score))
+        return replace(own, frames=frames)
 
-    return [replace(own, frames=tuple(map(good, own.frames))) for own in labels]
+    return list(map(filtered, labels))
 
 
 def export_dataset(
     clips: Sequence[Clip],
-    labels: Sequence[ClipLabels],
+    labels: Sequence[ClipDetections],
     footage_dir: Path,
     out_dir: Path,
     session_to_split: Mapping[str, str],
@@ -139,24 +140,62 @@ def export_dataset(
             is_on_grid = frame.index % every == 0
             if not is_checked and not (is_on_grid and thinner.keeps(frame.image)):
                 continue
-            accepted: Sequence[Annotation] = own.frames[frame.index]
+            found: Sequence[Detection] = own.frames[frame.index]
             if len(classes) > len(CLASSES):
-                accepted = derive_classes(accepted, own.height, own.width)
+                found = derive_classes(found, own.height, own.width)
             image = {"width": clip.width, "height": clip.height, "clip_id": clip.clip_id,
                      "session": clip.session, "frame": frame.index}  # fmt: skip
             name = f"{clip.clip_id}_{frame.index:06d}.jpg"
-            writer.add(split, name, to_jpeg(frame.image), image, accepted)
+            annotations = [to_coco(one, classes) for one in found]
+            writer.add(split, name, to_jpeg(frame.image), image, annotations)
         thinned[split] += thinner.left_out
-    teachers = {label.get("teacher", own.teacher) for own in labels for label in _all(own)}
+    teachers = {one.found_by for own in labels for found in own.frames for one in found}
     return writer.finish(
         origin_of(clips),
         sessions=_by_split(clips, session_to_split),
-        teachers=sorted(teachers or {own.teacher for own in labels}),
+        teachers=sorted(teachers or {own.found_by for own in labels}),
         every=every,
         min_score=dict(min_score) if isinstance(min_score, Mapping) else min_score,
         min_change=min_change,
         thinned=dict(sorted(thinned.items())),
     )
+
+
+class Thinner:
+    """Says of one frame after another whether it differs from those that are kept already.
+
+    The distance of two frames is the largest change of any cell of a coarse grey grid: by the mean
+    over the frame, all frames of a tripod would be alike although the ball flies. A ball of four
+    pixels in a picture 640 wide changes its cell by about ten grey levels; noise and compression
+    change it by one to three.
+
+    Args:
+        min_change: Least distance, in grey levels (0–255), from all of the last frames kept; 0
+            keeps every frame.
+
+    Example:
+        >>> thinner = Thinner(min_change=6)
+        >>> black = np.zeros((90, 160, 3), np.uint8)
+        >>> thinner.keeps(black), thinner.keeps(black), thinner.left_out
+        (True, False, 1)
+    """
+
+    def __init__(self, min_change: float) -> None:
+        self.min_change = min_change
+        self.left_out = 0
+        self._kept: list[NDArray[np.int16]] = []
+
+    def keeps(self, image: NDArray[np.uint8]) -> bool:
+        """Say whether a frame (H, W, 3) differs from those kept; remember it if so."""
+        if self.min_change <= 0:
+            return True
+        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        small = cv2.resize(grey, _THUMBNAIL_WH, interpolation=cv2.INTER_AREA).astype(np.int16)
+        if any(np.abs(small - kept).max() < self.min_change for kept in reversed(self._kept)):
+            self.left_out += 1
+            return False
+        self._kept = [*self._kept, small][-_COMPARED:]
+        return True
 
 
 class DatasetWriter:
@@ -245,10 +284,6 @@ def to_jpeg(image: NDArray[np.uint8]) -> bytes:
     )
     assert encoded
     return jpeg.tobytes()
-
-
-def _all(labels: ClipLabels) -> Iterator[Mapping[str, Any]]:
-    return (label for frame in labels.frames for label in frame)
 
 
 def _by_split(clips: Sequence[Clip], session_to_split: Mapping[str, str]) -> dict[str, list[str]]:

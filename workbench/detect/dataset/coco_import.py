@@ -24,8 +24,8 @@ from workbench.detect.dataset.coco_check import (
 )
 from workbench.detect.dataset.coco_file import Content, load_coco
 from workbench.detect.dataset.derived import DERIVED_TO_BASE, FIVE_CLASSES
+from workbench.detect.detections import CLASSES, plain_rle
 from workbench.detect.segmentation import to_rle
-from workbench.detect.teacher import CLASSES
 from workbench.errors import DatasetError
 from workbench.footage.origin import Origin
 from workbench.training.splits import SPLITS, split_or_train
@@ -217,9 +217,7 @@ def _annotation(
     segmentation = row.get("segmentation") or []
     if isinstance(segmentation, dict):
         runs = to_rle(segmentation, image["height"], image["width"])
-        counts = runs["counts"]
-        text = counts.decode() if isinstance(counts, bytes) else counts
-        segmentation = {"size": list(runs["size"]), "counts": text}
+        segmentation = plain_rle(runs)
         annotation.setdefault("area", int(rle.area(runs)))
     annotation["segmentation"] = segmentation
     annotation.setdefault("area", row["bbox"][2] * row["bbox"][3])

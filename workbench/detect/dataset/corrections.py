@@ -12,18 +12,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pycocotools import mask as rle
-
-from workbench.detect.annotations import Annotation, encode_box
 from workbench.detect.dataset.coco_check import check_coco
 from workbench.detect.dataset.coco_file import load_coco
 from workbench.detect.dataset.derived import DERIVED_TO_BASE, SAID_CLASS
-from workbench.detect.labelling import ClipLabels
+from workbench.detect.detections import (
+    CLASSES,
+    HUMAN,
+    Detection,
+    FrameDetections,
+    encode_box,
+    plain_rle,
+)
 from workbench.detect.segmentation import to_rle
-from workbench.detect.teacher import CLASSES
+from workbench.detect.store import ClipDetections, LazyFrames
 from workbench.errors import DatasetError
-
-HUMAN = "human"  # the teacher of corrected labels
 
 # CLIP_000012.jpg of a dataset or CLIP/000012.jpg of raw labels; Roboflow makes it
 # CLIP_000012_jpg.rf.0123abcd.jpg, others put folders in front.
@@ -34,17 +36,18 @@ _FRAME_FILE = re.compile(r"(?P<clip>[^/]+)[_/](?P<frame>\d{6,})(_\w+\.rf\.\w+)?\
 class Corrected:
     """Labels after correction."""
 
-    labels: list[ClipLabels]
+    labels: list[ClipDetections]
     frames: int  # that a person has decided
     confirmed: int  # labels of these frames that are exactly the teacher's
     added: int  # labels that are not: new, moved, or of another class
 
 
-def apply_corrections(labels: Sequence[ClipLabels], corrections_file: Path) -> Corrected:
+def apply_corrections(labels: Sequence[ClipDetections], corrections_file: Path) -> Corrected:
     """Replace the labels of corrected frames.
 
-    Human labels have the teacher "human" and no score, which counts as sure. A class derived from
-    others (`player_with_ball`) that a person gives stays as said if the file has such classes.
+    A person's detections are found by "human" and have no score, which counts as sure. A class
+    derived from others (`player_with_ball`) that a person gives stays as said if the file has such
+    classes.
 
     Args:
         labels: Of a teacher.
@@ -64,7 +67,7 @@ def apply_corrections(labels: Sequence[ClipLabels], corrections_file: Path) -> C
     id_to_name = {row["id"]: row["name"] for row in content["categories"]}
     has_derived = not set(DERIVED_TO_BASE).isdisjoint(id_to_name.values())
     image_to_place: dict[Any, tuple[str, int]] = {}
-    replaced: dict[tuple[str, int], list[Annotation]] = {}
+    replaced: dict[tuple[str, int], list[Detection]] = {}
     for image in content["images"]:
         place = _place(image, clip_to_labels, corrections_file)
         if place in replaced:
@@ -87,23 +90,26 @@ def apply_corrections(labels: Sequence[ClipLabels], corrections_file: Path) -> C
     for (clip_id, frame), human in replaced.items():
         before = {_essence(label) for label in clip_to_labels[clip_id].frames[frame]}
         confirmed += sum(_essence(label) in before for label in human)
-    corrected = [
-        replace(
-            own,
-            frames=tuple(
-                tuple(replaced.get((own.clip_id, frame), before))
-                for frame, before in enumerate(own.frames)
-            ),
-            checked=own.checked | {frame for clip_id, frame in replaced if clip_id == own.clip_id},
-        )
-        for own in labels
-    ]
     added = sum(map(len, replaced.values())) - confirmed
+    corrected = [_with_frames(own, replaced) for own in labels]
     return Corrected(corrected, len(replaced), confirmed, added)
 
 
+def _with_frames(
+    own: ClipDetections, replaced: Mapping[tuple[str, int], Sequence[Detection]]
+) -> ClipDetections:
+    """A clip's detections with those of some frames replaced."""
+
+    def frame_at(frame: int) -> FrameDetections:
+        corrected = replaced.get((own.clip_id, frame))
+        return own.frames[frame] if corrected is None else tuple(corrected)
+
+    checked = own.checked | {frame for clip_id, frame in replaced if clip_id == own.clip_id}
+    return replace(own, frames=LazyFrames(len(own.frames), frame_at), checked=checked)
+
+
 def _place(
-    image: Mapping[str, Any], clip_to_labels: Mapping[str, ClipLabels], file: Path
+    image: Mapping[str, Any], clip_to_labels: Mapping[str, ClipDetections], file: Path
 ) -> tuple[str, int]:
     """Clip and frame of an image."""
     clip_id, frame = image.get("clip_id"), image.get("frame")
@@ -124,34 +130,28 @@ def _place(
     return own.clip_id, frame
 
 
-def _human(row: Mapping[str, Any], name: str, own: ClipLabels, *, keep_class: bool) -> Annotation:
-    """A person's annotation in the form of raw labels."""
+def _human(
+    row: Mapping[str, Any], name: str, own: ClipDetections, *, keep_class: bool
+) -> Detection:
+    """What a person has drawn, as a detection."""
     x, y, width, height = row["bbox"]
     if row.get("segmentation"):
-        runs = to_rle(row["segmentation"], own.height, own.width)
+        runs = plain_rle(to_rle(row["segmentation"], own.height, own.width))
     else:  # only a box was drawn; that it has pixels in the image has been checked
         drawn = encode_box((x, y, x + width, y + height), (own.height, own.width))
         assert drawn is not None
         runs = drawn
-    counts = runs["counts"]
-    label: Annotation = {
-        "category_id": CLASSES.index(DERIVED_TO_BASE.get(name, name)) + 1,
-        "bbox": [float(value) for value in rle.toBbox(runs)],
-        "area": int(rle.area(runs)),
-        "segmentation": {
-            "size": [int(side) for side in runs["size"]],
-            "counts": counts.decode() if isinstance(counts, bytes) else counts,
-        },
-        "iscrowd": 0,
-        "teacher": HUMAN,
-    }
     track_id = row.get("track_id", (row.get("attributes") or {}).get("track_id"))
-    if isinstance(track_id, int):
-        label["track_id"] = track_id
-    if keep_class:
-        label[SAID_CLASS] = name
-    return label
+    return Detection.of_mask(
+        DERIVED_TO_BASE.get(name, name),
+        runs,
+        track_id=track_id if isinstance(track_id, int) else None,
+        found_by=HUMAN,
+        more={SAID_CLASS: name} if keep_class else {},
+    )
 
 
-def _essence(label: Annotation) -> tuple[int, str]:
-    return label["category_id"], label["segmentation"]["counts"]
+def _essence(found: Detection) -> tuple[str, str]:
+    """Class and mask."""
+    assert found.mask is not None
+    return found.class_name, found.mask["counts"]

@@ -1,4 +1,4 @@
-"""What looks wrong with labels without knowing the truth: sizes and oddities.
+"""Sizes of labels, and oddities: labels that look wrong without knowing the truth.
 
 The unit is one accepted label in one frame. An oddity is a reason to look, not a proof of a
 mistake: a ball near the camera may well be larger than a person far away.
@@ -13,9 +13,8 @@ import numpy.typing as npt
 import pandas as pd
 from pycocotools import mask as rle
 
-from workbench.detect.annotations import Annotation
-from workbench.detect.labelling import ClipLabels
-from workbench.detect.teacher import CLASSES
+from workbench.detect.detections import CLASSES, Detection
+from workbench.detect.store import ClipDetections
 
 TALLNESS = (0.7, 6.0)  # height by width of a person's box: lying down to a sliver
 BALL_JUMP_SHARE = 0.15  # of the frame's diagonal between two frames: 30 m/s seen from 10 m is 0.1
@@ -34,10 +33,10 @@ class Oddity:
     said: str  # with figures
 
 
-def object_sizes_px(labels: Sequence[ClipLabels], name: str) -> npt.NDArray[np.float64]:
+def object_sizes_px(labels: Sequence[ClipDetections], name: str) -> npt.NDArray[np.float64]:
     """Return the size of every object of a class: the side, in pixels, of a square as large."""
     areas = [
-        label["area"]
+        label.area_px
         for clip in labels
         for frame in range(len(clip.frames))
         for label in clip.of_class(frame, name)
@@ -45,7 +44,7 @@ def object_sizes_px(labels: Sequence[ClipLabels], name: str) -> npt.NDArray[np.f
     return np.sqrt(np.array(areas, dtype=np.float64))
 
 
-def find_oddities(labels: Sequence[ClipLabels]) -> list[Oddity]:
+def find_oddities(labels: Sequence[ClipDetections]) -> list[Oddity]:
     """Return what looks wrong, clip by clip, frame by frame.
 
     Args:
@@ -56,7 +55,7 @@ def find_oddities(labels: Sequence[ClipLabels]) -> list[Oddity]:
         people = [
             one for frame in range(len(clip.frames)) for one in clip.of_class(frame, "person")
         ]
-        usual_px = float(np.median([one["bbox"][3] for one in people])) if people else 0.0
+        usual_px = float(np.median([one.xywh[3] for one in people])) if people else 0.0
         for frame in range(len(clip.frames)):
             odd = [*_odd_in_frame(clip, frame), *_odd_people(clip, frame, usual_px)]
             odd += _odd_moves(clip, frame) if frame else []
@@ -79,26 +78,25 @@ def count_oddities(oddities: Sequence[Oddity]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("oddity")
 
 
-def _odd_in_frame(clip: ClipLabels, frame: int) -> Iterator[tuple[str, str]]:
+def _odd_in_frame(clip: ClipDetections, frame: int) -> Iterator[tuple[str, str]]:
     people, balls, goals = (clip.of_class(frame, name) for name in CLASSES)
     if len(balls) > 1:
         yield "several balls", f"{len(balls)}"
     if len(goals) > 1:
         yield "several goals", f"{len(goals)}"
-    tallest = max((person["bbox"][3] for person in people), default=0)
+    tallest = max((person.xywh[3] for person in people), default=0)
     for ball in balls:
-        if people and max(ball["bbox"][2:]) > tallest:
-            yield "ball larger than a person", f"{max(ball['bbox'][2:]):.0f} px, {tallest:.0f} px"
+        if people and max(ball.xywh[2:]) > tallest:
+            yield "ball larger than a person", f"{max(ball.xywh[2:]):.0f} px, {tallest:.0f} px"
     for label in clip.frames[frame]:
-        share = label["area"] / (clip.width * clip.height)
+        share = label.area_px / (clip.width * clip.height)
         if share > COVERS_SHARE:
-            name = CLASSES[label["category_id"] - 1]
-            yield "covers the frame", f"a {name} on {share:.0%} of it"
+            yield "covers the frame", f"a {label.class_name} on {share:.0%} of it"
 
 
-def _odd_people(clip: ClipLabels, frame: int, usual_px: float) -> Iterator[tuple[str, str]]:
+def _odd_people(clip: ClipDetections, frame: int, usual_px: float) -> Iterator[tuple[str, str]]:
     for person in clip.of_class(frame, "person"):
-        _, _, width, height = person["bbox"]
+        _, _, width, height = person.xywh
         tallness = height / max(width, 1)
         if not TALLNESS[0] <= tallness <= TALLNESS[1]:
             yield "person of odd shape", f"{tallness:.1f} times as high as wide"
@@ -106,7 +104,7 @@ def _odd_people(clip: ClipLabels, frame: int, usual_px: float) -> Iterator[tuple
             yield "person of odd size", f"{height:.0f} px high, the median is {usual_px:.0f} px"
 
 
-def _odd_moves(clip: ClipLabels, frame: int) -> Iterator[tuple[str, str]]:
+def _odd_moves(clip: ClipDetections, frame: int) -> Iterator[tuple[str, str]]:
     """What has moved too far since the frame before, where there is one of it in both."""
     before, now = (clip.of_class(place, "ball") for place in (frame - 1, frame))
     if len(before) == len(now) == 1:
@@ -115,11 +113,12 @@ def _odd_moves(clip: ClipLabels, frame: int) -> Iterator[tuple[str, str]]:
             yield "ball jumps", f"{jump:.0%} of the diagonal in one frame"
     before, now = (clip.of_class(place, "goal") for place in (frame - 1, frame))
     if len(before) == len(now) == 1:
-        overlap = float(rle.iou([before[0]["bbox"]], [now[0]["bbox"]], [0])[0, 0])
+        boxes = np.array([before[0].xywh]), np.array([now[0].xywh])
+        overlap = float(rle.iou(*boxes, [0])[0, 0])
         if overlap < GOAL_STAYS_IOU:
             yield "goal jumps", f"IoU {overlap:.2f} with the frame before"
 
 
-def _distance_px(first: Annotation, second: Annotation) -> float:
-    (x, y, width, height), (x2, y2, width2, height2) = first["bbox"], second["bbox"]
+def _distance_px(first: Detection, second: Detection) -> float:
+    (x, y, width, height), (x2, y2, width2, height2) = first.xywh, second.xywh
     return hypot(x2 + width2 / 2 - x - width / 2, y2 + height2 / 2 - y - height / 2)

@@ -9,20 +9,27 @@ everything move: use another teacher there.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
-import supervision as sv
 
+from workbench.detect.detections import (
+    BALL,
+    GOAL,
+    PERSON,
+    Detection,
+    FrameDetections,
+    Mask,
+    encode_mask,
+)
 from workbench.detect.motion.ballfinder import BallFinder, SeenBall
-from workbench.detect.motion.change import Blob, Change, Image, Mask, blobs, compare, covered
-from workbench.detect.motion.goalfinder import Corners, find_goal
-from workbench.detect.teacher import BALL, CLASSES, GOAL, PERSON, LabelledFrame
+from workbench.detect.motion.change import Blob, Change, Image, blobs, compare, covered
+from workbench.detect.motion.goalfinder import find_goal
+from workbench.detect.teacher import Past, Teacher
 from workbench.detect.tracking import Tracker
-from workbench.detect.windows import EqualWindows, Past
 from workbench.footage.frames import iter_frames, sample_frames
 from workbench.footage.video_info import probe
 
@@ -30,25 +37,13 @@ _METHOD = 4  # raise when the same settings would give other labels: old ones ar
 _MOST_COMPANIONS = 6  # clips of the same view that help the background
 _OBJECT_IDS = {GOAL: 1, BALL: 2}  # there is one of each; people are counted on from there
 _RECALLED_FRAMES = 30  # of the window before, for a tracker to know who moves where
-_NO_CORNERS = np.full((4, 2), np.nan)
 
 
-@dataclass(frozen=True)
-class _Part:
-    """One object in one frame."""
-
-    class_id: int
-    mask: Mask  # (H, W)
-    xyxy: tuple[int, int, int, int]
-    score: float
-    corners: Corners = field(default_factory=lambda: _NO_CORNERS)  # of a goal's mouth
-
-
-class MotionTeacher(EqualWindows):
+class MotionTeacher(Teacher):
     """Background model + shape + motion.
 
-    `data["corners_px"]` of a goal holds its mouth's corners (4, 2): left bottom, left top, right
-    top, right bottom; of others NaN.
+    `more["corners_px"]` of a goal holds its mouth's corners (4, 2): left bottom, left top, right
+    top, right bottom.
 
     Args:
         window_frames: Frames judged together: the background is theirs alone, and memory is bounded
@@ -85,28 +80,28 @@ class MotionTeacher(EqualWindows):
 
     def label_window(
         self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()
-    ) -> Iterator[LabelledFrame]:
-        """Yield every frame of one window; people seen before keep their ids."""
+    ) -> Iterator[FrameDetections]:
+        """Yield what is found in every frame of one window; people seen before keep their ids."""
         own = _spread(path, window.start, window.stop, self._samples)
         others = _companions(path, tuple(same_view), self._samples)
         background = np.median(np.concatenate([own, *others]), axis=0).astype(np.uint8)
         shape_hw = background.shape[0], background.shape[1]
         goal = find_goal(background)
+        goals: FrameDetections = ()
+        if goal is not None:
+            corners = np.round(goal.corners, 2).tolist()
+            more = {"corners_px": corners}
+            goals = (_found(GOAL, goal.mask, goal.score, track_id=_OBJECT_IDS[GOAL], more=more),)
         people, balls = self._look(path, window, background)
         tracker = _tracker_after(past)
         for offset, persons in enumerate(people):
-            parts = [_Part(PERSON, covered([b], shape_hw), b.xyxy, b.score) for b in persons]
-            followed = tracker.update(_as_detections(parts))
-            single: list[_Part] = []
-            if offset in balls:
-                ball = balls[offset]
+            seen = [_found(PERSON, covered([one], shape_hw), one.score) for one in persons]
+            ball = balls.get(offset)
+            single: FrameDetections = ()
+            if ball is not None:
                 mask = covered([ball.blob], shape_hw)
-                single.append(_Part(BALL, mask, ball.blob.xyxy, ball.score))
-            if goal is not None:
-                single.append(_Part(GOAL, goal.mask, goal.xyxy, goal.score, goal.corners))
-            found = _as_detections(single)
-            found.tracker_id = np.array([_OBJECT_IDS[part.class_id] for part in single], int)
-            yield LabelledFrame(window.start + offset, sv.Detections.merge([followed, found]))
+                single = (_found(BALL, mask, ball.score, track_id=_OBJECT_IDS[BALL]),)
+            yield (*tracker.update(seen), *single, *goals)
 
     def _look(
         self, path: Path, window: range, background: Image
@@ -143,13 +138,14 @@ def _tracker_after(past: Past) -> Tracker:
     first_id = max(past.next_id, 1 + max(_OBJECT_IDS.values()))
     # People are larger than their steps: half of somebody's size is reach enough.
     tracker = Tracker(reach_px=0.0, sure=0.0, first_id=first_id)
-    for labels in past.frames[-_RECALLED_FRAMES:]:
-        people = [label for label in labels if label["category_id"] == PERSON + 1]
-        corners = np.array([label["bbox"] for label in people], float).reshape(-1, 4)
-        corners[:, 2:] += corners[:, :2]
-        ids = np.array([label["track_id"] for label in people], int)
-        tracker.recall(sv.Detections(corners, class_id=np.full(len(ids), PERSON), tracker_id=ids))
+    for found in past.frames[-_RECALLED_FRAMES:]:
+        tracker.recall([one for one in found if one.class_name == PERSON])
     return tracker
+
+
+def _found(class_name: str, mask: Mask, score: float, **fields: Any) -> Detection:
+    fields |= {"score": score, "found_by": MotionTeacher.name}
+    return Detection.of_mask(class_name, encode_mask(mask), **fields)
 
 
 def _find_people(change: Change) -> list[Blob]:
@@ -167,19 +163,3 @@ def _find_people(change: Change) -> list[Blob]:
         if tall and blob.mask.sum() >= 0.0002 * height * width and blob.mask.mean() > 0.2:
             people.append(blob)
     return people
-
-
-def _as_detections(parts: Sequence[_Part]) -> sv.Detections:
-    if not parts:
-        return sv.Detections.empty()
-    classes = np.array([part.class_id for part in parts], int)
-    return sv.Detections(
-        xyxy=np.array([part.xyxy for part in parts], np.float32),
-        mask=np.stack([part.mask for part in parts]),
-        confidence=np.array([part.score for part in parts], np.float32),
-        class_id=classes,
-        data={
-            "class_name": np.array([CLASSES[class_id] for class_id in classes]),
-            "corners_px": np.stack([part.corners for part in parts]),
-        },
-    )

@@ -1,1 +1,1 @@
-"""How good detections are: COCO's numbers, labels against truth, who met whom."""
+"""Scores of detections: COCO metrics, labels against truth, matches."""

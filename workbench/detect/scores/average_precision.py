@@ -3,7 +3,7 @@
 The unit is a `Cell`: detections by falling score, each matched or not at ten IoUs. pycocotools
 matches; precision and recall are accumulated here in its way, but for many weightings of the images
 in one call, so that a bootstrap costs one pass over the matches instead of one evaluation each.
-What the numbers are called and averaged to is `evaluation`'s.
+Names and means over classes are left to `evaluation`.
 
 Source: cocoapi's `cocoeval.py`.
 """

@@ -27,7 +27,6 @@ from workbench.stats import (
     choose_clusters,
     cluster_weights,
     from_resamples,
-    hull,
     wilson,
 )
 
@@ -150,10 +149,7 @@ class CocoScore:
         """
         drawn = self.judge(cluster_weights(self.clusters, resamples, seed))
         return {
-            name: _opened(
-                from_resamples(float(value[0]), drawn[name], self.objects_of(name), self.clusters),
-                self.clusters.count,
-            )
+            name: _interval(value, drawn[name], self.objects_of(name), self.clusters)
             for name, value in self._values.items()
         }
 
@@ -293,20 +289,17 @@ def paired_differences(
     ones = np.ones((1, len(first.images)), np.int64)
     weights = np.concatenate([ones, cluster_weights(clusters, resamples, seed)])
     ours, theirs = second.judge(weights), first.judge(weights)
-    differences = {
+    return {
         name: from_resamples(
             float(ours[name][0] - theirs[name][0]),
             ours[name][1:] - theirs[name][1:],
             first.objects_of(name),
             clusters,
+            within=(-1.0, 1.0),
         )
         for name in ours
         if name in theirs
     }
-    if clusters.count > 1:
-        return differences
-    # One cluster resampled is always itself: it says nothing about others.
-    return {name: replace(one, low=-1.0, high=1.0) for name, one in differences.items()}
 
 
 def _mean_over_classes(rows: Sequence[Floats]) -> Floats:
@@ -318,10 +311,10 @@ def _mean_over_classes(rows: Sequence[Floats]) -> Floats:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _opened(found: Interval, groups: int) -> Interval:
-    """Widen an interval without spread: all groups alike, so take each as one item."""
-    if not np.isfinite(found.value):
-        return replace(found, low=0.0, high=1.0)
-    if found.low < found.high:
+def _interval(value: Floats, drawn: Floats, n: int, clusters: Clusters) -> Interval:
+    """Interval of a number from its resamples; without spread each cluster counts as one item."""
+    found = from_resamples(float(value[0]), drawn, n, clusters, within=(0.0, 1.0))
+    if found.low != found.high:
         return found
-    return hull(found, wilson(round(found.value * groups), groups))
+    alike = wilson(round(found.value * clusters.count), clusters.count)
+    return replace(found, low=min(alike.low, found.value), high=max(alike.high, found.value))

@@ -1,4 +1,4 @@
-"""Which detection met which object: the lists behind a confusion matrix and a gallery of misses.
+"""Matches of detections and objects: the lists behind a confusion matrix and a gallery of misses.
 
 The unit is one image at one threshold per class and one IoU. Matching is COCO's: surest detection
 first, each to the free object of its class that it overlaps most. Averages over thresholds are
@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from pycocotools import mask as rle
 
-from workbench.detect.annotations import least_score
 from workbench.detect.dataset.coco_file import Kind, load_ground_truth, load_predictions
+from workbench.detect.detections import least_score
 
 Annotation = dict[str, Any]
 

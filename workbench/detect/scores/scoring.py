@@ -1,4 +1,4 @@
-"""How good labels are where the truth is known: precision and recall per class at an IoU.
+"""Precision and recall of labels per class, where the truth is known.
 
 Counted once per clip (true positives, false positives, misses); everything else is a view on these
 counts.
@@ -14,12 +14,12 @@ import numpy.typing as npt
 import pandas as pd
 from pycocotools import mask as rle
 
-from workbench.detect.annotations import Annotation, is_accepted
-from workbench.detect.labelling import ClipLabels
+from workbench.detect.detections import CLASSES, Detection, is_accepted, plural
 from workbench.detect.scores.matching import greedy_pairs
-from workbench.detect.teacher import CLASSES
+from workbench.detect.store import ClipDetections
 from workbench.stats import Clusters, Interval, choose_clusters, pooled_share, show
 
+TRUSTED_PRECISION = 0.8  # labels of every class that a student may learn from
 Counts = npt.NDArray[np.int64]
 
 
@@ -38,6 +38,20 @@ class LabelScore:
     def recall(self, name: str) -> Interval | None:
         """Share of objects that are labelled; n is the number of objects; None if there is none."""
         return self._share(name, against=2)
+
+    def answer(self) -> str:
+        """Say whether labels can be trusted, in a sentence that begins with the verdict."""
+        found = {name: (self.precision(name), self.recall(name)) for name in CLASSES}
+        judged = {name: pair for name, pair in found.items() if pair[0] is not None}
+        if not judged:
+            return "Nothing to see: the teacher labelled nothing."
+        precisions = [precision for precision, _ in judged.values() if precision is not None]
+        surely = all(one.low >= TRUSTED_PRECISION for one in precisions)
+        hardly = any(one.high < TRUSTED_PRECISION for one in precisions)
+        word = "Yes" if surely else "No" if hardly else "Can't tell"
+        right = [f"{show(pair[0], percent=True)} ({name})" for name, pair in judged.items()]
+        seen = [f"{show(pair[1], percent=True)} of {plural(name)}" for name, pair in judged.items()]
+        return f"{word}: right are {', '.join(right)} of the labels, which find {', '.join(seen)}."
 
     def to_frame(self) -> pd.DataFrame:
         """One row per class."""
@@ -62,7 +76,7 @@ class LabelScore:
 
 
 def score_labels(
-    labels: Sequence[ClipLabels], truth: Sequence[ClipLabels], iou: float = 0.5
+    labels: Sequence[ClipDetections], truth: Sequence[ClipDetections], iou: float = 0.5
 ) -> LabelScore:
     """Match labels to the truth, frame by frame, best score first, by the IoU of boxes.
 
@@ -85,7 +99,7 @@ def score_labels(
     return LabelScore(clusters, counts, iou)
 
 
-def frames_without(labels: Sequence[ClipLabels], name: str = "ball") -> dict[str, Any]:
+def frames_without(labels: Sequence[ClipDetections], name: str = "ball") -> dict[str, Any]:
     """Which clips and frames have no label of a class, as saved in `noball_clips.json`.
 
     Returns:
@@ -104,7 +118,7 @@ def frames_without(labels: Sequence[ClipLabels], name: str = "ball") -> dict[str
     return {"class": name, "clips_without": sorted(without), "clips": clips}
 
 
-def found_by(labels: Sequence[ClipLabels], min_score: float = 0.3) -> pd.DataFrame:
+def found_by(labels: Sequence[ClipDetections], min_score: float = 0.3) -> pd.DataFrame:
     """In how many frames each teacher found each class.
 
     A frame counts once per class: for the teacher whose accepted label comes first, and rescuers
@@ -121,14 +135,14 @@ def found_by(labels: Sequence[ClipLabels], min_score: float = 0.3) -> pd.DataFra
     names = dict.fromkeys(
         name
         for clip in labels
-        for name in (*clip.teacher.split("+"), *(x["teacher"] for f in clip.frames for x in f))
+        for name in (*clip.found_by.split("+"), *(x.found_by for f in clip.frames for x in f))
     )
     counts: Counter[tuple[str, str]] = Counter()
     for clip in labels:
         for frame in range(len(clip.frames)):
             for name in CLASSES:
                 own = clip.of_class(frame, name)
-                finders = (x["teacher"] for x in own if is_accepted(x, min_score))
+                finders = (x.found_by for x in own if is_accepted(x, min_score))
                 counts[name, next(finders, "nobody")] += 1
     columns = [*names, "nobody"]
     rows = [[counts[name, finder] for finder in columns] for name in CLASSES]
@@ -136,14 +150,14 @@ def found_by(labels: Sequence[ClipLabels], min_score: float = 0.3) -> pd.DataFra
     return table.assign(frames=table.sum(axis=1)).rename_axis("class")
 
 
-def _matches(said: list[Annotation], there: list[Annotation], least: float) -> int:
+def _matches(said: list[Detection], there: list[Detection], least: float) -> int:
     if not said or not there:
         return 0
     # Truth has no score; a teacher's label without one comes last.
-    said = sorted(said, key=lambda label: -(label.get("score", 1.0) or 0.0))
+    said = sorted(said, key=lambda one: -one.rank)
     overlap = rle.iou(
-        np.array([label["bbox"] for label in said], float),
-        np.array([label["bbox"] for label in there], float),
+        np.array([one.xywh for one in said], float),
+        np.array([one.xywh for one in there], float),
         [0] * len(there),
     )
     return len(greedy_pairs(np.asarray(overlap), least))

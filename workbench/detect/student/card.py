@@ -1,4 +1,4 @@
-"""The model card: what a student is, what it learned from, how good it is and where it is not.
+"""Model card of a student: network, data, test scores, speed and caveats.
 
 The unit is a run's folder; the card lies in it as `model_card.json` for machines and
 `model_card.md` for people, so that whoever copies the weights has it beside them.
@@ -9,16 +9,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from workbench.detect.student.checkpoint import BEST, run_config
+from workbench.detect.student.checkpoint import BEST
 from workbench.detect.student.comparison import Comparison
 from workbench.detect.student.testing import Speed
-from workbench.detect.student.train import FinetuneResult
 from workbench.saving import save_json, save_text
 from workbench.stats import ENOUGH_SESSIONS, show
+from workbench.training.folder import run_config
+from workbench.training.history import TrainingResult
 
 
 def write_card(
-    result: FinetuneResult,
+    result: TrainingResult,
     dataset: Mapping[str, Any],
     comparison: Comparison,
     thresholds: Mapping[str, float],
@@ -49,7 +50,7 @@ def write_card(
             for key in ("version", "source", "licence", "caveat", "teachers", "sessions")
         },
         "config": config,
-        "validation": {"epoch": result.best.epoch, "ap": result.best.ap, "ap50": result.best.ap50},
+        "validation": {"epoch": result.best.epoch, **result.best.scores},
         "test": {
             "against": comparison.against,
             "images": comparison.images,
@@ -79,11 +80,13 @@ def _numbers(*intervals: Any) -> dict[str, Any]:
 
 def _caveats(dataset: Mapping[str, Any], comparison: Comparison) -> list[str]:
     caveats = [dataset["caveat"]] if dataset.get("caveat") else []
-    caveats.append("learned from a teacher's labels: what the teacher never sees, it never learned")
+    caveats.append(
+        "learned from a teacher's labels: objects that the teacher misses are missing in training"
+    )
     caveats.append(f"judged against {comparison.against} on {comparison.images} frames")
     clusters = comparison.clusters
     if clusters.count < ENOUGH_SESSIONS:
-        caveats.append(f"{clusters.count} {clusters.by}s: its intervals are rather too narrow")
+        caveats.append(f"{clusters.count} {clusters.by}s: too few for reliable intervals")
     return caveats
 
 

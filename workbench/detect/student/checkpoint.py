@@ -1,8 +1,7 @@
 """What a fine-tuning run leaves behind, and how a student is loaded from it.
 
-A run's folder holds `config.json`, `metrics.csv` and one checkpoint, `best.pth`: weights only, as
-`rfdetr.from_checkpoint` reads them. While a run is unfinished there is `last.ckpt` too, to go on
-from; `summary.json` says that it is finished. Leaves training to `train`.
+The checkpoint is `best.pth`: weights only, as `rfdetr.from_checkpoint` reads them. What else a run
+leaves is told in `training.folder`. Leaves training to `train`.
 """
 
 from collections.abc import Mapping
@@ -12,10 +11,9 @@ from typing import Any
 
 from workbench.detect.dataset.coco_file import read_json
 from workbench.detect.student.variants import StudentError, quiet
-from workbench.saving import replacing
+from workbench.training.folder import CONFIG, run_config, save_checkpoint
 
-BEST, LAST = "best.pth", "last.ckpt"
-CONFIG, THRESHOLDS = "config.json", "thresholds.json"
+BEST, THRESHOLDS = "best.pth", "thresholds.json"
 
 
 @dataclass(frozen=True)
@@ -35,8 +33,6 @@ def save_student(
     path: Path, weights: Mapping[str, Any], model_config: Any, rfdetr_class: str, names: list[str]
 ) -> None:
     """Write a network as `rfdetr.from_checkpoint` reads it, in one step."""
-    import torch
-
     settings = model_config.model_dump() | {"pretrain_weights": None, "device": "cpu"}
     content = {
         "model": {name: value.detach().cpu() for name, value in weights.items()},
@@ -44,8 +40,7 @@ def save_student(
         "model_config": settings,
         "args": {"class_names": names, "num_classes": len(names)},
     }
-    with replacing(path) as part:
-        torch.save(content, part)
+    save_checkpoint(path, content)
 
 
 def load_student(run_dir: Path, device: str = "cpu") -> Student:
@@ -53,6 +48,7 @@ def load_student(run_dir: Path, device: str = "cpu") -> Student:
 
     Raises:
         StudentError: If the folder holds no finished epoch, or one of an incompatible version.
+        WorkbenchError: If the run does not say what it is.
     """
     if not (run_dir / BEST).is_file():
         raise StudentError(f"{run_dir} holds no trained student", "train one, or name its folder")
@@ -80,18 +76,3 @@ def load_student(run_dir: Path, device: str = "cpu") -> Student:
         )
     except KeyError as error:
         raise StudentError(f"{run_dir / CONFIG} lacks {error}", "train the student again") from None
-
-
-def run_config(run_dir: Path) -> dict[str, Any]:
-    """Return the settings and data a run was started with.
-
-    Raises:
-        StudentError: If there are none.
-    """
-    path = run_dir / CONFIG
-    content = read_json(path) if path.is_file() else None
-    if not isinstance(content, dict):
-        raise StudentError(
-            f"{run_dir} is not the folder of a run", "name a folder with config.json"
-        )
-    return content

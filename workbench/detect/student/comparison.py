@@ -1,4 +1,4 @@
-"""Teacher against student on the same frames: one table, every difference paired.
+"""Paired comparison of a teacher and a student on the same frames.
 
 The unit is one class. Counts are taken per image once (right, wrong, missed, at each one's own
 thresholds); intervals resample sessions or clips, the same draws for both. Knows nothing about
@@ -152,11 +152,11 @@ def _counts(
 
 def _share(counts: list[Counts], clusters: Clusters, against: int) -> Share:
     """Precision (against wrong ones, 1) or recall (against missed ones, 2)."""
-    pairs = [(count[:, 0], count[:, 0] + count[:, against]) for count in counts]
-    teacher, student = (pooled_share(*pair, clusters) for pair in pairs)
+    first, second = ((count[:, 0], count[:, 0] + count[:, against]) for count in counts)
+    teacher, student = pooled_share(*first, clusters), pooled_share(*second, clusters)
     if teacher is None or student is None:
         return Share(teacher, student, None)
-    return Share(teacher, student, pooled_difference(*pairs, clusters))
+    return Share(teacher, student, pooled_difference(first, second, clusters))
 
 
 def _recall_at(score: CocoScore, name: str, precision: Interval | None) -> float | None:

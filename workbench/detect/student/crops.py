@@ -6,6 +6,7 @@ unit is one crop with the labels in it; whole frames take part, for what is larg
 Knows nothing about the network.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
@@ -17,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as rle
 
-from workbench.detect.annotations import encode_mask
 from workbench.detect.dataset.coco import (
     ANNOTATIONS,
     CocoDataset,
@@ -26,6 +26,7 @@ from workbench.detect.dataset.coco import (
     to_jpeg,
 )
 from workbench.detect.dataset.coco_file import load_ground_truth
+from workbench.detect.detections import encode_mask
 from workbench.detect.segmentation import to_mask
 from workbench.errors import DatasetError
 from workbench.footage.origin import Origin
@@ -70,7 +71,8 @@ def make_crops(dataset_dir: Path, out_dir: Path, recipe: CropRecipe | None = Non
     """
     recipe = recipe or CropRecipe()
     source = load_dataset(dataset_dir).meta
-    crops_of = {"version": source["version"], "recipe": _plain(recipe)}
+    as_read = json.loads(json.dumps(asdict(recipe)))  # tuples are lists in JSON
+    crops_of = {"version": source["version"], "recipe": as_read}
     if (out_dir / META).exists() and load_dataset(out_dir).meta.get("crops_of") == crops_of:
         return load_dataset(out_dir)
     quarter = None if recipe.most is None else max(1, recipe.most // 4)
@@ -123,11 +125,11 @@ def read_image(path: Path) -> Image:
     """Read a picture as RGB (H, W, 3).
 
     Raises:
-        DatasetError: If it is absent or none.
+        DatasetError: If it is absent or cannot be decoded.
     """
     picture = cv2.imread(str(path))
     if picture is None:
-        raise DatasetError(f"{path} is no picture", "export the dataset anew")
+        raise DatasetError(f"{path} is not a picture", "export the dataset anew")
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
 
 
@@ -159,19 +161,11 @@ def _boxes(
 
 
 def _varied(crop: Image, recipe: CropRecipe, rng: np.random.Generator) -> Image:
-    """Crop under another light: every channel, and all of them, brighter or darker."""
+    """Change the light of a crop: the brightness of all channels, and of each a little."""
     if not recipe.colour:
         return crop
     gain = 1 + recipe.colour * rng.uniform(-1, 1) + recipe.colour / 3 * rng.uniform(-1, 1, 3)
     return np.asarray((crop * gain).clip(0, 255), np.uint8)
-
-
-def _plain(recipe: CropRecipe) -> dict[str, Any]:
-    """The recipe as JSON gives it back: tuples are lists there."""
-    return {
-        key: list(value) if isinstance(value, tuple) else value
-        for key, value in asdict(recipe).items()
-    }
 
 
 def _mask_of(label: Annotation, image: dict[str, Any]) -> NDArray[np.bool_] | None:
@@ -193,7 +187,7 @@ def _seen_in(
         return {
             "bbox": [float(value) for value in rle.toBbox(encoded)],
             "area": int(rle.area(encoded)),
-            "segmentation": encoded | {"counts": encoded["counts"].decode()},
+            "segmentation": encoded,
         }
     x, y, width, height = label["bbox"]
     left, top = max(x, x0), max(y, y0)

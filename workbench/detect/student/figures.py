@@ -1,4 +1,4 @@
-"""The pictures of a student: how it learned, how good it is, what it misses.
+"""Figures of a student: training curves, test scores, and what it misses.
 
 Every function answers the question in its title, draws on the axes it is given and returns them;
 none shows or saves anything. What must be told apart differs by line or marker too, not only by
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
@@ -21,8 +20,17 @@ from workbench.detect.scores.evaluation import CocoScore
 from workbench.detect.scores.matching import ImageMatches
 from workbench.detect.student.comparison import Comparison
 from workbench.detect.student.crops import read_image
-from workbench.detect.student.history import Epoch, best_epoch
-from workbench.style import INK, SOFT, class_colours, draw_cells, rgb
+from workbench.style import (
+    INK,
+    SOFT,
+    axes_or_new,
+    class_colours,
+    draw_cells,
+    draw_interval,
+    open_frame,
+    rgb,
+)
+from workbench.training.history import Epoch, best_epoch
 
 _DARK_OUTLINE = (24, 24, 24)
 _LINES = ("-", "--", ":", "-.")
@@ -32,12 +40,12 @@ _SIZES = (("APs", "small\n< 32² px"), ("APm", "medium\n< 96² px"), ("APl", "la
 
 def draw_losses(history: Sequence[Epoch], ax: Axes | None = None) -> Axes:
     """Draw training and validation loss per epoch."""
-    ax = ax or plt.subplots(figsize=(5.4, 3.4))[1]
-    epochs = [row.epoch for row in history]
-    ax.plot(epochs, [row.train_loss for row in history], "--", color=SOFT, label="train")
-    ax.plot(epochs, [row.valid_loss for row in history], "-", color=INK, label="validation")
+    ax = axes_or_new(ax, (5.4, 3.4))
+    epochs, scores = [row.epoch for row in history], [row.scores for row in history]
+    ax.plot(epochs, [row["train_loss"] for row in scores], "--", color=SOFT, label="train")
+    ax.plot(epochs, [row["valid_loss"] for row in scores], "-", color=INK, label="validation")
     if history:
-        ax.axvline(best_epoch(history).epoch, color=SOFT, linewidth=0.8, linestyle=":")
+        ax.axvline(best_epoch(history, "ap").epoch, color=SOFT, linewidth=0.8, linestyle=":")
     ax.set(xlabel="epoch (dotted: kept)", ylabel="loss", title="Does it overfit?")
     ax.set_ylim(bottom=0)
     ax.legend(frameon=False)
@@ -46,19 +54,19 @@ def draw_losses(history: Sequence[Epoch], ax: Axes | None = None) -> Axes:
 
 def draw_class_ap(history: Sequence[Epoch], ax: Axes | None = None) -> Axes:
     """Draw AP of every class and their mean on validation, per epoch."""
-    ax = ax or plt.subplots(figsize=(5.4, 3.4))[1]
+    ax = axes_or_new(ax, (5.4, 3.4))
     epochs = [row.epoch for row in history]
-    names = list(history[0].class_ap) if history else []
+    names = [key[3:] for key in history[0].scores if key.startswith("ap ")] if history else []
     colours = class_colours(names)
     for place, name in enumerate(names):
-        values = [row.class_ap[name] for row in history]
+        values = [row.scores[f"ap {name}"] for row in history]
         style = _LINES[(place + 1) % len(_LINES)]
-        # A dark line beneath: the ball's yellow is pale on white.
+        # Dark outline for contrast: yellow is pale on white.
         ax.plot(epochs, values, style, color=INK, linewidth=3.2, alpha=0.35)
         ax.plot(epochs, values, style, color=colours[name], linewidth=2, label=name, marker="o")
-    ax.plot(epochs, [row.ap for row in history], "-", color=INK, label="mean", marker="o")
+    ax.plot(epochs, [row.scores["ap"] for row in history], "-", color=INK, label="mean", marker="o")
     if history:
-        best = best_epoch(history)
+        best = best_epoch(history, "ap")
         ax.axvline(best.epoch, color=SOFT, linewidth=0.8, linestyle=":")
     ax.set(xlabel="epoch (dotted: kept)", ylabel="AP@50:95", title="Did it learn, and what?")
     ax.set_ylim(0, max(0.1, ax.get_ylim()[1]))
@@ -70,7 +78,7 @@ def draw_precision_recall(
     score: CocoScore, thresholds: Mapping[str, float], ax: Axes | None = None
 ) -> Axes:
     """Draw precision against recall of every class at IoU 0.5, the chosen threshold marked."""
-    ax = ax or plt.subplots(figsize=(5.4, 4.2))[1]
+    ax = axes_or_new(ax, (5.4, 4.2))
     names = [name for name in score.names if score.count(name)]
     colours = class_colours(names)
     for place, name in enumerate(names):
@@ -104,7 +112,7 @@ def draw_precision_recall(
 
 def draw_size_ap(score: CocoScore, ax: Axes | None = None) -> Axes:
     """Draw AP of every class by the size of objects, with their number."""
-    ax = ax or plt.subplots(figsize=(5.4, 3.4))[1]
+    ax = axes_or_new(ax, (5.4, 3.4))
     names = [name for name in score.names if score.count(name)]
     colours, width = class_colours(names), 0.8 / max(1, len(names))
     for place, name in enumerate(names):
@@ -135,7 +143,7 @@ def draw_confusion(
         names: Classes, in its order.
         ax: Where to draw.
     """
-    ax = ax or plt.subplots(figsize=(4.8, 4.2))[1]
+    ax = axes_or_new(ax, (4.8, 4.2))
     nothing = len(names)  # what was neither there nor called is not counted
 
     def words(true: int, called: int, share: float) -> str:
@@ -151,7 +159,7 @@ def draw_confusion(
 
 def draw_comparison(comparison: Comparison, ax: Axes | None = None) -> Axes:
     """Draw precision and recall of teacher and student with their 95 % intervals."""
-    ax = ax or plt.subplots(figsize=(7, 0.9 + 0.95 * len(comparison.classes)))[1]
+    ax = axes_or_new(ax, (7, 0.9 + 0.95 * len(comparison.classes)))
     colours = class_colours([one.name for one in comparison.classes])
     labels, row = [], 0.0
     for one in comparison.classes:
@@ -160,8 +168,7 @@ def draw_comparison(comparison: Comparison, ax: Axes | None = None) -> Axes:
                 if found is None:
                     continue
                 y = row + shift
-                ax.plot([found.low, found.high], [y, y], color=colours[one.name], linewidth=4)
-                ax.plot(found.value, y, marker, color=INK, markersize=6)
+                draw_interval(ax, found, y, colour=colours[one.name], marker=marker)
                 ax.text(1.03, y, f"{found.value:.2f}", va="center", fontsize=8)
             labels.append((row, f"{one.name} {measure}"))
             row += 1
@@ -171,8 +178,7 @@ def draw_comparison(comparison: Comparison, ax: Axes | None = None) -> Axes:
     ax.set_yticks([place for place, _ in labels], [label for _, label in labels])
     ax.set(xlim=(0, 1), ylim=(row - 0.5, -0.5), xlabel=f"at IoU 0.5, against {comparison.against}")
     ax.set_title("Does the student beat its teacher?", loc="right")
-    ax.spines[["top", "right"]].set_visible(False)
-    return ax
+    return open_frame(ax)
 
 
 def draw_misses(
@@ -205,7 +211,7 @@ def draw_misses(
                  for one in (*cut, *blank)]  # fmt: skip
         rows.append(np.concatenate(tiles, axis=1))
     size = 1.7 * limit, 0.2 + 1.7 * len(rows)
-    ax = ax or plt.subplots(figsize=size, layout="constrained")[1]
+    ax = axes_or_new(ax, size, layout="constrained")
     ax.imshow(np.concatenate(rows))
     step = rows[0].shape[0]
     ax.set_yticks([step * (place + 0.5) for place in range(len(rows))], list(shown))
@@ -275,5 +281,4 @@ def _cut_out(
 def _tidy(ax: Axes, *, whole_x: bool = True) -> Axes:
     if whole_x:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.spines[["top", "right"]].set_visible(False)
-    return ax
+    return open_frame(ax)

@@ -1,15 +1,14 @@
-"""What happens between rfdetr's training steps: judging, keeping, stopping, telling.
+"""The Lightning callback between rfdetr's steps: it judges, saves, stops and reports progress.
 
-A Lightning callback. After each epoch the folder holds a whole state: `best.pth` to predict with,
-`last.ckpt` to go on from, `metrics.csv` to read; after the last one `summary.json` instead of
-`last.ckpt`. Each step draws from a random state of its own, and `order` sees to the batches, so
-that a run taken up again draws what it would have drawn.
+After each epoch the folder holds a whole state: `best.pth` to predict with, Lightning's `last.ckpt`
+to go on from, `metrics.csv` to read; after the last one `summary.json` instead of `last.ckpt`. Each
+step draws from a random state of its own, and `order` sees to the batches, so that a resumed run
+draws what it would have drawn.
 """
 
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
-from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +20,25 @@ from pytorch_lightning.callbacks import Checkpoint
 from rfdetr.training import COCOEvalCallback, RFDETREMACallback, build_trainer
 
 from workbench.detect.scores.evaluation import evaluate_coco
-from workbench.detect.student.checkpoint import BEST, LAST, save_student
-from workbench.detect.student.history import (
+from workbench.detect.student.checkpoint import BEST, save_student
+from workbench.detect.student.recipe import FinetuneConfig
+from workbench.detect.student.variants import variant_named
+from workbench.saving import replacing
+from workbench.training.compute import seed_all
+from workbench.training.history import (
     Epoch,
     OnEpoch,
     OnStep,
     Step,
     best_epoch,
+    is_over,
     save_metrics,
     save_summary,
 )
-from workbench.detect.student.order import seed_all
-from workbench.detect.student.recipe import FinetuneConfig
-from workbench.detect.student.variants import variant_named
-from workbench.saving import replacing
+
+LAST_STATE = "last.ckpt"
+_PRECISIONS = {"32-true": "fp32", "bf16-mixed": "bf16", "16-mixed": "fp16"}
+BEST_BY = "ap"  # AP@50:95 on validation; of masks where the network has them
 
 
 def make_trainer(settings: Any, network: Any, keeper: "Keeper") -> Trainer:
@@ -102,7 +106,7 @@ class Keeper(Checkpoint):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Tell how far it is."""
+        """Report the step."""
         if self._on_step is not None and trainer.is_global_zero:
             steps = int(trainer.num_training_batches)
             loss = float(outputs["loss"])
@@ -124,26 +128,26 @@ class Keeper(Checkpoint):
             self._found[image_id] = list(_to_results(found, image_id, ids))
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Judge the epoch and keep it."""
+        """Judge the epoch and save it."""
         self._history.append(self._judge(trainer))
         if not trainer.is_global_zero:
-            trainer.should_stop = self._is_over()
+            trainer.should_stop = is_over(self._history, self._config, BEST_BY)
             return
         module: Any = pl_module
         self._run_dir.mkdir(parents=True, exist_ok=True)
-        if best_epoch(self._history) is self._history[-1]:
+        if best_epoch(self._history, BEST_BY) is self._history[-1]:
             names = list(module.train_config.class_names)
             name = variant_named(self._config.variant).rfdetr_class
             weights = _weights(trainer, module)
             save_student(self._run_dir / BEST, weights, module.model_config, name, names)
         save_metrics(self._run_dir, self._history)
-        if self._is_over():
+        if is_over(self._history, self._config, BEST_BY):
             count = sum(weight.numel() for weight in module.model.parameters())
-            save_summary(self._run_dir, self._history, count)
-            (self._run_dir / LAST).unlink(missing_ok=True)
+            save_summary(self._run_dir, self._history, best_by=BEST_BY, parameters=count)
+            (self._run_dir / LAST_STATE).unlink(missing_ok=True)
             trainer.should_stop = True
         else:
-            with replacing(self._run_dir / LAST) as part:
+            with replacing(self._run_dir / LAST_STATE) as part:
                 trainer.save_checkpoint(part)
         if self._on_epoch is not None:
             self._on_epoch(self._history[-1])
@@ -156,13 +160,16 @@ class Keeper(Checkpoint):
         told = trainer.callback_metrics
         return Epoch(
             trainer.current_epoch + 1,
-            max(group["lr"] for group in trainer.optimizers[0].param_groups),
-            float(told["train/loss"]),
-            float(told["val/loss"]),
-            score.stats["AP"],
-            score.stats["AP50"],
-            {name: score.class_stats[name]["AP"] for name in score.names},
+            max(group["lr"] for group in trainer.optimizers[0].param_groups),  # the head's
+            _PRECISIONS.get(str(trainer.precision), str(trainer.precision)),
             round(time.perf_counter() - self._started_s, 3),
+            {
+                "train_loss": float(told["train/loss"]),
+                "valid_loss": float(told["val/loss"]),
+                "ap": score.stats["AP"],
+                "ap50": score.stats["AP50"],
+                **{f"ap {name}": score.class_stats[name]["AP"] for name in score.names},
+            },
         )
 
     def _gathered(self, trainer: Trainer) -> list[dict[str, Any]]:
@@ -176,17 +183,6 @@ class Keeper(Checkpoint):
         for part in parts:
             merged |= part
         return [result for image_id in sorted(merged) for result in merged[image_id]]
-
-    def _is_over(self) -> bool:
-        if len(self._history) >= self._config.epochs:
-            return True
-        if self._config.patience is None:
-            return False
-        best, since = -1.0, 0
-        for epoch in self._history:
-            gained = not isnan(epoch.ap) and epoch.ap > best + self._config.min_gain
-            best, since = (epoch.ap, 0) if gained else (best, since + 1)
-        return since >= self._config.patience
 
 
 def _weights(trainer: Any, module: Any) -> dict[str, torch.Tensor]:

@@ -1,6 +1,6 @@
-"""Training watched while it goes on: a bar per step, and curves that grow in the notebook.
+"""The progress of a student's training: a bar that counts steps, and curves in the notebook.
 
-The unit is a step or an epoch, as `train.finetune` tells them. In a terminal there is only the bar.
+The unit is a step or an epoch, as `train.finetune` reports them. A terminal shows only the bar.
 """
 
 import contextlib
@@ -8,7 +8,7 @@ import io
 from types import TracebackType
 from typing import Any, Self
 
-from workbench.detect.student.history import Epoch, Step
+from workbench.training.history import Epoch, Step
 
 
 class LiveTraining:
@@ -56,7 +56,7 @@ class LiveTraining:
     def on_epoch(self, epoch: Epoch) -> None:
         """Draw the curves again with one more epoch."""
         self._history.append(epoch)
-        self._bar.set_description_str(f"AP {epoch.ap:.3f}")
+        self._bar.set_description_str(f"AP {epoch.scores['ap']:.3f}")
         if not self._curves:
             return
         with contextlib.suppress(ImportError):

@@ -2,17 +2,18 @@
 
 rfdetr shuffles and varies images from torch's and Python's global random state, and Lightning draws
 the first batch of a process at another moment than those of later epochs. Here the order is drawn
-from (seed, epoch), and each image varies by (seed, epoch, its place in the dataset). Knows nothing
-about what is in a batch.
+from (seed, epoch), and the variation of an image from (seed, epoch, its place in the dataset).
+Knows nothing about what is in a batch.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import torch
-from rfdetr.training import RFDETRDataModule, seed_everything
+from rfdetr.training import RFDETRDataModule
 from torch.utils.data import DataLoader, Dataset, RandomSampler
+
+from workbench.training.compute import one_seed, seed_all
 
 
 class OrderedData(RFDETRDataModule):
@@ -47,15 +48,6 @@ class OrderedData(RFDETRDataModule):
         )
 
 
-def seed_all(*parts: int) -> None:
-    """Seed torch, NumPy and Python from several numbers."""
-    seed_everything(_one_seed(*parts), verbose=False)
-
-
-def _one_seed(*parts: int) -> int:
-    return int(np.random.SeedSequence(parts).generate_state(1)[0])
-
-
 class _Order(RandomSampler):
     """The order of one epoch; an index also says which epoch it is of, for `_Seeded`.
 
@@ -73,7 +65,7 @@ class _Order(RandomSampler):
         self._epoch = epoch
 
     def __iter__(self) -> Iterator[int]:
-        seed = _one_seed(self._seed, self._epoch)
+        seed = one_seed(self._seed, self._epoch)
         self.generator = torch.Generator().manual_seed(seed)
         first = self._epoch * len(self.data_source)
         return (first + index for index in super().__iter__())

@@ -17,10 +17,10 @@ import numpy as np
 import supervision as sv
 from numpy.typing import NDArray
 
-from workbench.detect.annotations import to_annotations
+from workbench.detect.detections import FrameDetections, from_supervision
 from workbench.detect.overlay import paint_detections
+from workbench.detect.store import DetectionWriter, image_row
 from workbench.detect.student.checkpoint import Student
-from workbench.detect.student.coco_stream import CocoStream, categories
 from workbench.detect.student.variants import StudentError, quiet
 from workbench.detect.tiles import DetectBatch, detect_tiled
 from workbench.detect.tracking import Tracker
@@ -149,12 +149,14 @@ def predict_video(
     coco_path = out_dir / f"{path.stem}.coco.json"
     overlay_path = out_dir / f"{path.stem}_overlay.mp4" if options.overlay else None
     with ExitStack() as stack:
-        coco = stack.enter_context(CocoStream(coco_path, _head(path, info, student, options)))
+        coco = stack.enter_context(
+            DetectionWriter(coco_path, _head(path, info, student, options), student.classes)
+        )
         video = None
         if overlay_path is not None:
             video = stack.enter_context(_overlay_writer(overlay_path, info, options.every))
         for frame, found in see_video(path, student, options):
-            coco.add(_image_row(frame, path), _annotations(found, student))
+            coco.add(_image_row(frame, path), found)
             if video is not None:
                 video.write(_even(paint_detections(frame.image, found, student.classes)))
             if on_frames is not None:
@@ -165,7 +167,7 @@ def predict_video(
 
 def see_video(
     path: Path, student: Student, options: PredictOptions
-) -> Iterator[tuple[Frame, sv.Detections]]:
+) -> Iterator[tuple[Frame, FrameDetections]]:
     """Yield every frame looked at with what is seen in it, a batch of frames in memory."""
     min_score = thresholds_of(student) if options.min_score is None else options.min_score
     # A ball shot at 120 km/h crosses some 4 % of a frame 20 m wide in a 30th of a second.
@@ -180,7 +182,8 @@ def see_video(
             tiles=options.tiles,
             batch=options.batch,
         )
-        for frame, detections in zip(batch, found, strict=True):
+        for frame, answer in zip(batch, found, strict=True):
+            detections = from_supervision(answer, student.run, student.classes)
             yield frame, tracker.update(detections) if tracker else detections
 
 
@@ -233,42 +236,13 @@ def _head(path: Path, info: VideoInfo, student: Student, options: PredictOptions
             "teacher": student.run,
             "trained_on": student.dataset_version,
         },
-        "categories": categories(student.classes),
     }
 
 
 def _image_row(frame: Frame, path: Path) -> dict[str, Any]:
     height, width = frame.image.shape[:2]
-    return {
-        "file_name": f"{path.stem}/{frame.index:06d}.jpg",
-        "width": width,
-        "height": height,
-        "clip_id": path.stem,
-        "frame": frame.index,
-        "time_s": round(frame.time_s, 4),
-    }
-
-
-def _annotations(found: sv.Detections, student: Student) -> Iterator[dict[str, Any]]:
-    if student.masks:
-        # A box whose mask has no pixel is nothing that a mask's reader could use.
-        yield from (row for row in to_annotations(found, student.run) if row["area"])
-        return
-    for place in range(len(found)):
-        assert found.class_id is not None
-        assert found.confidence is not None
-        x0, y0, x1, y1 = (round(float(value), 2) for value in found.xyxy[place])
-        row: dict[str, Any] = {
-            "category_id": int(found.class_id[place]) + 1,
-            "bbox": [x0, y0, round(x1 - x0, 2), round(y1 - y0, 2)],
-            "area": round((x1 - x0) * (y1 - y0), 2),
-            "iscrowd": 0,
-            "score": round(float(found.confidence[place]), 4),
-            "teacher": student.run,
-        }
-        if found.tracker_id is not None and found.tracker_id[place] >= 0:
-            row["track_id"] = int(found.tracker_id[place])
-        yield row
+    time_s = round(frame.time_s, 4)
+    return {**image_row(path.stem, frame.index, (width, height)), "time_s": time_s}
 
 
 def _overlay_writer(path: Path, info: VideoInfo, every: int) -> VideoWriter:

@@ -7,47 +7,39 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# Settings that say how to compute, not what: a run may go on with others.
-HOW = ("device", "devices", "threads", "workers")
+from workbench.detect.student.variants import StudentError, variant_named
+from workbench.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class FinetuneConfig:
-    """Everything a run depends on, besides its data.
+class FinetuneConfig(Recipe):
+    """Everything a student depends on, besides its data.
 
     The defaults are for the tiny student from random weights on a CPU; `gpu_config` gives those for
-    a pretrained one.
+    a pretrained one. Mixed precision (`amp`) works on GPUs only.
     """
 
+    epochs: int = 6
+    batch_size: int = 8
+    learning_rate: float = 5e-4
+    warmup: float = 0.125
+    weight_decay: float = 1e-4
+    clip_norm: float = 0.1
+    amp: str = "off"
     variant: str = "tiny"  # see `variants.VARIANTS`
     weights: str | None = None  # pretrained, the path of a checkpoint, or None: random
     resolution: int | None = None  # pixels; None: what the variant was made for
-    epochs: int = 6
-    batch_size: int = 8
-    accumulate: int = 1  # batches per step of the optimizer
-    learning_rate: float = 5e-4
     encoder_learning_rate: float = 5e-4
     layer_decay: float = 1.0  # the rate falls by this with each layer away from the head
-    weight_decay: float = 1e-4
-    warmup_epochs: float = 0.5
-    ema: bool = False  # judge and keep a moving average of the weights
     multi_scale: bool = False  # vary the resolution from batch to batch
-    patience: int | None = None  # epochs without a better AP before it stops; None: never
-    min_gain: float = 0.001  # of AP that counts as better
-    seed: int = 0
-    amp: str = "off"  # auto, off, bf16, fp16: mixed precision, on GPUs only
-    device: str = "auto"  # auto, cpu, cuda
-    devices: int = 1  # GPUs; more than one train in processes of their own
-    threads: int = 1  # CPU threads of torch; see `compute.torch_threads`
-    workers: int = 0  # processes that prepare batches
 
 
 def gpu_config(variant: str = "nano", **changes: Any) -> FinetuneConfig:
     """Return rfdetr's own recipe for fine-tuning a pretrained network on one GPU.
 
     Example:
-        >>> gpu_config("seg-small", epochs=50).ema
-        True
+        >>> gpu_config("seg-small", patience=5).epochs
+        50
     """
     settings: dict[str, Any] = {
         "variant": variant,
@@ -57,8 +49,8 @@ def gpu_config(variant: str = "nano", **changes: Any) -> FinetuneConfig:
         "learning_rate": 1e-4,
         "encoder_learning_rate": 1.5e-4,
         "layer_decay": 0.8,
-        "warmup_epochs": 1.0,
-        "ema": True,
+        "warmup": 0.02,
+        "ema": 0.993,
         "multi_scale": True,
         "patience": 10,
         "amp": "auto",
@@ -73,11 +65,17 @@ def to_rfdetr(
     """Return rfdetr's training configuration; its checkpoints, loggers and bars stay switched off.
 
     Those are this package's business: rfdetr's own leave 820 MB per run.
+
+    Raises:
+        StudentError: If the devices cannot share a batch.
     """
     from rfdetr.config import SegmentationTrainConfig, TrainConfig
 
-    from workbench.detect.student.variants import variant_named
-
+    if config.batch_size % config.devices:
+        raise StudentError(
+            f"a batch of {config.batch_size} cannot be shared by {config.devices} devices",
+            "set batch_size to a multiple of devices",
+        )
     masks = variant_named(config.variant).has_masks
     # From random weights rfdetr's five-fold mask losses drown the others: box AP halves.
     gentle = {"mask_ce_loss_coef": 1, "mask_dice_loss_coef": 1, "cls_loss_coef": 2}
@@ -88,17 +86,19 @@ def to_rfdetr(
         output_dir=str(run_dir),
         class_names=list(classes),
         epochs=config.epochs,
-        batch_size=config.batch_size,
-        eval_batch_size=config.batch_size,
+        batch_size=config.batch_size // config.devices,  # rfdetr's is per process
+        eval_batch_size=config.batch_size // config.devices,
         grad_accum_steps=config.accumulate,
         lr=config.learning_rate,
         lr_encoder=config.encoder_learning_rate,
         lr_vit_layer_decay=config.layer_decay,
         lr_component_decay=config.layer_decay,
         weight_decay=config.weight_decay,
-        warmup_epochs=config.warmup_epochs,
+        warmup_epochs=config.warmup * config.epochs,
+        clip_max_norm=config.clip_norm,
         lr_scheduler="cosine",
-        use_ema=config.ema,
+        use_ema=config.ema > 0,
+        ema_decay=config.ema,
         multi_scale=config.multi_scale,
         expanded_scales=config.multi_scale,
         scale_jitter=False,  # it cuts images of 400 pixels and more; `crops` does that better

@@ -1,8 +1,8 @@
-"""A student tried on a split of its dataset: what it finds, from which score on, how fast.
+"""Test of a student on a split of its dataset: results, score thresholds and speed.
 
 The unit is one split's COCO results. Thresholds are chosen on validation and kept with the run;
-judging is `evaluation`'s and `matching`'s. Ground truth is the truth where the footage has it, else
-the labels, which a teacher gave and which share its mistakes.
+scores come from `evaluation` and `matching`. Ground truth is the truth where the footage has it,
+else a teacher's labels, which share the teacher's mistakes.
 """
 
 import time
@@ -13,21 +13,20 @@ from typing import Any
 
 import numpy as np
 
-from workbench.detect.annotations import encode_mask
 from workbench.detect.dataset.coco import ANNOTATIONS
 from workbench.detect.dataset.coco_file import read_json
-from workbench.detect.labelling import ClipLabels
+from workbench.detect.detections import CLASSES, encode_mask, to_coco
 from workbench.detect.scores.evaluation import evaluate_coco
+from workbench.detect.store import ClipDetections
 from workbench.detect.student.checkpoint import THRESHOLDS, Student
 from workbench.detect.student.crops import read_image
 from workbench.detect.student.predict import MIN_SCORE, Image, detect_images, tile_side
-from workbench.detect.teacher import CLASSES
 from workbench.detect.tiles import tile_boxes
 from workbench.errors import DatasetError
 from workbench.saving import save_json
 
-FLOOR = 0.05  # results below say nothing, and are many
-MOST = 30  # results per frame, the surest: a few things are there, and resampling takes time
+FLOOR = 0.05  # results below are many and do not change average precision
+MOST = 30  # results per frame, by falling score: few objects are there, resampling takes time
 TRUTH, LABELS = "the truth", "the teacher's labels"
 
 Results = list[dict[str, Any]]
@@ -113,7 +112,7 @@ def choose_thresholds(
     return thresholds
 
 
-def with_truth(split: Coco, truth: Sequence[ClipLabels]) -> tuple[Coco, str]:
+def with_truth(split: Coco, truth: Sequence[ClipDetections]) -> tuple[Coco, str]:
     """Return a split with the truth in place of its labels, and what its annotations now are.
 
     Where any of its clips has no truth, or it has classes that the truth does not tell apart, the
@@ -126,28 +125,26 @@ def with_truth(split: Coco, truth: Sequence[ClipLabels]) -> tuple[Coco, str]:
         return split, LABELS
     annotations: list[dict[str, Any]] = []
     for image in split["images"]:
-        for label in clip_to_truth[image["clip_id"]].frames[image["frame"]]:
-            name = CLASSES[label["category_id"] - 1]
-            if name in name_to_id:
+        for found in clip_to_truth[image["clip_id"]].frames[image["frame"]]:
+            if found.class_name in name_to_id:
                 place = {"id": len(annotations) + 1, "image_id": image["id"]}
-                annotations.append(label | place | {"category_id": name_to_id[name]})
+                category = {"category_id": name_to_id[found.class_name]}
+                annotations.append(to_coco(found) | place | category)
     return split | {"annotations": annotations}, TRUTH
 
 
-def results_of_labels(split: Coco, labels: Sequence[ClipLabels]) -> Results:
+def results_of_labels(split: Coco, labels: Sequence[ClipDetections]) -> Results:
     """Return a teacher's raw labels of a split's images as COCO results."""
     clip_to_labels = {clip.clip_id: clip for clip in labels}
     name_to_id = {row["name"]: row["id"] for row in split["categories"]}
     results: Results = []
     for image in split["images"]:
         clip = clip_to_labels.get(image.get("clip_id", ""))
-        for label in clip.frames[image["frame"]] if clip else ():
-            name = CLASSES[label["category_id"] - 1]
-            score = label.get("score")
-            if name in name_to_id:
-                place = {"image_id": image["id"], "category_id": name_to_id[name]}
-                # Who gives no scores is taken at their word.
-                results.append(label | place | {"score": 1.0 if score is None else score})
+        for found in clip.frames[image["frame"]] if clip else ():
+            if found.class_name in name_to_id:
+                place = {"image_id": image["id"], "category_id": name_to_id[found.class_name]}
+                score = 1.0 if found.score is None else found.score  # missing scores become 1.0
+                results.append(to_coco(found) | place | {"score": score})
     return results
 
 

@@ -1,63 +1,24 @@
-"""Fine-tuning RF-DETR on a COCO dataset: one folder per run, kept so that it can be killed.
+"""Fine-tuning RF-DETR on a COCO dataset, in a run folder that survives being killed.
 
 The unit is the epoch. rfdetr's Lightning modules train; what is kept, when to stop and what to tell
-is this package's (`keeper`). A run killed at any moment and started again goes on after its last
-whole epoch and ends, on a CPU, in the very weights it would have had. Never looks at the test
-split.
+is this package's (`keeper`, `training.folder`, `training.history`). A run killed at any moment and
+started again goes on after its last whole epoch and ends, on a CPU, in the very weights it would
+have had. Never looks at the test split.
 """
 
-from dataclasses import asdict, dataclass
+import io
+from contextlib import redirect_stdout
 from pathlib import Path
-
-import pandas as pd
+from typing import Any
 
 from workbench.detect.dataset.coco import ANNOTATIONS, load_dataset
 from workbench.detect.dataset.coco_file import read_json
-from workbench.detect.student.checkpoint import CONFIG, run_config
-from workbench.detect.student.child import finetune_in_child
-from workbench.detect.student.fitting import fit
-from workbench.detect.student.history import (
-    SUMMARY,
-    Epoch,
-    OnEpoch,
-    OnStep,
-    best_epoch,
-    load_summary,
-    to_frame,
-)
-from workbench.detect.student.recipe import HOW, FinetuneConfig
-from workbench.detect.student.variants import StudentError, variant_named
+from workbench.detect.student.recipe import FinetuneConfig, to_rfdetr
+from workbench.detect.student.variants import StudentError, model_config, quiet, variant_named
 from workbench.errors import DatasetError
-from workbench.saving import save_json
-
-
-@dataclass(frozen=True)
-class FinetuneResult:
-    """What a finished run came to."""
-
-    run_dir: Path
-    classes: tuple[str, ...]
-    history: tuple[Epoch, ...]
-    parameters: int
-
-    @property
-    def best(self) -> Epoch:
-        """The epoch that was kept."""
-        return best_epoch(self.history)
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return the epochs as a table."""
-        return to_frame(self.history)
-
-    def _repr_html_(self) -> str:
-        line = (
-            f"best epoch {self.best.epoch} of {len(self.history)}: validation AP {self.best.ap:.3f}"
-            f", AP50 {self.best.ap50:.3f}; {self.parameters / 1e6:.1f} M parameters, "
-            f"{sum(epoch.seconds for epoch in self.history):.0f} s"
-        )
-        table = self.to_frame()
-        table = table.round({name: 4 for name in table if name != "learning_rate"})
-        return line + table.to_html(float_format="{:.4g}".format)
+from workbench.training.child import run_in_child
+from workbench.training.folder import SUMMARY, claim, identity_of, run_config
+from workbench.training.history import OnEpoch, OnStep, TrainingResult, load_result
 
 
 def finetune(
@@ -68,7 +29,7 @@ def finetune(
     on_step: OnStep | None = None,
     on_epoch: OnEpoch | None = None,
     own_process: bool = False,
-) -> FinetuneResult:
+) -> TrainingResult:
     """Train on the split "train", choose the epoch on "valid", keep everything in `run_dir`.
 
     Where `run_dir` holds an unfinished run of the same settings and data, it is finished; where it
@@ -85,29 +46,32 @@ def finetune(
 
     Raises:
         DatasetError: If the dataset is incomplete.
-        StudentError: If the settings cannot be met, or `run_dir` holds a run of others.
+        StudentError: If the settings cannot be met.
+        WorkbenchError: If `run_dir` holds a run of other settings or data.
 
     Example:
         >>> result = finetune(Path("data/crops"), Path("data/models/tiny"))  # doctest: +SKIP
-        >>> result.best.class_ap["ball"]  # doctest: +SKIP
+        >>> result.best.scores["ap ball"]  # doctest: +SKIP
         0.21
     """
     config = config or FinetuneConfig()
-    for name in ("epochs", "batch_size", "accumulate", "threads", "devices"):
-        if getattr(config, name) < 1:
-            raise StudentError(f"{name} is {getattr(config, name)}", "give 1 or more")
-    classes = _claim(dataset_dir, run_dir, config)
+    config.check()
+    claim(run_dir, identity_for(dataset_dir, config))
     if not (run_dir / SUMMARY).exists():
         if own_process or config.devices > 1:
-            finetune_in_child(dataset_dir, run_dir, config, on_step=on_step, on_epoch=on_epoch)
+            run_in_child(fit, dataset_dir, run_dir, config, on_step=on_step, on_epoch=on_epoch)
         else:
             fit(dataset_dir, run_dir, config, on_step=on_step, on_epoch=on_epoch)
-    history, parameters = load_summary(run_dir)
-    return FinetuneResult(run_dir, classes, history, parameters)
+    return load_result(run_dir)
 
 
-def _claim(dataset_dir: Path, run_dir: Path, config: FinetuneConfig) -> tuple[str, ...]:
-    """Write `config.json`, or check that it is this run's; returns the classes."""
+def identity_for(dataset_dir: Path, config: FinetuneConfig) -> dict[str, Any]:
+    """Return what a run on these data is; see `folder.identity_of`.
+
+    Raises:
+        DatasetError: If the dataset lacks a split.
+        StudentError: If there is no such variant.
+    """
     meta = load_dataset(dataset_dir).meta
     for split in ("train", "valid"):
         if not (dataset_dir / split / ANNOTATIONS).is_file():
@@ -115,25 +79,58 @@ def _claim(dataset_dir: Path, run_dir: Path, config: FinetuneConfig) -> tuple[st
                 f"{dataset_dir} has no split {split}",
                 "export a dataset of three sessions or more: one must be left to validate on",
             )
-    variant = variant_named(config.variant)
     categories = read_json(dataset_dir / "train" / ANNOTATIONS)["categories"]
-    names = [row["name"] for row in sorted(categories, key=lambda row: row["id"])]
-    identity = {
-        "dataset_version": meta["version"],
-        "classes": names,
-        "masks": variant.has_masks,
-        "tile_px": meta.get("crops_of", {}).get("recipe", {}).get("side_px"),
-        **{key: value for key, value in asdict(config).items() if key not in HOW},
-    }
-    if (run_dir / CONFIG).exists():
-        theirs = run_config(run_dir)
-        changed = [key for key, value in identity.items() if theirs.get(key) != value]
-        if changed:
-            key = changed[0]
+    return identity_of(
+        config,
+        dataset_version=meta["version"],
+        classes=[row["name"] for row in sorted(categories, key=lambda row: row["id"])],
+        masks=variant_named(config.variant).has_masks,
+        tile_px=meta.get("crops_of", {}).get("recipe", {}).get("side_px"),
+    )
+
+
+def fit(
+    dataset_dir: Path,
+    run_dir: Path,
+    config: FinetuneConfig,
+    *,
+    on_step: OnStep | None = None,
+    on_epoch: OnEpoch | None = None,
+) -> None:
+    """Train in this process until the run that `finetune` has claimed is finished."""
+    import torch
+
+    from workbench.training.compute import seed_all, torch_threads
+
+    classes = tuple(run_config(run_dir)["classes"])
+    with torch_threads(config.threads), torch.random.fork_rng(), quiet():
+        from rfdetr.training import RFDETRModelModule
+
+        from workbench.detect.student.keeper import LAST_STATE, Keeper, make_trainer
+        from workbench.detect.student.order import OrderedData
+
+        seed_all(config.seed)  # of the weights that no checkpoint gives
+        network = model_config(
+            variant_named(config.variant),
+            len(classes),
+            resolution=config.resolution,
+            weights=config.weights,
+            device="cpu",  # Lightning moves it
+        )
+        settings = to_rfdetr(config, dataset_dir, run_dir, classes)
+        try:
+            module = RFDETRModelModule(network, settings)
+        except OSError as error:  # what a failed download ends in
             raise StudentError(
-                f"{run_dir} holds a run with {key} {theirs.get(key)!r}, not {identity[key]!r}",
-                "train into another folder, or delete it",
-            )
-    else:
-        save_json(run_dir / CONFIG, identity)
-    return tuple(names)
+                f"the weights {network.pretrain_weights} cannot be had ({error})",
+                "download them elsewhere and give their path as weights",
+            ) from None
+        truth = read_json(dataset_dir / "valid" / ANNOTATIONS)
+        keeper = Keeper(run_dir, config, truth, on_step=on_step, on_epoch=on_epoch)
+        data = OrderedData(network, settings, config.seed)
+        with redirect_stdout(io.StringIO()):  # pycocotools prints while it reads
+            data.setup("fit")
+        last = run_dir / LAST_STATE
+        make_trainer(settings, network, keeper).fit(
+            module, data, ckpt_path=str(last) if last.exists() else None
+        )

@@ -3,12 +3,14 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from workbench.detect.dataset.coco import load_dataset
-from workbench.detect.student.comparison import Comparison
-from workbench.detect.student.recipe import HOW, FinetuneConfig
-from workbench.detect.student.train import FinetuneResult
-from workbench.training.shelf import last_run, run_name
-from workbench.training.shelf import shelve as put_on_shelf
+from workbench.detect.detections import plural
+from workbench.detect.student.comparison import ClassComparison, Comparison
+from workbench.detect.student.recipe import FinetuneConfig
+from workbench.detect.student.train import identity_for
+from workbench.stats import show
+from workbench.training.folder import last_run, run_name
+from workbench.training.folder import shelve as put_on_shelf
+from workbench.training.history import TrainingResult
 
 LEAST = 0.2  # recall and precision that even the lower ends of their intervals must reach
 _KIND = "student"
@@ -23,6 +25,11 @@ class Judgement:
     why: str  # a clause with the numbers, no final period
 
 
+def judged_class(comparison: Comparison) -> ClassComparison:
+    """Return people where the test split has them, else the class with most objects."""
+    return max(comparison.classes, key=lambda row: (row.name == _MAIN_CLASS, row.objects))
+
+
 def judge_student(comparison: Comparison) -> Judgement:
     """Say whether a student is better than nothing, by its own numbers on the test split.
 
@@ -32,34 +39,48 @@ def judge_student(comparison: Comparison) -> Judgement:
     """
     if not comparison.classes:
         return Judgement(False, "the test split shows nothing to find")
-    one = max(comparison.classes, key=lambda row: (row.name == _MAIN_CLASS, row.objects))
+    one = judged_class(comparison)
     recall, precision = one.recall.student, one.precision.student
     if recall is None or precision is None:
         return Judgement(False, f"it finds no {one.name} at all in {comparison.images} test frames")
-    numbers = (
-        f"{one.name} recall {recall.value:.3f} [{recall.low:.3f}, {recall.high:.3f}], "
-        f"precision {precision.value:.3f} [{precision.low:.3f}, {precision.high:.3f}]"
-    )
+    numbers = f"{one.name} recall {show(recall)}, precision {show(precision)}"
     if min(recall.low, precision.low) > LEAST:
         return Judgement(True, f"{numbers}: both surely above {LEAST:g}")
     return Judgement(False, f"{numbers}: not both surely above {LEAST:g}")
 
 
+def answer(comparison: Comparison, judgement: Judgement) -> str:
+    """Say whether a student sees what its teacher labelled; begins with yes, no or can't tell.
+
+    Yes takes a student that passed and finds at least half of what its teacher finds.
+    """
+    if not comparison.classes:
+        return f"Can't tell: {judgement.why}."
+    one = judged_class(comparison)
+    student, teacher = one.recall.student, one.recall.teacher
+    word = "No"
+    if judgement.passed and student is not None:
+        word = "Yes" if teacher is None or student.value >= teacher.value / 2 else "No"
+    finds = f"{show(student, percent=True)} of {plural(one.name)}"
+    return (
+        f"{word}: the student finds {finds} where its teacher finds {show(teacher, percent=True)}, "
+        f"in {comparison.images} frames of unseen sessions judged against {comparison.against}."
+    )
+
+
 def run_dir_for(models_dir: Path, dataset_dir: Path, config: FinetuneConfig) -> Path:
     """Folder of the run with these settings on these data: the same ones meet again and go on."""
-    settings = {key: value for key, value in asdict(config).items() if key not in HOW}
-    version = load_dataset(dataset_dir).meta["version"]
-    return models_dir / run_name(f"rfdetr-{config.variant}", version, settings)
+    return models_dir / run_name(f"rfdetr-{config.variant}", identity_for(dataset_dir, config))
 
 
-def shelve(result: FinetuneResult, judgement: Judgement) -> Path:
+def shelve(result: TrainingResult, judgement: Judgement) -> Path:
     """Make a finished run the newest on its shelf; returns the file that says so.
 
     A run that failed is recorded, too, so that `last_student` can say what failed.
     """
     facts = {
         "classes": list(result.classes),
-        "valid_ap": round(result.best.ap, 6),
+        "valid_ap": round(result.best.scores["ap"], 6),
         **asdict(judgement),
     }
     return put_on_shelf(result.run_dir, _KIND, facts)

@@ -145,9 +145,9 @@ def _weights_file(variant: Variant, weights: str | None, own: str | None) -> str
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep rfdetr, transformers and Lightning from telling what is expected, inside the block.
+    """Silence rfdetr's, transformers' and Lightning's warnings, which we expect, inside the block.
 
-    Nothing is downloaded behind one's back either: a network from random weights needs nothing.
+    The Hugging Face hub is switched off too: transformers would fetch weights that are not used.
     """
     offline = os.environ.get("HF_HUB_OFFLINE")
     os.environ["HF_HUB_OFFLINE"] = "1"

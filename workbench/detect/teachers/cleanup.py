@@ -9,9 +9,8 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from pycocotools import mask as rle
 
-from workbench.detect.annotations import Mask, Sighting
+from workbench.detect.detections import Detection, Mask, mask_iou
 
 
 def clean_mask(mask: Mask, hole_share: float = 0.1, speck_share: float = 0.1) -> Mask:
@@ -47,20 +46,17 @@ def clean_mask(mask: Mask, hole_share: float = 0.1, speck_share: float = 0.1) ->
     return clean
 
 
-def one_per_object(sightings: Sequence[Sighting], least_iou: float = 0.8) -> list[Sighting]:
-    """Drop sightings that are copies of an earlier one of the same class.
+def one_per_object(found: Sequence[Detection], least_iou: float = 0.8) -> list[Detection]:
+    """Drop detections that are copies of an earlier one of the same class.
 
     Args:
-        sightings: Of one frame, the ones to prefer first.
+        found: With masks, of one frame, the ones to prefer first.
         least_iou: Overlap of masks from which two are the same object.
     """
-    if not sightings:
-        return []
-    masks = [sighting.segmentation for sighting in sightings]
-    overlap = np.asarray(rle.iou(masks, masks, [0] * len(masks)))
+    overlap = mask_iou(found, found)
     kept: list[int] = []
-    for place, sighting in enumerate(sightings):
-        rivals = [other for other in kept if sightings[other].class_id == sighting.class_id]
+    for place, one in enumerate(found):
+        rivals = [other for other in kept if found[other].class_name == one.class_name]
         if all(overlap[place, other] < least_iou for other in rivals):
             kept.append(place)
-    return [sightings[place] for place in kept]
+    return [found[place] for place in kept]

@@ -15,19 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as rle
 
-from workbench.detect.annotations import (
+from workbench.detect.detections import (
+    Box,
+    Detection,
+    FrameDetections,
     Mask,
     Rle,
-    Sighting,
-    box_of,
     encode_box,
     encode_mask,
-    to_detections,
+    xywh_of,
 )
-from workbench.detect.teacher import LabelledFrame
+from workbench.detect.teacher import Past, Teacher
 from workbench.detect.teachers.cleanup import clean_mask, one_per_object
 from workbench.detect.teachers.prompts import Prompt, Prompter
-from workbench.detect.windows import EqualWindows, Past
 from workbench.footage.frames import iter_frames
 
 _LEAST_SIDE = 8.0  # px: smaller boxes are grown to it before they are compared
@@ -75,7 +75,7 @@ class Follower(Protocol):
         ...
 
 
-class FollowingTeacher(EqualWindows):
+class FollowingTeacher(Teacher):
     """A prompter that says what to follow, and a follower that does.
 
     Args:
@@ -107,8 +107,8 @@ class FollowingTeacher(EqualWindows):
 
     def label_window(
         self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()
-    ) -> Iterator[LabelledFrame]:
-        """Yield every frame of one window with what is followed in it."""
+    ) -> Iterator[FrameDetections]:
+        """Yield what is followed in every frame of one window."""
         running = {one.track_id: one for one in past.tracked() if one.track_id is not None}
         keys = self._prompter.key_frames(path, window)
         # One frame of overlap: the masks that running objects had there are their prompts here.
@@ -127,8 +127,7 @@ class FollowingTeacher(EqualWindows):
                 shot.follow({next_id + order: prompt for order, prompt in enumerate(fresh)}, place)
                 next_id += len(fresh)
         for frame in window:
-            sightings = shot.sightings(frame - first, self._follower.name)
-            yield LabelledFrame(frame, to_detections(sightings, shot.shape_hw))
+            yield tuple(shot.found(frame - first, self._follower.name))
 
 
 @dataclass
@@ -174,7 +173,7 @@ class _Shot:
             meant = [
                 number
                 for number, (mask, _) in self._seen[place].items()
-                if self.prompts[number].class_id == prompt.class_id
+                if self.prompts[number].class_name == prompt.class_name
                 and _means(prompt, mask, least_iou)
             ]
             for number in meant:
@@ -182,27 +181,35 @@ class _Shot:
                 if own.score is not None and prompt.score is not None:
                     self.prompts[number] = replace(own, score=max(own.score, prompt.score))
             outlines = [
-                _outline(one, self.shape_hw) for one in fresh if one.class_id == prompt.class_id
+                _outline(one, self.shape_hw) for one in fresh if one.class_name == prompt.class_name
             ]
             again = any(mask and _means(prompt, mask, least_iou) for mask in outlines)
             if not meant and not again:
                 fresh.append(prompt)
         return fresh
 
-    def sightings(self, place: int, teacher: str) -> list[Sighting]:
+    def found(self, place: int, teacher: str) -> list[Detection]:
         """Objects in one frame; of copies of one class the one that ran first."""
         found = []
         for number, (mask, presence) in sorted(self._seen[place].items()):
             prompt = self.prompts[number]
             # No surer than its prompt. A product would fade from window to window.
             score = presence if prompt.score is None else min(presence, prompt.score)
-            found.append(Sighting(prompt.class_id, mask, teacher, score, prompt.source, number))
+            found.append(
+                Detection.of_mask(
+                    prompt.class_name,
+                    mask,
+                    score=score,
+                    track_id=number,
+                    found_by=teacher,
+                    prompt=prompt.source,
+                )
+            )
         return one_per_object(found)
 
 
-def _go_on(sighting: Sighting) -> Prompt:
-    source = sighting.prompt or ""
-    return Prompt(sighting.class_id, source, sighting.score, mask=sighting.segmentation)
+def _go_on(one: Detection) -> Prompt:
+    return Prompt(one.class_name, one.prompt or "", one.score, mask=one.mask)
 
 
 def _means(prompt: Prompt, mask: Rle, least_iou: float) -> bool:
@@ -212,8 +219,8 @@ def _means(prompt: Prompt, mask: Rle, least_iou: float) -> bool:
         height, width = pixels.shape
         on = [(round(y), round(x)) for x, y, label in prompt.points if label]
         return any(0 <= y < height and 0 <= x < width and pixels[y, x] for y, x in on)
-    box = prompt.box if prompt.box is not None else box_of(prompt.mask or mask)
-    (overlap,) = rle.iou([_grown(box)], [_grown(box_of(mask))], [0])[0]
+    box = _xywh(prompt.box) if prompt.box is not None else xywh_of(prompt.mask or mask)
+    (overlap,) = rle.iou([_grown(box)], [_grown(xywh_of(mask))], [0])[0]
     return bool(overlap >= least_iou)
 
 
@@ -223,8 +230,13 @@ def _outline(prompt: Prompt, shape_hw: tuple[int, int]) -> Rle | None:
     return encode_box(prompt.box, shape_hw)
 
 
-def _grown(box: tuple[float, float, float, float]) -> list[float]:
-    """Box as x, y, width, height, with sides so long that a pixel more or less is little."""
-    left, top, right, bottom = box
-    width, height = max(right - left, _LEAST_SIDE), max(bottom - top, _LEAST_SIDE)
-    return [(left + right - width) / 2, (top + bottom - height) / 2, width, height]
+def _xywh(xyxy: Box) -> Box:
+    left, top, right, bottom = xyxy
+    return left, top, right - left, bottom - top
+
+
+def _grown(xywh: Box) -> list[float]:
+    """Box with sides so long that a pixel more or less is little."""
+    x, y, width, height = xywh
+    wide, high = max(width, _LEAST_SIDE), max(height, _LEAST_SIDE)
+    return [x + (width - wide) / 2, y + (height - high) / 2, wide, high]

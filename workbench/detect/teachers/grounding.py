@@ -11,10 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from workbench.detect.annotations import Sighting
-from workbench.detect.teachers.looking import Image, LookingTeacher, NamedBox, box_sightings
-from workbench.detect.teachers.phrases import DEFAULT_PHRASES, checked_phrases
-from workbench.detect.teachers.pretrained import Pretrained
+from workbench.detect.detections import Detection
+from workbench.detect.teachers.looking import (
+    DEFAULT_PHRASES,
+    Image,
+    LookingTeacher,
+    NamedBox,
+    box_detections,
+    checked_phrases,
+)
+from workbench.training.weights import Pretrained
 
 
 class GroundingDino:
@@ -49,7 +55,7 @@ class GroundingDino:
             "min_score": min_score,
         }
 
-    def look(self, image: Image) -> list[Sighting]:
+    def look(self, image: Image) -> list[Detection]:
         """What of the phrases is in an image (H, W, 3), RGB."""
         processor, model = self._parts
         height, width = image.shape[:2]
@@ -72,7 +78,7 @@ class GroundingDino:
             for box, scores in zip(corners, per_phrase, strict=True)
             if scores[best := int(scores.argmax())] >= self._min_score
         ]
-        return box_sightings(boxes, self._phrases, (height, width), self.name)
+        return box_detections(boxes, self._phrases, (height, width), self.name)
 
     @cached_property
     def _parts(self) -> tuple[Any, Any]:

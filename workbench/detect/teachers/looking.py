@@ -1,7 +1,8 @@
-"""Teachers that look at one frame at a time, and the thread of ids through what they saw.
+"""Teachers that look at one frame at a time, and the phrases they are asked by.
 
 A `Looker` finds objects in a single image; `LookingTeacher` makes a teacher of it. Objects of
-neighbouring frames that overlap share a track id. Knows nothing about the models that look.
+neighbouring frames that overlap share a track id. Models answer in their own words ("a soccer
+ball"), which are read back into a class here. Knows nothing about the models that look.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,14 +13,22 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.detect.annotations import Sighting, Xyxy, encode_box, to_detections
-from workbench.detect.teacher import LabelledFrame
+from workbench.detect.detections import (
+    CLASSES,
+    Box,
+    Detection,
+    FrameDetections,
+    encode_box,
+    match_detections,
+)
+from workbench.detect.teacher import Past, Teacher, TeacherError
 from workbench.detect.teachers.cleanup import one_per_object
-from workbench.detect.teachers.phrases import class_of
-from workbench.detect.windows import EqualWindows, Past, match_sightings
 from workbench.footage.frames import iter_frames
 
 Image = NDArray[np.uint8]  # (H, W, 3) RGB
+Phrases = Mapping[str, Sequence[str]]  # class name to what it is asked for by
+
+DEFAULT_PHRASES: Phrases = {"person": ("person",), "ball": ("ball",), "goal": ("goal post",)}
 
 
 class Looker(Protocol):
@@ -32,7 +41,7 @@ class Looker(Protocol):
         """Everything that decides what it finds."""
         ...
 
-    def look(self, image: Image) -> list[Sighting]:
+    def look(self, image: Image) -> list[Detection]:
         """What is in an image (H, W, 3), RGB, without track ids."""
         ...
 
@@ -42,11 +51,11 @@ class NamedBox:
     """A box as a model answers it: its own words for what is inside."""
 
     words: str
-    xyxy: Xyxy
+    xyxy: Box
     score: float | None  # 0–1; None where the model gives none
 
 
-class LookingTeacher(EqualWindows):
+class LookingTeacher(Teacher):
     """A looker at work on every frame.
 
     Args:
@@ -54,8 +63,6 @@ class LookingTeacher(EqualWindows):
         window_frames: Frames that are labelled, and saved, together.
         least_iou: Overlap from which objects of neighbouring frames are one.
     """
-
-    needs_fixed_camera = False
 
     def __init__(self, looker: Looker, window_frames: int = 64, least_iou: float = 0.3) -> None:
         self.name, self.looker = looker.name, looker
@@ -66,20 +73,19 @@ class LookingTeacher(EqualWindows):
 
     def label_window(
         self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()
-    ) -> Iterator[LabelledFrame]:
-        """Yield every frame of one window with what is seen in it."""
+    ) -> Iterator[FrameDetections]:
+        """Yield what is seen in every frame of one window."""
         before, next_id = past.tracked(), past.next_id
         for frame in iter_frames(path, start=window.start, stop=window.stop):
             found = self._with_ids(self.looker.look(frame.image), before, next_id)
             next_id = max([next_id, *(1 + one.track_id for one in found if one.track_id)])
             before = found
-            height, width = frame.image.shape[:2]
-            yield LabelledFrame(frame.index, to_detections(found, (height, width)))
+            yield tuple(found)
 
     def _with_ids(
-        self, found: Sequence[Sighting], before: Sequence[Sighting], next_id: int
-    ) -> list[Sighting]:
-        pairs = match_sightings(found, before, self._least_iou)
+        self, found: Sequence[Detection], before: Sequence[Detection], next_id: int
+    ) -> list[Detection]:
+        pairs = match_detections(found, before, self._least_iou)
         ids = {new: before[old].track_id for new, old in pairs.items()}
         for place in range(len(found)):
             if place not in ids:
@@ -88,23 +94,77 @@ class LookingTeacher(EqualWindows):
         return [replace(one, track_id=ids[place]) for place, one in enumerate(found)]
 
 
-def box_sightings(
+def box_detections(
     boxes: Iterable[NamedBox],
     phrases: Mapping[str, Sequence[str]],
     shape_hw: tuple[int, int],
-    teacher: str,
-) -> list[Sighting]:
+    found_by: str,
+) -> list[Detection]:
     """Filled boxes of our classes, each object once, the surest first.
 
     Args:
         boxes: What a model answered.
         phrases: What it was asked for.
         shape_hw: Height and width of the image; boxes are cut to it.
-        teacher: Who saw them.
+        found_by: Who saw them.
     """
-    seen: list[Sighting] = []
+    seen: list[Detection] = []
     for box in sorted(boxes, key=lambda box: -1.0 if box.score is None else -box.score):
-        class_id, mask = class_of(box.words, phrases), encode_box(box.xyxy, shape_hw)
-        if class_id is not None and mask is not None:
-            seen.append(Sighting(class_id, mask, teacher, box.score, prompt=box.words))
+        name, mask = class_of(box.words, phrases), encode_box(box.xyxy, shape_hw)
+        if name is not None and mask is not None:
+            fields = {"score": box.score, "found_by": found_by, "prompt": box.words}
+            seen.append(Detection.of_mask(name, mask, **fields))
     return one_per_object(seen, least_iou=0.7)
+
+
+def checked_phrases(phrases: Phrases) -> dict[str, tuple[str, ...]]:
+    """Phrases per class in one spelling: lower case, single spaces.
+
+    Raises:
+        TeacherError: If a class is not ours, or a phrase is empty or stands for two classes.
+    """
+    clean: dict[str, tuple[str, ...]] = {}
+    for name, own in phrases.items():
+        if name not in CLASSES:
+            raise TeacherError(f"no class is called {name!r}", f"choose from {', '.join(CLASSES)}")
+        clean[name] = tuple(_plain(phrase) for phrase in own)
+    every = [phrase for own in clean.values() for phrase in own]
+    if not every or "" in every or len(set(every)) < len(every):
+        raise TeacherError(
+            f"the phrases {every} cannot be told apart", "give each class words of its own"
+        )
+    return clean
+
+
+def class_of(answer: str, phrases: Mapping[str, Sequence[str]]) -> str | None:
+    """The class that a model's words mean; None if they name none of ours, or two of them.
+
+    Args:
+        answer: For example "Soccer balls", "goal post" or "a person".
+        phrases: From `checked_phrases`.
+
+    Example:
+        >>> class_of("A Ball", DEFAULT_PHRASES)
+        'ball'
+    """
+    words = _plain(answer)
+    for name, own in phrases.items():
+        if words in own:
+            return name
+    said = words.split()
+    matches = {name for name, own in phrases.items() for phrase in own if _says(said, phrase)}
+    return matches.pop() if len(matches) == 1 else None
+
+
+def _says(said: Sequence[str], phrase: str) -> bool:
+    wanted = phrase.split()
+    singular = [word.removesuffix("s") for word in said]
+    return any(
+        words[place : place + len(wanted)] == wanted
+        for words in (list(said), singular)
+        for place in range(len(words) - len(wanted) + 1)
+    )
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.lower().replace(".", " ").split())

@@ -14,11 +14,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.detect.annotations import Rle, Sighting, Xyxy, box_of, is_accepted, to_sightings
-from workbench.detect.teacher import CLASSES, Teacher, TeacherError, settings_of
+from workbench.detect.detections import CLASSES, HUMAN, Box, Detection, Rle, accepted
+from workbench.detect.teacher import Teacher, TeacherError, TeacherReader
 from workbench.detect.teachers.looking import Looker
-from workbench.detect.teachers.weights import weights_identity
-from workbench.detect.windows import LabelReader
+from workbench.training.weights import weights_identity
 
 PROMPTS_FORMAT = "workbench-prompts/1"
 
@@ -30,10 +29,10 @@ Point = tuple[float, float, int]  # x, y in pixels; 1 on the object, 0 beside it
 class Prompt:
     """One object to follow: exactly one of box, points and mask says where it is."""
 
-    class_id: int
+    class_name: str
     source: str  # who prompts, and by which words
     score: float | None = None
-    box: Xyxy | None = None
+    box: Box | None = None  # left, top, right, bottom
     points: tuple[Point, ...] = ()
     mask: Rle | None = None
 
@@ -71,10 +70,10 @@ class TeacherPrompter:
     def __init__(self, teacher: Teacher, every: int = 16, min_score: float = 0.3) -> None:
         self.needs_fixed_camera = teacher.needs_fixed_camera
         self.settings = {
-            "teacher": teacher.name, "every": every, "min_score": min_score, **settings_of(teacher)
+            "teacher": teacher.name, "every": every, "min_score": min_score, **teacher.settings
         }  # fmt: skip
         self._teacher, self._every, self._min_score = teacher, every, min_score
-        self._reader: LabelReader | None = None
+        self._reader: TeacherReader | None = None
 
     def key_frames(self, path: Path, window: range) -> list[int]:
         """The first frame of the window and every so many after it."""
@@ -85,9 +84,8 @@ class TeacherPrompter:
     ) -> list[Prompt]:
         """Boxes of what the teacher labels in this frame."""
         if self._reader is None or not self._reader.reaches(path, frame):
-            self._reader = LabelReader(self._teacher, path, same_view)
-        labels = [x for x in self._reader.at(frame) if is_accepted(x, self._min_score)]
-        return _as_prompts(to_sightings(labels))
+            self._reader = TeacherReader(self._teacher, path, same_view)
+        return _as_prompts(accepted(self._reader.at(frame), self._min_score))
 
 
 class LookPrompter:
@@ -115,8 +113,7 @@ class LookPrompter:
         self, path: Path, frame: int, image: Image, same_view: Sequence[Path]
     ) -> list[Prompt]:
         """Boxes of what the looker finds in this frame."""
-        found = self._looker.look(image)
-        return _as_prompts(s for s in found if s.score is None or s.score >= self._min_score)
+        return _as_prompts(accepted(self._looker.look(image), self._min_score))
 
 
 class FilePrompter:
@@ -141,7 +138,7 @@ class FilePrompter:
 
     def __init__(self, path: Path) -> None:
         self._clip_to_frames = _read_prompts(path)
-        self.settings = {"teacher": "human", "prompts": weights_identity(path)}
+        self.settings = {"teacher": HUMAN, "prompts": weights_identity(path)}
 
     def key_frames(self, path: Path, window: range) -> list[int]:
         """The frames of the window that the human prompted on."""
@@ -154,15 +151,15 @@ class FilePrompter:
         return list(self._clip_to_frames[path.stem][frame])
 
 
-def _as_prompts(sightings: Iterable[Sighting]) -> list[Prompt]:
+def _as_prompts(found: Iterable[Detection]) -> list[Prompt]:
     return [
         Prompt(
-            class_id=sighting.class_id,
-            source=f"{sighting.teacher}: {sighting.prompt or CLASSES[sighting.class_id]}",
-            score=sighting.score,
-            box=box_of(sighting.segmentation),
+            one.class_name,
+            source=f"{one.found_by}: {one.prompt or one.class_name}",
+            score=one.score,
+            box=one.xyxy,
         )
-        for sighting in sightings
+        for one in found
     ]
 
 
@@ -187,7 +184,9 @@ def _read_prompts(path: Path) -> dict[str, dict[int, list[Prompt]]]:
 
 
 def _to_prompt(row: Mapping[str, Any]) -> Prompt:
-    class_id = CLASSES.index(row["class"])
+    class_name = row["class"]
+    if class_name not in CLASSES:
+        raise ValueError(f"no class is called {class_name!r}: {row}")
     if ("box" in row) == ("points" in row):
         raise ValueError(f"give a box or points: {row}")
     if "points" in row:
@@ -196,8 +195,8 @@ def _to_prompt(row: Mapping[str, Any]) -> Prompt:
             raise ValueError(f"a point that is nowhere: {row}")
         if not any(on for *_, on in points):
             raise ValueError(f"no point on the object: {row}")
-        return Prompt(class_id, "human", points=points)
+        return Prompt(class_name, HUMAN, points=points)
     left, top, right, bottom = (float(value) for value in row["box"])
     if not (-math.inf < left < right < math.inf and -math.inf < top < bottom < math.inf):
         raise ValueError(f"a box without area: {row}")
-    return Prompt(class_id, "human", box=(left, top, right, bottom))
+    return Prompt(class_name, HUMAN, box=(left, top, right, bottom))

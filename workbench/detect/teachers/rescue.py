@@ -9,34 +9,20 @@ a rescued person or goal by its score. Every label says who found it.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from workbench.detect.annotations import (
-    Sighting,
-    box_of,
-    to_annotations,
-    to_detections,
-    to_sightings,
-)
 from workbench.detect.ballpath import Spot
-from workbench.detect.teacher import (
+from workbench.detect.detections import (
     BALL,
     CLASSES,
-    LabelledFrame,
-    Teacher,
-    TeacherError,
-    settings_of,
+    Detection,
+    FrameDetections,
+    accepted,
 )
+from workbench.detect.teacher import Past, Teacher, TeacherError
 from workbench.detect.teachers.looking import LookingTeacher
 from workbench.detect.teachers.plausible import plausible_spots
-from workbench.detect.windows import (
-    EqualWindows,
-    LabelReader,
-    Past,
-    WindowedTeacher,
-)
 from workbench.footage.frames import sample_frames
 from workbench.footage.video_info import probe
 
@@ -46,16 +32,15 @@ _BEND = 0.01  # of the frame's width: by how much its step changes from frame to
 _UNSCORED = 0.5  # likeness of a find without a score
 
 
-class RescueTeacher(EqualWindows):
+class RescueTeacher(Teacher):
     """A primary teacher and those who look where it found nothing.
 
     Args:
-        primary: Who labels every frame.
+        primary: Who labels every frame; its windows are those of the chain.
         rescuers: Who are asked about missed frames, in this order.
         classes: What is worth a rescue.
-        min_score: A label below does not count as found. Finds of people and goals below are not
-            accepted; a ball is judged by its motion.
-        window_frames: Of primaries that do not work in windows themselves.
+        min_score: A detection below does not count as found. Finds of people and goals below are
+            not accepted; a ball is judged by its motion.
 
     Raises:
         TeacherError: If there is no rescuer or no such class.
@@ -67,7 +52,6 @@ class RescueTeacher(EqualWindows):
         rescuers: Sequence[Teacher],
         classes: Sequence[str] = ("ball",),
         min_score: float = 0.3,
-        window_frames: int = 240,
     ) -> None:
         unknown = [name for name in classes if name not in CLASSES]
         if not rescuers or unknown or not classes:
@@ -78,77 +62,62 @@ class RescueTeacher(EqualWindows):
         members = [primary, *rescuers]
         self.name = "+".join(member.name for member in members)
         self.needs_fixed_camera = any(member.needs_fixed_camera for member in members)
-        self.settings: dict[str, Any] = {
-            "members": [{"teacher": one.name, **settings_of(one)} for one in members],
+        self.settings = {
+            "members": [{"teacher": one.name, **one.settings} for one in members],
             "classes": list(classes),
             "min_score": min_score,
-            "window_frames": window_frames,
         }
         self._primary, self._rescuers = primary, list(rescuers)
-        self._class_ids = [CLASSES.index(name) for name in classes]
-        self._min_score, self.window_frames = min_score, window_frames
-        self._reader: LabelReader | None = None
+        self._classes, self._min_score = list(classes), min_score
 
     def windows(self, path: Path) -> list[range]:
         """Frames of each window: the primary's."""
-        if isinstance(self._primary, WindowedTeacher):
-            return self._primary.windows(path)
-        return super().windows(path)
+        return self._primary.windows(path)
 
     def label_window(
         self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()
-    ) -> Iterator[LabelledFrame]:
-        """Yield every frame of one window with what is seen in it, by whomever."""
-        info = probe(path)
-        seen = self._primary_labels(path, window, past, same_view)
-        before = self._balls(_frames_before(window, past))
+    ) -> Iterator[FrameDetections]:
+        """Yield what is found in every frame of one window, by whomever."""
+        width_px = probe(path).width
+        seen = self._by_primary(path, window, past, same_view)
+        first = window.start - len(past.frames)
+        before = self._balls(dict(enumerate(past.frames, start=first)))
         for rescuer in self._rescuers:
             missing = {
-                class_id: [frame for frame in window if not self._has(seen[frame], class_id)]
-                for class_id in self._class_ids
+                name: [frame for frame in window if not self._accepted(seen[frame], name)]
+                for name in self._classes
             }
             frames = sorted(set().union(*missing.values()))
             if not frames:
                 break
             found = _ask(rescuer, path, frames, same_view)
-            for class_id, missed in missing.items():
-                finds = {frame: _of_class(found.get(frame, ()), class_id) for frame in missed}
-                if class_id == BALL:
-                    kept = _moving(finds, before | self._balls(seen), info.width)
+            for name, missed in missing.items():
+                finds = {frame: _of_class(found.get(frame, ()), name) for frame in missed}
+                if name == BALL:
+                    kept = _moving(finds, before | self._balls(seen), width_px)
                 else:
-                    kept = {frame: self._sure(own) for frame, own in finds.items()}
+                    kept = {f: accepted(own, self._min_score) for f, own in finds.items()}
                 for frame, own in kept.items():
-                    seen[frame] += [replace(one, track_id=None) for one in own]
-        for frame in window:
-            yield LabelledFrame(frame, to_detections(seen[frame], (info.height, info.width)))
+                    seen[frame] += tuple(replace(one, track_id=None) for one in own)
+        yield from seen.values()
 
-    def _primary_labels(
+    def _by_primary(
         self, path: Path, window: range, past: Past, same_view: Sequence[Path]
-    ) -> dict[int, list[Sighting]]:
-        primary = self._primary
-        if not isinstance(primary, WindowedTeacher):
-            reader = self._reader
-            if reader is None or not reader.reaches(path, window.start):
-                reader = self._reader = LabelReader(primary, path, same_view)
-            return {frame: to_sightings(reader.at(frame)) for frame in window}
+    ) -> dict[int, FrameDetections]:
         # What others rescued is not the primary's to go on with.
         helpers = {rescuer.name for rescuer in self._rescuers}
-        own = [
-            tuple(label for label in frame if label["teacher"] not in helpers)
-            for frame in past.frames
-        ]
-        labelled = primary.label_window(path, window, replace(past, frames=tuple(own)), same_view)
-        return {one.frame: _sightings(one, primary.name) for one in labelled}
+        own = [tuple(one for one in found if one.found_by not in helpers) for found in past.frames]
+        labelled = self._primary.label_window(
+            path, window, replace(past, frames=tuple(own)), same_view
+        )
+        return dict(zip(window, labelled, strict=True))
 
-    def _has(self, sightings: Sequence[Sighting], class_id: int) -> bool:
-        return bool(self._sure(_of_class(sightings, class_id)))
+    def _accepted(self, found: Sequence[Detection], name: str) -> FrameDetections:
+        return accepted(_of_class(found, name), self._min_score)
 
-    def _sure(self, sightings: Sequence[Sighting]) -> list[Sighting]:
-        return [one for one in sightings if one.score is None or one.score >= self._min_score]
-
-    def _balls(self, seen: Mapping[int, Sequence[Sighting]]) -> dict[int, Spot]:
+    def _balls(self, seen: Mapping[int, FrameDetections]) -> dict[int, Spot]:
         """The surest accepted ball of each frame that has one."""
-        frames = {frame: self._sure(_of_class(own, BALL)) for frame, own in seen.items()}
+        frames = {frame: self._accepted(found, BALL) for frame, found in seen.items()}
         return {
             frame: max(map(_spot, own), key=lambda spot: spot.likeness)
             for frame, own in frames.items()
@@ -158,55 +127,39 @@ class RescueTeacher(EqualWindows):
 
 def _ask(
     rescuer: Teacher, path: Path, frames: Sequence[int], same_view: Sequence[Path]
-) -> dict[int, list[Sighting]]:
+) -> dict[int, Sequence[Detection]]:
     """What a rescuer sees in these frames, growing, and in as few others as it can."""
-    found: dict[int, list[Sighting]] = {}
+    seen: dict[int, Sequence[Detection]] = {}
     if isinstance(rescuer, LookingTeacher):
         for start in range(0, len(frames), _BATCH):
             batch = frames[start : start + _BATCH]
             for frame, image in zip(batch, sample_frames(path, batch), strict=True):
-                found[frame] = rescuer.looker.look(image)
-        return found
+                seen[frame] = rescuer.looker.look(image)
+        return seen
     wanted = set(frames)
-    if isinstance(rescuer, WindowedTeacher):
-        for window in rescuer.windows(path):
-            if wanted.isdisjoint(window):
-                continue
+    for window in rescuer.windows(path):
+        if not wanted.isdisjoint(window):
             # Without a past: windows without a missed frame are not labelled for its sake.
-            for labelled in rescuer.label_window(path, window, Past(), same_view):
-                if labelled.frame in wanted:
-                    found[labelled.frame] = _sightings(labelled, rescuer.name)
-        return found
-    for labelled in rescuer.label(path, same_view):
-        if labelled.frame in wanted:
-            found[labelled.frame] = _sightings(labelled, rescuer.name)
-    return found
+            found = rescuer.label_window(path, window, Past(), same_view)
+            seen |= zip(window, found, strict=True)
+    return seen
 
 
-def _frames_before(window: range, past: Past) -> dict[int, list[Sighting]]:
-    first = window.start - len(past.frames)
-    return {first + place: to_sightings(own) for place, own in enumerate(past.frames)}
-
-
-def _sightings(labelled: LabelledFrame, teacher: str) -> list[Sighting]:
-    return to_sightings(to_annotations(labelled.detections, teacher))
-
-
-def _of_class(sightings: Sequence[Sighting], class_id: int) -> list[Sighting]:
-    return [one for one in sightings if one.class_id == class_id]
+def _of_class(found: Sequence[Detection], name: str) -> list[Detection]:
+    return [one for one in found if one.class_name == name]
 
 
 def _moving(
-    finds: Mapping[int, Sequence[Sighting]], known: Mapping[int, Spot], width_px: int
-) -> dict[int, list[Sighting]]:
+    finds: Mapping[int, Sequence[Detection]], known: Mapping[int, Spot], width_px: int
+) -> dict[int, FrameDetections]:
     """The finds of a ball that move as one."""
     spots = {frame: [_spot(one) for one in own] for frame, own in finds.items()}
     chosen = plausible_spots(spots, known, _REACH * width_px, _BEND * width_px)
-    return {frame: [finds[frame][place]] for frame, place in chosen.items()}
+    return {frame: (finds[frame][place],) for frame, place in chosen.items()}
 
 
-def _spot(ball: Sighting) -> Spot:
-    left, top, right, bottom = box_of(ball.segmentation)
+def _spot(ball: Detection) -> Spot:
+    x, y, width, height = ball.xywh
     likeness = _UNSCORED if ball.score is None else ball.score
-    size = float(np.hypot(right - left, bottom - top) / np.sqrt(2))
-    return Spot((left + right) / 2, (top + bottom) / 2, size, likeness)
+    size = float(np.hypot(width, height) / np.sqrt(2))
+    return Spot(x + width / 2, y + height / 2, size, likeness)

@@ -19,9 +19,8 @@ from pycocotools import mask as rle
 
 from workbench.detect.teacher import TeacherError
 from workbench.detect.teachers.following import Followed, Follower, FollowingTeacher
-from workbench.detect.teachers.pretrained import Pretrained
 from workbench.detect.teachers.prompts import Prompt, Prompter
-from workbench.detect.teachers.weights import find_weights, weights_identity
+from workbench.training.weights import Pretrained, find_weights, weights_identity
 
 Inference = Callable[[], AbstractContextManager[None]]
 

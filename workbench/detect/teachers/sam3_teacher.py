@@ -12,17 +12,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from workbench.detect.annotations import Sighting, encode_mask, to_detections
-from workbench.detect.teacher import CLASSES, LabelledFrame
+from workbench.detect.detections import (
+    Detection,
+    FrameDetections,
+    encode_mask,
+    match_detections,
+)
+from workbench.detect.teacher import Past, Teacher
 from workbench.detect.teachers.cleanup import clean_mask, one_per_object
-from workbench.detect.teachers.looking import Image
-from workbench.detect.teachers.phrases import DEFAULT_PHRASES, checked_phrases
-from workbench.detect.teachers.pretrained import Pretrained
-from workbench.detect.windows import EqualWindows, Past, match_sightings
+from workbench.detect.teachers.looking import DEFAULT_PHRASES, Image, checked_phrases
 from workbench.footage.frames import iter_frames
+from workbench.training.weights import Pretrained
 
 
-class Sam3Teacher(EqualWindows):
+class Sam3Teacher(Teacher):
     """SAM 3 video by transformers.
 
     Args:
@@ -38,7 +41,6 @@ class Sam3Teacher(EqualWindows):
     """
 
     name = "sam3"
-    needs_fixed_camera = False
 
     def __init__(
         self,
@@ -58,8 +60,8 @@ class Sam3Teacher(EqualWindows):
 
     def label_window(
         self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()
-    ) -> Iterator[LabelledFrame]:
-        """Yield every frame of one window with what is seen in it."""
+    ) -> Iterator[FrameDetections]:
+        """Yield what is seen in every frame of one window."""
         before = past.tracked()
         first = window.start - bool(before)  # one frame of overlap to recognise objects in
         frames = iter_frames(path, start=first, stop=window.stop)
@@ -67,23 +69,20 @@ class Sam3Teacher(EqualWindows):
         seen = self._follow(images)
         number_to_id = _recognise(seen[0], before) if before else {}
         next_id = past.next_id
-        height, width = images[0].shape[:2]
         for frame in window:
             found = []
-            for sighting in seen[frame - first]:
-                assert sighting.track_id is not None
-                if sighting.track_id not in number_to_id:
-                    number_to_id[sighting.track_id] = next_id
+            for one in seen[frame - first]:
+                assert one.track_id is not None
+                if one.track_id not in number_to_id:
+                    number_to_id[one.track_id] = next_id
                     next_id += 1
-                found.append(replace(sighting, track_id=number_to_id[sighting.track_id]))
-            yield LabelledFrame(frame, to_detections(found, (height, width)))
+                found.append(replace(one, track_id=number_to_id[one.track_id]))
+            yield tuple(found)
 
-    def _follow(self, images: Sequence[Image]) -> list[list[Sighting]]:
+    def _follow(self, images: Sequence[Image]) -> list[list[Detection]]:
         """Objects of every image, their track ids counted within the window."""
         processor, model = self._parts
-        phrase_to_class = {
-            phrase: CLASSES.index(name) for name, own in self._phrases.items() for phrase in own
-        }
+        phrase_to_class = {phrase: name for name, own in self._phrases.items() for phrase in own}
         state = processor.init_video_session(
             video=list(images),
             inference_device=self._weights.device,
@@ -91,11 +90,11 @@ class Sam3Teacher(EqualWindows):
             video_storage_device="cpu",
         )
         state = processor.add_text_prompt(state, list(phrase_to_class))
-        seen: list[list[Sighting]] = [[] for _ in images]
+        seen: list[list[Detection]] = [[] for _ in images]
         with self._weights.inference():
             for out in model.propagate_in_video_iterator(state):
                 answer = processor.postprocess_outputs(state, out)
-                seen[out.frame_idx] = _as_sightings(answer, phrase_to_class)
+                seen[out.frame_idx] = _as_detections(answer, phrase_to_class)
         return seen
 
     @cached_property
@@ -105,7 +104,9 @@ class Sam3Teacher(EqualWindows):
         return self._weights.load(Sam3VideoProcessor, Sam3VideoModel)
 
 
-def _as_sightings(answer: Mapping[str, Any], phrase_to_class: Mapping[str, int]) -> list[Sighting]:
+def _as_detections(
+    answer: Mapping[str, Any], phrase_to_class: Mapping[str, str]
+) -> list[Detection]:
     """What SAM 3 answers for one frame: cleaned, each object of a class once, the surest first."""
     number_to_phrase = {
         number: phrase for phrase, own in answer["prompt_to_obj_ids"].items() for number in own
@@ -118,17 +119,23 @@ def _as_sightings(answer: Mapping[str, Any], phrase_to_class: Mapping[str, int])
     for number, score, mask in sorted(objects, key=lambda one: -one[1]):
         if mask.any():
             phrase = number_to_phrase[number]
-            segmentation = encode_mask(clean_mask(mask.astype(bool)))
             seen.append(
-                Sighting(phrase_to_class[phrase], segmentation, "sam3", score, phrase, number)
+                Detection.of_mask(
+                    phrase_to_class[phrase],
+                    encode_mask(clean_mask(mask.astype(bool))),
+                    score=score,
+                    track_id=number,
+                    found_by=Sam3Teacher.name,
+                    prompt=phrase,
+                )
             )
     return one_per_object(seen)
 
 
-def _recognise(seen: Sequence[Sighting], before: Sequence[Sighting]) -> dict[int, int]:
+def _recognise(seen: Sequence[Detection], before: Sequence[Detection]) -> dict[int, int]:
     """Track ids within the window to those the same objects had before."""
     ids: dict[int, int] = {}
-    for new, old in match_sightings(seen, before).items():
+    for new, old in match_detections(seen, before).items():
         number, known = seen[new].track_id, before[old].track_id
         assert number is not None
         assert known is not None

@@ -1,11 +1,11 @@
-"""What happened to the ball: kick, bounce, deflection, save, post, net, rest, from its track.
+"""Events on the ball's track: kick, bounce, deflection, save, post, net, rest.
 
 The unit is one clip's track in pixels. Events are the cuts between pieces of smooth motion
-(`pieces`) at which the velocity really changes; their kind follows from how it changes and from
-where in the goal's picture. Speeds are measured in balls per second, of the size that the ball has
-just then, so that neither the picture's scale nor the way from the camera matters. Without depth, a
-ball that stops in the goalkeeper's arms is told as "net" and a deflection in front of the goal as
-"save": the 3D verdict decides those.
+(`pieces`) at which the velocity changes; the kind follows from how it changes and from the place
+relative to the goal's outline. Speeds are in balls per second, normalised by the local size of the
+ball, so that neither the picture's scale nor the distance from the camera matters. Without depth, a
+ball that stops in the goalkeeper's arms counts as "net" and a deflection in front of the goal as
+"save"; the 3D verdict tells them apart.
 """
 
 from itertools import pairwise
@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.footage.pinhole import Floats
 from workbench.shots.ball.pieces import Piece, handovers_s
 from workbench.shots.ball.track import BallTrack, track_pieces
 from workbench.shots.goal.corners import inside_goal, order_corners
@@ -22,12 +23,12 @@ from workbench.shots.verdict import EventKind, ShotEvent
 # What counts as an event; speeds are in ball diameters per second (one is about 0.22 m/s). Chosen
 # on simulated shots (seeds of 20 000 and above) and on rendered ones of a seed that no report uses.
 _LOOK_S = 0.1  # before and after a cut, over which speeds are averaged
-_LEAST_CHANGE = 5.0  # of velocity; smaller ones are the track's noise …
-_LEAST_SHARE = 0.4  # … or perspective, which bends a path by less than this of its speed
+_LEAST_CHANGE = 5.0  # of velocity; smaller changes are noise …
+_LEAST_SHARE = 0.4  # … or perspective: changes below this share of the speed
 _APART_S = 0.1  # cuts closer together are one event
 _KICK_SPEED = 7.5  # least speed after a kick
 _KICK_GAIN = 1.6  # times the speed before
-_KICK_LOOK_S = 0.13  # over which a kick's speed must last: feet hide balls for a moment
+_KICK_LOOK_S = 0.13  # that a kick's speed must last, because a foot may hide the ball for a moment
 _KICK_SHARE = 0.1  # of the greatest gain in speed; the first such cut is the kick
 _REST_SPEED = 0.7
 _REST_S = 0.2  # that a rest lasts at least
@@ -35,9 +36,7 @@ _BOUNCE_SIDEWAYS = 0.55  # most change sideways, as a share of the change upward
 _NET_KEEPS = 0.5  # most speed after the net, as a share of that before
 _POST_REACH = 1.1  # balls between the ball's middle and a post or the bar
 _GOAL_MARGIN = 0.25  # of the goal's size, added around it
-_MOMENT_S = 1e-6  # to stay on one side of a cut
-
-Floats = NDArray[np.float64]
+_MOMENT_S = 1e-6  # offset to stay on one side of a cut
 
 
 def find_events(
@@ -64,7 +63,7 @@ def find_events(
     named: list[tuple[EventKind, float]] = []
     for touch in touches:
         if touch.time_s == kick_s:
-            # What else is cut around a kick is the foot in front of the ball.
+            # Other cuts just before a kick come from the foot that hides the ball.
             named = [(k, t) for k, t in named if t < kick_s - _APART_S]
             named.append(("kick", _contact_s(path, kept.xy, touch.time_s)))
         elif _is_real(touch) and not (named and touch.time_s - named[-1][1] < _APART_S):
@@ -84,7 +83,7 @@ class _Path:
         self.cuts_s = handovers_s(pieces, rows_s)
 
     def at(self, time_s: float) -> Floats:
-        """Position (2,) in pixels; the track's ends beyond them."""
+        """Position (2,) in pixels; constant beyond the ends of the track."""
         time_s = float(np.clip(time_s, self.rows_s[0], self.rows_s[-1]))
         return self.pieces[np.searchsorted(self.cuts_s, time_s, side="right")].at(time_s)
 
@@ -123,8 +122,8 @@ def _touch(path: _Path, cut: int) -> _Touch:
 def _is_real(touch: _Touch) -> bool:
     """Whether velocity changes both at the cut and over the time around it.
 
-    At the cut alone, a piece of two or three rows may point anywhere; around it alone, gravity and
-    perspective change it too.
+    The change at the cut alone is unreliable for pieces of two or three rows; the change around it
+    alone also contains gravity and perspective.
     """
     faster = max(_speed(touch.before), _speed(touch.after))
     least = max(_LEAST_CHANGE, _LEAST_SHARE * faster)
@@ -147,9 +146,9 @@ def _kick_s(path: _Path) -> float | None:
 def _contact_s(path: _Path, xy: Floats, cut_s: float) -> float:
     """When the ball left its place, from the first rows of its flight.
 
-    A ball that flies away from the camera is fastest in the picture at first; a parabola lags
-    behind that and would date the kick too early. So the first speed is carried on from the next
-    two, and the way back to the ball's place before the kick is gone at that speed.
+    A ball that flies away from the camera is fastest in the picture at first, which a parabola does
+    not follow: it would date the kick too early. So the first speed is extrapolated from the next
+    two, and with it the time back to the ball's place before the kick.
     """
     first = int(np.searchsorted(path.rows_s, cut_s, side="right"))
     times, places = path.rows_s[first : first + 3], xy[first : first + 3]

@@ -1,7 +1,7 @@
-"""A track cut into pieces of smooth motion at the moments where something struck the ball.
+"""Pieces of smooth motion of a track, cut where something struck the ball.
 
-The unit is a track without outliers. Each piece is a parabola in time along x and along y, which a
-ball's flight nearly is in the picture; pieces are chosen by optimal partitioning (Jackson et al.
+The unit is a track without outliers. Each piece is a parabola in time along x and along y, a good
+approximation of a flight in the picture; pieces are chosen by optimal partitioning (Jackson et al.
 2005, "An algorithm for optimal partitioning of data on an interval"), so that smoothing never
 reaches across a kick. Knows nothing about what happened at the cuts: `events` names it.
 """
@@ -10,7 +10,8 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from workbench.footage.pinhole import Floats
 
 LONGEST_S = 2.0  # of one piece
 
@@ -18,8 +19,6 @@ _TERMS = 3  # of a parabola
 _CUT_COST = 22.0  # of a new piece, in squared deviations
 _HANDOVER_STEPS = 21
 _LOOSE = 1e-6  # ridge, so that pieces of one or two rows have an answer
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

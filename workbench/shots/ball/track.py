@@ -1,9 +1,9 @@
-"""The ball's track: one row per frame in which the ball is seen, made from a clip's labels.
+"""The ball's track, one row per frame in which the ball is seen, from a clip's labels.
 
 Pixels are counted as COCO counts them: pixel i reaches from i to i + 1, so the middle of the top
 left pixel is (0.5, 0.5). Frames without a ball have no row. Outliers stay in the track, flagged:
-the 3D fit wants the track as it was seen, because a Hampel filter takes the first points of a
-flight for teleports of a ball at rest. Knows nothing about goals.
+the 3D fit uses all rows, because a Hampel filter may flag the first points of a flight as jumps of
+a ball at rest. Knows nothing about goals.
 """
 
 from dataclasses import dataclass
@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pycocotools import mask as rle
 
 from workbench.detect.ballpath import Spot, best_path
-from workbench.detect.labelling import ClipLabels
+from workbench.detect.detections import Detection
+from workbench.detect.store import ClipDetections
+from workbench.footage.pinhole import Floats
 from workbench.shots.ball.pieces import Piece, cut_into_pieces, estimate_noise_px, handovers_s
 from workbench.shots.verdict import ShotError
 
@@ -31,8 +32,6 @@ _GAUSSIAN = 1.4826  # standard deviation of a Gaussian over its median absolute 
 _HAMPEL_FRAMES = 3  # on either side, that a row is compared with
 _HAMPEL_DEVIATIONS = 4.0  # Gaussian ones from the median, that make an outlier
 _HAMPEL_FLOOR = 0.25  # of a ball: no deviation is taken for smaller
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,11 +117,11 @@ class BallTrack:
 
     @cached_property
     def is_outlier(self) -> NDArray[np.bool_]:
-        """Flags (N,) of teleports, by a Hampel filter: median and MAD of the frames around.
+        """Flags (N,) of jumps, by a Hampel filter: median and MAD of the frames around.
 
-        A ball at rest has a MAD of zero, which would make teleports of its first moves; the
-        deviation is therefore never taken smaller than a share of a ball plus the window's own
-        median step. For 2D rules and pictures only: the 3D fit must not be fed with the rest.
+        A ball at rest has a MAD of zero, so that its first moves would be flagged; the deviation is
+        therefore at least a share of the ball plus the window's median step. For 2D rules and
+        pictures; the 3D fit uses all rows.
         """
         flags = np.zeros(len(self), bool)
         if len(self) < 3:
@@ -144,7 +143,7 @@ class BallTrack:
 
     @cached_property
     def without_outliers(self) -> "BallTrack":
-        """The rows that are no teleports."""
+        """The rows that are not flagged."""
         return self.take(~self.is_outlier)
 
     def whole_sizes_px(self) -> Floats:
@@ -173,7 +172,7 @@ class SmoothTrack(NamedTuple):
     diameter_px: Floats  # (M,)
 
 
-def ball_track(labels: ClipLabels) -> BallTrack:
+def ball_track(labels: ClipDetections) -> BallTrack:
     """Choose one ball per frame and return its track.
 
     Where several balls are labelled, the chain that moves most like one ball wins
@@ -220,7 +219,7 @@ def _median_velocity(frames: NDArray[np.int64], xy: Floats) -> Floats:
 
 def _chain(spots: list[list[Spot]], start: int, stop: int, reach_px: float) -> dict[int, int]:
     """Best chain in [start, stop), and the best ones before and after it."""
-    # Labels are trusted more than blobs: kicks and saves are sharp, and a weak shot is a shot.
+    # Milder than for blobs, because labels are more reliable: sharp turns and slow balls are real.
     found = best_path(spots[start:stop], reach_px, most_turn_cost=0.2, least_travel=2.0)
     chain = {start + frame: i for frame, i in found.items()}
     if not chain:
@@ -229,19 +228,19 @@ def _chain(spots: list[list[Spot]], start: int, stop: int, reach_px: float) -> d
     return before | chain | _chain(spots, max(chain) + 1, stop, reach_px)
 
 
-def _as_spot(ball: dict[str, Any]) -> Spot:
-    x, y, width, height = ball["bbox"]
-    # Every ball that is named is worth a look, the sure ones more.
+def _as_spot(ball: Detection) -> Spot:
+    x, y, width, height = ball.xywh
+    # Labels of low score stay candidates.
     likeness = 0.6 + 0.4 * _score(ball)
     return Spot(x + width / 2, y + height / 2, float(np.sqrt(max(width * height, 1.0))), likeness)
 
 
-def _as_row(frame: int, ball: dict[str, Any]) -> tuple[float, ...]:
-    left, top, width, height = (float(value) for value in ball["bbox"])
+def _as_row(frame: int, ball: Detection) -> tuple[float, ...]:
+    left, top, width, height = (float(value) for value in ball.xywh)
     x, y, diameter = left + width / 2, top + height / 2, min(width, height)
-    segmentation = ball.get("segmentation")
-    if isinstance(segmentation, dict):
-        pixels = np.argwhere(rle.decode(segmentation))
+    mask = ball.pixels()
+    if mask is not None:
+        pixels = np.argwhere(mask)
         if len(pixels) >= 3:
             y, x = pixels.mean(axis=0) + 0.5
             # A disc of radius r spreads r²/4 along any axis; a pixel is itself 1/12 wide.
@@ -250,7 +249,6 @@ def _as_row(frame: int, ball: dict[str, Any]) -> tuple[float, ...]:
     return frame, x, y, width, height, diameter, _score(ball)
 
 
-def _score(ball: dict[str, Any]) -> float:
+def _score(ball: Detection) -> float:
     """How sure the labeller is; 1 where it does not say, as people and the truth do not."""
-    score = ball.get("score")
-    return 1.0 if score is None else float(score)
+    return 1.0 if ball.score is None else ball.score

@@ -1,1 +1,1 @@
-"""How good verdicts are: on simulated shots, along the whole chain, and against people."""
+"""Evaluation of verdicts: on simulated shots, along the whole chain, and against people."""

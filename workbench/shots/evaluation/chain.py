@@ -1,4 +1,4 @@
-"""How good the whole chain is, and at which stage it loses: from labels to verdict, against truth.
+"""Scores of every stage of the chain, from labels to verdict, against the truth.
 
 The unit is one row of facts per shot and label source: what each stage found beside what was true.
 Counts once, derives every table from the rows, and compares two label sources, or the two methods,
@@ -6,7 +6,7 @@ on the same shots only; nothing but the labels differs between sources. A foot o
 not told counts as wrong, a verdict with its better guess, also where it abstains. Truth comes from
 built-in footage; people's verdicts are the business of `people`.
 
-Intervals (95 %): Wilson for shares of shots; a cluster bootstrap for shares of frames and medians.
+Intervals (95 %) are by session where there are enough, else by clip (`stats`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -32,12 +32,13 @@ from workbench.stats import (
     bootstrap,
     choose_clusters,
     mcnemar,
+    median_interval,
     pooled_share,
-    wilson,
+    show,
 )
 
 CLOSE_KICK_FRAMES = 2.0
-HEADLINES = (  # what people ask first
+HEADLINES = (  # the scores that lead the report
     "goal right, 3D fit",
     "goal right, 3D fit where it does not abstain",
     "speed off, km/h (median), 3D fit",
@@ -93,7 +94,7 @@ def _ball_facts(shot: ShotAnalysis, truth: TrueShot) -> dict[str, Any]:
     taken = dict(zip(shot.track.frames.tolist(), shot.track.xy, strict=True))
     seen = found = false = 0
     for frame in range(len(truth.labels.frames)):
-        balls = [label["bbox"] for label in truth.labels.of_class(frame, "ball")]
+        balls = [ball.xywh for ball in truth.labels.of_class(frame, "ball")]
         if frame not in taken:
             seen += bool(balls)
             continue
@@ -129,9 +130,9 @@ def _is_true_shooter(shot: ShotAnalysis, truth: TrueShot) -> bool:
     table = shot.people.table
     own = table[(table["player"] == shot.shooter.player) & (table["frame"] == frame)]
     boxes = [
-        label["bbox"]
-        for label in truth.labels.of_class(frame, "person")
-        if label["track_id"] == truth.shooter_track_id
+        person.xywh
+        for person in truth.labels.of_class(frame, "person")
+        if person.track_id == truth.shooter_track_id
     ]
     if own.empty or not boxes:
         return False
@@ -173,30 +174,66 @@ def stage_scores(facts: pd.DataFrame) -> dict[str, Interval]:
     Shares unless the name says otherwise. A score of nothing (no speeds, say) is left out.
     """
     clusters = choose_clusters(facts["session"].tolist(), facts["clip_id"].tolist())
-    decided = facts[~facts["abstained_3d"]]
+
+    def share(parts: Any, wholes: Any = None) -> Interval | None:
+        return pooled_share(parts, wholes, clusters)
+
+    def median(values: pd.Series) -> Interval | None:
+        known = values.notna().to_numpy()
+        kept = values.to_numpy(float)[known]
+        return median_interval(kept, clusters.take(known)) if known.any() else None
+
+    taken, decided = facts["ball_found"] + facts["ball_false"], ~facts["abstained_3d"]
     scores = {
-        "ball found, of frames": pooled_share(facts["ball_found"], facts["ball_seen"], clusters),
-        "something else taken for the ball, of frames": pooled_share(
-            facts["ball_false"], facts["ball_found"] + facts["ball_false"], clusters
-        ),
-        "goal corners, px off (median)": _median(facts["corners_px"], clusters),
-        "kick within 2 frames": _share(facts["kick_frames"].abs() <= CLOSE_KICK_FRAMES),
-        "shooter right": _share(facts["shooter"]),
-        "pose captured, of frames": pooled_share(
-            facts["pose_found"], facts["pose_asked"], clusters
-        ),
-        "foot told": _share(facts["foot_told"]),
-        "foot right": _share(facts["foot"]),
-        "goal right, 2D rules": _share(facts["right_2d"]),
-        "goal right, 3D fit": _share(facts["right_3d"]),
-        "goal right, 3D fit where it does not abstain": _share(decided["right_3d"]),
-        "3D fit abstains": _share(facts["abstained_3d"]),
-        "Brier score, 3D fit": _mean((facts["p_3d"] - facts["true_goal"]) ** 2, clusters),
-        "speed off, km/h (median), 2D rules": _median(facts["speed_2d"].abs(), clusters),
-        "speed off, km/h (median), 3D fit": _median(facts["speed_3d"].abs(), clusters),
-        "true speed in the 90 % interval": _share(facts["holds_3d"].dropna() > 0),
+        "ball found, of frames": share(facts["ball_found"], facts["ball_seen"]),
+        "something else taken for the ball, of frames": share(facts["ball_false"], taken),
+        "goal corners, px off (median)": median(facts["corners_px"]),
+        "kick within 2 frames": share(facts["kick_frames"].abs() <= CLOSE_KICK_FRAMES),
+        "shooter right": share(facts["shooter"]),
+        "pose captured, of frames": share(facts["pose_found"], facts["pose_asked"]),
+        "foot told": share(facts["foot_told"]),
+        "foot right": share(facts["foot"]),
+        "goal right, 2D rules": share(facts["right_2d"]),
+        "goal right, 3D fit": share(facts["right_3d"]),
+        "goal right, 3D fit where it does not abstain": share(facts["right_3d"] & decided, decided),
+        "3D fit abstains": share(facts["abstained_3d"]),
+        "Brier score, 3D fit": _brier_score(facts, clusters),
+        "speed off, km/h (median), 2D rules": median(facts["speed_2d"].abs()),
+        "speed off, km/h (median), 3D fit": median(facts["speed_3d"].abs()),
+        "true speed in the 90 % interval": share(facts["holds_3d"] > 0, facts["holds_3d"].notna()),
     }
     return {name: score for name, score in scores.items() if score is not None}
+
+
+def answer(
+    shots: Sequence[ShotAnalysis], facts: pd.DataFrame, people: Mapping[str, Interval]
+) -> str:
+    """Say whether verdicts can be trusted, in a sentence that begins with the verdict.
+
+    Args:
+        shots: All analyses.
+        facts: Those of them that have a truth.
+        people: How often each method says what people say; empty where nobody has judged.
+    """
+    if not shots:
+        return "Nothing to see: no clip of soccer was labelled, or none could be analysed."
+    abstained = sum(shot.verdict.abstained for shot in shots)
+    if len(facts):
+        scores = stage_scores(facts)
+        right, whose = scores["goal right, 3D fit"], "the truth"
+        rest = [f"{name} {show(scores[name])}" for name in HEADLINES[2:] if name in scores]
+    elif people.get("3d") is not None and people["3d"].n:
+        right, whose, rest = people["3d"], "what people say", []
+    else:
+        goals = sum(shot.verdict.is_goal for shot in shots)
+        return (
+            f"Can't tell: of {len(shots)} shots {goals} are called goals and {abstained} verdicts "
+            "abstain, but there is no truth and nobody has judged them."
+        )
+    word = "Yes" if right.low > 0.5 else "No" if right.high < 0.5 else "Can't tell"
+    share = f"{show(right, percent=True)} of {right.n} verdicts"
+    text = f"{word}: {share} on goal or no goal agree with {whose}"
+    return "; ".join([text, f"{abstained} of {len(shots)} abstain", *rest]) + "."
 
 
 def headlines_first(scores: Mapping[str, Interval]) -> dict[str, Interval]:
@@ -260,25 +297,10 @@ def comparison_table(comparisons: Sequence[StageComparison]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["stage", "from", "to", "change"]).set_index("stage")
 
 
-def _share(right: pd.Series) -> Interval | None:
-    return wilson(int(right.sum()), len(right)) if len(right) else None
+def _brier_score(facts: pd.DataFrame, clusters: Clusters) -> Interval | None:
+    squared = ((facts["p_3d"] - facts["true_goal"]) ** 2).to_numpy(float)
 
+    def mean(weights: Weights) -> Floats:
+        return np.asarray(weights @ squared / weights.sum(axis=1))
 
-def _mean(values: pd.Series, clusters: Clusters) -> Interval | None:
-    return pooled_share(values, np.ones(len(values)), clusters)
-
-
-def _median(values: pd.Series, clusters: Clusters) -> Interval | None:
-    known = values.notna().to_numpy()
-    if not known.any():
-        return None
-    numbers = values.to_numpy(float)[known]
-
-    def median(weights: Weights) -> Floats:
-        return np.array([_middle(np.repeat(numbers, row)) for row in weights])
-
-    return bootstrap(median, clusters.take(known), resamples=2000)
-
-
-def _middle(values: Floats) -> float:
-    return float(np.median(values)) if len(values) else float("nan")
+    return bootstrap(mean, clusters, within=(0.0, 1.0)) if len(squared) else None

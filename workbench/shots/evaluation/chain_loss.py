@@ -1,4 +1,4 @@
-"""Where the chain loses: the same shots judged again with one found thing replaced by the truth.
+"""Losses by stage: the same shots judged again with one thing that was found replaced by the truth.
 
 The unit is one shot and one replacement. If giving the true corners makes the verdicts better, the
 corners are where the chain loses; if nothing does, it is the fit. Works on built-in footage, whose
@@ -9,10 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 
 from workbench.shots.analyse import standing_people
 from workbench.shots.analysed import ShotAnalysis
@@ -20,8 +18,7 @@ from workbench.shots.ball.track import ball_track
 from workbench.shots.evaluation.truth import TrueShot, load_true_shot
 from workbench.shots.judge import judge_shot
 from workbench.shots.verdict import ShotError, ShotVerdict
-from workbench.stats import mcnemar, wilson
-from workbench.style import BLUE
+from workbench.stats import Interval, choose_clusters, mcnemar, pooled_share, wilson
 
 AS_FOUND = "as found"
 REPLACED = (AS_FOUND, "true kick", "true corners", "true ball", "all three true")
@@ -31,17 +28,18 @@ def judge_with_truth(shots: Sequence[ShotAnalysis], footage_dir: Path) -> pd.Dat
     """Judge every shot in 3D with nothing, one thing, and everything replaced by the truth.
 
     Returns:
-        One row per shot and replacement: clip_id, given, p, right, abstained, and speed_off
-        (absolute error in km/h, NaN without a speed).
+        One row per shot and replacement: clip_id, session, given, p, right, abstained, and
+        speed_off (absolute error in km/h, NaN without a speed).
     """
     rows = []
     for shot in shots:
         truth = load_true_shot(shot.clip, footage_dir)
         if truth is None:
             continue
+        names = {"clip_id": shot.clip.clip_id, "session": shot.clip.session}
         for given in REPLACED:
             verdict = shot.verdicts["3d"] if given == AS_FOUND else _judge(shot, truth, given)
-            rows.append({"clip_id": shot.clip.clip_id, "given": given} | _facts(verdict, truth))
+            rows.append(names | {"given": given} | _facts(verdict, truth))
     return pd.DataFrame(rows)
 
 
@@ -52,7 +50,7 @@ def loss_table(rows: pd.DataFrame) -> pd.DataFrame:
     for given, own in rows.groupby("given", sort=False):
         squared = (own["p"] - own["is_goal"]) ** 2
         lines[given] = {
-            "goal right": str(wilson(int(own["right"].sum()), len(own))),
+            "goal right": str(share_right(own)),
             "against as found": str(mcnemar(base["right"], own["right"])),
             "Brier score": f"{squared.mean():.3f}",
             "speed off, km/h (median)": f"{own['speed_off'].median():.1f}",
@@ -61,20 +59,10 @@ def loss_table(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame.from_dict(lines, orient="index").rename_axis("given")
 
 
-def draw_loss(rows: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw the share of right verdicts for each replacement with its 95 % interval."""
-    ax = ax or plt.subplots(figsize=(6.4, 2.6), layout="constrained")[1]
-    for place, (_, own) in enumerate(rows.groupby("given", sort=False)):
-        found = wilson(int(own["right"].sum()), len(own))
-        ax.plot([found.low, found.high], [place, place], color=BLUE, linewidth=4, alpha=0.5)
-        ax.plot(found.value, place, "o", color=BLUE, markersize=8)
-        ax.text(1.02, place, f"{found.value:.2f}  n={found.n}", va="center", fontsize=9)
-    given = list(dict.fromkeys(rows["given"]))
-    ax.set_yticks(range(len(given)), given)
-    ax.set(xlim=(0, 1), ylim=(len(given) - 0.5, -0.5), xlabel="share of verdicts that are right")
-    ax.set_title("What would knowing the truth of one stage win?", loc="left")
-    ax.spines[["top", "right"]].set_visible(False)
-    return ax
+def share_right(rows: pd.DataFrame) -> Interval:
+    """Return the share of verdicts that are right in some rows of one replacement."""
+    clusters = choose_clusters(rows["session"].tolist(), rows["clip_id"].tolist())
+    return pooled_share(rows["right"], None, clusters) or wilson(0, 0)
 
 
 def _judge(shot: ShotAnalysis, truth: TrueShot, given: str) -> ShotVerdict | None:
@@ -97,7 +85,7 @@ def _judge(shot: ShotAnalysis, truth: TrueShot, given: str) -> ShotVerdict | Non
 
 
 def _facts(verdict: ShotVerdict | None, truth: TrueShot) -> dict[str, Any]:
-    if verdict is None:  # what cannot be judged is a coin's throw that says no goal
+    if verdict is None:  # what cannot be judged: p = 0.5, counted as no goal
         right = not truth.is_goal
         told = {"p": 0.5, "right": right, "abstained": True, "speed_off": np.nan}
     else:

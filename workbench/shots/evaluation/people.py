@@ -1,4 +1,4 @@
-"""Verdicts of people on real footage, and how far the chain agrees with them.
+"""Agreement of the chain with verdicts of people on real footage.
 
 The unit is one clip that somebody judged in the goal labeller. What two people see differently, or
 one is unsure of, is left out and counted: there is no truth to compare with. Knows nothing about
@@ -16,7 +16,14 @@ from workbench.labels.table import label_table
 from workbench.saving import save_json
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.verdict import Method
-from workbench.stats import Interval, PairedTest, mcnemar, wilson
+from workbench.stats import (
+    Interval,
+    PairedTest,
+    choose_clusters,
+    mcnemar,
+    pooled_share,
+    wilson,
+)
 
 
 @dataclass(frozen=True)
@@ -57,8 +64,11 @@ def score_against_people(
         method: [shot.verdicts[method].is_goal == is_goal for shot, is_goal in sure]
         for method in methods
     }
+    clips = [shot.clip for shot, _ in sure]
+    clusters = choose_clusters([one.session for one in clips], [one.clip_id for one in clips])
+    shares = {method: pooled_share(own, None, clusters) for method, own in right.items()}
     return PeopleScore(
-        right={method: wilson(sum(own), len(own)) for method, own in right.items()},
+        right={method: share or wilson(0, 0) for method, share in shares.items()},
         paired=mcnemar(right["2d"], right["3d"]) if sure else None,
         judged=len(sure),
         unsure=len(asked) - len(sure),

@@ -1,8 +1,8 @@
-"""How often the verdicts on simulated shots are right, how sure they are, and how good the speed.
+"""Accuracy, calibration and speed error of verdicts on simulated shots.
 
 The unit is one row per shot and method: what was said beside what was true. Counts once, derives
 every table from the rows, and compares methods on the same shots only. Simulated shots are
-independent, so shares carry Wilson intervals. Draws no pictures and knows no method's inside.
+independent, so shares carry Wilson intervals. Knows nothing of how a method judges.
 """
 
 import multiprocessing
@@ -13,8 +13,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from scipy import stats
 
 from workbench.actions.calibration import Calibration, calibrate
 from workbench.shots.verdict import Method, ShotVerdict
@@ -25,7 +23,7 @@ from workbench.simulated.shots import (
     SimulationSettings,
     simulate_shot,
 )
-from workbench.stats import Interval, PairedTest, mcnemar, wilson
+from workbench.stats import Interval, PairedTest, mcnemar, median_interval, wilson
 
 METHODS: tuple[Method, ...] = ("2d", "3d")
 HELD_OUT_SEEDS = range(50_000, 51_000)  # nothing is tuned or trained on these shots
@@ -33,7 +31,6 @@ EVERYWHERE = "all"  # the row of a table that holds all placements
 
 _CLOSE_KMH = 5.0
 
-Floats = NDArray[np.float64]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -132,7 +129,7 @@ def accuracy_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Share of right verdicts by placement: n, majority, one column per method, `paired`.
 
     Cells of the methods are `Interval`, those of `paired` compare the last method with the first
-    (`PairedTest`). Abstaining is no way out here: the better guess counts.
+    (`PairedTest`). A verdict that abstains counts with its better guess.
     """
     table = {}
     for place, part in _by_placement(rows):
@@ -215,21 +212,6 @@ def score_speed(rows: pd.DataFrame, *, at_line: bool = False) -> SpeedScore:
         coverage=wilson(int(covered.sum()), len(covered)) if len(covered) else None,
         median_width_kmh=float(np.median((high - low)[bounded])) if len(covered) else float("nan"),
     )
-
-
-def median_interval(values: Floats, confidence: float = 0.95) -> Interval:
-    """Return the median with its distribution-free interval: two order statistics.
-
-    Example:
-        >>> print(median_interval(np.arange(1.0, 102.0)))
-        51.000 [41.000, 61.000] n=101
-    """
-    if len(values) == 0:
-        return Interval(float("nan"), 0.0, float("inf"), 0)
-    ordered = np.sort(values)
-    tail = int(stats.binom.ppf((1 - confidence) / 2, len(ordered), 0.5))
-    low, high = ordered[max(0, tail - 1)], ordered[min(len(ordered) - 1, len(ordered) - tail)]
-    return Interval(float(np.median(ordered)), float(low), float(high), len(ordered))
 
 
 def _by_placement(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:

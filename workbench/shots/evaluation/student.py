@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from workbench.detect.labelling import ClipLabels, load_labels
+from workbench.detect.store import ClipDetections, load_detections
 from workbench.errors import DatasetError
 from workbench.footage.clips import Clip
 
@@ -21,7 +21,7 @@ def label_with_student(
     out_dir: Path,
     models_dir: Path | None,
     on_progress: Callable[[Clip], None] | None = None,
-) -> dict[str, ClipLabels]:
+) -> dict[str, ClipDetections]:
     """Let the student that was finished last label clips; returns labels by clip id.
 
     Args:
@@ -51,7 +51,7 @@ def label_with_student(
     for clip in clips:
         video, folder = footage_dir / clip.file, out_dir / run_dir.name
         seen = predict_video(video, student, folder, PredictOptions(overlay=False))
-        labels[clip.clip_id] = replace(load_labels(seen.coco, clip), teacher=NAME)
+        labels[clip.clip_id] = replace(load_detections(seen.coco, clip), found_by=NAME)
         if on_progress is not None:
             on_progress(clip)
     return labels

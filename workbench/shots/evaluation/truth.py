@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.detect.labelling import ClipLabels, load_truth
+from workbench.detect.store import ClipDetections, load_truth
 from workbench.footage.clips import Clip
 from workbench.footage.pinhole import goal_corners, to_pixels
 from workbench.shots.verdict import ShotError
@@ -29,7 +29,7 @@ class TrueShot:
     speed_kmh: float
     goal_wh_m: tuple[float, float]
     corners_px: NDArray[np.float64]  # (4, 2) at the contact
-    labels: ClipLabels
+    labels: ClipDetections
     shooter_track_id: int
 
 

@@ -1,16 +1,15 @@
 """The path of a kicked ball in closed form, for many kicks at once.
 
 The unit of data is a batch of kicks (B,) with world vectors as (3, B). A path is a chain of legs:
-flights between bounces, then rolling. Within a leg the drag's strength and the spin's pull keep the
-value they had at its start, which makes the path an expression of logarithms: with κ = k·|v0| and
-u = 1 + κt,
+flights between bounces, then rolling. Within a leg drag coefficient and Magnus acceleration keep
+their value at its start, which gives a closed form: with κ = k·|v0| and u = 1 + κt,
 
     A = ln u / κ,  B = ((u² − 1)/2 − ln u) / (2κ²),  p(t) = p0 + v0·A + a·B,
     v(t) = (v0 + a·(t + κt²/2)) / u,
 
 with a gravity plus Magnus acceleration. Exact for drag proportional to the square of a speed that
-falls as 1/u. Good to centimetres over a shot, and hundreds of times as fast as steps. Knows nothing
-about goals, goalkeepers or cameras.
+falls as 1/u. Accurate to centimetres over a shot and hundreds of times faster than integration in
+small steps. Knows nothing about goals, goalkeepers or cameras.
 """
 
 from dataclasses import dataclass
@@ -18,23 +17,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.footage.pinhole import BALL_RADIUS_M, GRAVITY_MPS2
-
-Floats = NDArray[np.float64]
+from workbench.footage.pinhole import BALL_RADIUS_M, GRAVITY_MPS2, Floats
 
 DRAG_PER_M = 0.0133  # ½·ρ·π·r²/m·Cd of a football with Cd = 0.25
 _ROLLS_BELOW_MPS = 0.6
 _LEGS = 6
-_LEAST_KAPPA = 0.02  # below it the expressions above lose digits, and drag does not matter
+_LEAST_KAPPA = 0.02  # below it the formulas above lose digits and drag is negligible
 _NEWTON_STEPS = 3
 _SPIN_LEFT = 0.5  # after a bounce
 FALLS, HELD, NETTED = range(3)  # what a ball does once it is touched
-_CONTACT_BOUNCE = 0.45  # of a ball that somebody or something has taken the pace out of
+_CONTACT_BOUNCE = 0.45  # vertical, after a touch
 
 
 @dataclass(frozen=True)
 class Kicks:
-    """What leaves the foot, and what air and grass will do to it; each (B,) or (3, B)."""
+    """Kicks with the properties of ball, air and grass; each (B,) or (3, B)."""
 
     position_m: Floats  # (3, B)
     velocity_mps: Floats  # (3, B)
@@ -94,7 +91,7 @@ def _drag_terms(kappa: Floats, time: Floats) -> tuple[Floats, Floats, Floats, Fl
 
 
 def follow(kicks: Kicks, until_s: Floats) -> Legs:
-    """Work out the legs of each kick's path, as far as some time (B,) since the kick."""
+    """Return the legs of each kick's path up to a time (B,) since the kick."""
     x, y, z = kicks.position_m
     vx, vy, vz = kicks.velocity_mps
     now = np.zeros_like(x)
@@ -102,7 +99,7 @@ def follow(kicks: Kicks, until_s: Floats) -> Legs:
     table = np.empty((_LEGS, 12, len(now)))
     spin_left = 1.0
     for leg in range(_LEGS):
-        if leg == _LEGS - 1:  # hops this low are as good as rolling
+        if leg == _LEGS - 1:  # the remaining hops are negligible: it rolls
             rolls, vz = np.ones_like(rolls), np.zeros_like(vz)
         level_squared = vx * vx + vy * vy + 1e-12
         level, speed = np.sqrt(level_squared), np.sqrt(level_squared + vz * vz)
@@ -162,8 +159,8 @@ def after_contact(
 ) -> Floats:
     """Positions (3, B, N) of a ball that somebody or something has stopped or turned.
 
-    Level motion dies away exponentially. A ball that falls bounces twice, weakly, and stays down; a
-    ball in hands comes to rest where they take it; a ball in a net slides down, braked by the net.
+    Horizontal motion decays exponentially. A ball that falls bounces twice, weakly, and stays down;
+    a held ball comes to rest in the hands; a ball in a net slides down, braked by the net.
 
     Args:
         position_m: Where it was touched (3, B).

@@ -1,37 +1,18 @@
-"""What a posterior over hypotheses says of a shot: goal, speed, crossing, events, path, figures.
+"""The values of a verdict from a posterior: goal, speed, crossing, events, path, features.
 
-Turns samples into the values of a verdict, in frames and km/h. Decides nothing: whether to abstain
-and what to say is for `judge`.
+Turns samples into frames, metres and km/h. Whether to abstain and the wording are left to `judge`.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
-from workbench.footage.pinhole import BALL_RADIUS_M
-from workbench.shots.fit3d.fit import (
-    AFTER_Y,
-    BALL_SIZE,
-    EVENT_S,
-    KICK_S,
-    VELOCITY,
-    VX,
-    VY,
-    VZ,
-    Observations,
-    X,
-    Y,
-    Z,
-    explained,
-    legs_of,
-    trace,
-)
+from workbench.footage.pinhole import BALL_RADIUS_M, Floats
+from workbench.shots.fit3d import columns as col
+from workbench.shots.fit3d.fit import Observations, explained, legs_of, trace
 from workbench.shots.fit3d.hypotheses import BANK
 from workbench.shots.fit3d.posterior import Posterior
 from workbench.shots.fit3d.question import Clock
 from workbench.shots.goal.camera import OUT, UP, CameraMode, on_height, projection_matrix
 from workbench.shots.verdict import EventKind, FlightPath, ShotEvent
-
-Floats = NDArray[np.float64]
 
 _KMH = 3.6
 _END_OF: dict[str, EventKind] = {
@@ -41,7 +22,7 @@ _END_OF: dict[str, EventKind] = {
     "blocked": "deflection",
     "frame": "post",
 }
-_LEAST_SD = 0.01  # of anything: samples of one hypothesis may all but coincide
+_LEAST_SD = 0.01  # samples of one hypothesis may nearly coincide
 _REST_MPS = 0.4
 _LAST_OBSERVATIONS = 6
 
@@ -61,7 +42,7 @@ def outcome_shares(posterior: Posterior) -> dict[str, float]:
 
 def kick_speed_kmh(posterior: Posterior) -> tuple[float, float]:
     """Speed at the foot and its standard deviation."""
-    speed = _KMH * np.linalg.norm(posterior.samples[:, VELOCITY], axis=1)
+    speed = _KMH * np.linalg.norm(posterior.samples[:, col.VELOCITY], axis=1)
     return _mean_and_sd(speed, posterior.weight)
 
 
@@ -90,11 +71,11 @@ def find_path_events(
     """Kick, bounces, line, end of the free path and rest of the most probable hypothesis."""
     row = posterior.best
     ball = posterior.fitted.parameters[row : row + 1]
-    kick, end = float(ball[0, KICK_S]), float(ball[0, EVENT_S])
+    kick, end = float(ball[0, col.KICK_S]), float(ball[0, col.EVENT_S])
     found = [clock.event("kick", kick)]
     legs = legs_of(ball)
     for start, before in zip(legs.start_s[1:, 0], legs.start_s[:-1, 0], strict=True):
-        # A ball that rolls from the start lands at once; that is no bounce.
+        # A ball that rolls from the start "lands" at once: not a bounce.
         if start > before + 0.05 and kick + start < min(end, observations.times_s[-1]):
             found.append(clock.event("bounce", kick + float(start)))
     name = BANK[posterior.hypothesis[row]].name
@@ -135,7 +116,7 @@ def fitted_path(
     ahead, _, _ = trace(ball, times + step, ending)
     behind, _, _ = trace(ball, times - step, ending)
     speed = _KMH * np.linalg.norm(ahead - behind, axis=0)[0] / (2 * step)
-    matrix = projection_matrix(ball[0, BALL_SIZE:], observations.center_px)
+    matrix = projection_matrix(ball[0, col.BALL_SIZE :], observations.center_px)
     matrix[:2] /= scale
     return FlightPath(frames, path[:, 0].T, speed, matrix)
 
@@ -143,8 +124,8 @@ def fitted_path(
 def sight_line(posterior: Posterior) -> tuple[float, float]:
     """Distance of the camera from the goal in metres; degrees between its view and the shot."""
     ball = posterior.fitted.parameters[posterior.best]
-    camera = ball[BALL_SIZE:]
-    look, shot = -camera[: OUT + 1], ball[VX : VY + 1]
+    camera = ball[col.BALL_SIZE :]
+    look, shot = -camera[: OUT + 1], ball[col.VX : col.VY + 1]
     lengths = np.linalg.norm(look) * np.linalg.norm(shot)
     angle = np.degrees(np.arccos(np.clip(look @ shot / max(lengths, 1e-9), -1.0, 1.0)))
     return float(np.linalg.norm(look)), float(angle)
@@ -153,7 +134,7 @@ def sight_line(posterior: Posterior) -> tuple[float, float]:
 def feature_row(
     posterior: Posterior, observations: Observations, modes: tuple[CameraMode, ...], clock: Clock
 ) -> dict[str, float]:
-    """Figures of the fit for the head: always the same names, always finite."""
+    """Features of the fit for the head: always the same names, always finite."""
     weight, samples = posterior.weight, posterior.samples
     row = posterior.best
     best = posterior.fitted.parameters[row : row + 1]
@@ -162,7 +143,7 @@ def feature_row(
     shares = outcome_shares(posterior)
     features |= {f"p_{name}": share for name, share in shares.items()}
 
-    since = samples[:, EVENT_S] - samples[:, KICK_S]
+    since = samples[:, col.EVENT_S] - samples[:, col.KICK_S]
     place = legs_of(samples).at(since[:, None])
     depth = np.clip(place[1, :, 0], -12.0, 25.0)
     features["event_y_mean"], features["event_y_sd"] = _mean_and_sd(depth, weight)
@@ -175,15 +156,17 @@ def feature_row(
     features["speed_kmh"], features["speed_sd_kmh"] = speed, speed_sd
     line = line_speed_kmh(posterior)
     features["line_speed_kmh"], features["line_speed_sd_kmh"] = line or (0.0, 0.0)
-    features["after_y"] = _mean_and_sd(np.clip(samples[:, AFTER_Y], -15, 15), weight)[0]
-    features["toward_goal"] = float(-best[0, VY] / max(np.linalg.norm(best[0, VELOCITY]), 0.1))
-    features["rise"] = float(best[0, VZ] / max(np.linalg.norm(best[0, VELOCITY]), 0.1))
-    features["kick_distance"] = float(np.clip(np.hypot(best[0, X], best[0, Y]), 0, 60))
-    features["start_height"] = float(np.clip(best[0, Z], 0, 3))
+    features["after_y"] = _mean_and_sd(np.clip(samples[:, col.AFTER_Y], -15, 15), weight)[0]
+    features["toward_goal"] = float(
+        -best[0, col.VY] / max(np.linalg.norm(best[0, col.VELOCITY]), 0.1)
+    )
+    features["rise"] = float(best[0, col.VZ] / max(np.linalg.norm(best[0, col.VELOCITY]), 0.1))
+    features["kick_distance"] = float(np.clip(np.hypot(best[0, col.X], best[0, col.Y]), 0, 60))
+    features["start_height"] = float(np.clip(best[0, col.Z], 0, 3))
 
-    times, end = observations.times_s, best[0, EVENT_S]
+    times, end = observations.times_s, best[0, col.EVENT_S]
     trust, misses = explained(observations, posterior.priors.take(np.array([row])), best)
-    flown = (times > best[0, KICK_S]) & (times <= end)
+    flown = (times > best[0, col.KICK_S]) & (times <= end)
     tail = times > end
     features["flight_observations"] = float(flown.sum())
     features["flight_trust"] = float(trust[0, flown].mean()) if flown.any() else 0.0
@@ -199,7 +182,7 @@ def feature_row(
     near_end = np.abs(times - end) * clock.fps < 4
     features["event_observations"] = float(near_end.sum())
 
-    camera = best[:, BALL_SIZE:]
+    camera = best[:, col.BALL_SIZE :]
     last = observations.uv[-_LAST_OBSERVATIONS:]
     grass = on_height(camera, last, BALL_RADIUS_M, observations.center_px)
     features["rest_y"] = float(np.clip(np.median(grass[1]), -10, 25))
@@ -210,7 +193,7 @@ def feature_row(
     features["behind_goal"] = float(camera[0, OUT] < 0)
     features["camera_modes"] = float(len(modes))
     features["goal_width"] = observations.goal_size_m[0]
-    features["kick_sd_s"] = _mean_and_sd(samples[:, KICK_S], weight)[1]
+    features["kick_sd_s"] = _mean_and_sd(samples[:, col.KICK_S], weight)[1]
     return {name: float(np.nan_to_num(value)) for name, value in features.items()}
 
 

@@ -1,9 +1,8 @@
-"""First guesses of a kick: random pairs of observations, each a straight solution, scored by all.
+"""First guesses of a kick by RANSAC: velocities from random pairs of observations.
 
-Where the ball is kicked it usually lies on the grass, so that its pixel there is a place in the
-world; given that place, two later observations fix the velocity linearly (the path is linear in
-it). Guesses are scored by how long the observations follow them without a break, which needs no
-filter and is at ease with outliers and with whatever happens to the ball in the end.
+A ball that is kicked usually lies on the grass, so that its pixel gives its place; with that place,
+two later observations determine the velocity by linear equations. Guesses are scored by how long
+the observations follow them, which tolerates outliers and whatever ends the flight.
 """
 
 from collections.abc import Sequence
@@ -12,25 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.footage.pinhole import BALL_RADIUS_M, GRAVITY_MPS2
+from workbench.footage.pinhole import BALL_RADIUS_M, GRAVITY_MPS2, Floats
+from workbench.shots.fit3d import columns as col
 from workbench.shots.fit3d.ballistics import DRAG_PER_M
-from workbench.shots.fit3d.fit import (
-    BALL_SIZE,
-    BOUNCE,
-    EVENT_S,
-    GRIP,
-    KICK_S,
-    POSITION,
-    SIZE,
-    VELOCITY,
-    Observations,
-    legs_of,
-)
+from workbench.shots.fit3d.fit import Observations, legs_of
 from workbench.shots.goal.camera import CameraMode, on_height, project, rays
 
-Floats = NDArray[np.float64]
-
-_ANCHOR_S = (0.17, 0.02)  # before and after the kick: where its pixel is looked for
+_ANCHOR_S = (0.17, 0.02)  # before and after the kick: observations that may give its place
 _FLIGHT_S = 0.9
 _FAST_MPS = 40.0
 _GATE_PX, _GATE_PX_PER_S = 6.0, 12.0
@@ -45,7 +32,6 @@ class Guesses:
 
     parameters: Floats  # (G, 30); the event is where the observations leave the path
     mode: NDArray[np.int64]  # (G,) index of the camera
-    score: Floats  # (G,) roughly, observations explained
 
 
 def guess_kicks(
@@ -77,14 +63,13 @@ def guess_kicks(
     for number, mode in enumerate(modes):
         ball = _solve_kicks(observations, mode, kick, height, anchor, first, second, style == 0)
         score, until = _score(observations, ball, anchor)
-        ball[:, EVENT_S] = until
+        ball[:, col.EVENT_S] = until
         for index in _distinct(ball, score, keep):
             parts.append((ball[index], score[index], number))
     parts.sort(key=lambda part: -part[1])
     return Guesses(
-        np.array([part[0] for part in parts]).reshape(-1, SIZE),
+        np.array([part[0] for part in parts]).reshape(-1, col.SIZE),
         np.array([part[2] for part in parts], dtype=np.int64),
-        np.array([part[1] for part in parts]),
     )
 
 
@@ -128,7 +113,7 @@ def _solve_kicks(
             ray = toward[:, index]
             gap = start - place
             gap[2] -= GRAVITY_MPS2 * fall
-            # p − C is along the ray: two of the rows of the cross product, whatever the ray.
+            # p − C is parallel to the ray: the rows of their cross product vanish.
             for low, high in ((0, 2), (1, 2), (0, 1)):
                 row = np.zeros((3, count))
                 row[low], row[high] = ray[high] * along, -ray[low] * along
@@ -144,12 +129,12 @@ def _solve_kicks(
     level[2] = 0.3
     velocity = np.where(rolls, level, velocity)
 
-    ball = np.zeros((count, SIZE))
-    ball[:, KICK_S] = kick
-    ball[:, POSITION] = start.T
-    ball[:, VELOCITY] = velocity.T
-    ball[:, BOUNCE], ball[:, GRIP] = 0.62, 0.78
-    ball[:, BALL_SIZE:] = camera
+    ball = np.zeros((count, col.SIZE))
+    ball[:, col.KICK_S] = kick
+    ball[:, col.POSITION] = start.T
+    ball[:, col.VELOCITY] = velocity.T
+    ball[:, col.BOUNCE], ball[:, col.GRIP] = 0.62, 0.78
+    ball[:, col.BALL_SIZE :] = camera
     return ball
 
 
@@ -157,9 +142,9 @@ def _score(
     observations: Observations, ball: Floats, anchor: NDArray[np.intp]
 ) -> tuple[Floats, Floats]:
     """Score (K,) of guesses, and until when (K,) the observations follow them."""
-    since = observations.times_s - ball[:, KICK_S, None]
+    since = observations.times_s - ball[:, col.KICK_S, None]
     path = legs_of(ball).at(np.maximum(since, 0.0))
-    u, v, _ = project(ball[:, BALL_SIZE:], path, observations.center_px)
+    u, v, _ = project(ball[:, col.BALL_SIZE :], path, observations.center_px)
     off = np.hypot(u - observations.uv[:, 0], v - observations.uv[:, 1])
     gate = _GATE_PX + _GATE_PX_PER_S * np.maximum(since, 0.0)
     worth = np.maximum(1.0 - (off / gate) ** 2, _MISS) * (since > 0)
@@ -170,11 +155,11 @@ def _score(
     until = 0.5 * (observations.times_s[last] + observations.times_s[following])
     still = np.hypot(*(observations.uv - observations.uv[anchor][:, None]).transpose(2, 0, 1))
     early = (since <= 0) & (since > -_EARLY_S) & (still < 8 - _EARLY_GATE_PX_PER_S * since)
-    speed = np.sqrt((ball[:, VELOCITY] ** 2).sum(axis=1))
-    # Slow paths explain a ball that lies about; a shot is fast.
+    speed = np.sqrt((ball[:, col.VELOCITY] ** 2).sum(axis=1))
+    # Slow paths would explain a ball at rest; a shot is fast.
     score = total[rows, last] * np.clip(speed / 8.0, 0.3, 1.0)
     score += _EARLY_WORTH * early.sum(axis=1) - np.maximum(speed - _FAST_MPS, 0.0)
-    return score, np.maximum(until, ball[:, KICK_S] + 0.05)
+    return score, np.maximum(until, ball[:, col.KICK_S] + 0.05)
 
 
 def _distinct(ball: Floats, score: Floats, keep: int) -> list[int]:
@@ -182,8 +167,8 @@ def _distinct(ball: Floats, score: Floats, keep: int) -> list[int]:
     chosen: list[int] = []
     for index in np.argsort(-score)[:80]:
         far = [
-            np.abs(ball[index, VELOCITY] - ball[other, VELOCITY]).max() > 2.0
-            or abs(ball[index, KICK_S] - ball[other, KICK_S]) > 0.05
+            np.abs(ball[index, col.VELOCITY] - ball[other, col.VELOCITY]).max() > 2.0
+            or abs(ball[index, col.KICK_S] - ball[other, col.KICK_S]) > 0.05
             for other in chosen
         ]
         if all(far) and np.isfinite(score[index]):

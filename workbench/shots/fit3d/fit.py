@@ -1,11 +1,11 @@
-"""Fits a kicked ball's path to what was seen of it, for many hypotheses of one shot at once.
+"""The least-squares fit of a kicked ball's path, for many hypotheses of one shot at once.
 
 The unit of data is a batch of problems that share the observations of one shot: each has its own
-start, camera and priors, and says what happened to the ball in the end. Parameters are those of
-the kick, of the event that ends the free path, and of the camera, (B, 30) in all; every prior is a
-row of the same least-squares problem. Observations count by Cauchy's loss, so that outliers need no
-filter: a filter would eat the first moments of the flight. Knows nothing about which hypotheses
-there are (`search`) or where the starts come from (`firstguess`).
+start, camera, priors and kind of ending. Parameters are those of the kick, of the event that ends
+the free path, and of the camera, (B, 30) in all; every prior is a row of the same problem.
+Observations have Cauchy's loss, so that outliers need no filter, which could remove the first
+points of the flight. Knows nothing about which hypotheses there are (`hypotheses`) or where starts
+come from (`firstguess`).
 """
 
 from dataclasses import dataclass, fields
@@ -13,24 +13,19 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.footage.pinhole import BALL_RADIUS_M, GRAVITY_MPS2, POST_RADIUS_M
+from workbench.footage.pinhole import BALL_RADIUS_M, GRAVITY_MPS2, POST_RADIUS_M, Floats
+from workbench.shots.fit3d import columns as col
 from workbench.shots.fit3d.ballistics import DRAG_PER_M, Kicks, Legs, after_contact, follow
 from workbench.shots.goal.camera import CAMERA_SIZE, LOG_FOCAL, project
-from workbench.shots.leastsquares import damped_step, next_damping
+from workbench.shots.leastsquares import minimise
 
-Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-# Columns of the parameters. The event is what ends the free path: a net, a hand, a post.
-(
-    KICK_S, X, Y, Z, VX, VY, VZ, LOG_DRAG, SIDE, LIFT, BOUNCE, GRIP, LOG_ROLLING,
-    BEFORE_X, BEFORE_Y, EVENT_S, AFTER_X, AFTER_Y, AFTER_Z, LOG_DAMPING, LOG_SINKING, SIZE_BIAS,
-) = range(22)  # fmt: skip
-POSITION, VELOCITY, AFTER = slice(X, Z + 1), slice(VX, VZ + 1), slice(AFTER_X, AFTER_Z + 1)
-BALL_SIZE = 22
-# Those that change the free path in more than its place.
-_FLOWN = (KICK_S, Z, VX, VY, VZ, LOG_DRAG, SIDE, LIFT, BOUNCE, GRIP, LOG_ROLLING)
-SIZE = BALL_SIZE + CAMERA_SIZE
+# Those that change the shape of the free path, not only its place.
+_FLOWN = (
+    col.KICK_S, col.Z, col.VX, col.VY, col.VZ, col.LOG_DRAG, col.SIDE, col.LIFT, col.BOUNCE,
+    col.GRIP, col.LOG_ROLLING,
+)  # fmt: skip
 
 _SIGMA_PX = 2.0
 _CAUCHY = 2.0
@@ -39,7 +34,7 @@ _BOUND_SIGMA_M = 0.10
 _LEAST_KICK_M = 0.4  # in front of the line
 _BOUNDS = 4
 _STEP = 1e-6
-_POST_REACH_M = round(POST_RADIUS_M + BALL_RADIUS_M, 3)  # to the digit, so that figures stay
+_POST_REACH_M = round(POST_RADIUS_M + BALL_RADIUS_M, 3)  # rounded: same figures on every machine
 
 INSIDE, OUTSIDE, ON_FRAME, ANYWHERE = 1, -1, 2, 0  # where the ball meets the plane of the line
 
@@ -59,10 +54,10 @@ class Observations:
 
 @dataclass(frozen=True)
 class Priors:
-    """What each problem of a batch holds for likely; arrays with B rows."""
+    """The priors of each problem of a batch; arrays with B rows."""
 
     mean: Floats  # (B, 22) of the ball's parameters
-    weight: Floats  # (B, 22) inverse standard deviations; 0 where anything goes
+    weight: Floats  # (B, 22) inverse standard deviations; 0 without a prior
     camera: Floats  # (B, 8)
     information: Floats  # (B, 8, 8) of the camera
     counted: Floats  # (B, N) 1 where an observation counts
@@ -94,22 +89,22 @@ class Fitted:
 def legs_of(ball: Floats, until_s: Floats | float = np.inf) -> Legs:
     """The free path of balls (B, ≥ 22), as far as some time (B,) of the clip."""
     kicks = Kicks(
-        position_m=ball[:, POSITION].T,
-        velocity_mps=ball[:, VELOCITY].T,
-        drag_per_m=DRAG_PER_M * np.exp(np.clip(ball[:, LOG_DRAG], -2.0, 2.0)),
-        side_mps2=ball[:, SIDE],
-        lift_mps2=ball[:, LIFT],
-        bounce=np.clip(ball[:, BOUNCE], 0.2, 0.9),
-        grip=np.clip(ball[:, GRIP], 0.3, 1.0),
-        rolling_mps2=0.8 * np.exp(np.clip(ball[:, LOG_ROLLING], -3.0, 3.0)),
+        position_m=ball[:, col.POSITION].T,
+        velocity_mps=ball[:, col.VELOCITY].T,
+        drag_per_m=DRAG_PER_M * np.exp(np.clip(ball[:, col.LOG_DRAG], -2.0, 2.0)),
+        side_mps2=ball[:, col.SIDE],
+        lift_mps2=ball[:, col.LIFT],
+        bounce=np.clip(ball[:, col.BOUNCE], 0.2, 0.9),
+        grip=np.clip(ball[:, col.GRIP], 0.3, 1.0),
+        rolling_mps2=0.8 * np.exp(np.clip(ball[:, col.LOG_ROLLING], -3.0, 3.0)),
     )
-    return follow(kicks, np.asarray(until_s - ball[:, KICK_S]))
+    return follow(kicks, np.asarray(until_s - ball[:, col.KICK_S]))
 
 
 def trace(
     ball: Floats, times_s: Floats, ending: NDArray[np.int64]
 ) -> tuple[Floats, Floats, Floats]:
-    """Follow balls (B, ≥ 22) through everything: before the kick, free, after the event.
+    """Return the whole path of balls (B, ≥ 22): before the kick, free, after the event.
 
     Args:
         ball: Parameters.
@@ -124,14 +119,14 @@ def trace(
 
 def _fly(ball: Floats, times_s: Floats) -> tuple[Floats, Floats, Floats]:
     """The path (3, B, N) as if nothing ended it; place and velocity (3, B) at the event."""
-    kick, event = ball[:, KICK_S, None], ball[:, EVENT_S, None]
+    kick, event = ball[:, col.KICK_S, None], ball[:, col.EVENT_S, None]
     since = times_s - kick
-    legs = legs_of(ball, np.maximum(times_s[-1], ball[:, EVENT_S]))
+    legs = legs_of(ball, np.maximum(times_s[-1], ball[:, col.EVENT_S]))
     free = legs.at(np.concatenate([np.maximum(since, 0.0), event - kick], axis=1))
     place, path = free[:, :, -1], free[:, :, :-1]
     early = np.minimum(since, 0.0)
-    path[0] += ball[:, BEFORE_X, None] * early
-    path[1] += ball[:, BEFORE_Y, None] * early
+    path[0] += ball[:, col.BEFORE_X, None] * early
+    path[1] += ball[:, col.BEFORE_Y, None] * early
     return path, place, legs.velocity_at(event - kick)[:, :, 0]
 
 
@@ -144,13 +139,13 @@ def _finish(
     motion: Floats,
 ) -> tuple[Floats, Floats, Floats]:
     """Replace what comes after the event."""
-    later = times_s - ball[:, EVENT_S, None]
+    later = times_s - ball[:, col.EVENT_S, None]
     if (later > 0).any():
         after = after_contact(
             place,
-            ball[:, AFTER].T,
-            np.exp(np.clip(ball[:, LOG_DAMPING], -4.0, 5.0)),
-            np.exp(np.clip(ball[:, LOG_SINKING], -2.0, 4.0)),
+            ball[:, col.AFTER].T,
+            np.exp(np.clip(ball[:, col.LOG_DAMPING], -4.0, 5.0)),
+            np.exp(np.clip(ball[:, col.LOG_SINKING], -2.0, 4.0)),
             ending,
             np.maximum(later, 0.0),
         )
@@ -163,31 +158,31 @@ def _finite_moves(
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Parameters moved one by one (B·22, 30), and `trace` of each: the first is not moved.
 
-    Only the columns that change the free path are flown anew.
+    Only the columns that change the shape of the free path are recomputed.
     """
     batch, count = len(at), len(times_s)
-    moves = np.concatenate([np.zeros((1, SIZE)), _STEP * np.eye(SIZE)[:SIZE_BIAS]])
+    moves = np.concatenate([np.zeros((1, col.SIZE)), _STEP * np.eye(col.SIZE)[: col.SIZE_BIAS]])
     each = len(moves)
     moved = at[:, None] + moves
     flown = np.concatenate([[0], 1 + np.array(_FLOWN)])
-    path, place, motion = _fly(moved[:, flown].reshape(-1, SIZE), times_s)
+    path, place, motion = _fly(moved[:, flown].reshape(-1, col.SIZE), times_s)
     paths = np.empty((3, batch, each, count))
     places, motions = np.empty((3, batch, each)), np.empty((3, batch, each))
     for whole, part in ((paths, path), (places, place), (motions, motion)):
         part = part.reshape(3, batch, len(flown), *part.shape[2:])
         whole[:] = part[:, :, :1]
         whole[:, :, flown] = part
-    for axis, column in ((0, X), (1, Y)):
+    for axis, column in ((0, col.X), (1, col.Y)):
         paths[axis, :, 1 + column] += _STEP
         places[axis, :, 1 + column] += _STEP
-    early = np.minimum(times_s - at[:, KICK_S, None], 0.0)
-    paths[0, :, 1 + BEFORE_X] += _STEP * early
-    paths[1, :, 1 + BEFORE_Y] += _STEP * early
-    legs = legs_of(at, at[:, EVENT_S] + 2 * _STEP)
-    later = (at[:, EVENT_S] + _STEP - at[:, KICK_S])[:, None]
-    places[:, :, 1 + EVENT_S] = legs.at(later)[:, :, 0]
-    motions[:, :, 1 + EVENT_S] = legs.velocity_at(later)[:, :, 0]
-    moved = moved.reshape(-1, SIZE)
+    early = np.minimum(times_s - at[:, col.KICK_S, None], 0.0)
+    paths[0, :, 1 + col.BEFORE_X] += _STEP * early
+    paths[1, :, 1 + col.BEFORE_Y] += _STEP * early
+    legs = legs_of(at, at[:, col.EVENT_S] + 2 * _STEP)
+    later = (at[:, col.EVENT_S] + _STEP - at[:, col.KICK_S])[:, None]
+    places[:, :, 1 + col.EVENT_S] = legs.at(later)[:, :, 0]
+    motions[:, :, 1 + col.EVENT_S] = legs.velocity_at(later)[:, :, 0]
+    moved = moved.reshape(-1, col.SIZE)
     traced = _finish(
         moved,
         times_s,
@@ -200,31 +195,25 @@ def _finite_moves(
 
 
 def solve(observations: Observations, priors: Priors, start: Floats, iterations: int) -> Fitted:
-    """Levenberg–Marquardt from starts (B, 30) for a fixed number of steps."""
-    at = start.copy()
-    cost, gradient, normal = _expand(observations, priors, at)
-    damping = np.full(len(at), 3e-3)
-    for _ in range(iterations):
-        trial = at + damped_step(normal, gradient, damping)
-        tried = cost_of(observations, priors, trial)
-        better = tried < cost
-        damping = next_damping(damping, better)
-        if better.any():
-            at[better] = trial[better]
-            cost[better], gradient[better], normal[better] = _expand(
-                observations, priors.take(better), at[better]
-            )
-    return Fitted(at, cost, normal)
+    """Fit a batch from starts (B, 30) with a fixed number of steps."""
+    return Fitted(
+        *minimise(
+            lambda tried: cost_of(observations, priors, tried),
+            lambda some, which: _expand(observations, priors.take(which), some),
+            start,
+            iterations=iterations,
+            damping=3e-3,
+        )
+    )
 
 
 def cost_of(observations: Observations, priors: Priors, parameters: Floats) -> Floats:
-    """Minus log of likelihood times prior (B,), up to a constant; infinite for nonsense."""
+    """Minus log posterior (B,) up to a constant; infinite where it is not a number."""
     path, place, motion = trace(parameters, observations.times_s, priors.ending)
     off, size = _misses(observations, parameters, path)
     spread = (off * off).sum(axis=0)
-    seen = np.log1p(spread / _CAUCHY**2) + np.log1p(size * size / _CAUCHY**2)
-    bounds = _bounds(observations, priors, parameters, place, motion)
-    total = 0.5 * _CAUCHY**2 * (priors.counted * seen).sum(axis=1)
+    bounds = _bounds(observations, priors.event_y, priors.event_frame, parameters, place, motion)
+    total = _cauchy_cost(priors.counted, spread, size * size)
     total += 0.5 * (bounds * bounds).sum(axis=0) + _prior_cost(priors, parameters)
     return np.asarray(np.where(np.isfinite(total), total, np.inf))
 
@@ -241,49 +230,60 @@ def explained(
 
 def _misses(observations: Observations, parameters: Floats, path: Floats) -> tuple[Floats, Floats]:
     """Misses along u and v (2, B, N) and of the size (B, N), in standard deviations."""
-    cameras = parameters[:, BALL_SIZE:]
+    cameras = parameters[:, col.BALL_SIZE :]
     u, v, depth = project(cameras, path, observations.center_px)
     off = np.stack([u - observations.uv[:, 0], v - observations.uv[:, 1]]) / observations.sigma_px
     expected = np.log(2 * BALL_RADIUS_M / np.maximum(depth, 0.2)) + cameras[:, LOG_FOCAL, None]
-    size = observations.log_diameter - expected - parameters[:, SIZE_BIAS, None]
+    size = observations.log_diameter - expected - parameters[:, col.SIZE_BIAS, None]
     return off, size * observations.has_diameter * (_SIZE_WEIGHT / _SIZE_SIGMA)
 
 
 def _bounds(
-    observations: Observations, priors: Priors, parameters: Floats, place: Floats, motion: Floats
+    observations: Observations,
+    event_y: Floats,
+    event_frame: NDArray[np.int64],
+    parameters: Floats,
+    place: Floats,
+    motion: Floats,
 ) -> Floats:
-    """How far event, crossing and kick are from where they must be (4, B), in standard deviations.
+    """Violations (4, B) of the bounds on event, crossing and kick, in standard deviations.
 
-    The depth of an event has a prior as wide as an even spread over its range, and firm ends.
+    The depth of an event has hard bounds and within them a prior with the spread of an even one.
     """
     half, height = observations.goal_size_m[0] / 2, observations.goal_size_m[1]
-    low, high = priors.event_y.T
+    low, high = event_y.T
     depth = np.maximum(low - place[1], 0.0) + np.maximum(place[1] - high, 0.0)
-    # Where it met the plane of the line, taken back from the event, or forward to it.
+    # Where it meets the plane of the line, extrapolated from the event.
     ago = place[1] / np.minimum(motion[1], -3.0)
     across = np.abs(place[0] - motion[0] * ago)
     up = place[2] - (motion[2] + 0.5 * GRAVITY_MPS2 * ago) * ago
     outside = np.maximum(across - half, up - height)
-    where = priors.event_frame
     off_frame = np.select(
-        [where == INSIDE, where == OUTSIDE, where == ON_FRAME],
+        [event_frame == INSIDE, event_frame == OUTSIDE, event_frame == ON_FRAME],
         [outside, -outside, np.abs(outside - POST_RADIUS_M) - _POST_REACH_M],
         0.0,
     )
-    behind = np.maximum(_LEAST_KICK_M - parameters[:, Y], 0.0)  # nobody shoots from behind the line
+    # Shots start in front of the line.
+    behind = np.maximum(_LEAST_KICK_M - parameters[:, col.Y], 0.0)
     firm = np.stack([depth, np.maximum(off_frame, 0.0), behind]) / _BOUND_SIGMA_M
-    spread = (place[1] - 0.5 * (low + high)) / even_sigma(priors)
+    spread = (place[1] - 0.5 * (low + high)) / even_sigma(event_y)
     return np.concatenate([firm, spread[None]])
 
 
-def even_sigma(priors: Priors) -> Floats:
-    """Standard deviation (B,) of an event's depth spread evenly over its range."""
-    return np.asarray((priors.event_y[:, 1] - priors.event_y[:, 0]) / np.sqrt(12.0))
+def even_sigma(event_y: Floats) -> Floats:
+    """Standard deviation (B,) of a depth spread evenly between two (B, 2)."""
+    return np.asarray((event_y[:, 1] - event_y[:, 0]) / np.sqrt(12.0))
+
+
+def _cauchy_cost(counted: Floats, place_off: Floats, size_off: Floats) -> Floats:
+    """Cauchy's loss (B,) of squared misses (B, N) of place and size, in standard deviations."""
+    seen = np.log1p(place_off / _CAUCHY**2) + np.log1p(size_off / _CAUCHY**2)
+    return np.asarray(0.5 * _CAUCHY**2 * (counted * seen).sum(axis=1))
 
 
 def _prior_cost(priors: Priors, parameters: Floats) -> Floats:
-    off = (parameters[:, :BALL_SIZE] - priors.mean) * priors.weight
-    camera = parameters[:, BALL_SIZE:] - priors.camera
+    off = (parameters[:, : col.BALL_SIZE] - priors.mean) * priors.weight
+    camera = parameters[:, col.BALL_SIZE :] - priors.camera
     away = (priors.information @ camera[..., None])[..., 0]
     return np.asarray(0.5 * (off * off).sum(axis=1) + 0.5 * (camera * away).sum(axis=1))
 
@@ -296,16 +296,18 @@ def _expand(
     moved, path, place, motion = _finite_moves(at, observations.times_s, priors.ending)
     each = len(moved) // batch
     off, size = _misses(observations, moved, path)
-    bounds = _bounds(observations, _spread_bounds(priors, each), moved, place, motion)
+    event_y = np.repeat(priors.event_y, each, axis=0)
+    event_frame = np.repeat(priors.event_frame, each)
+    bounds = _bounds(observations, event_y, event_frame, moved, place, motion)
     off = off.reshape(2, batch, each, count).transpose(1, 2, 0, 3).reshape(batch, each, -1)
     size, bounds = size.reshape(batch, each, count), bounds.reshape(_BOUNDS, batch, each)
     rows = np.concatenate([off, size, bounds.transpose(1, 2, 0)], axis=2)  # (B, 22, 3N + 4)
 
     base = path.reshape(3, batch, each, count)[:, :, 0]
     lens = np.repeat(at[:, None], CAMERA_SIZE, axis=1)
-    lens[:, :, BALL_SIZE:] += _STEP * np.eye(CAMERA_SIZE)
+    lens[:, :, col.BALL_SIZE :] += _STEP * np.eye(CAMERA_SIZE)
     seen, seen_size = _misses(
-        observations, lens.reshape(-1, SIZE), np.repeat(base, CAMERA_SIZE, axis=1)
+        observations, lens.reshape(-1, col.SIZE), np.repeat(base, CAMERA_SIZE, axis=1)
     )
     seen = seen.reshape(2, batch, CAMERA_SIZE, count).transpose(1, 2, 0, 3)
     seen = np.concatenate(
@@ -313,12 +315,12 @@ def _expand(
     )
 
     value = rows[:, 0]
-    slopes = np.zeros((batch, SIZE, rows.shape[2]))
-    slopes[:, :SIZE_BIAS] = (rows[:, 1:] - value[:, None]) / _STEP
-    slopes[:, SIZE_BIAS, 2 * count : 3 * count] = -observations.has_diameter * (
+    slopes = np.zeros((batch, col.SIZE, rows.shape[2]))
+    slopes[:, : col.SIZE_BIAS] = (rows[:, 1:] - value[:, None]) / _STEP
+    slopes[:, col.SIZE_BIAS, 2 * count : 3 * count] = -observations.has_diameter * (
         _SIZE_WEIGHT / _SIZE_SIGMA
     )
-    slopes[:, BALL_SIZE:, : 3 * count] = (seen - value[:, None, : 3 * count]) / _STEP
+    slopes[:, col.BALL_SIZE :, : 3 * count] = (seen - value[:, None, : 3 * count]) / _STEP
 
     spread = value[:, :count] ** 2 + value[:, count : 2 * count] ** 2
     size_off = value[:, 2 * count : 3 * count] ** 2
@@ -327,36 +329,16 @@ def _expand(
         [trust, trust, priors.counted / (1.0 + size_off / _CAUCHY**2), np.ones((batch, _BOUNDS))],
         axis=1,
     )
-    cost = (
-        0.5
-        * _CAUCHY**2
-        * (priors.counted * (np.log1p(spread / _CAUCHY**2) + np.log1p(size_off / _CAUCHY**2))).sum(
-            axis=1
-        )
-    )
+    cost = _cauchy_cost(priors.counted, spread, size_off)
     cost += 0.5 * (value[:, 3 * count :] ** 2).sum(axis=1) + _prior_cost(priors, at)
 
     weighted = slopes * weight[:, None]
     normal = weighted @ slopes.transpose(0, 2, 1)
     gradient = (weighted @ value[..., None])[..., 0]
-    index = np.arange(BALL_SIZE)
+    index = np.arange(col.BALL_SIZE)
     normal[:, index, index] += priors.weight**2
-    gradient[:, :BALL_SIZE] += (at[:, :BALL_SIZE] - priors.mean) * priors.weight**2
-    normal[:, BALL_SIZE:, BALL_SIZE:] += priors.information
-    camera = (at[:, BALL_SIZE:] - priors.camera)[..., None]
-    gradient[:, BALL_SIZE:] += (priors.information @ camera)[..., 0]
+    gradient[:, : col.BALL_SIZE] += (at[:, : col.BALL_SIZE] - priors.mean) * priors.weight**2
+    normal[:, col.BALL_SIZE :, col.BALL_SIZE :] += priors.information
+    camera = (at[:, col.BALL_SIZE :] - priors.camera)[..., None]
+    gradient[:, col.BALL_SIZE :] += (priors.information @ camera)[..., 0]
     return np.where(np.isfinite(cost), cost, np.inf), np.nan_to_num(gradient), np.nan_to_num(normal)
-
-
-def _spread_bounds(priors: Priors, each: int) -> Priors:
-    """Every problem repeated; only what `_bounds` reads."""
-    return Priors(
-        priors.mean,
-        priors.weight,
-        priors.camera,
-        priors.information,
-        priors.counted,
-        priors.ending,
-        np.repeat(priors.event_y, each, axis=0),
-        np.repeat(priors.event_frame, each),
-    )

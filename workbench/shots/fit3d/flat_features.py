@@ -1,23 +1,20 @@
-"""What the picture alone says of a shot at goal, as numbers for the head of the 3D fit.
+"""Features of a shot in the picture, without depth, for the head of the 3D fit.
 
-The unit is one track beside one goal. Places are told in goals: across in half widths from the
-middle, up in heights from the foot, as if the ball were in the plane of the goal, so that neither
-the picture's scale nor the camera's place matters much. Judges nothing.
+The unit is one track and one goal. Places are in units of the goal, as if the ball were in its
+plane: across in half widths from the middle, up in heights from the ground. So neither the
+picture's scale nor the camera's place matters much. Judges nothing.
 """
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from workbench.footage.pinhole import BALL_RADIUS_M
+from workbench.footage.pinhole import BALL_RADIUS_M, Floats
 from workbench.shots.ball.track import BallTrack
 from workbench.shots.goal.corners import order_corners
 
-Floats = NDArray[np.float64]
-
 _SETTLE_S = 0.6  # after arriving at the goal
-_LAST_ROWS = 6  # that say where the ball ends
-_FAR = 4.0  # goals; farther is as far
+_LAST_ROWS = 6  # that give the ball's last place
+_FAR = 4.0  # goals; larger values are clipped
 
 
 def flat_features(
@@ -28,7 +25,7 @@ def flat_features(
     kick_frame: float,
     goal_size_m: tuple[float, float],
 ) -> dict[str, float]:
-    """Return what can be read off the picture after the kick.
+    """Return the features of the track after the kick.
 
     Args:
         track: The ball's track.
@@ -54,7 +51,7 @@ def flat_features(
     if len(after) < 3:
         return features
     speeds = np.hypot(*np.diff(xy, axis=0).T) / np.diff(frames)
-    # Above 0 it looks larger than in the goal: it is nearer to the camera.
+    # Above 0 the ball looks larger than in the goal: nearer to the camera.
     nearness = np.log(after.diameter_px / ball_px)
     last = slice(max(0, len(after) - _LAST_ROWS), len(after))
     end = np.median(across_up[last], axis=0)

@@ -1,12 +1,11 @@
-"""The head of the 3D fit: from what fit and picture say of a shot to figures that hold.
+"""The head of the 3D fit: a calibrated goal probability and speeds with calibrated intervals.
 
 The unit is one shot's features, a dict of finite numbers. The fit's own posterior calls too few
-goals and its intervals are too narrow, because no fit knows spin that fades, nets and lenses. A few
-straight lines through the features put that right: the log-odds of a goal, and for the speed at the
-foot and at the line the logarithms of what it is to be multiplied by and of how far off it may be.
-They were drawn on simulated shots alone (`head_training`); their coefficients are a JSON file
-beside this module, to be read by anybody.
-Knows nothing about where features come from.
+goals and its intervals are too narrow, because the fit does not model fading spin, nets and lenses.
+Linear models of the features correct that: one for the log-odds of a goal and, for the speed at the
+foot and at the line, one for the log of the correction factor and one for the log of the interval's
+half width. They are trained on simulated shots alone (`head_training`); the coefficients are in a
+JSON file beside this module. Knows nothing about where features come from.
 """
 
 import json
@@ -52,7 +51,7 @@ class LinearModel:
     """A sum of features in standard deviations, each with its weight."""
 
     start: float
-    weights: dict[str, float]  # feature to weight; those without one count nothing
+    weights: dict[str, float]  # feature to weight; those without one do not count
 
     def at(self, scaled: Mapping[str, float]) -> float:
         """The sum for one shot."""
@@ -61,7 +60,7 @@ class LinearModel:
 
 @dataclass(frozen=True)
 class Head:
-    """What is applied to the features of a shot.
+    """The linear models that are applied to the features of a shot.
 
     Example:
         >>> head = Head.load()
@@ -75,8 +74,8 @@ class Head:
     spread: dict[
         Place, LinearModel
     ]  # log of half the width of the 90 % interval of the speed, in km/h
-    sure_from: float  # of the likelier answer; less sure of it, the verdict abstains
-    trained: dict[str, Any]  # seeds, shots, and what cross-validation promises
+    sure_from: float  # least probability of the likelier answer; below it the verdict abstains
+    trained: dict[str, Any]  # seeds, shots, and cross-validated scores
 
     @classmethod
     def load(cls) -> "Head":
@@ -110,7 +109,7 @@ class Head:
         return max(probability, 1 - probability) >= self.sure_from
 
     def correct_kmh(self, features: Mapping[str, float], speed_kmh: float, place: Place) -> float:
-        """Return the fit's speed without the bias that is usual for such a shot.
+        """Return the fit's speed, corrected for the bias expected from the features.
 
         Raises:
             ShotError: If a feature is missing or not finite.

@@ -1,8 +1,8 @@
-"""Trains the head of the 3D fit on simulated shots.
+"""Training of the head of the 3D fit on simulated shots.
 
-The unit is one table of training shots: the features that the fit gave, and the truth. What the
-head is calibrated on, and what its abstention is chosen by, are predictions on shots that the lines
-have not seen (cross-validation); the shots that results are reported for are never touched.
+The unit is one table of training shots: the features of the fit and the truth. Interval widths and
+the threshold of abstention come from cross-validated predictions; the held-out shots that results
+are reported for are never used.
 
     python -m workbench.shots.fit3d.head_training --workers 2 --out head.json
 """
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression, QuantileRegressor
 from sklearn.model_selection import KFold, cross_val_predict
 
+from workbench.footage.pinhole import Floats
 from workbench.shots.evaluation.simulated import for_each
 from workbench.shots.fit3d.head import LOG_FROM, PLACES, Head, LinearModel, Place, Scale
 from workbench.shots.fit3d.question import ask
@@ -26,7 +27,6 @@ from workbench.shots.judge import CannotFitError, fit_shot
 from workbench.simulated.shots import STANDARD, SimulationSettings, simulate_shot
 from workbench.stats import wilson
 
-Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 FIRST_TRAINING_SEED = 10_000
@@ -38,7 +38,7 @@ _ABSTAINS = 0.15  # of the standard shots; then 98 % of the others are right in 
 _COVERS = 0.9  # of the true speeds lie in their intervals
 _GOAL_PRIOR = 0.1  # strengths of regularisation: scikit-learn's C, and alpha for the speeds
 _CORRECTION_PRIOR, _SPREAD_PRIOR = 0.01, 0.003
-_LEAST_KMH = 0.05  # nearer to the truth is luck
+_LEAST_KMH = 0.05  # smaller errors are taken for this
 _LABELS = (
     "seed", "standard", "is_goal", "fitted_foot", "fitted_line", "true_foot", "true_line",
 )  # fmt: skip
@@ -50,7 +50,7 @@ _LOGARITHMS = (
 
 @dataclass(frozen=True, eq=False)
 class TrainingRows:
-    """Features of shots, and what was true of them."""
+    """Features of shots, and the truth."""
 
     features: pd.DataFrame  # one column per feature, one row per shot
     is_goal: Bools  # (N,)
@@ -75,8 +75,7 @@ def collect(seeds: Sequence[int], workers: int = 1) -> TrainingRows:
 def vary(seed: int) -> SimulationSettings:
     """Settings for a training shot: mostly the standard, else another phone and detector.
 
-    So that the head has met small pictures, other frame rates and detectors that are better or
-    worse than the standard ones, and does not take the standard for the world.
+    So that the head generalises to small pictures, other frame rates and better or worse detectors.
     """
     rng = np.random.default_rng([seed, 1])
     if rng.random() >= VARIED_SHARE:
@@ -98,7 +97,7 @@ def vary(seed: int) -> SimulationSettings:
 
 
 def train(rows: TrainingRows, seed: int = 0) -> Head:
-    """Train a head: lines on all shots, what is promised of them on shots they have not seen."""
+    """Train a head: models on all shots, their scores by cross-validation."""
     columns = {str(name): column.to_numpy(float) for name, column in rows.features.items()}
     scales = {name: _scale(name, values) for name, values in columns.items()}
     x = np.column_stack([[scales[name].of(v) for v in columns[name]] for name in columns])
@@ -123,10 +122,10 @@ def train(rows: TrainingRows, seed: int = 0) -> Head:
 def _train_speed(
     rows: TrainingRows, place: Place, x: Floats, names: list[str], folds: KFold
 ) -> tuple[LinearModel, LinearModel]:
-    """Lines for the median of true over fitted speed, and for the 90 % quantile of what is left.
+    """Models of the median of true over fitted speed, and of the 90 % quantile of the error left.
 
     The last step, after Romano, Patterson and Candès (2019), "Conformalized quantile regression",
-    shifts the second line until it covers nine in ten of the shots that it has not seen.
+    shifts the second model until it covers nine in ten of the shots it was not fitted to.
     """
     known = np.isfinite(rows.fitted_kmh[place]) & np.isfinite(rows.true_kmh[place])
     inputs, fitted, true = x[known], rows.fitted_kmh[place][known], rows.true_kmh[place][known]
@@ -165,7 +164,7 @@ def _short(value: float) -> float:
 
 
 def _promise(rows: TrainingRows, probability: Floats, sure_from: float) -> dict[str, Any]:
-    """What cross-validation says of the standard training shots."""
+    """Cross-validated scores on the standard training shots."""
     said, true = probability[rows.standard], rows.is_goal[rows.standard]
     right, sure = (said > 0.5) == true, np.maximum(said, 1 - said) >= sure_from
     return {
@@ -179,7 +178,7 @@ def _promise(rows: TrainingRows, probability: Floats, sure_from: float) -> dict[
 
 
 def _measure(seed: int) -> dict[str, float] | None:
-    """Features and truth of one shot; None where the fit has nothing to say."""
+    """Features and truth of one shot; None where nothing can be fitted."""
     settings = vary(seed)
     shot = simulate_shot(seed, settings)
     try:

@@ -1,8 +1,8 @@
-"""The bank of hypotheses: what may become of a shot, and what each would have one priors_of.
+"""The bank of hypotheses about the end of a shot, and the priors that each implies.
 
-The unit of data is one hypothesis (in the net, held, turned away, off the frame, ...): a prior, a
-place where it happens, and priors about the ball afterwards. The figures are those of football
-played by people, not of any footage; what they add up to is calibrated by the head. Fits nothing.
+The unit of data is one hypothesis (in the net, held, turned away, off the frame, ...): a prior
+probability, where it happens, and priors of the ball's motion afterwards. The numbers describe
+football in general, not some footage; the head calibrates the outcome. Fits nothing.
 """
 
 from collections.abc import Sequence
@@ -11,41 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.footage.pinhole import BALL_RADIUS_M
+from workbench.footage.pinhole import BALL_RADIUS_M, Floats
+from workbench.shots.fit3d import columns as col
 from workbench.shots.fit3d.ballistics import FALLS, HELD, NETTED
-from workbench.shots.fit3d.fit import (
-    AFTER,
-    AFTER_X,
-    AFTER_Y,
-    AFTER_Z,
-    ANYWHERE,
-    BALL_SIZE,
-    BEFORE_X,
-    BEFORE_Y,
-    BOUNCE,
-    EVENT_S,
-    GRIP,
-    INSIDE,
-    KICK_S,
-    LIFT,
-    LOG_DAMPING,
-    LOG_DRAG,
-    LOG_ROLLING,
-    LOG_SINKING,
-    ON_FRAME,
-    OUTSIDE,
-    SIDE,
-    SIZE_BIAS,
-    VX,
-    VY,
-    VZ,
-    Observations,
-    Priors,
-    Z,
-)
+from workbench.shots.fit3d.fit import ANYWHERE, INSIDE, ON_FRAME, OUTSIDE, Observations, Priors
 from workbench.shots.goal.camera import CameraMode
 
-Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
@@ -90,26 +61,26 @@ NOTHING = len(BANK) - 1
 LAST_EVENT_S = 1.0  # "none" has its event this long after the end of the track
 
 _MEAN_AND_SIGMA = {
-    LOG_DRAG: (0.0, 0.25),
-    SIDE: (0.0, 1.7),
-    LIFT: (0.0, 1.4),
-    BOUNCE: (0.62, 0.09),
-    GRIP: (0.78, 0.09),
-    LOG_ROLLING: (0.0, 0.4),
-    BEFORE_X: (0.0, 1.8),
-    BEFORE_Y: (0.0, 1.8),
-    LOG_SINKING: (1.2, 1.2),
-    SIZE_BIAS: (0.0, 0.06),
-    Z: (BALL_RADIUS_M, 0.03),
-    VX: (0.0, 40.0),
-    VY: (0.0, 40.0),
-    VZ: (3.0, 5.0),
+    col.LOG_DRAG: (0.0, 0.25),
+    col.SIDE: (0.0, 1.7),
+    col.LIFT: (0.0, 1.4),
+    col.BOUNCE: (0.62, 0.09),
+    col.GRIP: (0.78, 0.09),
+    col.LOG_ROLLING: (0.0, 0.4),
+    col.BEFORE_X: (0.0, 1.8),
+    col.BEFORE_Y: (0.0, 1.8),
+    col.LOG_SINKING: (1.2, 1.2),
+    col.SIZE_BIAS: (0.0, 0.06),
+    col.Z: (BALL_RADIUS_M, 0.03),
+    col.VX: (0.0, 40.0),
+    col.VY: (0.0, 40.0),
+    col.VZ: (3.0, 5.0),
 }
 _AIR_START_M, _AIR_START_SIGMA_M, _AIR_BEFORE_SIGMA_MPS, _AIR_PRIOR = 0.7, 0.45, 4.0, 0.08
 _KICK_SIGMA_FRAMES = 1.0  # of a contact frame that is given
 _KICK_SIGMA_S = 0.1  # of a guess
 _BEFORE_S, _BEFORE_AIR_S = 0.4, 0.07  # how long before the kick observations count
-_UNCOUNTED_COST = 1.2  # what an observation costs that a problem leaves out
+_UNCOUNTED_COST = 1.2  # of an observation that a problem leaves out
 
 
 @dataclass(frozen=True)
@@ -133,34 +104,35 @@ def priors_of(
     kick_s: float | None,
     frame_s: float,
 ) -> Priors:
-    """What is believed in each case (B,).
+    """Return the priors of each case (B,).
 
     Args:
         observations: What was seen.
         modes: Cameras.
         cases: Of the batch.
-        guessed_kicks_s: When each problem starts to think the ball was kicked (B,).
+        guessed_kicks_s: Each problem's first guess of the kick (B,).
         kick_s: When the foot met the ball, if somebody knows.
         frame_s: Time between frames.
     """
     which, air = cases.hypothesis, cases.air
-    mean, sigma = np.zeros((len(which), BALL_SIZE)), np.full((len(which), BALL_SIZE), np.inf)
+    mean = np.zeros((len(which), col.BALL_SIZE))
+    sigma = np.full_like(mean, np.inf)
     for column, (middle, spread) in _MEAN_AND_SIGMA.items():
         mean[:, column], sigma[:, column] = middle, spread
     after_sigma = np.array([item.after_sigma for item in BANK])
     damping = np.array([item.log_damping for item in BANK])
-    mean[:, AFTER] = np.array([item.after_mps for item in BANK])[which]
-    sigma[:, [AFTER_X, AFTER_Y]] = after_sigma[which, :1]
-    sigma[:, AFTER_Z] = after_sigma[which, 1]
-    mean[:, LOG_DAMPING], sigma[:, LOG_DAMPING] = damping[which].T
-    mean[air, Z], sigma[air, Z] = _AIR_START_M, _AIR_START_SIGMA_M
-    sigma[air, BEFORE_X] = sigma[air, BEFORE_Y] = _AIR_BEFORE_SIGMA_MPS
-    mean[which == NOTHING, EVENT_S] = observations.times_s[-1] + LAST_EVENT_S
-    sigma[which == NOTHING, EVENT_S] = 0.1
+    mean[:, col.AFTER] = np.array([item.after_mps for item in BANK])[which]
+    sigma[:, [col.AFTER_X, col.AFTER_Y]] = after_sigma[which, :1]
+    sigma[:, col.AFTER_Z] = after_sigma[which, 1]
+    mean[:, col.LOG_DAMPING], sigma[:, col.LOG_DAMPING] = damping[which].T
+    mean[air, col.Z], sigma[air, col.Z] = _AIR_START_M, _AIR_START_SIGMA_M
+    sigma[air, col.BEFORE_X] = sigma[air, col.BEFORE_Y] = _AIR_BEFORE_SIGMA_MPS
+    mean[which == NOTHING, col.EVENT_S] = observations.times_s[-1] + LAST_EVENT_S
+    sigma[which == NOTHING, col.EVENT_S] = 0.1
     if kick_s is None:
-        mean[:, KICK_S], sigma[:, KICK_S] = guessed_kicks_s, _KICK_SIGMA_S
+        mean[:, col.KICK_S], sigma[:, col.KICK_S] = guessed_kicks_s, _KICK_SIGMA_S
     else:
-        mean[:, KICK_S], sigma[:, KICK_S] = kick_s, _KICK_SIGMA_FRAMES * frame_s
+        mean[:, col.KICK_S], sigma[:, col.KICK_S] = kick_s, _KICK_SIGMA_FRAMES * frame_s
     began = guessed_kicks_s[:, None] - np.where(air, _BEFORE_AIR_S, _BEFORE_S)[:, None]
     return Priors(
         mean=mean,
@@ -175,8 +147,8 @@ def priors_of(
 
 
 def cost_of_start(priors: Priors, modes: Sequence[CameraMode], cases: Cases) -> Floats:
-    """Cost (B,) of what the problems do not count, of the camera and of how the ball started."""
+    """Cost (B,) of the observations left out, of the camera, and of a kick in the air or not."""
     left_out = (1.0 - priors.counted).sum(axis=1)
     camera = np.array([mode.cost for mode in modes])[cases.camera]
     style = np.where(cases.air, -np.log(_AIR_PRIOR), -np.log1p(-_AIR_PRIOR))
-    return np.asarray(_UNCOUNTED_COST * left_out + camera + style - np.log(priors.weight[:, Z]))
+    return np.asarray(_UNCOUNTED_COST * left_out + camera + style - np.log(priors.weight[:, col.Z]))

@@ -1,8 +1,8 @@
-"""How probable each hypothesis of a shot is, and what the fits imply, as weighted samples.
+"""The posterior over the hypotheses of a shot, as probabilities and weighted samples.
 
-Laplace's approximation gives the evidence of each fitted hypothesis; samples about each say where
-and how fast the ball crossed the line, and whether that was a goal, whatever the hypothesis was
-called. Fits nothing, and calibrates nothing (`head`).
+Laplace's approximation gives the evidence of each fitted hypothesis; samples around each solution
+say where and how fast the ball crossed the line and whether that was a goal. Fits nothing;
+calibration is the task of `head`.
 """
 
 from dataclasses import dataclass
@@ -10,27 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.footage.pinhole import BALL_RADIUS_M
-from workbench.shots.fit3d.fit import (
-    AFTER_X,
-    AFTER_Y,
-    AFTER_Z,
-    EVENT_S,
-    KICK_S,
-    LOG_DAMPING,
-    Fitted,
-    Observations,
-    Priors,
-    even_sigma,
-    legs_of,
-    trace,
-)
+from workbench.footage.pinhole import BALL_RADIUS_M, Floats
+from workbench.shots.fit3d import columns as col
+from workbench.shots.fit3d.fit import Fitted, Observations, Priors, even_sigma, legs_of, trace
 from workbench.shots.fit3d.hypotheses import BANK, NOTHING, Ints
 
-Floats = NDArray[np.float64]
-
 _SAMPLES, _LEAST_SAMPLES, _LEAST_PROBABILITY = 400, 24, 2e-3
-_TRUST = 0.6  # in the evidence: no model of a shot is exact
+_TRUST = 0.6  # exponent of the evidence, below 1 because no model of a shot is exact
 _LEEWAY_M = 0.1  # by which a sample may miss the depths of its hypothesis
 _STEP_S = 1 / 60
 _EARLIEST_S, _LATEST_S = 1.0, 0.6  # before and after the track
@@ -59,7 +45,7 @@ class Posterior:
     @property
     def kick_s(self) -> float:
         """When the foot met the ball."""
-        return float(self.fitted.parameters[self.best, KICK_S])
+        return float(self.fitted.parameters[self.best, col.KICK_S])
 
 
 def weigh(
@@ -87,11 +73,11 @@ def weigh(
     samples, rows = _draw(fitted, share, rng)
     goal, crossing, line_mps = _crossings(samples, priors.ending[rows], observations)
     even = share[rows] / np.bincount(rows, minlength=len(share))[rows]
-    place = legs_of(samples).at((samples[:, EVENT_S] - samples[:, KICK_S])[:, None])
+    place = legs_of(samples).at((samples[:, col.EVENT_S] - samples[:, col.KICK_S])[:, None])
     depth, (low, high) = place[1, :, 0], priors.event_y[rows].T
     weight = even * ((depth > low - _LEEWAY_M) & (depth < high + _LEEWAY_M))
     weight = weight * _goes(hypothesis[rows], goal)
-    if weight.sum() <= 0:  # nothing is where it should be: better than nothing
+    if weight.sum() <= 0:  # no sample is within its depths: use all
         weight = even
     weight = weight / weight.sum()
     return Posterior(
@@ -108,7 +94,7 @@ def weigh(
 
 
 def _goes(hypothesis: Ints, goal: NDArray[np.bool_]) -> Floats:
-    """How well a goal, or none, goes with each sample's hypothesis (S,)."""
+    """How compatible each sample's outcome, goal or not, is with its hypothesis (S,)."""
     return np.array([item.goes for item in BANK], dtype=np.float64)[
         hypothesis, np.where(goal, 0, 1)
     ]
@@ -121,14 +107,14 @@ def _log_evidence(fitted: Fitted, priors: Priors, hypothesis: Ints) -> Floats:
     """
     normal = fitted.normal + 1e-9 * np.eye(fitted.normal.shape[1])
     _, log_volume = np.linalg.slogdet(normal)
-    own = priors.weight[:, [AFTER_X, AFTER_Y, AFTER_Z, LOG_DAMPING]]
+    own = priors.weight[:, [col.AFTER_X, col.AFTER_Y, col.AFTER_Z, col.LOG_DAMPING]]
     evidence = -fitted.cost - 0.5 * log_volume + np.log(own).sum(axis=1)
-    since = fitted.parameters[:, EVENT_S] - fitted.parameters[:, KICK_S]
+    since = fitted.parameters[:, col.EVENT_S] - fitted.parameters[:, col.KICK_S]
     velocity = legs_of(fitted.parameters).velocity_at(since[:, None])
     timing = np.where(
         hypothesis == NOTHING,
-        np.log(np.maximum(priors.weight[:, EVENT_S], 1e-9)),
-        np.log(np.maximum(np.abs(velocity[1, :, 0]), 1.0) / even_sigma(priors)),
+        np.log(np.maximum(priors.weight[:, col.EVENT_S], 1e-9)),
+        np.log(np.maximum(np.abs(velocity[1, :, 0]), 1.0) / even_sigma(priors.event_y)),
     )
     prior = np.log(np.array([item.prior for item in BANK]))[hypothesis]
     return np.asarray(_TRUST * (evidence + timing) + prior)
@@ -156,10 +142,10 @@ def _crossings(
 ) -> tuple[NDArray[np.bool_], Floats, Floats]:
     """Whether each sample (S, 30) is a goal; x, z (S, 2) and speed (S,) at the line's plane."""
     half, height = observations.goal_size_m[0] / 2, observations.goal_size_m[1]
-    begin = max(float(samples[:, KICK_S].min()), float(observations.times_s[0]) - _EARLIEST_S)
+    begin = max(float(samples[:, col.KICK_S].min()), float(observations.times_s[0]) - _EARLIEST_S)
     times = np.arange(begin, observations.times_s[-1] + _LATEST_S, _STEP_S)
     path, _, _ = trace(samples, times, ending)
-    path = np.where(times >= samples[:, KICK_S, None], path, np.nan)
+    path = np.where(times >= samples[:, col.KICK_S, None], path, np.nan)
 
     def passing(depth: float) -> tuple[NDArray[np.bool_], Floats]:
         over = (path[1, :, :-1] > depth) & (path[1, :, 1:] <= depth)

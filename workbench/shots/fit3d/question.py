@@ -1,4 +1,4 @@
-"""One shot as the fit wants it: checked, in order, in a picture of standard size.
+"""The checked input of a verdict, and the observations of the fit in a picture of standard size.
 
 The unit of data is one question, "was this a goal?", with everything that was seen. Pixels are
 brought to a picture 1920 wide, so that the answer does not depend on the size of the picture, and
@@ -9,13 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from workbench.footage.pinhole import Floats
 from workbench.shots.ball.track import BallTrack
 from workbench.shots.fit3d.fit import Observations
 from workbench.shots.verdict import EventKind, ShotError, ShotEvent
-
-Floats = NDArray[np.float64]
 
 _LONG_SIDE_PX = 1920.0
 _LEAST_BODY_PX = 4.0
@@ -25,7 +24,7 @@ _PEOPLE_REMEDY = "give (n, 4): foot x, foot y, head x, head y"
 
 @dataclass(frozen=True)
 class Clock:
-    """Between seconds since the first observation and frames of the clip."""
+    """Conversion between seconds since the first observation and frames of the clip."""
 
     first_frame: float
     fps: float
@@ -102,7 +101,7 @@ def ask(
     people: ArrayLike | None = None,
     kick_frame: float | None = None,
 ) -> Question:
-    """Check what is asked; the arguments are those of `judge_shot`.
+    """Check the arguments of `judge_shot`.
 
     Raises:
         ShotError: If an argument is not what it must be.

@@ -1,30 +1,19 @@
-"""Fits every hypothesis of a shot from several starts, and weighs them.
+"""The search over hypotheses: every one is fitted from several starts, and the fits are weighed.
 
 The unit of data is one shot. First the free path alone is fitted to the observations that follow
-it, from each guess; from the few best of these bases every hypothesis of the bank is started, with
-its event wherever it may have been. All fits of a round are one batch (`fit.solve`).
+it, from each guess; from the best of these bases every hypothesis of the bank is started, with its
+event at each possible depth. All fits of a round are one batch (`fit.solve`).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.footage.pinhole import BALL_RADIUS_M
+from workbench.footage.pinhole import BALL_RADIUS_M, Floats
+from workbench.shots.fit3d import columns as col
 from workbench.shots.fit3d.firstguess import Guesses
-from workbench.shots.fit3d.fit import (
-    AFTER,
-    BALL_SIZE,
-    EVENT_S,
-    KICK_S,
-    LOG_DAMPING,
-    VELOCITY,
-    Observations,
-    Z,
-    legs_of,
-    solve,
-)
+from workbench.shots.fit3d.fit import Observations, legs_of, solve
 from workbench.shots.fit3d.hypotheses import (
     BANK,
     LAST_EVENT_S,
@@ -36,23 +25,13 @@ from workbench.shots.fit3d.hypotheses import (
 from workbench.shots.fit3d.posterior import Posterior, weigh
 from workbench.shots.goal.camera import CameraMode
 
-Floats = NDArray[np.float64]
-
 _BASE_STEPS, _SCREEN_STEPS, _FINAL_STEPS = 7, 8, 14
 _BASES, _BASE_COST = 3, 6.0  # how many bases, and how much worse than the best one may be
-_MOST_COST = 45.0  # an hypothesis that is worse by this after screening is out of the question
+_MOST_COST = 45.0  # a hypothesis worse than the best by this after screening is dropped
 _AIR_START_M = 0.4
 _UNREACHED_COST = 1.7  # of an observation after the end of a base: nearly that of an outlier
-_NEAR_MPS, _NEAR_S = 0.7, 0.05  # bases this near to each other are one
-_REACH_M = 0.5  # beyond its depths, within which an hypothesis starts where the path is left
-
-
-@dataclass(frozen=True)
-class _Bases:
-    """Fitted free paths; the event is where the observations leave them."""
-
-    parameters: Floats  # (K, 30)
-    cases: Cases
+_NEAR_MPS, _NEAR_S = 0.7, 0.05  # bases closer together than this count as one
+_REACH_M = 0.5  # beyond its depths: a hypothesis whose event is this near starts there
 
 
 def fit_hypotheses(
@@ -74,9 +53,9 @@ def fit_hypotheses(
         frame_s: Time between frames.
         rng: Draws the samples.
     """
-    bases = _fit_bases(observations, modes, guesses, kick_s, frame_s)
-    parameters, cases = _starts(observations, bases)
-    priors = priors_of(observations, modes, cases, parameters[:, KICK_S], kick_s, frame_s)
+    bases, their_cases = _fit_bases(observations, modes, guesses, kick_s, frame_s)
+    parameters, cases = _starts(observations, bases, their_cases)
+    priors = priors_of(observations, modes, cases, parameters[:, col.KICK_S], kick_s, frame_s)
     for steps in (_SCREEN_STEPS, _FINAL_STEPS):
         fitted = solve(observations, priors, parameters, steps)
         kept = _best_of_each(cases, fitted.cost + cost_of_start(priors, modes, cases))
@@ -92,25 +71,29 @@ def _fit_bases(
     guesses: Guesses,
     kick_s: float | None,
     frame_s: float,
-) -> _Bases:
-    """Fit the free path alone, each guess tried from the grass and from the air; the best few."""
+) -> tuple[Floats, Cases]:
+    """Fit the free path alone, each guess tried from the grass and from the air; the best few.
+
+    Returns:
+        Parameters (K, 30), whose event is where the observations leave the path, and their cases.
+    """
     count = len(guesses.parameters)
     parameters = np.concatenate([guesses.parameters] * 2)
     air = np.repeat([False, True], count)
-    parameters[air, Z] = np.maximum(parameters[air, Z], _AIR_START_M)
-    parameters[~air, Z] = BALL_RADIUS_M
-    until = parameters[:, EVENT_S].copy()
-    parameters[:, EVENT_S] = observations.times_s[-1] + LAST_EVENT_S
+    parameters[air, col.Z] = np.maximum(parameters[air, col.Z], _AIR_START_M)
+    parameters[~air, col.Z] = BALL_RADIUS_M
+    until = parameters[:, col.EVENT_S].copy()
+    parameters[:, col.EVENT_S] = observations.times_s[-1] + LAST_EVENT_S
     cases = Cases(np.full(2 * count, NOTHING), np.concatenate([guesses.mode] * 2), air)
-    priors = priors_of(observations, modes, cases, parameters[:, KICK_S], kick_s, frame_s)
+    priors = priors_of(observations, modes, cases, parameters[:, col.KICK_S], kick_s, frame_s)
     after = observations.times_s > until[:, None] + 1e-6
     priors.counted[after] = 0.0
     fitted = solve(observations, priors, parameters, _BASE_STEPS)
-    # What a base leaves out after its end is no fault of its start: that is charged here alone.
+    # Penalise the observations after a base's end only here, not as left out before its start.
     priors.counted[after] = 1.0
     cost = fitted.cost + _UNREACHED_COST * after.sum(axis=1) + cost_of_start(priors, modes, cases)
     found = fitted.parameters
-    found[:, EVENT_S] = until
+    found[:, col.EVENT_S] = until
     chosen: list[int] = []
     for index in np.argsort(cost):
         if len(chosen) == _BASES or (chosen and cost[index] > cost[chosen[0]] + _BASE_COST):
@@ -118,41 +101,41 @@ def _fit_bases(
         same = [
             cases.camera[index] == cases.camera[other]
             and air[index] == air[other]
-            and np.abs(found[index, VELOCITY] - found[other, VELOCITY]).max() < _NEAR_MPS
+            and np.abs(found[index, col.VELOCITY] - found[other, col.VELOCITY]).max() < _NEAR_MPS
             and abs(until[index] - until[other]) < _NEAR_S
             for other in chosen
         ]
         if not any(same):
             chosen.append(int(index))
     index = np.array(chosen, dtype=np.intp)
-    return _Bases(found[index], cases.take(index))
+    return found[index], cases.take(index)
 
 
-def _starts(observations: Observations, bases: _Bases) -> tuple[Floats, Cases]:
+def _starts(observations: Observations, bases: Floats, base_cases: Cases) -> tuple[Floats, Cases]:
     """Starts of every hypothesis from every base, and what each is about."""
     rows, numbers, origins = [], [], []
-    for origin, base in enumerate(bases.parameters):
+    for origin, base in enumerate(bases):
         for number, events in enumerate(_events(observations, base)):
             for row in events:
-                row[AFTER] = BANK[number].after_mps
-                row[LOG_DAMPING] = BANK[number].log_damping[0]
+                row[col.AFTER] = BANK[number].after_mps
+                row[col.LOG_DAMPING] = BANK[number].log_damping[0]
                 rows.append(row)
                 numbers.append(number)
                 origins.append(origin)
     origin_of = np.array(origins, dtype=np.intp)
-    cases = bases.cases.take(origin_of)
+    cases = base_cases.take(origin_of)
     return np.array(rows), Cases(np.array(numbers), cases.camera, cases.air)
 
 
 def _events(observations: Observations, base: Floats) -> list[list[Floats]]:
     """For every hypothesis, the base with the event at the depths where it may have been.
 
-    Where the observations leave the path counts as well; if that is at another depth, the path is
-    bent to be at the right one then.
+    One more start has the event where the observations leave the path; if the depth there is wrong,
+    the path is bent to the right one.
     """
-    times = base[KICK_S] + np.linspace(0.02, 3.0, 150)
-    path = legs_of(base[None]).at((times - base[KICK_S])[None])[:, 0]
-    left_at = np.array([np.interp(base[EVENT_S], times, row) for row in path])
+    times = base[col.KICK_S] + np.linspace(0.02, 3.0, 150)
+    path = legs_of(base[None]).at((times - base[col.KICK_S])[None])[:, 0]
+    left_at = np.array([np.interp(base[col.EVENT_S], times, row) for row in path])
     starts: list[list[Floats]] = []
     for number, item in enumerate(BANK):
         if number == NOTHING:
@@ -169,22 +152,22 @@ def _events(observations: Observations, base: Floats) -> list[list[Floats]]:
 
 def _moved_event(base: Floats, event_s: float) -> Floats:
     row = base.copy()
-    row[EVENT_S] = event_s
+    row[col.EVENT_S] = event_s
     return row
 
 
 def _bent(base: Floats, left_at: Floats, depth_m: float) -> Floats:
     """The kick that is at `depth_m` at the event, where the camera sees it at the same pixel."""
-    row, camera = base.copy(), base[BALL_SIZE : BALL_SIZE + 3]
+    row, camera = base.copy(), base[col.BALL_SIZE : col.BALL_SIZE + 3]
     stretch = (depth_m - camera[1]) / (left_at[1] - camera[1] or 1e-6)
     place = camera + np.clip(stretch, 0.5, 2.0) * (left_at - camera)
-    time = max(base[EVENT_S] - base[KICK_S], 0.05)
-    row[VELOCITY] += (place - left_at) / time
+    time = max(base[col.EVENT_S] - base[col.KICK_S], 0.05)
+    row[col.VELOCITY] += (place - left_at) / time
     return row
 
 
 def _best_of_each(cases: Cases, cost: Floats) -> NDArray[np.intp]:
-    """The best fit of each hypothesis and camera, unless it is out of the question."""
+    """The best fit of each hypothesis and camera, unless its cost is far above the least."""
     kept: list[int] = []
     for hypothesis in range(len(BANK)):
         for camera in np.unique(cases.camera):

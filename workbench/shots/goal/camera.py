@@ -1,10 +1,9 @@
-"""Where the camera stands, from the four corners of a goal whose size is known.
+"""The cameras that explain the four corners of a goal of known size.
 
-The unit of data is one view of a goal. One rectangle does not fix camera and focal length together
-very well, so nothing is decided here that the ball may decide later: every camera that explains the
-corners is kept as a mode with its cost and its information matrix, and the fit of the flight takes
-them on as priors. A goal looks the same from the pitch and through the net; which of the two it is
-only the ball can tell (`seen_from_behind`).
+The unit of data is one view of a goal. One rectangle determines pose and focal length together only
+roughly, so every camera that explains the corners is kept as a mode with its cost and information
+matrix; they are priors of the flight's fit. A goal looks the same from the pitch and from behind;
+only the ball tells the two apart (`seen_from_behind`).
 
 World and image axes as in `footage.pinhole`, whose camera is a single one; here are batches of them
 as vectors of parameters, for fits. The principal point is the middle of the picture. Poses for a
@@ -17,32 +16,33 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from workbench.footage.pinhole import goal_corners
-from workbench.shots.leastsquares import forward_jacobian, minimise
-
-Floats = NDArray[np.float64]
+from workbench.footage.pinhole import Floats, goal_corners
+from workbench.shots.leastsquares import forward_jacobian, minimise_squares
 
 # Columns of a camera's parameter vector.
 EAST, OUT, UP, YAW, PITCH, ROLL, LOG_FOCAL, DISTORTION = range(8)
 CAMERA_SIZE = 8
 
-_CORNER_SIGMA_PX = 2.0  # clicks and masks; never below 1.2: the lens model is not exact either
+_CORNER_SIGMA_PX = (
+    2.0  # of clicks and masks; never below 1.2, because the lens model is approximate
+)
 _FOCAL_PER_LONG_SIDE, _LOG_FOCAL_SIGMA = 0.765, 0.11  # main cameras of phones: 24–31 mm equivalent
 _ROLL_SIGMA = math.radians(2.0)
 _HEIGHT_M, _LOG_HEIGHT_SIGMA = 1.9, 0.40
 _DISTORTION_SIGMA = 0.015
 _BODY_M, _BODY_SIGMA_M, _HEAD_SIGMA_PX = 1.72, 0.10, 3.0
 _START_FOCALS = (0.85, 1.0, 1.18)
-_START_TURNS = np.radians([0.0, -25.0, 25.0])  # about the goal's middle, for poses IPPE misses
-_MODE_COST = 4.5  # modes further than this from the best, in log likelihood, are dropped
+_START_TURNS = np.radians(
+    [0.0, -25.0, 25.0]
+)  # around the middle of the goal, for poses that IPPE misses
+_MODE_COST = 4.5  # modes worse than the best by more, in log likelihood, are dropped
 _NEAR_M = 0.2
 
 
 @dataclass(frozen=True)
 class CameraMode:
-    """One camera that explains the corners: most probable parameters and how sure they are."""
+    """One camera that explains the corners: its most probable parameters and their information."""
 
     parameters: Floats  # (8,) position in metres, yaw, pitch, roll, log focal length in px, k1
     information: Floats  # (8, 8) inverse covariance of the parameters
@@ -94,7 +94,7 @@ def project(cameras: Floats, points: Floats, center_px: Floats) -> tuple[Floats,
 def rays(cameras: Floats, uv: Floats, center_px: Floats) -> Floats:
     """World directions (3, B, N) through pixels uv (N, 2) or (B, N, 2), depth one."""
     seen = (uv - center_px) / np.exp(cameras[:, LOG_FOCAL, None, None])
-    # One step of the inverse of x·(1 + k1·r²) is exact enough for |k1| of a phone.
+    # One step of a fixed-point iteration is accurate enough for the k1 of a phone.
     bent = (seen * seen).sum(axis=-1, keepdims=True)
     seen = seen / (1.0 + cameras[:, DISTORTION, None, None] * bent)
     turn = rotations(cameras)
@@ -168,7 +168,7 @@ def find_cameras(
         ]
         return np.concatenate(rows, axis=1)
 
-    found, costs = minimise(residuals, starts, iterations=25)
+    found, costs = minimise_squares(residuals, starts, iterations=25)
     order = np.argsort(costs)
     modes: list[CameraMode] = []
     for index in order:
@@ -185,7 +185,7 @@ def find_cameras(
 
 
 def seen_from_behind(mode: CameraMode) -> CameraMode:
-    """The same view taken as one through the net: half a turn about the middle of the goal."""
+    """The mode as a camera behind the goal: half a turn about the middle of the goal line."""
     camera = mode.parameters.copy()
     camera[[EAST, OUT]] *= -1.0
     camera[YAW] += math.pi
@@ -195,7 +195,7 @@ def seen_from_behind(mode: CameraMode) -> CameraMode:
 
 
 def _people_rows(cameras: Floats, people: Floats, center: Floats) -> Floats:
-    """How far heads are from where people of ordinary height would have them, (B, n)."""
+    """Residuals (B, n) of heads from where those of people of average height would be."""
     if not len(people):
         return np.empty((len(cameras), 0))
     ground = on_height(cameras, people[:, :2], 0.0, center)
@@ -204,7 +204,7 @@ def _people_rows(cameras: Floats, people: Floats, center: Floats) -> Floats:
     tall_px = np.abs(people[:, 1] - people[:, 3])
     sigma = np.hypot(_HEAD_SIGMA_PX, _BODY_SIGMA_M / _BODY_M * tall_px)
     off = (head_v - people[:, 3]) / sigma
-    # People who crouch or jump must not tilt the camera: Cauchy, as a residual.
+    # Cauchy's loss as a residual: people who crouch or jump must not tilt the camera.
     return np.sign(off) * 2.0 * np.sqrt(np.log1p((off / 2.0) ** 2))
 
 
@@ -248,7 +248,7 @@ def _plane_poses(flat: Floats, pixels: Floats, inner: Floats) -> list[tuple[Floa
 
 
 def _turned(position: Floats, rows: Floats, angle: float) -> tuple[Floats, Floats]:
-    """The camera carried about the vertical through the middle of the goal line."""
+    """The camera rotated about the vertical axis through the middle of the goal line."""
     cos, sin = math.cos(angle), math.sin(angle)
     about = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
     return about @ position, rows @ about.T

@@ -2,8 +2,8 @@
 
 They come from the goal's mask (from several frames of a fixed camera), from clicks of a person, and
 can be sharpened to a fraction of a pixel on the white edges of a picture. Corners are (4, 2) pixels
-in the order left bottom, left top, right top, right bottom as seen, counted as in `track`. Which
-size the goal has, and where the camera stands, is decided elsewhere.
+in the order left bottom, left top, right top, right bottom as seen, counted as in `track`. Knows
+nothing about the goal's size and the camera.
 """
 
 import json
@@ -14,16 +14,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as rle
 
-from workbench.detect.labelling import Annotation, ClipLabels
+from workbench.detect.detections import Detection
+from workbench.detect.store import ClipDetections
+from workbench.footage.pinhole import Floats
 from workbench.shots.verdict import ShotError
 
 _LEAST_HEIGHT_PX = 8.0
-_LEAST_OVERLAP = 0.8  # of a mask with its quadrilateral; a goal's mouth has four sides
+_LEAST_OVERLAP = 0.8  # of a mask with its quadrilateral
 _MOST_FRAMES = 15  # of a fixed camera that are looked at
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ def order_corners(corners_px: NDArray[np.float64]) -> Floats:
         raise ShotError("the goal's corners are not four points", "give (4, 2) pixels")
     from_middle = corners - corners.mean(axis=0)
     around = corners[np.argsort(np.arctan2(from_middle[:, 1], from_middle[:, 0]))]
-    # Clockwise on the screen by now; the right one of four starts has posts that go up.
+    # Clockwise on the screen; of the four possible starts, the one whose posts go up.
     turned = [np.roll(around, shift, axis=0) for shift in range(4)]
     ordered = max(turned, key=lambda c: float(c[0, 1] - c[1, 1] + c[3, 1] - c[2, 1]))
     if _area(ordered) < 1e-6 * float(np.ptp(corners, axis=0).max()) ** 2:
@@ -56,7 +55,7 @@ def order_corners(corners_px: NDArray[np.float64]) -> Floats:
 
 
 def inside_goal(xy: Floats, corners: Floats, margin: float = 0.0) -> NDArray[np.bool_]:
-    """Which points (N, 2) lie in the goal's picture, grown about its middle.
+    """Which points (N, 2) lie inside the goal's outline, enlarged about its middle.
 
     Args:
         xy: Points in pixels.
@@ -69,28 +68,24 @@ def inside_goal(xy: Floats, corners: Floats, margin: float = 0.0) -> NDArray[np.
     return np.asarray((turns >= 0).all(axis=1) | (turns <= 0).all(axis=1))
 
 
-def find_corners(
-    labels: ClipLabels, *, fixed_camera: bool = True, near_frame: float | None = None
-) -> GoalView:
+def find_corners(labels: ClipDetections, *, fixed_camera: bool = True) -> GoalView:
     """Find the goal's corners from the masks of a clip.
 
     Args:
         labels: Labels of the clip; of several goals in a frame the surest, then largest, counts.
-        fixed_camera: Take the median over frames spread across the clip. Otherwise the two frames
-            on either side of `near_frame` count alone: corners move with the camera.
-        near_frame: Where a moving camera is looked at, say the kick; by default the middle.
+        fixed_camera: Take the median over frames spread across the clip. Otherwise only frames in
+            the middle of the clip count: corners move with the camera.
     """
     goals = {
-        frame: max(found, key=lambda goal: (goal.get("score") or 0.0, goal.get("area", 0)))
+        frame: max(found, key=lambda goal: (goal.score or 0.0, goal.area_px))
         for frame in range(len(labels.frames))
         if (found := labels.of_class(frame, "goal"))
     }
     frames = sorted(goals)
     if not fixed_camera:
-        middle = len(labels.frames) / 2 if near_frame is None else near_frame
-        frames = [frame for frame in frames if abs(frame - middle) <= 2]
+        frames = [frame for frame in frames if abs(frame - len(labels.frames) / 2) <= 2]
     if not frames:
-        when = "in no frame" if fixed_camera else "not in view around the kick"
+        when = "in no frame" if fixed_camera else "not in the middle of the clip"
         return GoalView(None, "none", f"The goal is seen {when}.")
     chosen = np.unique(np.linspace(0, len(frames) - 1, _MOST_FRAMES).round().astype(int))
     quads: list[Floats] = []
@@ -107,25 +102,16 @@ def find_corners(
     return GoalView(corners, "mask", f"The goal's mask in {len(quads)} frames.", spread)
 
 
-def corners_from_mask(mask: NDArray[np.bool_]) -> Floats | None:
-    """Return the quadrilateral that fits a mask (H, W) best, or None where none fits.
-
-    Sides that lie on the picture's edge are not the goal's: its own sides are extended beyond.
-    """
-    try:
-        return _fit_quad(np.ascontiguousarray(mask, np.uint8))
-    except _NoCornersError:
-        return None
-
-
-def read_clicked_corners(path: Path) -> dict[str, Floats]:
-    """Read corners that a person clicked: clip or session to corners (4, 2).
+def clicked_goals(path: Path | None) -> dict[str, GoalView]:
+    """Read where people clicked the goal, by clip id or session; nothing without a file.
 
     The file: `{"format": "workbench-goal-corners/1", "corners_px": {"clip": [[x, y], …4]}}`.
 
     Raises:
         ShotError: If the file is absent or holds something else.
     """
+    if path is None:
+        return {}
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         entries = dict(content["corners_px"])
@@ -134,24 +120,31 @@ def read_clicked_corners(path: Path) -> dict[str, Floats]:
     except (ValueError, KeyError, TypeError) as error:
         raise ShotError(f"{path} holds no goal corners ({error})", "click them anew") from None
     try:
-        return {str(name): order_corners(np.array(four, float)) for name, four in entries.items()}
+        corners = {name: order_corners(np.array(four, float)) for name, four in entries.items()}
     except (ShotError, ValueError, TypeError) as error:
         raise ShotError(f"{path}: {error}", "give four [x, y] for each clip") from None
+    return {
+        str(name): GoalView(four, "clicks", "Clicked by a person.")
+        for name, four in corners.items()
+    }
 
 
 class _NoCornersError(Exception):
     """A mask that gives no corners; says why in one sentence."""
 
 
-def _mask_of(goal: Annotation) -> NDArray[np.uint8]:
-    segmentation = goal.get("segmentation")
-    if not isinstance(segmentation, dict):
+def _mask_of(goal: Detection) -> NDArray[np.uint8]:
+    pixels = goal.pixels()
+    if pixels is None:
         raise _NoCornersError("The goal has a box but no mask: corners cannot be told.")
-    return np.ascontiguousarray(rle.decode(segmentation), np.uint8)
+    return np.ascontiguousarray(pixels, np.uint8)
 
 
 def _fit_quad(mask: NDArray[np.uint8]) -> Floats:
-    """Corners (4, 2) of a mask (H, W), in order; raises `_NoCornersError`."""
+    """Corners (4, 2) of a mask (H, W), in order; raises `_NoCornersError`.
+
+    Sides that lie on the picture's edge are not the goal's: its own sides are extended beyond.
+    """
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if not contours:
         raise _NoCornersError("The goal's mask is empty.")
@@ -208,7 +201,7 @@ def _fit_sides(rim: Floats, rough: Floats) -> Floats | None:
         along = along / max(length, 1e-9)
         share = (rim - start) @ along / max(length, 1e-9)
         distance = np.abs(_cross(along, rim - start))
-        # Near its ends a side's rim bends into the next side's.
+        # The ends of a side bend into the next one and are left out.
         near = (distance < max(2.0, 0.06 * length)) & (share > 0.06) & (share < 0.94)
         if near.sum() < max(3, 0.25 * length * np.abs(along).max()):
             return None

@@ -1,9 +1,9 @@
-"""Sharpening a goal's corners on the white edges of posts and bar, to a fraction of a pixel.
+"""Refinement of a goal's corners to a fraction of a pixel, on the white edges of posts and bar.
 
-Works on one picture and corners that are a few pixels off: a teacher's mask ends somewhere on the
-posts, people click beside them. Across each post and the bar, the step from white to what is behind
-the goal is looked for on the inner side; lines through these steps meet in the upper corners, and
-posts end where their white does. Knows nothing about how the corners were found.
+The unit is one picture and corners that are a few pixels off, as from masks and clicks. Across each
+post and the bar, the inner edge of the white stroke is located; lines through these edges meet in
+the upper corners, and posts end where their white ends. Knows nothing about how the corners were
+found.
 """
 
 import cv2
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import theilslopes
 
+from workbench.footage.pinhole import Floats
 from workbench.shots.goal.corners import GoalView, lines_meet, order_corners
 
 _SAMPLES = 40  # across each post and the bar
@@ -22,7 +23,6 @@ _LEAST_SHARE = 0.4  # of the samples that must find an edge
 _MOST_SPREAD_PX = 1.5  # of these around their line
 _GROUND_REACH = 0.15  # of a post's height, that its foot may be off along the post
 
-Floats = NDArray[np.float64]
 Image = NDArray[np.uint8]
 
 
@@ -41,7 +41,7 @@ def sharpen_corners(view: GoalView, image: Image) -> GoalView:
     if view.corners_px is None:
         return view
     corners = order_corners(view.corners_px)
-    # White is high in every channel.
+    # White is bright in every channel.
     light = image.min(axis=2).astype(np.float32)
     found = [_edge_line(light, corners, side) for side in range(3)]
     if any(line is None for line in found):
@@ -75,7 +75,7 @@ def _edge_line(light: Image, corners: Floats, side: int) -> tuple[Floats, Floats
     offsets = np.arange(-reach, reach + _STEP_PX, _STEP_PX)
     places = (start + shares[:, None] * (end - start))[:, None] + offsets[:, None] * inwards
     sharp = _sample(light, places)
-    # Smoothed along the post: net threads come and go, the post stays.
+    # Smoothed along the post, which removes the threads of the net.
     profiles = np.asarray(cv2.blur(sharp, (3, 5)), np.float64)
     edges = [_inner_edge(profile) for profile in profiles]
     kept = np.array([place for place, edge in enumerate(edges) if edge is not None], int)
@@ -106,7 +106,7 @@ def _inner_edge(profile: Floats) -> float | None:
 
 
 def _foot(light: Image, line: tuple[Floats, Floats, float], rough: Floats) -> Floats:
-    """Where a post meets the ground: where its white ends, else abreast of `rough`."""
+    """Where a post meets the ground: where its white ends, else level with `rough`."""
     point, along, _ = line
     along = along / np.hypot(*along)
     along = along * np.sign(along[1])  # downwards

@@ -1,7 +1,7 @@
-"""The verdict card: goal or not, how sure, how fast, which foot, readable on a phone.
+"""The verdict card on a video: goal or not, how sure, how fast, which foot.
 
-One card per shot, laid out once: as large as its words, in the corner of the picture where it hides
-least. Knows nothing about when it is shown.
+One card per shot, laid out once: as large as its text, in the corner of the picture where it hides
+least, readable on a phone. Knows nothing about when it is shown.
 """
 
 import textwrap
@@ -10,19 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.detect.drawing import INK, PAPER, Box, Image, draw_panel, draw_text, text_wh, unit_px
 from workbench.shots.analysed import ShotAnalysis
-from workbench.shots.pictures.drawing import (
-    FASTEST_KMH,
-    INK,
-    PAPER,
-    Box,
-    Image,
-    draw_panel,
-    draw_text,
-    speed_colour,
-    text_wh,
-    unit_px,
-)
+from workbench.shots.pictures.colours import FASTEST_KMH, speed_colour
 from workbench.shots.words import (
     foot_words,
     headline,

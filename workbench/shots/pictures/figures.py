@@ -3,7 +3,6 @@
 Every function answers the question in its title, draws on the axes it is given and returns them.
 """
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle, Ellipse, Rectangle
@@ -11,7 +10,7 @@ from matplotlib.ticker import MultipleLocator
 
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.words import EVENT_WORDS, headline_colour, reason_words, speed_words
-from workbench.style import BLUE, GREY, INK, SKY
+from workbench.style import BLUE, GREY, INK, SKY, axes_or_new, open_frame
 
 BALL_RADIUS_M, POST_M = 0.11, 0.12  # Laws of the Game: 68–70 cm around, posts at most 12 cm wide
 _REACH_M = 2.0  # how far beside and above the goal the view reaches
@@ -20,7 +19,7 @@ _90 = 1.645  # standard deviations of a 90 % interval
 
 def draw_speed_curve(shot: ShotAnalysis, ax: Axes | None = None) -> Axes:
     """Draw the ball's fitted speed since the kick, with what happened on the way."""
-    ax = ax or plt.subplots(figsize=(6.4, 3.2), layout="constrained")[1]
+    ax = axes_or_new(ax, (6.4, 3.2), layout="constrained")
     ax.set_title("How fast was the ball?", loc="left")
     path, verdict = shot.verdict.path, shot.verdict
     if path is None:
@@ -41,7 +40,7 @@ def draw_speed_curve(shot: ShotAnalysis, ax: Axes | None = None) -> Axes:
     )
     _mark_events(ax, shot, kick, float(time_s[-1]))
     ax.set(xlabel="seconds since the kick", ylabel="km/h", ylim=(0, top))
-    ax.spines[["top", "right"]].set_visible(False)
+    open_frame(ax)
     ax.grid(axis="y", color="#ECECEC")
     ax.set_axisbelow(True)
     return ax
@@ -63,7 +62,7 @@ def _mark_events(ax: Axes, shot: ShotAnalysis, kick: float, last_s: float) -> No
 
 def draw_goal_mouth(shot: ShotAnalysis, ax: Axes | None = None) -> Axes:
     """Draw where the ball crossed the goal line's plane, seen by the shooter, to scale."""
-    ax = ax or plt.subplots(figsize=(6.4, 3.6), layout="constrained")[1]
+    ax = axes_or_new(ax, (6.4, 3.6), layout="constrained")
     ax.set_title("Where did it cross?", loc="left")
     verdict, (width, height) = shot.verdict, shot.goal_wh_m
     crossing = verdict.crossing_m
@@ -95,8 +94,7 @@ def draw_goal_mouth(shot: ShotAnalysis, ax: Axes | None = None) -> Axes:
     ax.set(xlabel="metres from the middle, as the shooter sees it", ylabel="metres up")
     ax.yaxis.set_major_locator(MultipleLocator(1))
     ax.xaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
-    ax.spines[["top", "right"]].set_visible(False)
-    return ax
+    return open_frame(ax)
 
 
 def _draw_goal(ax: Axes, width: float, height: float) -> None:

@@ -1,4 +1,4 @@
-"""The shot in five pictures: run-up, contact, flight, line, after.
+"""Key frames of a shot: run-up, contact, flight, line, after.
 
 The unit is one moment: its name, its frame, and the part of the picture where it happens. Knows
 nothing about how moments were found.
@@ -7,16 +7,16 @@ nothing about how moments were found.
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
+from workbench.detect.drawing import Image
 from workbench.footage.frames import sample_readable
 from workbench.footage.pinhole import to_pixels
 from workbench.shots.analysed import ShotAnalysis
-from workbench.shots.pictures.drawing import Image
 from workbench.shots.pictures.overlay import ShotOverlay
 from workbench.shots.words import EVENT_WORDS
+from workbench.style import axes_or_new
 
 _RUN_UP_S, _AFTER_S = 0.4, 0.4
 _CROP_WH = (3, 4)  # upright: five beside each other make a wide strip, one fills a phone
@@ -59,7 +59,7 @@ def key_moments(shot: ShotAnalysis) -> list[Moment]:
 def cut_moments(shot: ShotAnalysis, video: Path, moments: list[Moment]) -> list[Image]:
     """Return a cut-out (H, W, 3) of each moment with the shot drawn over it; all of one size.
 
-    A moment whose frame cannot be read is left out of the result's pictures as a grey one.
+    A moment whose frame cannot be read gets a grey picture.
 
     Raises:
         FootageError: If the clip cannot be read.
@@ -85,7 +85,7 @@ def draw_key_frames(shot: ShotAnalysis, video: Path, ax: Axes | None = None) -> 
         FootageError: If the clip cannot be read.
     """
     moments = key_moments(shot)
-    ax = ax or plt.subplots(figsize=(10, 3.1), layout="constrained")[1]
+    ax = axes_or_new(ax, (10, 3.1), layout="constrained")
     ax.set_title("What happened, in pictures?", loc="left")
     ax.set_axis_off()
     if not moments:

@@ -1,9 +1,9 @@
-"""The shot drawn over its own video: who has the ball, how it flew, what the verdict is.
+"""The overlay video of a shot: who has the ball, its path, and the verdict.
 
-The unit is one frame of the clip: `ShotOverlay.paint` draws on it whatever is known by then, so
-that nothing is given away before it happens; `save_overlay` does the whole clip. Same size and
-frame rate as the clip; every length is a multiple of `unit_px`, so that a phone held upright and a
-small test clip look alike. Knows nothing about how anything was found.
+The unit is one frame of the clip: `ShotOverlay.paint` draws on it what has happened by then and the
+verdict only after the flight; `save_overlay` does the whole clip. Size and frame rate are the
+clip's; every length is a multiple of `unit_px`, so that large, small and upright pictures look
+alike. Knows nothing about how anything was found.
 """
 
 from itertools import pairwise
@@ -12,14 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.footage.frames import iter_frames
-from workbench.footage.pinhole import to_pixels
-from workbench.footage.video_info import probe
-from workbench.footage.writer import VideoWriter
-from workbench.shots.analysed import ShotAnalysis
-from workbench.shots.ball.track import smooth_track
-from workbench.shots.pictures.card import VerdictCard
-from workbench.shots.pictures.drawing import (
+from workbench.detect.drawing import (
     INK,
     PAPER,
     Box,
@@ -28,11 +21,17 @@ from workbench.shots.pictures.drawing import (
     draw_outline,
     draw_pill,
     draw_ring,
-    player_colours,
-    speed_colour,
     tint,
     unit_px,
 )
+from workbench.footage.frames import iter_frames
+from workbench.footage.pinhole import to_pixels
+from workbench.footage.video_info import probe
+from workbench.footage.writer import VideoWriter
+from workbench.shots.analysed import ShotAnalysis
+from workbench.shots.ball.track import smooth_track
+from workbench.shots.pictures.card import VerdictCard
+from workbench.shots.pictures.colours import player_colours, speed_colour
 from workbench.shots.words import headline_colour
 from workbench.style import SKY
 

@@ -1,8 +1,8 @@
-"""One shot on one page: a single file that plays, explains itself, and can be sent to a friend.
+"""The page of one shot: video, verdict, key frames and figures in one file to send around.
 
-Everything is inside the file, the video too where it is small; a long video stays beside it. What
-the page says is what the analysis says: intervals, how it was decided, why it abstained. Knows
-nothing about how anything was found.
+Everything is inside the file, the video too where it is small; a large video stays beside it. The
+page shows intervals, how the verdict was reached and why it abstained. Knows nothing about how
+anything was found.
 """
 
 import base64
@@ -15,13 +15,13 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image as Picture
 
+from workbench.detect.drawing import Image
 from workbench.footage.clips import Clip
 from workbench.footage.frames import sample_readable
 from workbench.footage.origin import origin_of
 from workbench.pages.page import render
 from workbench.saving import save_text
 from workbench.shots.analysed import ShotAnalysis
-from workbench.shots.pictures.drawing import Image
 from workbench.shots.pictures.figures import draw_goal_mouth, draw_speed_curve
 from workbench.shots.pictures.keyframes import cut_moments, key_moments
 from workbench.shots.pictures.overlay import ShotOverlay, save_overlay

@@ -1,11 +1,10 @@
-"""The shot from above, true to scale: goal, lines, players, the ball's path and where it crossed.
+"""A map of the shot from above, to scale: goal, lines, players, the ball's path and its crossing.
 
-Metres on the pitch as in `verdict`, with the goal at the top and left on the left, as the shooter
-sees it. Places come from the fitted camera: the ball from the fit, people from where their feet
-meet the ground. Knows nothing about frames beyond where their pixels lie on the ground.
+Metres on the pitch as in `footage.pinhole`, with the goal at the top and left on the left, as the
+shooter sees it. Places come from the fitted camera: the ball from the fit, people from where their
+feet meet the ground. Knows nothing about frames beyond where their pixels lie on the ground.
 """
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Arc, Rectangle
@@ -20,11 +19,11 @@ from workbench.footage.pinhole import (
     to_ground,
 )
 from workbench.shots.analysed import ShotAnalysis
-from workbench.shots.pictures.drawing import player_colours, speed_colour
+from workbench.shots.pictures.colours import player_colours, speed_colour
 from workbench.shots.pictures.figures import say_why_not
 from workbench.shots.verdict import FlightPath
 from workbench.shots.words import reason_words
-from workbench.style import SKY
+from workbench.style import SKY, axes_or_new, open_frame
 
 _GRASS, _CHALK, _INK = "#E9F0E4", "#9DB08F", "#222222"
 _RINGS_M = (5, 10, 15, 20, 25, 30)
@@ -50,7 +49,7 @@ def feet_on_pitch(shot: ShotAnalysis) -> dict[str, NDArray[np.float64]]:
 
 def draw_pitch_map(shot: ShotAnalysis, ax: Axes | None = None) -> Axes:
     """Draw the shot from above: path coloured by speed, players at the kick, run-ups faint."""
-    ax = ax or plt.subplots(figsize=(5.2, 5.6), layout="constrained")[1]
+    ax = axes_or_new(ax, (5.2, 5.6), layout="constrained")
     ax.set_title("Where on the pitch did it happen?", loc="left")
     path = shot.verdict.path
     if path is None:
@@ -74,7 +73,7 @@ def _frame_view(ax: Axes, path: FlightPath, shot: ShotAnalysis) -> None:
     ax.set(xlabel="metres from the middle of the goal", ylabel="metres from the goal line")
     ax.xaxis.set_major_locator(MultipleLocator(2))
     ax.xaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
-    ax.spines[["top", "right"]].set_visible(False)
+    open_frame(ax)
 
 
 def _draw_lines(ax: Axes, goal_wh_m: tuple[float, float]) -> None:

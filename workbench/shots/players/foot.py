@@ -1,9 +1,9 @@
-"""Which foot shot: from the poses around the contact and the ball's track.
+"""The shooting foot, from the poses around the contact and the ball's track.
 
-Two things tell the feet apart: the ankle nearer to the ball at contact, and the ankle that travels
-farther around it, because the other leg stands. The second is the surer one: the standing foot is
-beside the ball, in the picture often as near as the foot that strikes it. Knows nothing about who
-the shooter is.
+Two features tell the feet apart: which ankle is nearer to the ball at contact, and which ankle
+moves farther around it, because the other leg stands. The second is more reliable: the standing
+foot is beside the ball, in the picture often as near as the kicking foot. Knows nothing about who
+shoots.
 """
 
 import math
@@ -12,8 +12,8 @@ from itertools import pairwise
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from workbench.footage.pinhole import Floats
 from workbench.shots.ball.track import BallTrack
 from workbench.shots.players.pose import GEOMETRIC, PoseTrack
 
@@ -22,9 +22,7 @@ Side = Literal["left", "right"]
 _AT_CONTACT = 1.5  # frames around the contact in which nearness counts
 _NEAR_WEIGHT = 2.0  # of nearness and …
 _SWING_WEIGHT = 6.0  # … of the way travelled, in the log odds; fitted on 48 rendered shots
-_LEAST_GROWTH = 1.05  # of the ball, from which it surely comes towards the camera
-
-Floats = NDArray[np.float64]
+_LEAST_GROWTH = 1.05  # of the ball after the kick, from which it comes towards the camera
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ def find_foot(pose: PoseTrack, track: BallTrack, contact_frame: float) -> Foot:
     if ball is None or not at_contact:
         what = "ball" if ball is None else "pose"
         return Foot(None, 0.0, pose.method, f"No {what} is seen at the contact.")
-    # The two frames beside the contact: later, the ball has left both feet.
+    # Only the two frames nearest to the contact: later the ball has left both feet.
     at_contact = sorted(at_contact, key=lambda frame: abs(frame - contact_frame))[:2]
     nearness = float(np.mean([_nearness(pose, frame, ball) for frame in at_contact]))
     swing = _swing(pose, frames)

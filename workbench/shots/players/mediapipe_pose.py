@@ -4,8 +4,6 @@ Landmarks: https://ai.google.dev/edge/mediapipe/solutions/vision/pose_landmarker
 Bazarevsky et al. 2020). The file is not part of MediaPipe's package.
 """
 
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,27 +12,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.saving import save_bytes
+from workbench.footage.pinhole import Floats
 from workbench.shots.players.pose import Find, Pose, crop_around
 from workbench.shots.verdict import ShotError
+from workbench.training.weights import fetch_pinned
 
 MODELS_DIR = Path("data/models")
 MODEL_URL = (
     "https://storage.googleapis.com/mediapipe-models/pose_landmarker/"
-    "pose_landmarker_full/float16/latest/pose_landmarker_full.task"
+    "pose_landmarker_full/float16/1/pose_landmarker_full.task"
 )
+MODEL_SHA256 = "5134a3aad27a58b93da0088d431f366da362b44e3ccfbe3462b3827a839011b1"
 
 _BEST_FIRST = ("heavy", "full", "lite")
-_DOWNLOAD_TIMEOUT_S = 20.0
-_CROP_HEIGHT_PX = 384  # the network looks at 256 pixels; a little more keeps edges
-_MARGINS = (0.35, 0.8)  # of the player's box; a second look with more around helps now and then
+_CROP_HEIGHT_PX = 384  # the network's input is 256 pixels; slightly more keeps edges
+_MARGINS = (0.35, 0.8)  # of the player's box; a second try with more around it sometimes helps
 _LANDMARKS = {
     "head": 0, "l_shoulder": 11, "r_shoulder": 12, "l_elbow": 13, "r_elbow": 14,
     "l_wrist": 15, "r_wrist": 16, "l_hip": 23, "r_hip": 24, "l_knee": 25, "r_knee": 26,
     "l_ankle": 27, "r_ankle": 28, "l_toe": 31, "r_toe": 32,
 }  # fmt: skip
 
-Floats = NDArray[np.float64]
 Image = NDArray[np.uint8]
 
 
@@ -56,21 +54,13 @@ def obtain_model(model: Path | None = None, models_dir: Path = MODELS_DIR) -> Pa
     """Return a model file, downloaded from Google if none is there.
 
     Raises:
-        ShotError: If it cannot be downloaded.
+        WeightsError: If it cannot be downloaded, or something else comes.
     """
     found = find_model(model, models_dir)
     if found is not None:
         return found
     path = models_dir / MODEL_URL.rpartition("/")[2]
-    remedy = f"download {MODEL_URL} elsewhere and put it into {models_dir}"
-    try:
-        with urllib.request.urlopen(MODEL_URL, timeout=_DOWNLOAD_TIMEOUT_S) as answer:
-            content = answer.read()
-    except (OSError, urllib.error.URLError) as error:
-        raise ShotError(f"the pose model cannot be downloaded ({error})", remedy) from None
-    if not content.startswith(b"PK"):  # a .task file is a zip archive
-        raise ShotError("what came instead of the pose model is not a .task file", remedy)
-    save_bytes(path, content)
+    fetch_pinned(MODEL_URL, MODEL_SHA256, path)
     return path
 
 
@@ -90,7 +80,7 @@ class MediaPipeFinder:
 
     @contextmanager
     def session(self) -> Iterator[Find]:
-        """Load the model for a while: MediaPipe must be put away before Python ends.
+        """Load the model for a `with` block: MediaPipe must be closed before Python ends.
 
         Raises:
             ShotError: If the file is no such model.
@@ -99,7 +89,7 @@ class MediaPipeFinder:
         from mediapipe.tasks import python as tasks
         from mediapipe.tasks.python import vision
 
-        # No tracking between pictures: it smooths, and the foot that kicks is the fastest there is.
+        # No tracking between pictures: its smoothing would lag behind the kicking foot.
         options = vision.PoseLandmarkerOptions(
             base_options=tasks.BaseOptions(model_asset_path=str(self._model)),
             running_mode=vision.RunningMode.IMAGE,
@@ -143,6 +133,5 @@ def _as_pose(frame: int, found: Any, shape: tuple[int, ...], place: Floats) -> P
     return Pose(
         frame,
         joints,
-        {name: float(points[number].visibility) for name, number in _LANDMARKS.items()},
         {name: (world[n].x, world[n].y, world[n].z) for name, n in _LANDMARKS.items()},
     )

@@ -1,7 +1,7 @@
-"""A player's pose around a moment: joints in the picture, by whichever finder is given.
+"""Poses of one player in some frames, and the protocol of the finders that estimate them.
 
-The unit is one player in a few frames. Which finder ran is told with every result (`pose_finders`
-has them). Knows nothing about balls and kicks.
+The unit is one player in a few frames. Every result names its finder (see `pose_finders`). Knows
+nothing about balls and kicks.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.footage.frames import iter_frames
+from workbench.footage.pinhole import Floats
 from workbench.shots.players.people import People
-from workbench.stats import Interval, wilson
 
 JOINTS = (
     "head", "l_shoulder", "r_shoulder", "l_elbow", "r_elbow", "l_wrist", "r_wrist",
@@ -25,7 +25,6 @@ JOINTS = (
 
 GEOMETRIC = "geometric"  # the finder that needs no model
 
-Floats = NDArray[np.float64]
 Image = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
@@ -36,7 +35,6 @@ class Pose:
 
     frame: int
     joints: Mapping[str, tuple[float, float]]  # name to x, y in pixels
-    visibility: Mapping[str, float]  # name to 0–1, as the finder says
     world_m: Mapping[str, tuple[float, float, float]] | None = None  # about the hips, if known
 
     @property
@@ -54,11 +52,6 @@ class PoseTrack:
     poses: dict[int, Pose] = field(default_factory=dict)  # by frame
     asked: int = 0  # frames looked at
     note: str = ""  # what to know about the method; empty if nothing
-
-    @property
-    def capture_rate(self) -> Interval:
-        """Share of frames with a pose, with its 95 % interval."""
-        return wilson(len(self.poses), self.asked)
 
 
 class Find(Protocol):
@@ -79,13 +72,13 @@ class Find(Protocol):
 
 
 class PoseFinder(Protocol):
-    """A way to find poses; what it needs to hold is held within a session."""
+    """A pose estimator; what it loads is loaded within a session."""
 
     name: str
     note: str  # what to know about the method; empty if nothing
 
     def session(self) -> AbstractContextManager[Find]:
-        """Make the finder ready; it is put away at the end of the `with`."""
+        """Load the finder; it is closed at the end of the `with`."""
         ...
 
 

@@ -1,8 +1,8 @@
-"""Who finds poses, by name: a model, or a guess where there is none.
+"""The pose finders by name: MediaPipe's model, or a geometric guess without a model.
 
-`mediapipe` is Google's PoseLandmarker on a generous crop around the player; `geometric` needs no
-model and guesses joints from the player's outline and the proportions of a standing body, which
-says where feet are but measures no angle.
+`mediapipe` is Google's PoseLandmarker on a crop around the player; `geometric` needs no model: it
+guesses joints from the player's outline and the proportions of a standing body, good enough to
+place the feet but not to measure angles.
 """
 
 from collections.abc import Iterator
@@ -11,15 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
+from workbench.footage.pinhole import Floats
 from workbench.shots.players.mediapipe_pose import MediaPipeFinder, find_model, obtain_model
-from workbench.shots.players.pose import GEOMETRIC, Find, Floats, Image, Mask, Pose, PoseFinder
+from workbench.shots.players.pose import GEOMETRIC, Find, Image, Mask, Pose, PoseFinder
 from workbench.shots.verdict import ShotError
 
 # Heights of joints over the ground as shares of the body's height: Winter (2009), "Biomechanics and
 # Motor Control of Human Movement", after Drillis and Contini (1966).
 _HEIGHTS = {"head": 0.936, "shoulder": 0.818, "hip": 0.530, "knee": 0.285, "ankle": 0.039}
 _HALF_WIDTHS = {"shoulder": 0.129, "hip": 0.0955}
-_GUESSED = 0.2  # visibility of guessed joints
 
 _GUESS_NOTE = (
     "Joints are guessed from the outline: sides as seen from behind, no angles are measured"
@@ -66,7 +66,7 @@ class GeometricFinder:
 
     @contextmanager
     def session(self) -> Iterator[Find]:
-        """There is nothing to hold."""
+        """Yield the finder; nothing needs to be loaded."""
         yield self._find
 
     def _find(self, frame: int, image: Image, box: Floats | None, mask: Mask | None) -> Pose | None:
@@ -86,14 +86,14 @@ class GeometricFinder:
             if name == "head":
                 joints["head"] = middle, y
                 continue
-            if name in _HALF_WIDTHS:  # arms widen the outline there
+            if name in _HALF_WIDTHS:  # arms widen the outline at this height
                 half = min(_HALF_WIDTHS[name] * height, (high - low) / 2)
                 low, high = middle - half, middle + half
-            else:  # a joint is inside the leg, not on its rim
+            else:  # joints are inside the leg, not on its outline
                 inset = min(0.025 * height, (high - low) / 2)
                 low, high = low + inset, high - inset
             joints[f"l_{name}"], joints[f"r_{name}"] = (low, y), (high, y)
-        return Pose(frame, joints, dict.fromkeys(joints, _GUESSED))
+        return Pose(frame, joints)
 
 
 def _extent(

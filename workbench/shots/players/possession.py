@@ -1,8 +1,8 @@
-"""Who has the ball, and who shot: the ball's distance to everybody in a clip.
+"""Possession of the ball frame by frame, and the shooter, from distances to the ball.
 
-Distances are measured in balls from the rim of the ball to a person's mask (to the box where there
-is no mask). Of two people in one line of sight the one is taken whose feet are nearer to the
-ball's height.
+Distances are in ball diameters from the rim of the ball to a person's mask (to the box without a
+mask). Of two people who overlap in the picture, the one whose feet are nearer to the ball's height
+has it.
 """
 
 from collections.abc import Sequence
@@ -11,17 +11,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.footage.pinhole import Floats
 from workbench.shots.ball.events import find_events
 from workbench.shots.ball.track import BallTrack
 from workbench.shots.goal.corners import inside_goal, order_corners
-from workbench.shots.players.people import Floats, Mask, People
+from workbench.shots.players.people import Mask, People
 
-TAKE_BALLS = 0.6  # a ball this near is somebody's …
-KEEP_BALLS = 1.5  # … until it is farther than this
+TAKE_BALLS = 0.6  # a ball this near is taken by the nearest player …
+KEEP_BALLS = 1.5  # … and kept until it is farther away than this
 
 _REACH_BALLS = 3.0  # between the shooter and the ball at contact, at most
 _BEFORE_CONTACT_S = 0.17  # in which the shooter is nearest to the ball
-_FAR_BALLS = 6.0  # beyond, the distance to the box will do
+_FAR_BALLS = 6.0  # beyond, the distance to the box is used
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def find_shooter(
             if row.nearest and near and kick - _BEFORE_CONTACT_S * fps <= row.frame <= kick + 1:
                 gaps.setdefault(row.nearest, []).append(row.gap_balls)
         if gaps:
-            # Nearest over the whole time, not in one frame: somebody may run through the picture.
+            # Nearest over all these frames, not in one: somebody may run past the ball.
             best = max(sorted(gaps), key=lambda name: sum(_REACH_BALLS - gap for gap in gaps[name]))
             reason = f"{best} is nearest to the ball at the kick."
             return _shooter(people, best, kick, min(gaps[best]), reason)

@@ -1,9 +1,9 @@
-"""How a shot was struck: knee bend, trunk lean and hip drive at contact, with rough good ranges.
+"""Technique of a shot: knee bend, trunk lean and hip drive at contact, with rough good ranges.
 
-The unit is the poses of one shot. Angles are taken between joints in space where the pose finder
-gives metres (MediaPipe's world landmarks, which it infers from one picture), else in the picture,
-where they are foreshortened by the view. Ranges are rough guidance for a hard instep kick, wider
-than what is published for trained players measured with many cameras:
+The unit is the poses of one shot. Angles are measured in space where the pose finder gives metres
+(MediaPipe's world landmarks, inferred from one picture), else in the picture, where the view
+foreshortens them. Ranges are rough guidance for a hard instep kick, wider than those published for
+trained players measured with many cameras:
 
 - Lees, Asai, Andersen, Nunome, Sterzing (2010), "The biomechanics of kicking in soccer: a review",
   Journal of Sports Sciences 28(8): standing leg, trunk, order of thigh and shank.
@@ -17,8 +17,8 @@ from itertools import pairwise
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from workbench.footage.pinhole import Floats
 from workbench.shots.players.foot import Foot
 from workbench.shots.players.pose import GEOMETRIC, Pose, PoseTrack
 
@@ -27,8 +27,6 @@ Flag = Literal["good", "low", "high", "not measured"]
 _AT_CONTACT = 1.5  # frames around the contact that a pose may be off
 _DRIVE_S = 0.15  # before contact, in which the thigh swings forward
 _LEES, _KELLIS = "Lees et al. 2010", "Kellis and Katis 2007"
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ def measure_technique(
     return (
         _rate(_STANDING_KNEE, _knee_bend(at_contact, standing, points), how),
         _rate(_KICKING_KNEE, _knee_bend(at_contact, kicking, points), how),
-        # MediaPipe's metres turn with the camera: down is down only as far as the phone is upright.
+        # MediaPipe's metres are in camera axes: right only if the phone is held upright.
         _rate(_TRUNK, _trunk_lean(at_contact, points), how),
         _rate(_HIP, drive, how)
         if drive is not None

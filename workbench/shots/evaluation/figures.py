@@ -1,38 +1,87 @@
-"""Figures of an evaluation on simulated shots: right where, sure how rightly, fast how exactly.
+"""Figures of the evaluation: the chain's stages, what each loses, and verdicts on simulated shots.
 
-Takes the rows of `simulated.judge_seeds`; each figure draws on the axes it is given and returns
-them.
+Takes the rows of `chain.collect_facts`, `chain_loss.judge_with_truth` and `simulated.judge_seeds`.
+Every function answers the question in its title, draws on the axes it is given and returns them.
 """
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
 from workbench.actions.figures import draw_reliability
+from workbench.shots.evaluation.chain import stage_scores
+from workbench.shots.evaluation.chain_loss import share_right
 from workbench.shots.evaluation.simulated import accuracy_table, reliability, score_speed
 from workbench.shots.verdict import Method
-from workbench.stats import Interval
-from workbench.style import BLUE, GREY, ORANGE
+from workbench.style import BLUE, GREY, ORANGE, PURPLE, axes_or_new, draw_interval, open_frame
 
+_MARKS = ((BLUE, "o"), (ORANGE, "s"), (PURPLE, "^"), (GREY, "D"))
+_SHARES = (
+    "ball found, of frames",
+    "kick within 2 frames",
+    "shooter right",
+    "pose captured, of frames",
+    "foot right",
+    "goal right, 2D rules",
+    "goal right, 3D fit",
+    "goal right, 3D fit where it does not abstain",
+)
 _METHOD_STYLE = {"2d": ("2D rules", ORANGE, "s"), "3d": ("3D fit", BLUE, "o")}
+
+
+def draw_stage_scores(facts: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw the share that is right at each stage of the chain, one mark per source of labels."""
+    ax = axes_or_new(ax, (8, 4.4), layout="constrained")
+    sources = list(facts.groupby("labels", sort=False))
+    for row, (labels, rows) in enumerate(sources):
+        colour, mark = _MARKS[row % len(_MARKS)]
+        shift = 0.22 * (row - (len(sources) - 1) / 2)
+        scores = stage_scores(rows)
+        for place, stage in enumerate(_SHARES):
+            if stage not in scores:
+                continue
+            at = place + shift
+            draw_interval(ax, scores[stage], at, colour=colour, marker=mark, mark_colour=colour)
+        ax.plot([], [], mark, color=colour, label=f"labels: {labels}")
+    ax.set_yticks(range(len(_SHARES)), _SHARES)
+    ax.set(xlim=(-0.02, 1.02), ylim=(len(_SHARES) - 0.5, -0.5), xlabel="share, with 95 % interval")
+    ax.set_title("Where does the chain lose?", loc="left", x=-0.6)
+    ax.legend(frameon=False, ncols=len(sources), loc="lower right", bbox_to_anchor=(1, 1))
+    ax.grid(axis="x", color="#ECECEC")
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.tick_params(axis="y", length=0)
+    return ax
+
+
+def draw_loss(rows: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw the share of right verdicts for each replacement with its 95 % interval."""
+    ax = axes_or_new(ax, (6.4, 2.6), layout="constrained")
+    for place, (_, own) in enumerate(rows.groupby("given", sort=False)):
+        found = share_right(own)
+        draw_interval(ax, found, place, colour=BLUE)
+        ax.text(1.02, place, f"{found.value:.2f}  n={found.n}", va="center", fontsize=9)
+    given = list(dict.fromkeys(rows["given"]))
+    ax.set_yticks(range(len(given)), given)
+    ax.set(xlim=(0, 1), ylim=(len(given) - 0.5, -0.5), xlabel="share of verdicts that are right")
+    ax.set_title("What would knowing the truth of one stage win?", loc="left")
+    return open_frame(ax)
 
 
 def draw_accuracy(rows: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw the share of right verdicts by placement, one mark per method, with 95 % intervals."""
-    ax = ax or plt.subplots(figsize=(6.4, 4.0))[1]
+    ax = axes_or_new(ax, (6.4, 4.0))
     table = accuracy_table(rows)
     places = np.arange(len(table))
     methods = [name for name in _METHOD_STYLE if name in table]
     for step, method in enumerate(methods):
         name, colour, marker = _METHOD_STYLE[method]
         offset = 0.16 * (step - (len(methods) - 1) / 2)
-        cells: list[Interval] = list(table[method])
-        values = np.array([cell.value for cell in cells])
-        spread = [[c.value - c.low for c in cells], [c.high - c.value for c in cells]]
-        ax.errorbar(
-            places + offset, values, spread, fmt=marker, color=colour, capsize=3, label=name
-        )
+        for place, share in zip(places + offset, table[method], strict=True):
+            draw_interval(
+                ax, share, place, colour=colour, marker=marker, mark_colour=colour, upright=True
+            )
+        ax.plot([], [], marker, color=colour, label=name)
     ax.scatter(
         places, table["majority"], marker="_", s=400, color=GREY, label="always the commoner answer"
     )
@@ -61,7 +110,7 @@ def draw_goal_reliability(
 
 def draw_abstention(rows: pd.DataFrame, ax: Axes | None = None, method: Method = "3d") -> Axes:
     """Draw the share of right verdicts against the share of shots decided, surest first."""
-    ax = ax or plt.subplots(figsize=(4.4, 4.2))[1]
+    ax = axes_or_new(ax, (4.4, 4.2))
     part = rows[rows["method"] == method]
     sure = (part["goal_probability"] - 0.5).abs().to_numpy()
     order = np.argsort(-sure, kind="stable")
@@ -81,7 +130,7 @@ def draw_abstention(rows: pd.DataFrame, ax: Axes | None = None, method: Method =
 
 def draw_speed_errors(rows: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw the distribution of the speed's absolute error, one curve per method."""
-    ax = ax or plt.subplots(figsize=(5.6, 4.0))[1]
+    ax = axes_or_new(ax, (5.6, 4.0))
     for method, (name, colour, _) in _METHOD_STYLE.items():
         part = rows[rows["method"] == method]
         errors = np.sort((part["speed"] - part["true_speed"]).abs().dropna().to_numpy())
@@ -101,17 +150,15 @@ def draw_speed_errors(rows: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 def draw_kinds(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw `simulated.kind_table`: the share of right verdicts by what happened."""
-    ax = ax or plt.subplots(figsize=(6.0, 4.2))[1]
+    ax = axes_or_new(ax, (6.0, 4.2))
     rows = table.iloc[::-1]
     places = np.arange(len(rows))
     for step, (method, (name, colour, marker)) in enumerate(_METHOD_STYLE.items()):
         if method not in rows:
             continue
-        values = np.array([cell.value for cell in rows[method]])
-        low = values - [cell.low for cell in rows[method]]
-        high = np.array([cell.high for cell in rows[method]]) - values
-        ax.errorbar(values, places + 0.2 * (step - 0.5), xerr=[low, high], fmt=marker,
-                    color=colour, capsize=2, label=name)  # fmt: skip
+        for place, share in zip(places + 0.2 * (step - 0.5), rows[method], strict=True):
+            draw_interval(ax, share, place, colour=colour, marker=marker, mark_colour=colour)
+        ax.plot([], [], marker, color=colour, label=name)
     labels = [f"{str(kind).replace('_', ' ')} (n={n})" for kind, n in rows["n"].items()]
     ax.set_yticks(places, labels)
     ax.set(xlabel="share of right verdicts", xlim=(0, 1.02))

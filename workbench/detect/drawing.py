@@ -1,62 +1,31 @@
-"""Drawing on video frames: text, pills, panels and lines that stay sharp and inside the picture.
+"""Drawing on video frames: anti-aliased text, pills, panels and lines, and the colours of a shot.
 
 The unit is one RGB image (H, W, 3), uint8, changed in place; places are pixels, x to the right, y
 down, and may lie between pixels. Text is set in DejaVu, which comes with Matplotlib, because
-OpenCV's own letters are strokes of one width and know no "±". Knows nothing about shots.
+OpenCV's fonts have one stroke width and no "±". Knows nothing about what is drawn.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 
 import cv2
-import matplotlib
 import numpy as np
 from matplotlib import get_data_path
-from matplotlib.colors import to_hex
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image as Picture
 from PIL import ImageDraw, ImageFont
 
-from workbench.style import BLUE, GREEN, ORANGE, PURPLE, VERMILION, rgb
+from workbench.style import rgb
 
 Image = NDArray[np.uint8]
 Alpha = NDArray[np.float32]  # (H, W) coverage, 0–1
 Box = tuple[int, int, int, int]  # x, y, width, height
 
 INK, PAPER = "#15181B", "#FFFFFF"
-PLAYER_COLOURS = (ORANGE, BLUE, PURPLE, GREEN, VERMILION)
-FASTEST_KMH = 120.0  # the end of the colour scale
-_SCALE_STEPS = 64
-_DARKEST, _BRIGHTEST = 0.15, 0.95  # of the scale: its ends are hard to see on grass and sky
 
 _SHIFT = 4  # OpenCV takes sixteenths of a pixel
 _SMOOTH = 4  # panels are drawn so many times larger, then shrunk: round corners without steps
-
-
-def player_colours(names: Iterable[str]) -> dict[str, str]:
-    """Return a colour for every player, the same wherever that player is drawn.
-
-    Example:
-        >>> player_colours(["P2", "P1", "P2"])["P1"] == PLAYER_COLOURS[0]
-        True
-    """
-    in_order = sorted(set(names), key=lambda name: (len(name), name))  # P2 before P10
-    return {
-        name: PLAYER_COLOURS[place % len(PLAYER_COLOURS)] for place, name in enumerate(in_order)
-    }
-
-
-def speed_colour(speed_kmh: float) -> str:
-    """Return the colour of a speed: dark is slow, bright is fast, also in grey."""
-    share = min(1.0, max(0.0, speed_kmh) / FASTEST_KMH)
-    return _speed_scale()[round(share * (_SCALE_STEPS - 1))]
-
-
-@cache
-def _speed_scale() -> list[str]:
-    colours = matplotlib.colormaps["plasma"](np.linspace(_DARKEST, _BRIGHTEST, _SCALE_STEPS))
-    return [to_hex(colour).upper() for colour in colours]
 
 
 def unit_px(wh: tuple[int, int]) -> float:
@@ -117,19 +86,13 @@ def draw_pill(
     text_width, text_height = text_wh(text, size_px, bold=bold)
     pad_x, pad_y = round(0.5 * size_px), round(0.18 * size_px)
     wh = text_width + 2 * pad_x, text_height + 2 * pad_y
-    x, y = kept_inside(image, (centre_bottom[0] - wh[0] / 2, centre_bottom[1] - wh[1]), wh)
+    height, width = image.shape[:2]
+    x = min(max(0, round(centre_bottom[0] - wh[0] / 2)), max(0, width - wh[0]))
+    y = min(max(0, round(centre_bottom[1] - wh[1])), max(0, height - wh[1]))
     draw_panel(image, (x, y, *wh), colour, radius_px=wh[1] / 2, opacity=opacity)
     ink = readable_on(colour)
     draw_text(image, text, (x + pad_x, y + pad_y), size_px, ink, bold=bold, opacity=opacity)
     return x, y, *wh
-
-
-def kept_inside(image: Image, xy: tuple[float, float], wh: tuple[int, int]) -> tuple[int, int]:
-    """Return the place nearest to `xy` where something of this size is all in the picture."""
-    height, width = image.shape[:2]
-    x = min(max(0, round(xy[0])), max(0, width - wh[0]))
-    y = min(max(0, round(xy[1])), max(0, height - wh[1]))
-    return x, y
 
 
 def readable_on(colour: str) -> str:

@@ -1,0 +1,103 @@
+"""What a notebook concludes: one sentence computed from its numbers, and a verdict.
+
+The verdict answers the notebook's question; whether the notebook ran is another matter. Report,
+index and `workbench list` show both, the answer first.
+"""
+
+import html
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from workbench.errors import WorkbenchError
+from workbench.saving import save_json
+
+RUN_DIR_VARIABLE = "WORKBENCH_RUN_DIR"  # set by the runner; absent in JupyterLab
+FILE_NAME = "conclusion.json"
+EMPTY_CLASS = "nothing-here"  # of the line that stands for an empty section
+
+Verdict = Literal["yes", "no", "can't tell", "nothing to see"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+
+
+class ConclusionError(WorkbenchError):
+    """A conclusion that does not say what its verdict says."""
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """The answer of a notebook; shows itself as one line."""
+
+    sentence: str
+    verdict: Verdict
+
+    @property
+    def css_class(self) -> str:
+        """The verdict as a class of the pages' style."""
+        return self.verdict.replace(" ", "-").replace("'", "")
+
+    @property
+    def answer(self) -> str:
+        """The sentence without the verdict it begins with, which stands beside it as a mark."""
+        answer = self.sentence.partition(":")[2].strip()
+        return answer[:1].upper() + answer[1:]
+
+    def _repr_html_(self) -> str:
+        sentence = html.escape(self.sentence)
+        return f'<p class="conclusion {self.css_class}"><strong>{sentence}</strong></p>'
+
+
+def conclude(sentence: str, verdict: Verdict | None = None) -> Conclusion:
+    """Answer the notebook's question with a sentence computed from its numbers.
+
+    In a run the conclusion goes to the record. Call it once, after the checks.
+
+    Args:
+        sentence: Begins with the verdict, so that nobody reads one without the other.
+        verdict: The answer; None takes it from the sentence.
+
+    Raises:
+        ConclusionError: If the sentence begins with no verdict, or with another.
+
+    Example:
+        >>> conclude("No: the student finds 0.7 % of people.").verdict
+        'no'
+    """
+    word = sentence.partition(":")[0].replace("’", "'").lower()
+    if word not in VERDICTS:
+        known = ", ".join(map(repr, VERDICTS))
+        problem = f"a conclusion that begins {sentence[:30]!r} has no verdict"
+        raise ConclusionError(problem, f"begin it with one of {known} and a colon")
+    if verdict is not None and word != verdict:
+        problem = f"the verdict is {verdict!r}, but the sentence says {word!r}"
+        raise ConclusionError(problem, "let them agree")
+    conclusion = Conclusion(sentence, word)
+    folder = os.environ.get(RUN_DIR_VARIABLE)
+    if folder:
+        save_json(Path(folder, FILE_NAME), asdict(conclusion))
+    return conclusion
+
+
+def load_conclusion(run_dir: Path) -> Conclusion | None:
+    """Return what a run concluded; None if it did not."""
+    try:
+        return Conclusion(**json.loads((run_dir / FILE_NAME).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """Why a section has nothing to show; `display` it, and a report folds the section away.
+
+    Example:
+        >>> Nothing("There is no truth to compare with.").why
+        'There is no truth to compare with.'
+    """
+
+    why: str
+
+    def _repr_html_(self) -> str:
+        return f'<p class="{EMPTY_CLASS}">{html.escape(self.why)}</p>'

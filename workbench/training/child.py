@@ -1,0 +1,130 @@
+"""Training in processes of its own: for several GPUs, and for kernels that must stay usable.
+
+A notebook's kernel cannot become one of several processes. So it runs this module, under
+`torchrun` where there are to be several, and reads one JSON line per step and epoch from it.
+"""
+
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import WorkbenchError
+from workbench.training.history import Epoch, OnEpoch, OnStep, Step
+
+_SAID_LAST = 2000  # characters of what it wrote to stderr, when it fails
+_FAREWELL_S = 10.0  # for torchrun to end its processes, which are no children of ours
+_TORCHRUN = ("torch.distributed.run", "--standalone", "--nproc-per-node")
+
+
+def run_in_child(
+    function: Callable[..., Any],
+    *arguments: Any,
+    processes: int = 1,
+    on_step: OnStep | None = None,
+    on_epoch: OnEpoch | None = None,
+) -> None:
+    """Call `function(*arguments, on_step=…, on_epoch=…)` elsewhere, and the callbacks here.
+
+    If a callback raises, or the kernel is interrupted, the processes are ended.
+
+    Args:
+        function: Of a module that can be imported; it and its arguments are pickled.
+        *arguments: What it takes.
+        processes: How many call it at the same time; several find each other by `torchrun`.
+        on_step: Called after every step.
+        on_epoch: Called after every epoch.
+
+    Raises:
+        WorkbenchError: If the call fails, with the end of what it said.
+    """
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as errors:
+        call = Path(folder) / "call.pickle"
+        call.write_bytes(pickle.dumps((function, arguments)))
+        launcher = [*_TORCHRUN, str(processes), "-m"] if processes > 1 else []
+        child = subprocess.Popen(
+            [sys.executable, "-m", *launcher, "workbench.training.child", str(call)],
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            start_new_session=True,
+        )
+        assert child.stdout is not None
+        try:
+            for line in child.stdout:
+                _tell(line, on_step, on_epoch)
+        except BaseException:
+            _end(child, gently=processes > 1)
+            raise
+        finally:
+            code = child.wait()
+        if code:  # it had no time to say why
+            errors.seek(0)
+            said = errors.read()[-_SAID_LAST:].strip().splitlines()
+            raise _failure(said[-1] if said else f"code {code}")
+
+
+def _end(child: "subprocess.Popen[str]", *, gently: bool) -> None:
+    if gently:
+        child.send_signal(signal.SIGTERM)
+        try:
+            child.wait(_FAREWELL_S)
+            return
+        except subprocess.TimeoutExpired:
+            pass
+    os.killpg(child.pid, signal.SIGKILL)
+
+
+def _failure(reason: str) -> WorkbenchError:
+    return WorkbenchError(
+        f"training in a process of its own failed ({reason})",
+        "set devices to 1 to see the whole error",
+    )
+
+
+def _tell(line: str, on_step: OnStep | None, on_epoch: OnEpoch | None) -> None:
+    try:
+        said: Any = json.loads(line)
+    except ValueError:
+        return  # a library that prints
+    if not isinstance(said, dict):
+        return
+    if "error" in said:
+        raise WorkbenchError(*said["error"])
+    if "step" in said and on_step is not None:
+        on_step(Step(**said["step"]))
+    if "epoch" in said and on_epoch is not None:
+        on_epoch(Epoch(**said["epoch"]))
+
+
+def _main(call: str) -> None:
+    def say(kind: str, what: Any) -> None:
+        # In one piece: several processes write to the same pipe.
+        sys.stdout.write(json.dumps({kind: what}) + "\n")
+        sys.stdout.flush()
+
+    function, arguments = pickle.loads(Path(call).read_bytes())
+    try:
+        function(
+            *arguments,
+            on_step=lambda step: say("step", asdict(step)),
+            on_epoch=lambda epoch: say("epoch", asdict(epoch)),
+        )
+    except WorkbenchError as error:
+        say("error", error.args)
+        raise
+    except Exception as error:
+        reason = str(error).partition("\n")[0]
+        say("error", _failure(f"{type(error).__name__}: {reason}").args)
+        raise
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

@@ -1,0 +1,165 @@
+"""What is known of a run while it trains and afterwards: its steps, its epochs, its result.
+
+The unit is the epoch, one row of `metrics.csv`. Says which epoch was best and when to stop. Knows
+nothing about networks: scores are numbers with names.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from math import inf, isnan, nan
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from workbench.errors import WorkbenchError
+from workbench.saving import save_json, save_text
+from workbench.training.folder import METRICS, SUMMARY, run_config
+from workbench.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far training has come."""
+
+    epoch: int  # from 1
+    step: int  # of the epoch, from 1
+    steps: int  # per epoch
+    loss: float
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the training examples, and what was judged after it."""
+
+    epoch: int  # from 1
+    learning_rate: float  # at its last step
+    precision: str  # fp32, bf16, fp16
+    seconds: float
+    scores: Mapping[str, float]  # train_loss, valid_loss, …; NaN where there was nothing to judge
+
+
+OnStep = Callable[[Step], None]
+OnEpoch = Callable[[Epoch], None]
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a finished run came to."""
+
+    run_dir: Path
+    classes: tuple[str, ...]  # empty if the network tells none apart
+    history: tuple[Epoch, ...]
+    best_by: str  # the score that chose the epoch
+    parameters: int
+    notes: tuple[str, ...] = ()  # what the loop had to do about the numbers, if anything
+
+    @property
+    def best(self) -> Epoch:
+        """The epoch that was kept."""
+        return best_epoch(self.history, self.best_by)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the epochs as a table."""
+        return to_frame(self.history)
+
+    def _repr_html_(self) -> str:
+        best = self.best
+        line = (
+            f"best epoch {best.epoch} of {len(self.history)}: {self.best_by} "
+            f"{best.scores[self.best_by]:.3f}; {self.parameters / 1e6:.2f} M parameters, "
+            f"{best.precision}, {sum(epoch.seconds for epoch in self.history):.0f} s"
+        )
+        table = self.to_frame().tail(6).to_html(float_format="{:.4g}".format)
+        return "<br>".join([line, *self.notes]) + table
+
+
+def best_epoch(history: Sequence[Epoch], by: str) -> Epoch:
+    """Return the epoch of the highest score; at a tie the lower validation loss, then the earlier.
+
+    Example:
+        >>> rows = [Epoch(n, 0.1, "fp32", 1.0, {"ap": ap}) for n, ap in ((1, 0.2), (2, 0.3))]
+        >>> best_epoch(rows, "ap").epoch
+        2
+    """
+    return max(history, key=lambda e: (_score(e, by), -e.scores.get("valid_loss", 0.0), -e.epoch))
+
+
+def is_over(history: Sequence[Epoch], recipe: Recipe, by: str) -> bool:
+    """Say whether all epochs are done, or `patience` epochs have gained less than `min_gain`."""
+    if len(history) >= recipe.epochs:
+        return True
+    if recipe.patience is None:
+        return False
+    best, since = -inf, 0
+    for epoch in history:
+        gained = _score(epoch, by) > best + recipe.min_gain
+        best, since = (_score(epoch, by), 0) if gained else (best, since + 1)
+    return since >= recipe.patience
+
+
+def to_frame(history: Sequence[Epoch]) -> pd.DataFrame:
+    """Return epochs as a table, one column per score."""
+    rows = [_flat(epoch) for epoch in history]
+    return pd.DataFrame(rows).set_index("epoch") if rows else pd.DataFrame()
+
+
+def save_metrics(run_dir: Path, history: Sequence[Epoch]) -> None:
+    """Write `metrics.csv`."""
+    save_text(run_dir / METRICS, to_frame(history).to_csv())
+
+
+def save_summary(
+    run_dir: Path, history: Sequence[Epoch], *, best_by: str, parameters: int, **facts: Any
+) -> None:
+    """Write `summary.json`: with it, a run is finished."""
+    rows = [
+        asdict(epoch) | {"scores": {name: _or_none(v) for name, v in epoch.scores.items()}}
+        for epoch in history
+    ]
+    content = {"best_by": best_by, "parameters": parameters, **facts, "history": rows}
+    save_json(run_dir / SUMMARY, content)
+
+
+def load_result(run_dir: Path) -> TrainingResult:
+    """Return what a finished run came to.
+
+    Raises:
+        WorkbenchError: If the run is not finished, or its summary was changed by hand.
+    """
+    try:
+        content = json.loads((run_dir / SUMMARY).read_text(encoding="utf-8"))
+        history = tuple(
+            Epoch(
+                **row | {"scores": {k: nan if v is None else v for k, v in row["scores"].items()}}
+            )
+            for row in content["history"]
+        )
+        return TrainingResult(
+            run_dir,
+            tuple(run_config(run_dir).get("classes", ())),
+            history,
+            content["best_by"],
+            content["parameters"],
+            tuple(content.get("notes", ())),
+        )
+    except FileNotFoundError:
+        raise WorkbenchError(f"the run in {run_dir} is not finished", "train on") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise WorkbenchError(f"{run_dir / SUMMARY} is broken ({error})", "train again") from None
+
+
+def _flat(epoch: Epoch) -> dict[str, Any]:
+    row = asdict(epoch)
+    scores: dict[str, float] = row.pop("scores")
+    return row | scores
+
+
+def _score(epoch: Epoch, by: str) -> float:
+    value = epoch.scores[by]
+    return -inf if isnan(value) else value
+
+
+def _or_none(value: float) -> float | None:
+    return None if isnan(value) else value

@@ -1,0 +1,180 @@
+"""Where a model's weights are, and a pretrained transformers model that is loaded from them.
+
+A hub id, a path or an address with a pinned hash becomes a file or folder on this machine. What is
+missing is one line with the remedy, said before any work starts; with HF_HUB_OFFLINE=1 nothing is
+asked of the network. Knows nothing about what a model is for.
+"""
+
+import hashlib
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.errors import WorkbenchError
+from workbench.saving import save_bytes
+
+if TYPE_CHECKING:
+    import torch
+
+# What transformers reads; hub folders often hold the same weights again in other formats.
+_PATTERNS = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
+_PIECE_BYTES = 1 << 22
+_DOWNLOAD_TIMEOUT_S = 20.0
+
+
+class WeightsError(WorkbenchError):
+    """Weights that are not there, cannot be had, or are not what they should be."""
+
+
+def find_weights(weights: str | Path, patterns: tuple[str, ...] = _PATTERNS) -> Path:
+    """Return the local file or folder of weights, downloading a hub id that is not cached yet.
+
+    Args:
+        weights: A file or folder, or a Hugging Face id such as "facebook/sam2.1-hiera-large".
+        patterns: Which files of a hub id are wanted.
+
+    Raises:
+        WeightsError: If the weights are not there and cannot be had.
+    """
+    path = Path(weights).expanduser()
+    if path.exists():
+        return path
+    if path.is_absolute() or str(weights).startswith(("./", "../", "~")) or path.suffix == ".pt":
+        raise WeightsError(f"no weights at {path}", "give a file or folder, or a Hugging Face id")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
+
+    try:
+        return Path(snapshot_download(str(weights), allow_patterns=list(patterns)))
+    except GatedRepoError:
+        problem, remedy = f"{weights} is gated", "accept its licence on the hub and log in there"
+    except (RepositoryNotFoundError, HFValidationError):
+        problem, remedy = f"no weights {str(weights)!r}", "give a local folder or an id on the hub"
+    except LocalEntryNotFoundError:
+        problem = f"weights {weights} are not on this machine and the hub cannot be reached"
+        remedy = f"where there is a network run `hf download {weights}`, or give a local folder"
+    except OSError as error:
+        problem, remedy = f"weights {weights} cannot be had ({error})".splitlines()[0], "try again"
+    raise WeightsError(problem, remedy)
+
+
+def weights_identity(path: Path) -> str:
+    """A name that changes when the weights do: a digest of the content of the file or folder."""
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    digest = hashlib.sha256()
+    for file in files:
+        state = file.stat()
+        name = file.relative_to(path).as_posix()
+        digest.update(f"{name} {_digest(file, state.st_size, state.st_mtime_ns)}\n".encode())
+    return f"{path.name} {digest.hexdigest()[:16]}"
+
+
+@lru_cache(maxsize=256)
+def _digest(file: Path, size_bytes: int, mtime_ns: int) -> str:
+    del size_bytes, mtime_ns  # part of the key only
+    digest = hashlib.sha256()
+    with file.open("rb") as content:
+        while piece := content.read(_PIECE_BYTES):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def fetch_pinned(address: str, sha256: str, path: Path) -> None:
+    """Download a file whose content is known beforehand; another content is refused.
+
+    Raises:
+        WeightsError: If it cannot be downloaded, or is another file.
+    """
+    remedy = f"download {address} elsewhere and save it as {path}"
+    try:
+        with urllib.request.urlopen(address, timeout=_DOWNLOAD_TIMEOUT_S) as answer:
+            content = answer.read()
+    except OSError as error:
+        raise WeightsError(f"{path.name} cannot be downloaded ({error})", remedy) from None
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise WeightsError(
+            f"what came as {path.name} has the SHA-256 {found[:12]}…, not {sha256[:12]}…", remedy
+        )
+    save_bytes(path, content)
+
+
+class Pretrained:
+    """Weights, device and precision of one model; nothing is loaded before it is needed.
+
+    A GPU is a matter of the switches `device` and `amp`, never of other code.
+
+    Args:
+        weights: Local folder or hub id.
+        device: "auto", "cpu", "cuda".
+        amp: "auto", "off", "bf16", "fp16".
+
+    Raises:
+        WeightsError: If the weights are missing.
+    """
+
+    def __init__(self, weights: str | Path, device: str = "auto", amp: str = "auto") -> None:
+        self.folder = find_weights(weights)
+        self._device_name, self._amp = device, amp
+
+    @cached_property
+    def identity(self) -> str:
+        """Changes when the weights do."""
+        return weights_identity(self.folder)
+
+    @cached_property
+    def device(self) -> "torch.device":
+        """Where the model runs."""
+        from workbench.training.compute import choose_device
+
+        return choose_device(self._device_name)
+
+    @property
+    def precision(self) -> str:
+        """How exactly it runs: "fp32", "bf16" or "fp16"."""
+        from workbench.training.compute import choose_precision
+
+        return choose_precision(self._amp, self.device)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What of it decides labels.
+
+        Not the device, which changes the last digits only: labels made on a GPU stay good on a
+        laptop.
+        """
+        return {"weights": self.identity, "amp": self._amp}
+
+    @contextmanager
+    def inference(self) -> Iterator[None]:
+        """Run the model inside: no gradients, at its precision."""
+        import torch
+
+        from workbench.training.compute import autocast
+
+        with torch.inference_mode(), autocast(self.precision, self.device):
+            yield
+
+    def load(self, processor_class: Any, model_class: Any, **options: Any) -> tuple[Any, Any]:
+        """Processor and model of these classes, on the device and ready to run.
+
+        Raises:
+            WeightsError: If the folder holds something else.
+        """
+        try:
+            processor = processor_class.from_pretrained(self.folder, **options)
+            model = model_class.from_pretrained(self.folder, **options)
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise WeightsError(
+                f"{self.folder} holds no {model_class.__name__} ({str(error).splitlines()[0]})",
+                "give the folder or hub id of such a model",
+            ) from None
+        return processor, model.eval().to(self.device)
