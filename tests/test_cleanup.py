@@ -35,7 +35,7 @@ def detection(box: tuple[float, float, float, float], class_name: str = PERSON) 
     return Detection.of_mask(class_name, mask, score=0.5, found_by="test")
 
 
-def corners(mask: Rle) -> Box:
+def sides_of(mask: Rle) -> Box:
     return Detection.of_mask(PERSON, mask).xyxy
 
 
@@ -64,7 +64,7 @@ def test_cleaning_twice_changes_nothing_more_and_stays_in_the_box(mask: np.ndarr
     assert clean.any() == mask.any()
     assert (clean_mask(clean) == clean).all()
     if mask.any():
-        inner, outer = corners(encode_mask(clean)), corners(encode_mask(mask))
+        inner, outer = sides_of(encode_mask(clean)), sides_of(encode_mask(mask))
         assert inner[0] >= outer[0]
         assert inner[3] <= outer[3]
 
@@ -123,6 +123,6 @@ def test_a_box_becomes_the_pixels_it_covers(corners: tuple) -> None:
             or top == bottom
         )
     else:
-        x0, y0, x1, y1 = corners(mask)
+        x0, y0, x1, y1 = sides_of(mask)
         assert x1 - x0 <= max(1, right - left + 1)
         assert y1 - y0 <= max(1, bottom - top + 1)

@@ -11,9 +11,8 @@ import pytest
 from workbench.detect.ballpath import Spot, best_path, speeds, without_bystanders
 from workbench.detect.detections import BALL, GOAL, PERSON
 from workbench.detect.motion.balls import find_balls
-from workbench.detect.motion.change import Blob, compare
+from workbench.detect.motion.change import Blob, compare, substance
 from workbench.detect.motion.goalfinder import find_goal
-from workbench.detect.motion.illusions import substance
 from workbench.detect.motion.secondlook import BallLook, colours_of, count_colours, look_again
 from workbench.detect.motion.teacher import MotionTeacher
 from workbench.footage.writer import VideoWriter

@@ -20,11 +20,12 @@ from hypothesis import strategies as st
 
 from workbench.detect.detections import BALL, CLASSES, GOAL, PERSON, FrameDetections
 from workbench.detect.teacher import Teacher, TeacherError
-from workbench.detect.teachers.phrases import DEFAULT_PHRASES, checked_phrases, class_of
+from workbench.detect.teachers.looking import DEFAULT_PHRASES, checked_phrases, class_of
 from workbench.detect.teachers.registry import make_teacher
-from workbench.detect.teachers.vlm_answers import read_boxes
+from workbench.detect.teachers.vlm import read_boxes
 from workbench.errors import WorkbenchError
 from workbench.footage.writer import VideoWriter
+from workbench.training.chat import ChatError
 from workbench.training.weights import WeightsError
 
 SIZE_WH, FRAMES = (160, 96), 8
@@ -227,13 +228,13 @@ def test_vlm_server_is_asked_with_the_picture(
         labelled(make_teacher("vlm", base_url=server, model="finder"), clip)
     ):
         assert found.xyxy == pytest.approx((20 + 2 * place, 30, 40 + 2 * place, 70), abs=3)
-    with pytest.raises(TeacherError, match=r"404.*check the model name 'other'"):
+    with pytest.raises(ChatError, match=r"404.*check the model name 'other'"):
         list(make_teacher("vlm", base_url=server, model="other").label(clip))
 
 
 def test_vlm_server_that_is_away_is_named(clip: Path) -> None:
     teacher = make_teacher("vlm", base_url="http://127.0.0.1:9/v1", model="m")
-    with pytest.raises(TeacherError, match=r"127\.0\.0\.1:9.*start the server"):
+    with pytest.raises(ChatError, match=r"127\.0\.0\.1:9.*start the server"):
         next(iter(teacher.label(clip)))
 
 

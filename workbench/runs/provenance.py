@@ -17,7 +17,7 @@ import re
 import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -120,13 +120,7 @@ class KeyParts:
 
     def to_json(self) -> dict[str, Any]:
         """Return the parts as JSON values."""
-        return {
-            "cells": list(self.cells),
-            "parameters": dict(self.parameters),
-            "modules": dict(self.modules),
-            "environment": dict(self.environment),
-            "reads": dict(self.reads),
-        }
+        return asdict(self)
 
     @property
     def key(self) -> str:

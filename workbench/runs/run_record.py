@@ -7,16 +7,20 @@ it did: a run whose process vanished reads as killed. Knows nothing about how ru
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import psutil
 
 from workbench.runs.bars import ItemsDone
 from workbench.runs.conclusion import Conclusion
 from workbench.saving import save_json
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 RUN_FORMAT = "workbench-run/1"
 RECORD, NOTEBOOK, REPORT, LOG = "run.json", "notebook.ipynb", "report.html", "log.txt"
@@ -132,16 +136,8 @@ def load_run(run_dir: Path) -> Run | None:
         content = json.loads((run_dir / RECORD).read_text(encoding="utf-8"))
         if content["format"] != RUN_FORMAT:
             return None
-        known = {item.name for item in fields(Run)}
-        values = {name: value for name, value in content.items() if name in known}
-        values["cells"] = [_read_cell(cell) for cell in values.get("cells", [])]
-        values["products"] = [Product(**product) for product in values.get("products", [])]
-        if values.get("conclusion") is not None:
-            values["conclusion"] = Conclusion(**values["conclusion"])
-        if values.get("failed_cell") is not None:
-            values["failed_cell"] = FailedCell(**values["failed_cell"])
-        run = Run(**values)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        run = _reader().validate_python(content)
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     if run.status == "running" and not _is_alive(run.parent):
         reason = "`workbench run` itself was ended before the notebook was through"
@@ -158,9 +154,11 @@ def load_runs(out: Path, stage: str | None = None) -> list[Run]:
     )
 
 
-def _read_cell(row: Mapping[str, Any]) -> Cell:
-    items = row.get("items")
-    return Cell(**{**row, "items": None if items is None else ItemsDone(**items)})
+@cache
+def _reader() -> "TypeAdapter[Run]":
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Run)
 
 
 def _is_alive(parent: Sequence[float]) -> bool:

@@ -21,7 +21,7 @@ from workbench.footage.clips import Clip
 from workbench.footage.digest import content_digest
 from workbench.footage.frames import sample_readable, uniform_indices
 from workbench.shots.analysed import ShotAnalysis
-from workbench.shots.ball.track import ball_track
+from workbench.shots.ball.track import BallTrack, ball_track
 from workbench.shots.goal.corners import GoalView, find_corners
 from workbench.shots.goal.edges import sharpen_corners
 from workbench.shots.judge import judge_shot
@@ -94,24 +94,6 @@ def analyse_shot(
         pose = find_poses(video, people, shooter.player, frames, pose_finder)
         foot = find_foot(pose, track, shooter.contact_frame)
         technique = measure_technique(pose, foot, shooter.contact_frame, fps)
-    verdicts = {}
-    for name in METHODS:
-        try:
-            if goal.corners_px is None:
-                raise ShotError("there is no goal in view", goal.reason)
-            verdicts[name] = judge_shot(
-                track,
-                goal.corners_px,
-                goal_size_m=goal_wh_m,
-                fps=fps,
-                image_wh=(clip.width, clip.height),
-                people=standing_people(people, clip),
-                kick_frame=kick_frame,
-                method=name,
-            )
-        except ShotError as error:
-            why = f"Can't tell, because {error.problem}."
-            verdicts[name] = ShotVerdict.abstaining(name, why)
     return ShotAnalysis(
         clip=clip,
         labels=labels.found_by,
@@ -124,9 +106,40 @@ def analyse_shot(
         pose=pose,
         foot=foot,
         technique=technique,
-        verdicts=verdicts,
+        verdicts=_judge(clip, track, people, goal, goal_wh_m, kick_frame),
         method=method,
     )
+
+
+def _judge(
+    clip: Clip,
+    track: BallTrack,
+    people: People,
+    goal: GoalView,
+    goal_wh_m: tuple[float, float],
+    kick_frame: int | None,
+) -> dict[Method, ShotVerdict]:
+    """The verdict of each method; abstaining where the shot cannot be judged."""
+    verdicts: dict[Method, ShotVerdict] = {}
+    standing = standing_people(people, clip)
+    for method in METHODS:
+        try:
+            if goal.corners_px is None:
+                raise ShotError("there is no goal in view", goal.reason)
+            verdicts[method] = judge_shot(
+                track,
+                goal.corners_px,
+                goal_size_m=goal_wh_m,
+                fps=float(clip.fps),
+                image_wh=(clip.width, clip.height),
+                people=standing,
+                kick_frame=kick_frame,
+                method=method,
+            )
+        except ShotError as error:
+            reason = f"Can't tell, because {error.problem}."
+            verdicts[method] = ShotVerdict.abstaining(method, reason)
+    return verdicts
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,25 @@ def minimise(
     return at, cost, normal
 
 
+def minimise_squares(
+    residuals: Callable[[Floats], Floats], start: Floats, *, iterations: int
+) -> tuple[Floats, Floats]:
+    """Minimise half the sum of squares of residuals (B, M); see `minimise`."""
+
+    def cost_of(at: Floats) -> Floats:
+        values = residuals(at)
+        return np.asarray(0.5 * np.nan_to_num(values * values, nan=np.inf).sum(axis=1))
+
+    def expand(at: Floats, _: Bools) -> tuple[Floats, Floats, Floats]:
+        jacobian = forward_jacobian(residuals, at)
+        crossed = jacobian.transpose(0, 2, 1)
+        gradient = (crossed @ residuals(at)[..., None])[..., 0]
+        return cost_of(at), gradient, crossed @ jacobian
+
+    found, costs, _ = minimise(cost_of, expand, start, iterations=iterations, damping=1e-2)
+    return found, costs
+
+
 def _damped_step(normal: Floats, gradient: Floats, damping: Floats) -> Floats:
     """The step (B, P) that solves (N + damping·diag N) step = -gradient for each problem."""
     diagonal = np.einsum("bii->bi", normal)

@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 
 from workbench.detect.dataset.coco_file import read_json
 from workbench.detect.dataset.derived import derive_classes
-from workbench.detect.dataset.thinning import Thinner
 from workbench.detect.detections import CLASSES, Detection, accepted, to_coco
 from workbench.detect.store import ClipDetections, LazyFrames, coco_categories
 from workbench.errors import DatasetError
@@ -38,7 +37,10 @@ from workbench.training.versions import META, parent_version
 DATASET_FORMAT = "workbench-coco/1"
 ANNOTATIONS = "_annotations.coco.json"
 JPEG_QUALITY = 95
-MIN_CHANGE = 6.0  # grey levels, see `thinning`
+MIN_CHANGE = 6.0  # grey levels, see `Thinner`
+
+_THUMBNAIL_WH = (64, 36)
+_COMPARED = 50  # frames that a new one is compared with: bounded for any length of clip
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,43 @@ def export_dataset(
         min_change=min_change,
         thinned=dict(sorted(thinned.items())),
     )
+
+
+class Thinner:
+    """Says of one frame after another whether it differs from those that are kept already.
+
+    The distance of two frames is the largest change of any cell of a coarse grey grid: by the mean
+    over the frame, all frames of a tripod would be alike although the ball flies. A ball of four
+    pixels in a picture 640 wide changes its cell by about ten grey levels; noise and compression
+    change it by one to three.
+
+    Args:
+        min_change: Least distance, in grey levels (0–255), from all of the last frames kept; 0
+            keeps every frame.
+
+    Example:
+        >>> thinner = Thinner(min_change=6)
+        >>> black = np.zeros((90, 160, 3), np.uint8)
+        >>> thinner.keeps(black), thinner.keeps(black), thinner.left_out
+        (True, False, 1)
+    """
+
+    def __init__(self, min_change: float) -> None:
+        self.min_change = min_change
+        self.left_out = 0
+        self._kept: list[NDArray[np.int16]] = []
+
+    def keeps(self, image: NDArray[np.uint8]) -> bool:
+        """Say whether a frame (H, W, 3) differs from those kept; remember it if so."""
+        if self.min_change <= 0:
+            return True
+        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        small = cv2.resize(grey, _THUMBNAIL_WH, interpolation=cv2.INTER_AREA).astype(np.int16)
+        if any(np.abs(small - kept).max() < self.min_change for kept in reversed(self._kept)):
+            self.left_out += 1
+            return False
+        self._kept = [*self._kept, small][-_COMPARED:]
+        return True
 
 
 class DatasetWriter:

@@ -23,8 +23,7 @@ from workbench.detect.ballpath import (
     without_bystanders,
 )
 from workbench.detect.motion.balls import USUAL_PX, as_spot, find_balls, to_half_height
-from workbench.detect.motion.change import Blob, Change
-from workbench.detect.motion.illusions import substance
+from workbench.detect.motion.change import Blob, Change, substance
 from workbench.detect.motion.secondlook import (
     BallLook,
     Colours,

@@ -10,8 +10,7 @@ import cv2
 import numpy as np
 
 from workbench.detect.ballpath import Spot
-from workbench.detect.motion.change import Blob, Change, blobs, covered
-from workbench.detect.motion.illusions import is_shadow
+from workbench.detect.motion.change import Blob, Change, blobs, covered, is_shadow
 
 USUAL_PX = 4.0
 _PATTERNED_PX = 8  # side from which a ball's dark patches are seen as such

@@ -12,8 +12,14 @@ from typing import Any
 import numpy as np
 
 from workbench.detect.detections import Detection
-from workbench.detect.teachers.looking import Image, LookingTeacher, NamedBox, box_detections
-from workbench.detect.teachers.phrases import DEFAULT_PHRASES, checked_phrases
+from workbench.detect.teachers.looking import (
+    DEFAULT_PHRASES,
+    Image,
+    LookingTeacher,
+    NamedBox,
+    box_detections,
+    checked_phrases,
+)
 from workbench.training.weights import Pretrained
 
 

@@ -1,7 +1,8 @@
-"""Teachers that look at one frame at a time, and the thread of ids through what they saw.
+"""Teachers that look at one frame at a time, and the phrases they are asked by.
 
 A `Looker` finds objects in a single image; `LookingTeacher` makes a teacher of it. Objects of
-neighbouring frames that overlap share a track id. Knows nothing about the models that look.
+neighbouring frames that overlap share a track id. Models answer in their own words ("a soccer
+ball"), which are read back into a class here. Knows nothing about the models that look.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,18 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.detect.detections import (
+    CLASSES,
     Box,
     Detection,
     FrameDetections,
     encode_box,
     match_detections,
 )
-from workbench.detect.teacher import Past, Teacher
+from workbench.detect.teacher import Past, Teacher, TeacherError
 from workbench.detect.teachers.cleanup import one_per_object
-from workbench.detect.teachers.phrases import class_of
 from workbench.footage.frames import iter_frames
 
 Image = NDArray[np.uint8]  # (H, W, 3) RGB
+Phrases = Mapping[str, Sequence[str]]  # class name to what it is asked for by
+
+DEFAULT_PHRASES: Phrases = {"person": ("person",), "ball": ("ball",), "goal": ("goal post",)}
 
 
 class Looker(Protocol):
@@ -111,3 +115,56 @@ def box_detections(
             fields = {"score": box.score, "found_by": found_by, "prompt": box.words}
             seen.append(Detection.of_mask(name, mask, **fields))
     return one_per_object(seen, least_iou=0.7)
+
+
+def checked_phrases(phrases: Phrases) -> dict[str, tuple[str, ...]]:
+    """Phrases per class in one spelling: lower case, single spaces.
+
+    Raises:
+        TeacherError: If a class is not ours, or a phrase is empty or stands for two classes.
+    """
+    clean: dict[str, tuple[str, ...]] = {}
+    for name, own in phrases.items():
+        if name not in CLASSES:
+            raise TeacherError(f"no class is called {name!r}", f"choose from {', '.join(CLASSES)}")
+        clean[name] = tuple(_plain(phrase) for phrase in own)
+    every = [phrase for own in clean.values() for phrase in own]
+    if not every or "" in every or len(set(every)) < len(every):
+        raise TeacherError(
+            f"the phrases {every} cannot be told apart", "give each class words of its own"
+        )
+    return clean
+
+
+def class_of(answer: str, phrases: Mapping[str, Sequence[str]]) -> str | None:
+    """The class that a model's words mean; None if they name none of ours, or two of them.
+
+    Args:
+        answer: For example "Soccer balls", "goal post" or "a person".
+        phrases: From `checked_phrases`.
+
+    Example:
+        >>> class_of("A Ball", DEFAULT_PHRASES)
+        'ball'
+    """
+    words = _plain(answer)
+    for name, own in phrases.items():
+        if words in own:
+            return name
+    said = words.split()
+    matches = {name for name, own in phrases.items() for phrase in own if _says(said, phrase)}
+    return matches.pop() if len(matches) == 1 else None
+
+
+def _says(said: Sequence[str], phrase: str) -> bool:
+    wanted = phrase.split()
+    singular = [word.removesuffix("s") for word in said]
+    return any(
+        words[place : place + len(wanted)] == wanted
+        for words in (list(said), singular)
+        for place in range(len(words) - len(wanted) + 1)
+    )
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.lower().replace(".", " ").split())

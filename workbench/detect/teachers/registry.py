@@ -4,6 +4,7 @@ A name is one teacher, or several joined with "+": the first labels, the others 
 missed, in this order. Options are those of the classes and functions named here.
 """
 
+import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -38,7 +39,7 @@ def make_teacher(name: str, **options: Any) -> Teacher:
                 f"no teacher is called {member!r}", f"choose one of {', '.join(_MAKERS)}"
             )
     if len(members) == 1:
-        return _made(name, _MAKERS[name](), options)
+        return _made(name, _maker(name), options)
     _check(name, options, {*members, "rescue"})
     from workbench.detect.teachers.rescue import RescueTeacher
 
@@ -70,61 +71,37 @@ def _check(name: str, options: Mapping[str, Any], known: set[str]) -> None:
             )
 
 
-# Each teacher brings its own heavy packages and is imported when it is asked for.
+def _maker(name: str) -> Callable[..., Teacher]:
+    """What makes a teacher; each brings its own heavy packages and is imported when asked for."""
+    module, _, attribute = _MAKERS[name].rpartition(".")
+    maker: Callable[..., Teacher] = getattr(importlib.import_module(module), attribute)
+    return maker
 
 
-def _motion() -> Callable[..., Teacher]:
-    from workbench.detect.motion.teacher import MotionTeacher
+_MAKERS = {
+    "motion": "workbench.detect.motion.teacher.MotionTeacher",
+    "sam2": "workbench.detect.teachers.registry.prompted_sam2",
+    "sam3": "workbench.detect.teachers.sam3_teacher.Sam3Teacher",
+    "grounding": "workbench.detect.teachers.grounding.grounding_teacher",
+    "vlm": "workbench.detect.teachers.vlm.vlm_teacher",
+}
 
-    return MotionTeacher
 
-
-def _sam2() -> Callable[..., Teacher]:
+def prompted_sam2(
+    prompter: str = "motion",
+    prompter_options: Mapping[str, Any] | None = None,
+    every: int = 16,
+    min_score: float = 0.3,
+    **options: Any,
+) -> Teacher:
+    """SAM 2 prompted by the teacher of that name, or by a human's prompts file (.json)."""
+    from workbench.detect.teachers.looking import LookingTeacher
+    from workbench.detect.teachers.prompts import FilePrompter, LookPrompter, TeacherPrompter
     from workbench.detect.teachers.sam2_teacher import sam2_teacher
 
-    def make(
-        prompter: str = "motion",
-        prompter_options: Mapping[str, Any] | None = None,
-        every: int = 16,
-        min_score: float = 0.3,
-        **options: Any,
-    ) -> Teacher:
-        """SAM 2 prompted by the teacher of that name, or by a human's prompts file (.json)."""
-        from workbench.detect.teachers.looking import LookingTeacher
-        from workbench.detect.teachers.prompts import FilePrompter, LookPrompter, TeacherPrompter
-
-        if prompter.endswith(".json"):
-            return sam2_teacher(FilePrompter(Path(prompter)), **options)
-        asked = make_teacher(prompter, **(prompter_options or {}))
-        if isinstance(asked, LookingTeacher):
-            return sam2_teacher(LookPrompter(asked.looker, every, min_score), **options)
-        return sam2_teacher(TeacherPrompter(asked, every, min_score), **options)
-
-    return make
-
-
-def _sam3() -> Callable[..., Teacher]:
-    from workbench.detect.teachers.sam3_teacher import Sam3Teacher
-
-    return Sam3Teacher
-
-
-def _grounding() -> Callable[..., Teacher]:
-    from workbench.detect.teachers.grounding import grounding_teacher
-
-    return grounding_teacher
-
-
-def _vlm() -> Callable[..., Teacher]:
-    from workbench.detect.teachers.vlm import vlm_teacher
-
-    return vlm_teacher
-
-
-_MAKERS: dict[str, Callable[[], Callable[..., Teacher]]] = {
-    "motion": _motion,
-    "sam2": _sam2,
-    "sam3": _sam3,
-    "grounding": _grounding,
-    "vlm": _vlm,
-}
+    if prompter.endswith(".json"):
+        return sam2_teacher(FilePrompter(Path(prompter)), **options)
+    asked = make_teacher(prompter, **(prompter_options or {}))
+    if isinstance(asked, LookingTeacher):
+        return sam2_teacher(LookPrompter(asked.looker, every, min_score), **options)
+    return sam2_teacher(TeacherPrompter(asked, every, min_score), **options)

@@ -20,8 +20,7 @@ from workbench.detect.detections import (
 )
 from workbench.detect.teacher import Past, Teacher
 from workbench.detect.teachers.cleanup import clean_mask, one_per_object
-from workbench.detect.teachers.looking import Image
-from workbench.detect.teachers.phrases import DEFAULT_PHRASES, checked_phrases
+from workbench.detect.teachers.looking import DEFAULT_PHRASES, Image, checked_phrases
 from workbench.footage.frames import iter_frames
 from workbench.training.weights import Pretrained
 

@@ -1,32 +1,39 @@
 """The VLM teacher: any vision-language model that answers boxes, asked frame by frame.
 
-Two ways to ask: a server that speaks OpenAI's chat completions (vLLM, llama.cpp, Ollama, a hosted
-one), or a transformers checkpoint in this process. Such models give no scores: their labels carry
-none, and export decides about them on its own. Slow: made for the frames that others missed
-(`rescue`).
+Two ways to ask: a server (`training.chat`), or a transformers checkpoint in this process. Two
+grammars are read. LocateAnything's tags: `<ref>ball</ref><box><480><250><520><310></box>`, one or
+more boxes per reference, `<box>none</box>` for nothing; and JSON lists as chat models give, with or
+without a code fence: `[{"label": "ball", "bbox_2d": [480, 250, 520, 310]}]`. A model may write
+anything: what cannot be read is left out, and never raises. Such models give no scores. Slow: made
+for the frames that others missed (`rescue`).
 """
 
-import base64
 import json
-import os
-import urllib.error
-import urllib.request
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
-import cv2
-import numpy as np
-
-from workbench.detect.detections import Detection
+from workbench.detect.detections import Box, Detection
 from workbench.detect.teacher import TeacherError
-from workbench.detect.teachers.looking import Image, LookingTeacher, box_detections
-from workbench.detect.teachers.phrases import DEFAULT_PHRASES, checked_phrases
-from workbench.detect.teachers.vlm_answers import Coordinates, read_boxes
-from workbench.training.weights import Pretrained
+from workbench.detect.teachers.looking import (
+    DEFAULT_PHRASES,
+    Image,
+    LookingTeacher,
+    NamedBox,
+    box_detections,
+    checked_phrases,
+)
+from workbench.training.chat import Chat, Checkpoint, Endpoint
 
-_MOST_TOKENS = 2048
+Coordinates = Literal["per_mille", "pixels"]
+
+_TAG = re.compile(r"<ref>([^<]*)</ref>|<box>((?:\s*<\s*\d{1,5}\s*>)+)\s*</box>")
+_NUMBER = re.compile(r"\d+")
+_BOX_KEYS = ("bbox_2d", "bbox", "box", "xyxy")  # left, top, right, bottom
+_TURNED_KEY = "box_2d"  # Gemini's: top, left, bottom, right
+_NAME_KEYS = ("label", "name", "class", "category", "text_content")
+_SCORE_KEYS = ("score", "confidence")
 _QUESTIONS = {
     # The wording that LocateAnything-3B was trained with.
     "locate": "Locate all the instances that matches the following description: {tagged}.",
@@ -40,19 +47,6 @@ _UNITS = {
     "per_mille": "from 0 to 1000 relative to the image's width and height",
     "pixels": "in pixels",
 }
-
-
-class Chat(Protocol):
-    """Somebody who answers a question about an image."""
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """Everything that decides the answers."""
-        ...
-
-    def ask(self, image: Image, question: str) -> str:
-        """The answer, as written."""
-        ...
 
 
 class VisionLanguage:
@@ -105,135 +99,6 @@ class VisionLanguage:
         return box_detections(boxes, self._phrases, (height, width), self.name)
 
 
-class Endpoint:
-    """A server that speaks OpenAI's chat completions.
-
-    Args:
-        base_url: Such as "http://localhost:8000/v1".
-        model: The model's name there.
-        api_key_from: Environment variable that holds the key, where the server wants one.
-        timeout_s: How long to wait for one answer.
-
-    Raises:
-        TeacherError: If the address is not one.
-    """
-
-    def __init__(
-        self,
-        base_url: str,
-        model: str,
-        api_key_from: str = "OPENAI_API_KEY",
-        timeout_s: float = 120,
-    ) -> None:
-        if not base_url.startswith(("http://", "https://")):
-            raise TeacherError(f"address {base_url!r}", "give one like http://localhost:8000/v1")
-        self._url = base_url.rstrip("/") + "/chat/completions"
-        self._model, self._key_from, self._timeout_s = model, api_key_from, timeout_s
-        self.settings = {"model": model}  # wherever it runs
-
-    def ask(self, image: Image, question: str) -> str:
-        """The answer, as written.
-
-        Raises:
-            TeacherError: If the server cannot be reached, refuses, or answers something else.
-        """
-        fine = [cv2.IMWRITE_JPEG_QUALITY, 95]
-        encoded, jpeg = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), fine)
-        assert encoded
-        picture = f"data:image/jpeg;base64,{base64.b64encode(jpeg.tobytes()).decode()}"
-        content = [
-            {"type": "image_url", "image_url": {"url": picture}},
-            {"type": "text", "text": question},
-        ]
-        body = {
-            "model": self._model,
-            "messages": [{"role": "user", "content": content}],
-            "temperature": 0,
-            "max_tokens": _MOST_TOKENS,
-        }
-        headers = {"content-type": "application/json"}
-        if key := os.environ.get(self._key_from):
-            headers["authorization"] = f"Bearer {key}"
-        request = urllib.request.Request(self._url, json.dumps(body).encode(), headers)
-        try:
-            with urllib.request.urlopen(request, timeout=self._timeout_s) as response:
-                answer = json.load(response)["choices"][0]["message"]["content"]
-        except urllib.error.HTTPError as error:
-            raise TeacherError(
-                f"{self._url} refuses with {error.code} {error.reason}",
-                f"check the model name {self._model!r} and the key in {self._key_from}",
-            ) from None
-        except OSError as error:
-            reason = getattr(error, "reason", error)
-            raise TeacherError(
-                f"{self._url} cannot be reached ({reason})", "start the server, or correct base_url"
-            ) from None
-        except (ValueError, KeyError, IndexError, TypeError) as error:
-            raise TeacherError(
-                f"{self._url} does not answer as chat completions do ({error!r})",
-                "give the base_url of an OpenAI-compatible server",
-            ) from None
-        return answer if isinstance(answer, str) else ""
-
-
-class Checkpoint:
-    """An image-text-to-text model of transformers, in this process.
-
-    Args:
-        weights: Local folder or hub id.
-        trust_remote_code: Whether to run code that comes with the weights. Off: it could do
-            anything on this machine.
-        max_tokens: Of an answer.
-        device: "auto", "cpu", "cuda".
-        amp: "auto", "off", "bf16", "fp16".
-
-    Raises:
-        TeacherError: If weights are missing.
-    """
-
-    def __init__(
-        self,
-        weights: str | Path,
-        trust_remote_code: bool = False,
-        max_tokens: int = _MOST_TOKENS,
-        device: str = "auto",
-        amp: str = "auto",
-    ) -> None:
-        self._weights = Pretrained(weights, device, amp)
-        self._trust, self._most = trust_remote_code, max_tokens
-        self.settings = {**self._weights.settings, "max_tokens": max_tokens}
-
-    def ask(self, image: Image, question: str) -> str:
-        """The answer, as written; always the same to the same question."""
-        import PIL.Image
-
-        processor, model = self._parts
-        content = [
-            {"type": "image", "image": PIL.Image.fromarray(np.ascontiguousarray(image))},
-            {"type": "text", "text": question},
-        ]
-        inputs = processor.apply_chat_template(
-            [{"role": "user", "content": content}],
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=True,
-            return_tensors="pt",
-        ).to(self._weights.device)
-        with self._weights.inference():
-            tokens = model.generate(**inputs, do_sample=False, max_new_tokens=self._most)
-        new = tokens[0, inputs["input_ids"].shape[1] :]
-        # Box tags may be special tokens.
-        return str(processor.decode(new, skip_special_tokens=False))
-
-    @cached_property
-    def _parts(self) -> tuple[Any, Any]:
-        from transformers import AutoModelForImageTextToText, AutoProcessor
-
-        return self._weights.load(
-            AutoProcessor, AutoModelForImageTextToText, trust_remote_code=self._trust
-        )
-
-
 def vlm_looker(
     base_url: str | None = None,
     model: str | None = None,
@@ -256,6 +121,7 @@ def vlm_looker(
 
     Raises:
         TeacherError: If neither server nor weights are given, or both.
+        ChatError: If the address is not one.
     """
     if weights is not None and base_url is None and model is None:
         return VisionLanguage(Checkpoint(weights, **chat), phrases, style, coordinates)
@@ -269,3 +135,103 @@ def vlm_looker(
 def vlm_teacher(window_frames: int = 16, **options: Any) -> LookingTeacher:
     """A vision-language model on every frame; `options` are those of `vlm_looker`."""
     return LookingTeacher(vlm_looker(**options), window_frames)
+
+
+def read_boxes(
+    answer: str, size_wh: tuple[int, int], coordinates: Coordinates = "per_mille"
+) -> list[NamedBox]:
+    """Return the boxes that an answer names, in pixels of the image.
+
+    Args:
+        answer: What the model wrote.
+        size_wh: Width and height of the image.
+        coordinates: What the numbers of JSON boxes count: thousandths of width and height, or
+            pixels. Tags always count thousandths.
+
+    Example:
+        >>> read_boxes("<ref>ball</ref><box><500><0><750><500></box>", (200, 100))
+        [NamedBox(words='ball', xyxy=(100.0, 0.0, 150.0, 50.0), score=None)]
+        >>> read_boxes("I see <box>none</box>", (200, 100))
+        []
+    """
+    if "<box>" in answer:
+        return list(_from_tags(answer, size_wh))
+    return list(_from_json(answer, size_wh, coordinates))
+
+
+def _from_tags(answer: str, size_wh: tuple[int, int]) -> Iterator[NamedBox]:
+    words = ""
+    for match in _TAG.finditer(answer):
+        if match[2] is None:
+            words = match[1].strip()
+            continue
+        numbers = [float(number) for number in _NUMBER.findall(match[2])]
+        if len(numbers) == 4 and (box := _in_pixels(numbers, size_wh, "per_mille")):
+            yield NamedBox(words, box, None)
+
+
+def _from_json(
+    answer: str, size_wh: tuple[int, int], coordinates: Coordinates
+) -> Iterator[NamedBox]:
+    for row in _objects(_first_json(answer)):
+        numbers = _four_numbers(next((row[key] for key in _BOX_KEYS if key in row), None))
+        if not numbers and (turned := _four_numbers(row.get(_TURNED_KEY))):
+            numbers = [turned[place] for place in (1, 0, 3, 2)]
+        words = next((row[key] for key in _NAME_KEYS if isinstance(row.get(key), str)), "")
+        if numbers and (box := _in_pixels(numbers, size_wh, coordinates)):
+            yield NamedBox(words, box, _score(row))
+
+
+def _first_json(answer: str) -> Any:
+    """The first JSON list or object in a text that is more than that."""
+    decoder = json.JSONDecoder()
+    for start in (place for place, sign in enumerate(answer) if sign in "[{"):
+        try:
+            content, _ = decoder.raw_decode(answer, start)
+        except (ValueError, RecursionError):
+            continue
+        if any(_objects(content)):
+            return content
+    return []
+
+
+def _objects(content: Any) -> Iterator[dict[str, Any]]:
+    """Objects with a box, at the top, in a list, or in a list under a key."""
+    if isinstance(content, dict):
+        if any(key in content for key in (*_BOX_KEYS, _TURNED_KEY)):
+            yield content
+        else:
+            for value in content.values():
+                if isinstance(value, list):
+                    yield from _objects(value)
+    elif isinstance(content, list):
+        for value in content:
+            if isinstance(value, dict):
+                yield from _objects(value)
+
+
+def _four_numbers(values: Any) -> list[float] | None:
+    if not isinstance(values, list) or len(values) != 4:
+        return None
+    if not all(type(value) in (int, float) and abs(value) < 1e6 for value in values):
+        return None
+    return [float(value) for value in values]
+
+
+def _in_pixels(
+    numbers: list[float], size_wh: tuple[int, int], coordinates: Coordinates
+) -> Box | None:
+    width, height = size_wh
+    unit_x, unit_y = (width / 1000, height / 1000) if coordinates == "per_mille" else (1.0, 1.0)
+    left, right = sorted(min(max(x * unit_x, 0.0), float(width)) for x in numbers[::2])
+    top, bottom = sorted(min(max(y * unit_y, 0.0), float(height)) for y in numbers[1::2])
+    if left == right or top == bottom:
+        return None
+    return left, top, right, bottom
+
+
+def _score(row: dict[str, Any]) -> float | None:
+    score = next((row[key] for key in _SCORE_KEYS if key in row), None)
+    if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
+        return None
+    return float(score)

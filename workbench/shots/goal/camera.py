@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from workbench.footage.pinhole import Floats, goal_corners
-from workbench.shots.leastsquares import Bools, forward_jacobian, minimise
+from workbench.shots.leastsquares import forward_jacobian, minimise_squares
 
 # Columns of a camera's parameter vector.
 EAST, OUT, UP, YAW, PITCH, ROLL, LOG_FOCAL, DISTORTION = range(8)
@@ -168,17 +168,7 @@ def find_cameras(
         ]
         return np.concatenate(rows, axis=1)
 
-    def cost_of(cameras: Floats) -> Floats:
-        values = residuals(cameras)
-        return np.asarray(0.5 * np.nan_to_num(values * values, nan=np.inf).sum(axis=1))
-
-    def expand(cameras: Floats, _: Bools) -> tuple[Floats, Floats, Floats]:
-        jacobian = forward_jacobian(residuals, cameras)
-        crossed = jacobian.transpose(0, 2, 1)
-        gradient = (crossed @ residuals(cameras)[..., None])[..., 0]
-        return cost_of(cameras), gradient, crossed @ jacobian
-
-    found, costs, _ = minimise(cost_of, expand, starts, iterations=25, damping=1e-2)
+    found, costs = minimise_squares(residuals, starts, iterations=25)
     order = np.argsort(costs)
     modes: list[CameraMode] = []
     for index in order:
