@@ -22,7 +22,7 @@ def test_footage_is_made_and_looked_into(tmp_path: Path) -> None:
     (clip,) = load_clips(tmp_path / "f")
     seen = workbench("footage", "probe", tmp_path / "f" / clip.file, "--decode")
     assert seen.returncode == 0, seen.stderr
-    assert f"160×90, {clip.frame_count} frames at" in seen.stdout
+    assert f"96×54, {clip.frame_count} frames at" in seen.stdout  # an action clip has 0.6 of it
     assert "no sound" in seen.stdout
 
 

@@ -249,5 +249,8 @@ def test_pooled_counts_give_a_share_that_is_open_at_its_ends():
     perfect = pooled_share([4] * 8, [4] * 8, clusters)
     assert (perfect.value, perfect.high, perfect.low) == (1, 1, wilson(4, 4).low)
     assert pooled_share([0] * 8, [0] * 8, clusters) is None
+    # Three of ten in every clip: no spread to learn from, so each clip counts as one item.
+    alike = pooled_share([3] * 8, [10] * 8, clusters)
+    assert alike.high - alike.low > 0.5
     gain = pooled_difference(([1] * 8, [4] * 8), ([2] * 8, [4] * 8), clusters)
     assert (gain.value, gain.low, gain.high) == (0.25, 0.25, 0.25)

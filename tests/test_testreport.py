@@ -1,7 +1,10 @@
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
@@ -303,7 +306,12 @@ def test_palette_keeps_a_class_its_colour():
     assert rgb("#D55E00") == (213, 94, 0)
 
 
+def test_servers_take_colours_without_loading_matplotlib():
+    code = "import sys, workbench.style; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 @pytest.fixture(autouse=True)
 def _close_figures():
     yield
-    mpl.pyplot.close("all")
+    plt.close("all")

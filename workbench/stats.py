@@ -30,6 +30,7 @@ Statistic = Callable[[Weights], Floats]
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
 ENOUGH_SESSIONS = 5
+_ROUNDING = 1e-24  # a variance of shares below is that of floating point
 _Z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
 
 
@@ -203,7 +204,8 @@ def choose_clusters(
     each other; else whole clips, because frames of one clip do. From five clusters on the intervals
     here hold the truth in 93 to 99 of 100 cases (`benchmarks/interval_coverage.py`); fewer sessions
     make them so wide that they say next to nothing. Intervals by clip leave out how sessions
-    differ: they are too narrow for other sessions. Where items name neither, each stands alone.
+    differ: of four sessions whose clips correlate by 0.1 they hold the truth in 88 of 100 cases.
+    Where items name neither, each stands alone.
 
     Args:
         sessions: The session of each item; None where it has none.
@@ -318,10 +320,12 @@ def pooled_share(
         return None
     share = min(1.0, float(part.sum()) / total)
     held = clusters.take(whole > 0)
-    if held.count == total:  # each cluster is one independent item
+    count = held.count
+    if count == total:  # each cluster is one independent item
         return replace(wilson(round(part.sum()), round(total)), note=clusters.note)
-    effective, count = float(held.count), clusters.count
-    if variance := _variance((part - share * whole) / total, clusters):
+    effective = float(count)
+    variance = _variance(((part - share * whole) / total)[whole > 0], held)
+    if variance > _ROUNDING:
         variance *= count / (count - 1)
         effective = min(share * (1 - share) / variance, total) * (_Z / _t(count)) ** 2
     return Interval(share, *_wilson_ends(share, effective), round(total), note=clusters.note)
