@@ -1,4 +1,4 @@
-"""Whether this machine can run the workbench, found out by trying.
+"""Checks of whether this machine can run the workbench, made by trying.
 
 A finding is ok, warn (something is slower or missing that one may do without) or fail (a run would
 break), with the remedy. Nothing is changed but for files written and removed again.

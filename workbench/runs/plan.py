@@ -1,4 +1,4 @@
-"""What a command asks for, settled before anything runs.
+"""The plan of a command: stages, parameters and paths, settled before anything runs.
 
 A plan is a list of stages in running order, each with its checked parameters and with the paths it
 reads and produces. Only `{run}`, the run's own folder, is still open: its name follows from the

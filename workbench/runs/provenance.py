@@ -1,4 +1,4 @@
-"""What a run was made from: its content key, and the machine it ran on.
+"""The content key of a run, made from all it depends on, and the machine it ran on.
 
 The key of a run is a digest over named parts: the notebook's code cells, the parameters, the
 modules it imports (followed through their own imports), the locked environment and the content of

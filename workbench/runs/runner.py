@@ -1,4 +1,4 @@
-"""Bringing the stages of a plan up to date.
+"""The loop that brings the stages of a plan up to date.
 
 A stage runs when no finished run has its key, or when what that run left is gone or altered;
 otherwise it is unchanged. Keys are made when a stage's turn comes, from what then lies on disk: an

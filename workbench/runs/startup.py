@@ -1,4 +1,4 @@
-"""What the processes of the workbench do before they import the notebook packages.
+"""Preparation of our own processes before they import the notebook packages.
 
 For our own processes only (the command, and the one that runs a notebook), never on import: it
 changes what other code in the same process gets.
