@@ -7,7 +7,7 @@ matplotlib is loaded by the first figure, not with this module.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -116,17 +116,25 @@ def draw_interval(
 
 
 def draw_cells(
-    ax: Axes, counts: npt.NDArray[np.int64], words: Callable[[int, int, float], str]
+    ax: Axes,
+    counts: npt.NDArray[np.int64],
+    words: Callable[[int, int, float], str],
+    names: Sequence[str],
 ) -> None:
-    """Draw the cells of a confusion matrix, shaded by the share of their row.
+    """Draw a confusion matrix, its cells shaded by the share of their row.
 
     Args:
         ax: Where to draw.
         counts: (true, called).
         words: What stands in a cell, given row, column and the share of the row.
+        names: Of the classes, in the order of rows and columns.
     """
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     ax.imshow(shares, cmap="Greys", vmin=0, vmax=1)
+    ax.set_xticks(range(len(names)), names)
+    ax.set_yticks(range(len(names)), names)
+    ax.tick_params(length=0)
+    ax.set(xlabel="called", ylabel="true class", title="What is taken for what?")
     for true, called in np.ndindex(*counts.shape):
         ax.text(
             called,

@@ -43,13 +43,11 @@ def make_clipper(
     timelines = Timelines(media)
     exporter = Exporter(media, out_dir)
 
-    async def get_timeline(request: Request) -> Response:
-        media_id = request.path_params["media_id"]
-        return JSONResponse(await run_in_threadpool(timelines.get, media_id))
+    def get_timeline(request: Request) -> Response:
+        return JSONResponse(timelines.get(request.path_params["media_id"]))
 
-    async def get_exports(request: Request) -> Response:
-        exported = await run_in_threadpool(exporter.exported)
-        return JSONResponse({**exporter.status(), "exported": exported})
+    def get_exports(request: Request) -> Response:
+        return JSONResponse({**exporter.status(), "exported": exporter.exported()})
 
     async def start_export(request: Request) -> Response:
         body = await read_body(request)

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -58,25 +57,20 @@ def make_goals(
             return JSONResponse({"model": None, "verdicts": {}})
         return JSONResponse({"model": model.model, "verdicts": dict(model.item_to_verdict)})
 
-    def find_disagreements() -> list[str]:
+    def get_disagreements(request: Request) -> Response:
         from workbench.labels.agreement import disagreements
 
         among_people = [item for item in disagreements(store, "verdict") if item in item_ids]
-        if model is None:
-            return among_people
-        seen = set(among_people)
+        model_said = {} if model is None else model.item_to_verdict
         with_model = {
             item_id
             for (_, item_id), entry in store.current("verdict").items()
             if entry.value is not None
-            and item_id in item_ids - seen
-            and item_id in model.item_to_verdict
-            and model.item_to_verdict[item_id]["verdict"] != entry.value["verdict"]
+            and item_id in item_ids.difference(among_people)
+            and item_id in model_said
+            and model_said[item_id]["verdict"] != entry.value["verdict"]
         }
-        return among_people + sorted(with_model)
-
-    async def get_disagreements(request: Request) -> Response:
-        return JSONResponse(await run_in_threadpool(find_disagreements))
+        return JSONResponse(among_people + sorted(with_model))
 
     return make_app(
         tool="goals",

@@ -89,7 +89,6 @@ def make_app(
         **(extras or {}),
     }
     bindings = load_keys(static / "keys.json", keys, tool)
-    known_sources: set[str] = set()
 
     async def index(request: Request) -> Response:
         return FileResponse(static / "index.html", headers={"cache-control": "no-cache"})
@@ -100,77 +99,12 @@ def make_app(
     async def get_keys(request: Request) -> Response:
         return JSONResponse(bindings)
 
-    async def list_media(request: Request) -> Response:
-        rows = [
-            {"media_id": one.media_id, "name": one.name, "size_bytes": one.path.stat().st_size}
-            for one in media
-            if one.path.is_file()
-        ]
-        return JSONResponse(rows)
-
-    async def get_video(request: Request) -> Response:
-        medium = media.get(request.path_params["media_id"])
-        try:
-            state = await run_in_threadpool(medium.path.stat)
-        except OSError:
-            raise ServingError(f"{medium.name} is gone", "restart the tool", 410) from None
-        return VideoResponse(medium.path, medium.media_type, state)
-
-    async def get_frames(request: Request) -> Response:
-        table = await run_in_threadpool(media.frame_table, request.path_params["media_id"])
-        return JSONResponse(table)
-
-    async def get_image(request: Request) -> Response:
-        frame, width = (_integer(request, name) for name in ("frame", "width"))
-        media_id = request.path_params["media_id"]
-        jpeg = await run_in_threadpool(media.image, media_id, frame, width)
-        return Response(jpeg, media_type="image/jpeg", headers=_KEEP)
-
-    def ensure_source(source_id: str) -> None:
-        if source_id not in known_sources:
-            store.add_source(media.source(source_id))
-            known_sources.add(source_id)
-
-    async def get_labels(request: Request) -> Response:
-        asked = {
-            name: request.query_params.get(name)
-            for name in ("kind", "item_id", "annotator", "source_id")
-        }
-        entries = await run_in_threadpool(lambda: store.history(**asked))
-        return JSONResponse([label_row(entry) for entry in entries])
-
-    async def append_label(request: Request) -> Response:
-        body = await read_body(request)
-        _check_label(body, kinds)
-
-        def append() -> "Entry":
-            source_id = body.get("source_id")
-            if source_id is not None:
-                ensure_source(source_id)
-            return store.append(
-                body["kind"],
-                body["item_id"],
-                body.get("value"),
-                annotator=body["annotator"],
-                tool=tool,
-                source_id=source_id,
-                entry_id=body["entry_id"],
-                undoes=body.get("undoes"),
-            )
-
-        entry = await run_in_threadpool(append)
-        return JSONResponse(label_row(entry), 201)
-
     own: list[BaseRoute] = [
         Route("/", index),
         Route("/api/session", get_session),
         Route("/api/keys", get_keys),
-        Route("/api/media", list_media),
-        Route("/api/media/{media_id}/frames", get_frames),
-        Route("/api/media/{media_id}/image", get_image),
-        Route("/api/labels", get_labels, methods=["GET"]),
-        Route("/api/labels", append_label, methods=["POST"]),
-        Route("/media/{media_id}", get_video),
+        *_media_routes(media),
+        *_label_routes(media, store, kinds, tool),
         Mount("/shared", _Pages(directory=SHARED)),
         Mount("/static", _Pages(directory=static)),
     ]
@@ -186,6 +120,79 @@ def make_app(
             Exception: _apologise,
         },
     )
+
+
+def _media_routes(media: MediaIndex) -> list[BaseRoute]:
+    """The videos and their frames. Starlette runs these functions in threads: they read files."""
+
+    def list_media(request: Request) -> Response:
+        rows = [
+            {"media_id": one.media_id, "name": one.name, "size_bytes": one.path.stat().st_size}
+            for one in media
+            if one.path.is_file()
+        ]
+        return JSONResponse(rows)
+
+    def get_video(request: Request) -> Response:
+        medium = media.get(request.path_params["media_id"])
+        try:
+            state = medium.path.stat()
+        except OSError:
+            raise ServingError(f"{medium.name} is gone", "restart the tool", 410) from None
+        return VideoResponse(medium.path, medium.media_type, state)
+
+    def get_frames(request: Request) -> Response:
+        return JSONResponse(media.frame_table(request.path_params["media_id"]))
+
+    def get_image(request: Request) -> Response:
+        frame, width = (_integer(request, name) for name in ("frame", "width"))
+        jpeg = media.image(request.path_params["media_id"], frame, width)
+        return Response(jpeg, media_type="image/jpeg", headers=_KEEP)
+
+    return [
+        Route("/api/media", list_media),
+        Route("/api/media/{media_id}/frames", get_frames),
+        Route("/api/media/{media_id}/image", get_image),
+        Route("/media/{media_id}", get_video),
+    ]
+
+
+def _label_routes(
+    media: MediaIndex, store: "LabelStore", kinds: Sequence[str], tool: str
+) -> list[BaseRoute]:
+    """The history of labels, and one more label."""
+    known_sources: set[str] = set()
+
+    def get_labels(request: Request) -> Response:
+        names = ("kind", "item_id", "annotator", "source_id")
+        asked = {name: request.query_params.get(name) for name in names}
+        return JSONResponse([label_row(entry) for entry in store.history(**asked)])
+
+    def append(body: Body) -> "Entry":
+        source_id = body.get("source_id")
+        if source_id is not None and source_id not in known_sources:
+            store.add_source(media.source(source_id))
+            known_sources.add(source_id)
+        return store.append(
+            body["kind"],
+            body["item_id"],
+            body.get("value"),
+            annotator=body["annotator"],
+            tool=tool,
+            source_id=source_id,
+            entry_id=body["entry_id"],
+            undoes=body.get("undoes"),
+        )
+
+    async def append_label(request: Request) -> Response:
+        body = await read_body(request)
+        _check_label(body, kinds)
+        return JSONResponse(label_row(await run_in_threadpool(append, body)), 201)
+
+    return [
+        Route("/api/labels", get_labels, methods=["GET"]),
+        Route("/api/labels", append_label, methods=["POST"]),
+    ]
 
 
 async def read_body(request: Request) -> Body:

@@ -71,18 +71,16 @@ def draw_confusion(report: ClipTestReport, ax: Axes | None = None) -> Axes:
     """Draw the confusion matrix: counts and the share of each true class, shaded by the share."""
     ax = axes_or_new(ax, (5, 4.4))
     counts, names = report.confusion, [score.name for score in report.classes]
-    draw_cells(
-        ax, counts, lambda true, called, share: f"{counts[true, called]}\n{100 * share:.0f} %"
-    )
-    supports = [score.support for score in report.classes]
-    rows = [f"{name}\nn={n}" for name, n in zip(names, supports, strict=True)]
-    ax.set_xticks(range(len(names)), names)
+
+    def words(true: int, called: int, share: float) -> str:
+        return f"{counts[true, called]}\n{100 * share:.0f} %"
+
+    draw_cells(ax, counts, words, names)
+    rows = [f"{score.name}\nn={score.support}" for score in report.classes]
     ax.set_yticks(range(len(names)), rows)
     colours = class_colours(names)
     for tick, name in zip(ax.get_xticklabels(), names, strict=True):
         tick.set_bbox({"facecolor": "none", "edgecolor": colours[name], "boxstyle": "round"})
-    ax.tick_params(length=0)
-    ax.set(xlabel="called", ylabel="true class", title="What is taken for what?")
     return ax
 
 

@@ -28,9 +28,9 @@ MIN_TRAVEL = 4.0  # of the chain, in units of the ball's size
 _STILL = 0.1  # sizes per frame; what moves less is nearly at rest
 _IN_FLIGHT = 0.4  # sizes per frame; heads and hands are slower for their size, or not for long
 _STAYS = 0.3  # of the frames of flight in which a bystander is seen at its place
-_AS_LIKELY = 0.8  # times as ball-like as a spot is what shows that it stays, at least …
-_AS_LARGE = 0.6  # … and as large within so many doublings
-_LEAST_FLIGHT = 4  # frames that say something about bystanders
+_AS_LIKELY = 0.8  # least likeness of what is seen at a bystander's place, as a share of its own …
+_AS_LARGE = 0.6  # … and most difference in size, in doublings
+_LEAST_FLIGHT = 4  # frames of flight without which nothing is said about bystanders
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ BAD_DATASET = 2
 
 @evaluate_app.callback()
 def _keep_group() -> None:
-    """Judge predictions against ground truth."""  # without it, one command would be no group
+    """Judge predictions against ground truth."""  # Typer collapses single-command groups
 
 
 @evaluate_app.command()

@@ -53,7 +53,7 @@ class Detection:
 
     def __post_init__(self) -> None:
         if self.score is not None:
-            # Detectors compute in single precision; rounding a double would part equal scores.
+            # As detectors compute: a double may round to another last digit at a tie.
             single = float(np.float32(self.score))
             object.__setattr__(self, "score", round(single, SCORE_DIGITS))
 

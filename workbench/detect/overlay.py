@@ -39,7 +39,7 @@ def paint_detections(
             x0, y0, x1, y1 = (round(value) for value in one.xyxy)
             inside = np.ascontiguousarray(mask[y0:y1, x0:x1], np.uint8)
             tint(canvas[y0:y1, x0:x1], inside, colours[one.class_name], _OPACITY)
-    # Boxes last: no name may hide the ball.
+    # Boxes are drawn last so that no name hides the ball.
     for one in found if names else ():
         place = one.xywh[0] + one.xywh[2] / 2, one.xywh[1] - 2 * _MARGIN_PX
         size_px = max(_LEAST_TEXT_PX, _TEXT_UNITS * unit)

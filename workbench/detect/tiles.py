@@ -158,8 +158,8 @@ def _suppress(
 ) -> list[int]:
     """Places of the boxes that stay, best score first.
 
-    Whole boxes are taken before cut-off ones, whatever their scores: half a person, seen sharply,
-    is still half a person.
+    Whole boxes are taken before cut-off ones, because a sharp view of half a person may score
+    higher than the whole person.
     """
     area = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1)
     kept: list[int] = []

@@ -1,7 +1,7 @@
 """The detector's dataset: a COCO folder with one subfolder per split, as trainers read it.
 
 `train/`, `valid/` and `test/` each hold JPEG frames and `_annotations.coco.json`; a session is in
-one split only. Which labels go in is a filter on raw labels (`labelling`), never a new labelling.
+one split only. Which detections go in is decided by a filter, without labelling again.
 
 Written here and not by supervision, whose writer makes every mask with a hole or of several parts a
 crowd, which trainers drop, and loses scores; or autodistill's, which drops objects below 1 % of the
@@ -131,8 +131,8 @@ def export_dataset(
     for clip in sorted(clips, key=lambda clip: clip.clip_id):
         split, own = session_to_split[clip.session], clip_to_labels[clip.clip_id]
         thinner = Thinner(min_change)
-        # Whoever checked a frame wants it used, whatever the grid. A label file may be shorter than
-        # its clip: frames nobody looked at are no empty frames.
+        # Checked frames go in whatever the grid. A label file may be shorter than its clip:
+        # unlabelled frames are not negatives.
         step = every if all(number % every == 0 for number in own.checked) else 1
         frames = iter_frames(footage_dir / clip.file, step=step)
         for frame in islice(frames, len(range(0, len(own.frames), step))):

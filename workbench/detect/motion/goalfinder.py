@@ -109,7 +109,7 @@ def _judge(left: Stroke, right: Stroke, white: NDArray[np.uint8]) -> tuple[float
     if _is_barred(corners, white):
         return 0.0, corners
     bar = _coverage(left[0], right[0], white)
-    # Both must be there; of two frames that are, the larger is the goal and not a mesh of its net.
+    # Bar and posts must be there; of two such frames the smaller may be a mesh of the goal's net.
     size = math.sqrt(span * longer / (height * width))
     return trust * (min(bar, sides) + 0.3 * min(size, 0.5)), corners
 

@@ -9,7 +9,7 @@ Source: Lin et al. (2014), "Microsoft COCO", and cocoapi's `cocoeval.py`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +147,7 @@ class CocoScore:
         Keys are those of `stats`, and `AP/ball` and so on for `class_stats`; n is the number of
         objects.
         """
-        drawn = self.judge(cluster_weights(self.clusters, resamples, seed))
+        drawn = _resampled(self, resamples, seed)
         return {
             name: _interval(value, drawn[name], self.objects_of(name), self.clusters)
             for name, value in self._values.items()
@@ -285,21 +285,24 @@ def paired_differences(
     """
     if [image["id"] for image in first.images] != [image["id"] for image in second.images]:
         raise DatasetError("two scores on different images", "judge both on the same split")
-    clusters = first.clusters
-    ones = np.ones((1, len(first.images)), np.int64)
-    weights = np.concatenate([ones, cluster_weights(clusters, resamples, seed)])
-    ours, theirs = second.judge(weights), first.judge(weights)
+    ours, theirs = (_resampled(one, resamples, seed) for one in (second, first))
     return {
         name: from_resamples(
-            float(ours[name][0] - theirs[name][0]),
-            ours[name][1:] - theirs[name][1:],
+            float(second._values[name][0] - first._values[name][0]),
+            ours[name] - theirs[name],
             first.objects_of(name),
-            clusters,
+            first.clusters,
             within=(-1.0, 1.0),
         )
         for name in ours
         if name in theirs
     }
+
+
+@lru_cache(maxsize=2)  # a comparison wants them for the intervals of both and for the difference
+def _resampled(score: CocoScore, resamples: int, seed: int) -> dict[str, Floats]:
+    """Every number (B,) on the same resampled images for every score of these images."""
+    return score.judge(cluster_weights(score.clusters, resamples, seed))
 
 
 def _mean_over_classes(rows: Sequence[Floats]) -> Floats:

@@ -149,11 +149,8 @@ def draw_confusion(
     def words(true: int, called: int, share: float) -> str:
         return "" if true == called == nothing else f"{counts[true, called]}"
 
-    draw_cells(ax, counts, words)
-    ax.set_xticks(range(len(names) + 1), [*names, "nothing"], rotation=20)
-    ax.set_yticks(range(len(names) + 1), [*names, "nothing"])
-    ax.tick_params(length=0)
-    ax.set(xlabel="called", ylabel="what is there", title="What is taken for what?")
+    draw_cells(ax, counts, words, [*names, "nothing"])
+    ax.tick_params(axis="x", labelrotation=20)
     return ax
 
 

@@ -193,7 +193,7 @@ class _Shot:
         found = []
         for number, (mask, presence) in sorted(self._seen[place].items()):
             prompt = self.prompts[number]
-            # No surer than its prompt. A product would fade from window to window.
+            # At most the prompt's score: a product would fade from window to window.
             score = presence if prompt.score is None else min(presence, prompt.score)
             found.append(
                 Detection.of_mask(

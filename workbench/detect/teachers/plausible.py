@@ -1,9 +1,9 @@
-"""Which single finds of a ball can be the ball: those that move as a ball does.
+"""Which finds of a ball in single frames can be the ball: those that move as a ball does.
 
-The unit is a spot per frame. A find counts when, with two others near it in time, it makes a smooth
-piece of flight or roll; finds may carry each other, so that a clip in which nobody knew the ball
-can still be rescued. At a kick or a bounce each side is smooth by itself. A find alone proves
-nothing. Knows nothing about images or models.
+The unit is a spot per frame. A find is kept if it lies with two others near in time on a smooth
+piece of flight or roll. Finds may support each other, so that a clip without any accepted ball can
+be rescued. At a kick or a bounce each side is smooth by itself. Knows nothing about images or
+models.
 """
 
 import math
@@ -56,7 +56,7 @@ def plausible_spots(
             path[key[0]] = key
     chosen = _drop_interlopers(path, spots, company, reach_px, bend_px)
     if not accepted and not _travels([spots[key] for key in chosen]):
-        return {}  # a mark on the pitch
+        return {}  # nothing moves: a mark on the pitch
     return dict(chosen)
 
 

@@ -104,7 +104,7 @@ class RescueTeacher(Teacher):
     def _by_primary(
         self, path: Path, window: range, past: Past, same_view: Sequence[Path]
     ) -> dict[int, FrameDetections]:
-        # What others rescued is not the primary's to go on with.
+        # The primary goes on from its own detections alone, as it would without rescuers.
         helpers = {rescuer.name for rescuer in self._rescuers}
         own = [tuple(one for one in found if one.found_by not in helpers) for found in past.frames]
         labelled = self._primary.label_window(
