@@ -193,7 +193,8 @@ class _Run:
         self.scaler = self._make_scaler()
         self.history: list[Epoch] = []
         self.notes: list[str] = []
-        if (run_dir / LAST).exists():
+        # One process decides for all: another may look only once the first has saved.
+        if fabric.broadcast((run_dir / LAST).exists()):
             self._restore()
         else:
             self.save()
