@@ -1,32 +1,38 @@
 """Training a clip classifier: its settings, what it brings to the loop, and its shelf.
 
 The unit is a clip set. Epochs, resuming, precision and processes are the loop's
-(`training.loop`). Never looks at the test split.
+(`training.loop`). Every view's randomness comes from the run's seed, the epoch and its place in it
+alone, so that a resumed run, or one with more loading workers, sees the very same views. Never
+looks at the test split.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from sklearn.metrics import f1_score
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
-from workbench.actions.augment import Augmentation, plain_view
+from workbench.actions.augment import Augmentation, plain_view, varied_view
 from workbench.actions.clipset import Clipset, load_clipset
 from workbench.actions.predict import score_views
 from workbench.actions.r2plus1d import architecture_of, build_model
-from workbench.actions.sampling import Batch, Draw, TrainingViews, epoch_draws
 from workbench.training.folder import identity_of, last_run, run_name
 from workbench.training.folder import shelve as put_on_shelf
-from workbench.training.history import OnEpoch, TrainingResult
+from workbench.training.history import Callbacks, TrainingResult
 from workbench.training.loop import train
 from workbench.training.recipe import Recipe
 
 _KIND = "classifier"
+Draw = tuple[int, int]  # place in the epoch, clip
+Batch = tuple[Tensor, Tensor]  # frames (N, T, H, W, 3) uint8, targets (N,)
 
 
 @dataclass(frozen=True)
@@ -52,20 +58,13 @@ def train_classifier(
     out_dir: Path,
     config: TrainConfig | None = None,
     *,
-    on_epoch: OnEpoch | None = None,
     fresh: bool = False,
+    **callbacks: Unpack[Callbacks],
 ) -> TrainingResult:
     """Train on the split "train", choose the epoch on "valid", keep everything in `out_dir`.
 
     Where `out_dir` holds an unfinished run of the same settings and data, it is finished; where it
-    holds a finished one, that is returned.
-
-    Args:
-        clipset: A saved dataset with the splits train and valid.
-        out_dir: The run's folder.
-        config: Settings; the defaults train the slim network.
-        on_epoch: Called after every epoch, for progress.
-        fresh: Start over whatever `out_dir` holds.
+    holds a finished one, that is returned. With `fresh`, training starts over whatever is there.
 
     Raises:
         WorkbenchError: If the settings cannot be met, `out_dir` holds a run of other settings or
@@ -79,16 +78,11 @@ def train_classifier(
     config = config or TrainConfig()
     make_learner = partial(ClipLearner, clipset.folder, config)
     identity = _identity(clipset, config)
-    return train(make_learner, out_dir, config, identity, on_epoch=on_epoch, fresh=fresh)
+    return train(make_learner, out_dir, config, identity, fresh=fresh, **callbacks)
 
 
 class ClipLearner:
-    """A clip classifier as the loop trains it.
-
-    Args:
-        folder: Of the clip set.
-        config: Settings.
-    """
+    """A clip classifier as the loop trains it, on the clip set in a folder."""
 
     best_by = "valid_macro_f1"
 
@@ -111,15 +105,15 @@ class ClipLearner:
             targets, config.batch_size, balance=config.balance, seed=config.seed, epoch=epoch
         )
 
-    def load(
-        self, epoch: int, batches: Sequence[Sequence[Draw]]
-    ) -> "torch.utils.data.DataLoader[Batch]":
-        """Return varied views of the clips of each batch."""
-        config = self.config
-        views = TrainingViews(
-            self.train, self.frames, self.size_wh, config.augmentation, config.seed, epoch
+    def load(self, epoch: int, batches: Sequence[Sequence[Draw]]) -> DataLoader[Batch]:
+        """Return varied views of the clips of each batch, prepared ahead by `workers` processes."""
+        views = _Views(self.train, self.frames, self.size_wh, self.config, epoch)
+        return DataLoader(
+            views,  # type: ignore[arg-type]  # yields the pairs that make a Batch
+            batch_sampler=batches,  # type: ignore[arg-type]  # lists of draws, not of places
+            num_workers=self.config.workers,
+            pin_memory=torch.cuda.is_available(),
         )
-        return views.loader(batches, workers=config.workers)
 
     def losses(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Return smoothed cross-entropy and accuracy on varied views."""
@@ -154,6 +148,62 @@ class ClipLearner:
             "size_wh": list(self.size_wh),
             "dataset_version": self.version,
         }
+
+
+@dataclass(frozen=True)
+class _Views(Dataset[tuple[npt.NDArray[np.uint8], int]]):
+    """Varied views of a clip set, for one epoch."""
+
+    clipset: Clipset
+    frames: int
+    size_wh: tuple[int, int]
+    config: TrainConfig
+    epoch: int
+
+    def __getitem__(self, draw: Draw) -> tuple[npt.NDArray[np.uint8], int]:
+        place, clip = draw
+        rng = np.random.default_rng([self.config.seed, self.epoch, place])
+        frames = self.clipset.frames(clip)
+        view = varied_view(frames, self.frames, self.size_wh, self.config.augmentation, rng)
+        return view, self.clipset.classes.index(self.clipset.items[clip].label)
+
+
+def balanced_order(
+    targets: npt.NDArray[np.int64], rng: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """Return as many clips as there are, every class equally often, in random order.
+
+    A class with too few clips shows each of them before it repeats one; a class with too many
+    leaves some for another epoch.
+
+    Example:
+        >>> order = balanced_order(np.array([0, 0, 0, 1]), np.random.default_rng(0))
+        >>> sorted(np.array([0, 0, 0, 1])[order].tolist())
+        [0, 0, 1, 1]
+    """
+    present = rng.permutation(np.unique(targets))  # so that no class always gets the odd clip
+    shares = np.full(len(present), len(targets) // len(present))
+    shares[: len(targets) % len(present)] += 1
+    drawn = []
+    for name, share in zip(present, shares, strict=True):
+        clips = np.flatnonzero(targets == name)
+        rounds = -(-share // len(clips))
+        drawn.append(np.concatenate([rng.permutation(clips) for _ in range(rounds)])[:share])
+    return rng.permutation(np.concatenate(drawn))
+
+
+def epoch_draws(
+    targets: npt.NDArray[np.int64], batch_size: int, *, balance: bool, seed: int, epoch: int
+) -> list[list[Draw]]:
+    """Return the batches of an epoch, all of nearly the same size.
+
+    A short last batch would give batch normalisation little to go by, so none is made.
+    """
+    rng = np.random.default_rng([seed, epoch])
+    order = balanced_order(targets, rng) if balance else rng.permutation(len(targets))
+    draws = list(enumerate(order.tolist()))
+    batches = np.array_split(np.arange(len(draws)), max(1, round(len(draws) / batch_size)))
+    return [[draws[place] for place in batch] for batch in batches]
 
 
 def run_dir_for(models_dir: Path, clipset: Clipset, config: TrainConfig) -> Path:

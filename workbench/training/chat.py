@@ -46,22 +46,16 @@ class Chat(Protocol):
 class Endpoint:
     """A server that speaks OpenAI's chat completions.
 
-    Args:
-        base_url: Such as "http://localhost:8000/v1".
-        model: The model's name there.
-        api_key_from: Environment variable that holds the key, where the server wants one.
-        timeout_s: How long to wait for one answer.
-
     Raises:
         ChatError: If the address is not one.
     """
 
     def __init__(
         self,
-        base_url: str,
-        model: str,
-        api_key_from: str = "OPENAI_API_KEY",
-        timeout_s: float = 120,
+        base_url: str,  # such as http://localhost:8000/v1
+        model: str,  # its name there
+        api_key_from: str = "OPENAI_API_KEY",  # environment variable with the key, if one is wanted
+        timeout_s: float = 120,  # for one answer
     ) -> None:
         if not base_url.startswith(("http://", "https://")):
             raise ChatError(f"address {base_url!r}", "give one like http://localhost:8000/v1")
@@ -70,11 +64,7 @@ class Endpoint:
         self.settings = {"model": model}  # wherever it runs
 
     def ask(self, image: Image, question: str) -> str:
-        """The answer, as written.
-
-        Raises:
-            ChatError: If the server cannot be reached, refuses, or answers something else.
-        """
+        """The answer, as written."""
         fine = [cv2.IMWRITE_JPEG_QUALITY, 95]
         encoded, jpeg = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), fine)
         assert encoded
@@ -117,22 +107,14 @@ class Endpoint:
 class Checkpoint:
     """An image-text-to-text model of transformers, in this process.
 
-    Args:
-        weights: Local folder or hub id.
-        trust_remote_code: Whether to run code that comes with the weights. Off: it could do
-            anything on this machine.
-        max_tokens: Of an answer.
-        device: "auto", "cpu", "cuda".
-        amp: "auto", "off", "bf16", "fp16".
-
     Raises:
         WeightsError: If weights are missing.
     """
 
     def __init__(
         self,
-        weights: str | Path,
-        trust_remote_code: bool = False,
+        weights: str | Path,  # local folder or hub id
+        trust_remote_code: bool = False,  # code that comes with the weights could do anything here
         max_tokens: int = _MOST_TOKENS,
         device: str = "auto",
         amp: str = "auto",

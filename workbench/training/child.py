@@ -4,6 +4,7 @@ A notebook's kernel cannot become one of several processes. So it runs this modu
 `torchrun` where there are to be several, and reads one JSON line per step and epoch from it.
 """
 
+import contextlib
 import json
 import os
 import pickle
@@ -14,10 +15,10 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from workbench.errors import WorkbenchError
-from workbench.training.history import Epoch, OnEpoch, OnStep, Step
+from workbench.training.history import Callbacks, Epoch, Step
 
 _SAID_LAST = 2000  # characters of what it wrote to stderr, when it fails
 _FAREWELL_S = 10.0  # for torchrun to end its processes, which are no children of ours
@@ -28,8 +29,7 @@ def run_in_child(
     function: Callable[..., Any],
     *arguments: Any,
     processes: int = 1,
-    on_step: OnStep | None = None,
-    on_epoch: OnEpoch | None = None,
+    **callbacks: Unpack[Callbacks],
 ) -> None:
     """Call `function(*arguments, on_step=…, on_epoch=…)` elsewhere, and the callbacks here.
 
@@ -39,8 +39,7 @@ def run_in_child(
         function: Of a module that can be imported; it and its arguments are pickled.
         *arguments: What it takes.
         processes: How many call it at the same time; several find each other by `torchrun`.
-        on_step: Called after every step.
-        on_epoch: Called after every epoch.
+        **callbacks: See `Callbacks`.
 
     Raises:
         WorkbenchError: If the call fails, with the end of what it said.
@@ -59,7 +58,7 @@ def run_in_child(
         assert child.stdout is not None
         try:
             for line in child.stdout:
-                _tell(line, on_step, on_epoch)
+                _tell(line, callbacks)
         except BaseException:
             _end(child, gently=processes > 1)
             raise
@@ -73,12 +72,10 @@ def run_in_child(
 
 def _end(child: "subprocess.Popen[str]", *, gently: bool) -> None:
     if gently:
-        child.send_signal(signal.SIGTERM)
-        try:
+        child.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(_FAREWELL_S)
             return
-        except subprocess.TimeoutExpired:
-            pass
     os.killpg(child.pid, signal.SIGKILL)
 
 
@@ -89,7 +86,7 @@ def _failure(reason: str) -> WorkbenchError:
     )
 
 
-def _tell(line: str, on_step: OnStep | None, on_epoch: OnEpoch | None) -> None:
+def _tell(line: str, callbacks: Callbacks) -> None:
     try:
         said: Any = json.loads(line)
     except ValueError:
@@ -98,10 +95,10 @@ def _tell(line: str, on_step: OnStep | None, on_epoch: OnEpoch | None) -> None:
         return
     if "error" in said:
         raise WorkbenchError(*said["error"])
-    if "step" in said and on_step is not None:
-        on_step(Step(**said["step"]))
-    if "epoch" in said and on_epoch is not None:
-        on_epoch(Epoch(**said["epoch"]))
+    if "step" in said and "on_step" in callbacks:
+        callbacks["on_step"](Step(**said["step"]))
+    if "epoch" in said and "on_epoch" in callbacks:
+        callbacks["on_epoch"](Epoch(**said["epoch"]))
 
 
 def _main(call: str) -> None:

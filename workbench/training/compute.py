@@ -13,8 +13,6 @@ import torch
 
 from workbench.errors import WorkbenchError
 
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-
 
 def choose_device(name: str = "auto") -> torch.device:
     """Return the device called `name`; "auto" takes a GPU where there is one.
@@ -63,9 +61,8 @@ def choose_precision(amp: str, device: torch.device) -> str:
 
 def autocast(precision: str, device: torch.device) -> torch.autocast:
     """Return the context in which forward passes run at `precision`."""
-    lower = precision != "fp32"
-    dtype = PRECISIONS[precision] if lower else None
-    return torch.autocast(device.type, dtype=dtype, enabled=lower)
+    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
+    return torch.autocast(device.type, dtype=dtype, enabled=dtype is not None)
 
 
 @contextmanager

@@ -28,9 +28,7 @@ HOW = frozenset({"device", "devices", "threads", "workers", "compile"})
 def identity_of(recipe: Recipe, **data: Any) -> dict[str, Any]:
     """Return what a run is, as plain JSON values: its data, and its settings without `HOW`.
 
-    Args:
-        recipe: The settings.
-        **data: Version of the data, classes, and whatever else the result depends on.
+    Its data are their version, classes, and whatever else the result depends on.
     """
     settings = {key: value for key, value in asdict(recipe).items() if key not in HOW}
     identity: dict[str, Any] = json.loads(json.dumps({**data, **settings}, default=str))
@@ -46,10 +44,7 @@ def run_name(prefix: str, identity: Mapping[str, Any]) -> str:
 def claim(run_dir: Path, identity: Mapping[str, Any], *, fresh: bool = False) -> None:
     """Make a folder this run's, or check that it already is.
 
-    Args:
-        run_dir: The folder.
-        identity: As `identity_of` returns it.
-        fresh: Remove what a run has left there before.
+    With `fresh`, what a run has left there before is removed.
 
     Raises:
         WorkbenchError: If it holds a run of other data or settings.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import inf, isnan, nan
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pandas as pd
 
@@ -40,8 +40,11 @@ class Epoch:
     scores: Mapping[str, float]  # train_loss, valid_loss, …; NaN where there was nothing to judge
 
 
-OnStep = Callable[[Step], None]
-OnEpoch = Callable[[Epoch], None]
+class Callbacks(TypedDict, total=False):
+    """Who is told of a run while it trains; both may be left out."""
+
+    on_step: Callable[[Step], None]  # after every step of the optimizer
+    on_epoch: Callable[[Epoch], None]  # after every epoch, with its validation scores
 
 
 @dataclass(frozen=True)
@@ -60,10 +63,6 @@ class TrainingResult:
         """The epoch that was kept."""
         return best_epoch(self.history, self.best_by)
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return the epochs as a table."""
-        return to_frame(self.history)
-
     def _repr_html_(self) -> str:
         best = self.best
         line = (
@@ -71,7 +70,7 @@ class TrainingResult:
             f"{best.scores[self.best_by]:.3f}; {self.parameters / 1e6:.2f} M parameters, "
             f"{best.precision}, {sum(epoch.seconds for epoch in self.history):.0f} s"
         )
-        table = self.to_frame().tail(6).to_html(float_format="{:.4g}".format)
+        table = _to_frame(self.history).tail(6).to_html(float_format="{:.4g}".format)
         return "<br>".join([line, *self.notes]) + table
 
 
@@ -99,15 +98,9 @@ def is_over(history: Sequence[Epoch], recipe: Recipe, by: str) -> bool:
     return since >= recipe.patience
 
 
-def to_frame(history: Sequence[Epoch]) -> pd.DataFrame:
-    """Return epochs as a table, one column per score."""
-    rows = [_flat(epoch) for epoch in history]
-    return pd.DataFrame(rows).set_index("epoch") if rows else pd.DataFrame()
-
-
 def save_metrics(run_dir: Path, history: Sequence[Epoch]) -> None:
-    """Write `metrics.csv`."""
-    save_text(run_dir / METRICS, to_frame(history).to_csv())
+    """Write `metrics.csv`, one column per score."""
+    save_text(run_dir / METRICS, _to_frame(history).to_csv())
 
 
 def save_summary(
@@ -115,7 +108,7 @@ def save_summary(
 ) -> None:
     """Write `summary.json`: with it, a run is finished."""
     rows = [
-        asdict(epoch) | {"scores": {name: _or_none(v) for name, v in epoch.scores.items()}}
+        asdict(epoch) | {"scores": {k: None if isnan(v) else v for k, v in epoch.scores.items()}}
         for epoch in history
     ]
     content = {"best_by": best_by, "parameters": parameters, **facts, "history": rows}
@@ -150,16 +143,11 @@ def load_result(run_dir: Path) -> TrainingResult:
         raise WorkbenchError(f"{run_dir / SUMMARY} is broken ({error})", "train again") from None
 
 
-def _flat(epoch: Epoch) -> dict[str, Any]:
-    row = asdict(epoch)
-    scores: dict[str, float] = row.pop("scores")
-    return row | scores
+def _to_frame(history: Sequence[Epoch]) -> pd.DataFrame:
+    rows = [{**asdict(epoch), **epoch.scores} for epoch in history]
+    return pd.DataFrame(rows).drop(columns="scores").set_index("epoch") if rows else pd.DataFrame()
 
 
 def _score(epoch: Epoch, by: str) -> float:
     value = epoch.scores[by]
     return -inf if isnan(value) else value
-
-
-def _or_none(value: float) -> float | None:
-    return None if isnan(value) else value

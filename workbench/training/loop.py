@@ -1,13 +1,12 @@
 """One training loop for every network, on one process or several, on CPU and GPU.
 
-A network joins by a `Learner`: the network, which examples make which batch, its losses, and a
-judge. The loop does the rest: seeds, learning rate, mixed precision that falls back to fp32,
-accumulated and clipped gradients, moving average, best epoch, early stop, and a state on disk after
-each epoch. A run killed at any moment and started again ends, on a CPU, in the very weights it
-would have had. Several processes (Lightning Fabric under `torchrun`) share each batch: the loss is
-that of one process with the whole batch. Only batch normalisation differs: on GPUs it is computed
-over the whole batch (`SyncBatchNorm`); on CPUs, where torch has no such thing, each process
-normalises its own share.
+A network joins by a `Learner`; the loop does the rest: seeds, learning rate, mixed precision that
+falls back to fp32, accumulated and clipped gradients, moving average, best epoch, early stop, and a
+state on disk after each epoch. A run killed at any moment and started again ends, on a CPU, in the
+very weights it would have had. Several processes (Lightning Fabric under `torchrun`) share each
+batch: the loss is that of one process with the whole batch. Only batch normalisation differs: on
+GPUs it is computed over the whole batch (`SyncBatchNorm`); on CPUs, where torch has no such thing,
+each process normalises its own share.
 """
 
 import hashlib
@@ -18,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Unpack
 
 import torch
 from lightning_fabric import Fabric
@@ -34,18 +33,10 @@ from workbench.training.compute import (
     seed_all,
     torch_threads,
 )
-from workbench.training.folder import (
-    BEST,
-    LAST,
-    SUMMARY,
-    claim,
-    load_checkpoint,
-    save_checkpoint,
-)
+from workbench.training.folder import BEST, LAST, SUMMARY, claim, load_checkpoint, save_checkpoint
 from workbench.training.history import (
+    Callbacks,
     Epoch,
-    OnEpoch,
-    OnStep,
     Step,
     TrainingResult,
     best_epoch,
@@ -100,21 +91,14 @@ def train(
     recipe: Recipe,
     identity: Mapping[str, Any],
     *,
-    on_step: OnStep | None = None,
-    on_epoch: OnEpoch | None = None,
     fresh: bool = False,
+    **callbacks: Unpack[Callbacks],
 ) -> TrainingResult:
     """Train until the run in a folder is finished; an unfinished run goes on where it was.
 
-    Args:
-        make_learner: Builds network and data once the seed is set. With several devices it is
-            pickled: a function of a module, or `functools.partial` of one.
-        run_dir: The run's folder.
-        recipe: Settings.
-        identity: What the run is; see `folder.identity_of`.
-        on_step: Called after every step of the optimizer.
-        on_epoch: Called after every epoch.
-        fresh: Start over whatever the folder holds.
+    `make_learner` builds network and data once the seed is set. With several devices it is pickled:
+    a function of a module, or `functools.partial` of one. What the run is, `folder.identity_of`
+    says. With `fresh`, training starts over whatever the folder holds.
 
     Raises:
         WorkbenchError: If the settings cannot be met, the folder holds another run, or the loss
@@ -132,14 +116,12 @@ def train(
         return load_result(run_dir)
     if recipe.devices > 1 and "LOCAL_RANK" not in os.environ:
         arguments = (make_learner, run_dir, recipe, identity)
-        run_in_child(
-            train, *arguments, processes=recipe.devices, on_step=on_step, on_epoch=on_epoch
-        )
+        run_in_child(train, *arguments, processes=recipe.devices, **callbacks)
         return load_result(run_dir)
     gpus = [device] if device.type == "cuda" else []
     # The caller's random state is left as it was.
     with torch_threads(recipe.threads), torch.random.fork_rng(gpus):
-        run = _Run(make_learner, run_dir, recipe, _launch(device), on_step)
+        run = _Run(make_learner, run_dir, recipe, _launch(device), callbacks)
         while not is_over(run.history, recipe, run.learner.best_by):
             try:
                 run.train_epoch()
@@ -147,8 +129,8 @@ def train(
                 run.fall_back(error)
                 continue
             run.save()
-            if on_epoch and run.fabric.is_global_zero:
-                on_epoch(run.history[-1])
+            if "on_epoch" in run.callbacks:
+                run.callbacks["on_epoch"](run.history[-1])
         run.finish()
     return load_result(run_dir)
 
@@ -158,26 +140,18 @@ class _NonFiniteError(Exception):
 
 
 class _Run:
-    """A training run between two epochs: everything the last state holds, and the means to go on.
-
-    Args:
-        make_learner: Builds network and data.
-        run_dir: The run's folder, claimed.
-        recipe: Settings.
-        fabric: The processes that share each batch.
-        on_step: Called after every step of the optimizer.
-    """
+    """A training run between two epochs: all that the last state holds, and the means to go on."""
 
     def __init__(
         self,
         make_learner: Callable[[], Learner],
         run_dir: Path,
         recipe: Recipe,
-        fabric: Fabric,
-        on_step: OnStep | None,
+        fabric: Fabric,  # the processes that share each batch
+        callbacks: Callbacks,
     ) -> None:
         self.run_dir, self.recipe, self.fabric = run_dir, recipe, fabric
-        self.on_step = on_step if fabric.is_global_zero else None
+        self.callbacks: Callbacks = callbacks if fabric.is_global_zero else {}
         torch.manual_seed(recipe.seed)
         self.learner = make_learner()
         self.network = self.learner.network
@@ -189,8 +163,7 @@ class _Run:
             average = get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call]
             self.average = AveragedModel(self.network, multi_avg_fn=average, use_buffers=True)
         self.optimizer = torch.optim.AdamW(_parameter_groups(self.network, recipe.weight_decay))
-        self.precision = choose_precision(recipe.amp, fabric.device)
-        self.scaler = self._make_scaler()
+        self._compute_in(choose_precision(recipe.amp, fabric.device))
         self.history: list[Epoch] = []
         self.notes: list[str] = []
         # One process decides for all: another may look only once the first has saved.
@@ -219,8 +192,8 @@ class _Run:
             for parameters in self.optimizer.param_groups:
                 parameters["lr"] = rate
             loss = self._step(loader, group, sums)
-            if self.on_step is not None:
-                self.on_step(Step(number, step + 1, len(groups), float(loss)))
+            if "on_step" in self.callbacks:
+                self.callbacks["on_step"](Step(number, step + 1, len(groups), float(loss)))
         trained = self._means(sums, sum(map(len, batches)))
         scores = trained | self._judge()
         seconds = round(time.perf_counter() - start_s, 3)
@@ -311,8 +284,13 @@ class _Run:
         log.warning(note)
         self._restore()
         self.notes.append(note)
-        self._use_fp32()
+        self._compute_in("fp32")
         self.save()
+
+    def _parts(self) -> dict[str, Any]:
+        """What has a state of its own, by its name in the last state."""
+        parts = {"network": self.network, "optimizer": self.optimizer, "scaler": self.scaler}
+        return parts if self.average is None else {**parts, "average": self.average}
 
     def save(self) -> None:
         """Write the run's state; whenever it is cut short, what is there is whole and agrees."""
@@ -321,41 +299,26 @@ class _Run:
             if history and best_epoch(history, self.learner.best_by) is history[-1]:
                 content = {"network": self._kept().state_dict(), "epoch": len(history)}
                 save_checkpoint(self.run_dir / BEST, content | self.learner.describe())
-            averaged = None if self.average is None else self.average.state_dict()
-            save_checkpoint(
-                self.run_dir / LAST,
-                {
-                    "network": self.network.state_dict(),
-                    "average": averaged,
-                    "optimizer": self.optimizer.state_dict(),
-                    "scaler": self.scaler.state_dict(),
-                    "history": [asdict(epoch) for epoch in history],
-                    "notes": self.notes,
-                },
-            )
+            parts = {name: part.state_dict() for name, part in self._parts().items()}
+            rows = [asdict(epoch) for epoch in history]
+            save_checkpoint(self.run_dir / LAST, {**parts, "history": rows, "notes": self.notes})
             save_metrics(self.run_dir, history)
         self.fabric.barrier()
 
     def _restore(self) -> None:
         content = load_checkpoint(self.run_dir / LAST)
-        self.network.load_state_dict(content["network"])
-        if self.average is not None:
-            self.average.load_state_dict(content["average"])
-        self.optimizer.load_state_dict(content["optimizer"])
         self.history = [Epoch(**row) for row in content["history"]]
         self.notes = list(content["notes"])
         if self.notes:  # fell back to fp32 before; it would again
-            self._use_fp32()
-        if self.scaler.is_enabled() and content["scaler"]:
-            self.scaler.load_state_dict(content["scaler"])
+            self._compute_in("fp32")
+        for name, part in self._parts().items():
+            if content[name]:  # a scaler's is empty unless the state was computed in fp16
+                part.load_state_dict(content[name])
 
-    def _use_fp32(self) -> None:
-        self.precision = "fp32"
-        self.scaler = self._make_scaler()
-
-    def _make_scaler(self) -> torch.amp.GradScaler:
+    def _compute_in(self, precision: str) -> None:
+        self.precision = precision
         # fp16 gradients underflow unless the loss is scaled up; disabled, a scaler does nothing.
-        return torch.amp.GradScaler(self.fabric.device.type, enabled=self.precision == "fp16")
+        self.scaler = torch.amp.GradScaler(self.fabric.device.type, enabled=precision == "fp16")
 
     def finish(self) -> None:
         """Say that the run is finished, and remove what only an unfinished one needs."""

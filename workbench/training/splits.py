@@ -26,17 +26,8 @@ def split_sessions(
     """Give every session a split, each class as near to `fractions` as whole sessions allow.
 
     Takes the best of many seeded random splits: one where every class is in every split, if there
-    is any, and then the one whose shares are nearest.
-
-    Args:
-        sessions: The session of each clip.
-        labels: The class of each clip.
-        fractions: Shares of train, valid and test.
-        together: Pairs of sessions that must not be parted, say because they share a clip.
-        seed: Of the draw.
-
-    Returns:
-        Session to "train", "valid" or "test".
+    is any, and then the one whose shares are nearest. Sessions and labels are those of each clip;
+    pairs of sessions that must not be parted, say because they share a clip, are `together`.
 
     Raises:
         DatasetError: If there are fewer than three separable sessions, or no split trains on all

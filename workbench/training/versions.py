@@ -10,10 +10,6 @@ def parent_version(folder: Path, version: str) -> str | None:
     """Return the version that a dataset about to be written comes from, or None.
 
     That is the version in the folder until now; of the same content, what that one came from.
-
-    Args:
-        folder: The dataset's folder.
-        version: Of the content that is about to be written.
     """
     try:
         before = json.loads((folder / META).read_text(encoding="utf-8"))

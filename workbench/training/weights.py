@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 # What transformers reads; hub folders often hold the same weights again in other formats.
 _PATTERNS = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
-_PIECE_BYTES = 1 << 22
 _DOWNLOAD_TIMEOUT_S = 20.0
 
 
@@ -32,9 +31,8 @@ class WeightsError(WorkbenchError):
 def find_weights(weights: str | Path, patterns: tuple[str, ...] = _PATTERNS) -> Path:
     """Return the local file or folder of weights, downloading a hub id that is not cached yet.
 
-    Args:
-        weights: A file or folder, or a Hugging Face id such as "facebook/sam2.1-hiera-large".
-        patterns: Which files of a hub id are wanted.
+    An id is one of Hugging Face, such as "facebook/sam2.1-hiera-large"; of its files, those of
+    `patterns` are wanted.
 
     Raises:
         WeightsError: If the weights are not there and cannot be had.
@@ -80,11 +78,8 @@ def weights_identity(path: Path) -> str:
 @lru_cache(maxsize=256)
 def _digest(file: Path, size_bytes: int, mtime_ns: int) -> str:
     del size_bytes, mtime_ns  # part of the key only
-    digest = hashlib.sha256()
     with file.open("rb") as content:
-        while piece := content.read(_PIECE_BYTES):
-            digest.update(piece)
-    return digest.hexdigest()
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def fetch_pinned(address: str, sha256: str, path: Path) -> None:
@@ -110,12 +105,7 @@ def fetch_pinned(address: str, sha256: str, path: Path) -> None:
 class Pretrained:
     """Weights, device and precision of one model; nothing is loaded before it is needed.
 
-    A GPU is a matter of the switches `device` and `amp`, never of other code.
-
-    Args:
-        weights: Local folder or hub id.
-        device: "auto", "cpu", "cuda".
-        amp: "auto", "off", "bf16", "fp16".
+    Weights are a local folder or hub id; `device` and `amp` are as in `compute`.
 
     Raises:
         WeightsError: If the weights are missing.
@@ -126,41 +116,30 @@ class Pretrained:
         self._device_name, self._amp = device, amp
 
     @cached_property
-    def identity(self) -> str:
-        """Changes when the weights do."""
-        return weights_identity(self.folder)
-
-    @cached_property
     def device(self) -> "torch.device":
         """Where the model runs."""
         from workbench.training.compute import choose_device
 
         return choose_device(self._device_name)
 
-    @property
-    def precision(self) -> str:
-        """How exactly it runs: "fp32", "bf16" or "fp16"."""
-        from workbench.training.compute import choose_precision
-
-        return choose_precision(self._amp, self.device)
-
-    @property
+    @cached_property
     def settings(self) -> dict[str, str]:
         """What of it decides labels.
 
         Not the device, which changes the last digits only: labels made on a GPU stay good on a
         laptop.
         """
-        return {"weights": self.identity, "amp": self._amp}
+        return {"weights": weights_identity(self.folder), "amp": self._amp}
 
     @contextmanager
     def inference(self) -> Iterator[None]:
         """Run the model inside: no gradients, at its precision."""
         import torch
 
-        from workbench.training.compute import autocast
+        from workbench.training.compute import autocast, choose_precision
 
-        with torch.inference_mode(), autocast(self.precision, self.device):
+        precision = choose_precision(self._amp, self.device)
+        with torch.inference_mode(), autocast(precision, self.device):
             yield
 
     def load(self, processor_class: Any, model_class: Any, **options: Any) -> tuple[Any, Any]:

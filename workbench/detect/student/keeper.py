@@ -1,34 +1,38 @@
-"""The Lightning callback between rfdetr's steps: it judges, saves, stops and reports progress.
+"""What rfdetr's trainer is given: a callback that judges, saves and stops, and batches in order.
 
 After each epoch the folder holds a whole state: `best.pth` to predict with, Lightning's `last.ckpt`
 to go on from, `metrics.csv` to read; after the last one `summary.json` instead of `last.ckpt`. Each
-step draws from a random state of its own, and `order` sees to the batches, so that a resumed run
-draws what it would have drawn.
+step draws from a random state of its own, and the order and variation of images depend on seed and
+epoch alone, so that a resumed run draws what it would have drawn.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from pycocotools import mask as rle
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint
-from rfdetr.training import COCOEvalCallback, RFDETREMACallback, build_trainer
+from rfdetr.training import (
+    COCOEvalCallback,
+    RFDETRDataModule,
+    RFDETREMACallback,
+    build_trainer,
+)
+from torch.utils.data import DataLoader, Dataset, RandomSampler
 
+from workbench.detect.detections import encode_mask
 from workbench.detect.scores.evaluation import evaluate_coco
 from workbench.detect.student.checkpoint import BEST, save_student
 from workbench.detect.student.recipe import FinetuneConfig
 from workbench.detect.student.variants import variant_named
 from workbench.saving import replacing
-from workbench.training.compute import seed_all
+from workbench.training.compute import one_seed, seed_all
 from workbench.training.history import (
+    Callbacks,
     Epoch,
-    OnEpoch,
-    OnStep,
     Step,
     best_epoch,
     is_over,
@@ -43,7 +47,7 @@ BEST_BY = "ap"  # AP@50:95 on validation; of masks where the network has them
 
 def make_trainer(settings: Any, network: Any, keeper: "Keeper") -> Trainer:
     """Return rfdetr's trainer with its precision and devices, and `keeper` in place of the rest."""
-    trainer: Any = build_trainer(
+    trainer: Trainer = build_trainer(
         settings,
         network,
         include_training_callbacks=False,
@@ -55,32 +59,21 @@ def make_trainer(settings: Any, network: Any, keeper: "Keeper") -> Trainer:
     if settings.use_ema:
         kept.append(RFDETREMACallback(decay=settings.ema_decay, tau=settings.ema_tau))
     trainer.callbacks = [*kept, keeper]
-    made: Trainer = trainer
-    return made
+    return trainer
 
 
 class Keeper(Checkpoint):
-    """Judges each epoch on validation, keeps the best and the last, and says when to stop.
-
-    Args:
-        run_dir: The run's folder.
-        config: Its settings.
-        truth: COCO content of the validation split.
-        on_step: Called after every batch.
-        on_epoch: Called after every epoch.
-    """
+    """Judges each epoch on validation, keeps the best and the last, and says when to stop."""
 
     def __init__(
         self,
         run_dir: Path,
         config: FinetuneConfig,
-        truth: Mapping[str, Any],
-        *,
-        on_step: OnStep | None = None,
-        on_epoch: OnEpoch | None = None,
+        truth: Mapping[str, Any],  # COCO content of the validation split
+        callbacks: Callbacks,
     ) -> None:
         self._run_dir, self._config, self._truth = run_dir, config, truth
-        self._on_step, self._on_epoch = on_step, on_epoch
+        self._callbacks = callbacks
         self._history: list[Epoch] = []
         self._found: dict[int, list[dict[str, Any]]] = {}  # by image: the last epoch's detections
         self._started_s = 0.0
@@ -107,10 +100,9 @@ class Keeper(Checkpoint):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Report the step."""
-        if self._on_step is not None and trainer.is_global_zero:
-            steps = int(trainer.num_training_batches)
-            loss = float(outputs["loss"])
-            self._on_step(Step(trainer.current_epoch + 1, batch_idx + 1, steps, loss))
+        if "on_step" in self._callbacks and trainer.is_global_zero:
+            place = trainer.current_epoch + 1, batch_idx + 1, int(trainer.num_training_batches)
+            self._callbacks["on_step"](Step(*place, float(outputs["loss"])))
 
     def on_validation_batch_end(
         self,
@@ -134,7 +126,6 @@ class Keeper(Checkpoint):
             trainer.should_stop = is_over(self._history, self._config, BEST_BY)
             return
         module: Any = pl_module
-        self._run_dir.mkdir(parents=True, exist_ok=True)
         if best_epoch(self._history, BEST_BY) is self._history[-1]:
             names = list(module.train_config.class_names)
             name = variant_named(self._config.variant).rfdetr_class
@@ -149,13 +140,12 @@ class Keeper(Checkpoint):
         else:
             with replacing(self._run_dir / LAST_STATE) as part:
                 trainer.save_checkpoint(part)
-        if self._on_epoch is not None:
-            self._on_epoch(self._history[-1])
+        if "on_epoch" in self._callbacks:
+            self._callbacks["on_epoch"](self._history[-1])
 
     def _judge(self, trainer: Trainer) -> Epoch:
-        results = self._gathered(trainer)
         masks = variant_named(self._config.variant).has_masks
-        score = evaluate_coco(self._truth, results, "segm" if masks else "bbox")
+        score = evaluate_coco(self._truth, self._gathered(trainer), "segm" if masks else "bbox")
         self._found = {}
         told = trainer.callback_metrics
         return Epoch(
@@ -213,7 +203,75 @@ def _to_results(
             "score": score,
         }
         if masks is not None:
-            mask = np.asfortranarray(masks[place].reshape(masks.shape[-2:]), dtype=np.uint8)
-            result["segmentation"] = rle.encode(mask)
+            result["segmentation"] = encode_mask(masks[place].reshape(masks.shape[-2:]))
         results.append(result)
     return results
+
+
+class OrderedData(RFDETRDataModule):
+    """rfdetr's data with a training order of our own; several processes keep Lightning's.
+
+    rfdetr shuffles and varies images from torch's and Python's global random state, and Lightning
+    draws the first batch of a process at another moment than those of later epochs. Here the order
+    is drawn from (seed, epoch), an image's variation from (seed, epoch, its place in the dataset).
+    """
+
+    def __init__(self, network: Any, settings: Any, seed: int) -> None:
+        super().__init__(network, settings)
+        self._seed = seed
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Return rfdetr's loader, its order replaced."""
+        theirs = super().train_dataloader()
+        if self.trainer is not None and self.trainer.world_size > 1:
+            return theirs
+        epoch = self.trainer.current_epoch if self.trainer is not None else 0
+        return DataLoader(
+            _Seeded(theirs.dataset, self._seed),
+            batch_size=theirs.batch_size,
+            sampler=_Order(theirs.sampler, self._seed, epoch),
+            drop_last=theirs.drop_last,
+            collate_fn=theirs.collate_fn,
+            num_workers=theirs.num_workers,
+            pin_memory=theirs.pin_memory,
+            persistent_workers=theirs.persistent_workers,
+            prefetch_factor=theirs.prefetch_factor,
+        )
+
+
+class _Order(RandomSampler):
+    """The order of one epoch; an index also says which epoch it is of, for `_Seeded`.
+
+    Lightning calls `set_epoch` before each epoch but the first of a process.
+    """
+
+    def __init__(self, theirs: Any, seed: int, epoch: int) -> None:
+        super().__init__(
+            theirs.data_source, replacement=theirs.replacement, num_samples=theirs.num_samples
+        )
+        self._seed, self._epoch = seed, epoch
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw the order of this epoch from now on."""
+        self._epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        seed = one_seed(self._seed, self._epoch)
+        self.generator = torch.Generator().manual_seed(seed)
+        first = self._epoch * len(self.data_source)
+        return (first + index for index in super().__iter__())
+
+
+class _Seeded(Dataset[Any]):
+    """A dataset whose random variation depends on the seed, the epoch and the image."""
+
+    def __init__(self, images: Any, seed: int) -> None:
+        self._images, self._seed = images, seed
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, index: int) -> Any:
+        epoch, place = divmod(index, len(self._images))
+        seed_all(self._seed, epoch, place)
+        return self._images[place]

@@ -1,15 +1,14 @@
 """Fine-tuning RF-DETR on a COCO dataset, in a run folder that survives being killed.
 
-The unit is the epoch. rfdetr's Lightning modules train; what is kept, when to stop and what to tell
-is this package's (`keeper`, `training.folder`, `training.history`). A run killed at any moment and
-started again goes on after its last whole epoch and ends, on a CPU, in the very weights it would
-have had. Never looks at the test split.
+The unit is the epoch. rfdetr's Lightning modules train, `keeper` decides what is kept and when to
+stop. A run killed at any moment and started again goes on after its last whole epoch and ends, on a
+CPU, in the very weights it would have had. Never looks at the test split.
 """
 
 import io
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from workbench.detect.dataset.coco import ANNOTATIONS, load_dataset
 from workbench.detect.dataset.coco_file import read_json
@@ -18,7 +17,7 @@ from workbench.detect.student.variants import StudentError, model_config, quiet,
 from workbench.errors import DatasetError
 from workbench.training.child import run_in_child
 from workbench.training.folder import SUMMARY, claim, identity_of, run_config
-from workbench.training.history import OnEpoch, OnStep, TrainingResult, load_result
+from workbench.training.history import Callbacks, TrainingResult, load_result
 
 
 def finetune(
@@ -26,23 +25,14 @@ def finetune(
     run_dir: Path,
     config: FinetuneConfig | None = None,
     *,
-    on_step: OnStep | None = None,
-    on_epoch: OnEpoch | None = None,
     own_process: bool = False,
+    **callbacks: Unpack[Callbacks],
 ) -> TrainingResult:
     """Train on the split "train", choose the epoch on "valid", keep everything in `run_dir`.
 
     Where `run_dir` holds an unfinished run of the same settings and data, it is finished; where it
-    holds a finished one, that is returned.
-
-    Args:
-        dataset_dir: COCO dataset with the splits train and valid, or crops of one.
-        run_dir: The run's folder.
-        config: Settings; the defaults train the tiny student.
-        on_step: Called after every batch.
-        on_epoch: Called after every epoch, with its validation scores.
-        own_process: Train in another process; several GPUs always do. If a callback raises, or the
-            kernel is interrupted, that process is killed.
+    holds a finished one, that is returned. With `own_process`, and always on several GPUs, training
+    runs in another process, which is killed if a callback raises or the kernel is interrupted.
 
     Raises:
         DatasetError: If the dataset is incomplete.
@@ -59,9 +49,9 @@ def finetune(
     claim(run_dir, identity_for(dataset_dir, config))
     if not (run_dir / SUMMARY).exists():
         if own_process or config.devices > 1:
-            run_in_child(fit, dataset_dir, run_dir, config, on_step=on_step, on_epoch=on_epoch)
+            run_in_child(fit, dataset_dir, run_dir, config, **callbacks)
         else:
-            fit(dataset_dir, run_dir, config, on_step=on_step, on_epoch=on_epoch)
+            fit(dataset_dir, run_dir, config, **callbacks)
     return load_result(run_dir)
 
 
@@ -90,12 +80,7 @@ def identity_for(dataset_dir: Path, config: FinetuneConfig) -> dict[str, Any]:
 
 
 def fit(
-    dataset_dir: Path,
-    run_dir: Path,
-    config: FinetuneConfig,
-    *,
-    on_step: OnStep | None = None,
-    on_epoch: OnEpoch | None = None,
+    dataset_dir: Path, run_dir: Path, config: FinetuneConfig, **callbacks: Unpack[Callbacks]
 ) -> None:
     """Train in this process until the run that `finetune` has claimed is finished."""
     import torch
@@ -106,8 +91,7 @@ def fit(
     with torch_threads(config.threads), torch.random.fork_rng(), quiet():
         from rfdetr.training import RFDETRModelModule
 
-        from workbench.detect.student.keeper import LAST_STATE, Keeper, make_trainer
-        from workbench.detect.student.order import OrderedData
+        from workbench.detect.student.keeper import LAST_STATE, Keeper, OrderedData, make_trainer
 
         seed_all(config.seed)  # of the weights that no checkpoint gives
         network = model_config(
@@ -115,7 +99,6 @@ def fit(
             len(classes),
             resolution=config.resolution,
             weights=config.weights,
-            device="cpu",  # Lightning moves it
         )
         settings = to_rfdetr(config, dataset_dir, run_dir, classes)
         try:
@@ -126,7 +109,7 @@ def fit(
                 "download them elsewhere and give their path as weights",
             ) from None
         truth = read_json(dataset_dir / "valid" / ANNOTATIONS)
-        keeper = Keeper(run_dir, config, truth, on_step=on_step, on_epoch=on_epoch)
+        keeper = Keeper(run_dir, config, truth, callbacks)
         data = OrderedData(network, settings, config.seed)
         with redirect_stdout(io.StringIO()):  # pycocotools prints while it reads
             data.setup("fit")
