@@ -13,9 +13,8 @@ from typer.testing import CliRunner
 from workbench.cli import app
 from workbench.detect.dataset.coco import load_dataset
 from workbench.detect.student.card import write_card
-from workbench.detect.student.checkpoint import Student, load_student
+from workbench.detect.student.checkpoint import Student, export_onnx, load_student
 from workbench.detect.student.comparison import compare
-from workbench.detect.student.onnx_export import export_onnx
 from workbench.detect.student.predict import PredictOptions, detect_images, predict_video
 from workbench.detect.student.testing import (
     LABELS,

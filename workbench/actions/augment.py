@@ -75,7 +75,8 @@ def varied_view(
     view = _warp(view, size_wh, a, rng)
     if rng.random() < a.blur:
         length = rng.uniform(*a.blur_length) * size_wh[1]
-        view = _filter(view, _motion_kernel(length, rng.uniform(0, 180)))
+        kernel = _motion_kernel(length, rng.uniform(0, 180))
+        view = np.stack([cv2.filter2D(frame, -1, kernel) for frame in view]).astype(np.uint8)
     if rng.random() < a.downscale:
         share = rng.uniform(*a.downscale_to)
         small_wh = tuple(max(1, round(side * share)) for side in size_wh)
@@ -129,8 +130,7 @@ def _cover(frames: Frames, size_wh: tuple[int, int]) -> Frames:
 
 
 def _resize(frame: Frames, size_wh: tuple[int, ...]) -> Frames:
-    shrinks = size_wh[0] < frame.shape[1]
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    how = cv2.INTER_AREA if size_wh[0] < frame.shape[1] else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(frame, size_wh, interpolation=how), dtype=np.uint8)
 
 
@@ -144,10 +144,6 @@ def _motion_kernel(length: float, angle_deg: float) -> npt.NDArray[np.float32]:
     turn = cv2.getRotationMatrix2D((reach, reach), angle_deg, 1)
     turned = cv2.warpAffine(kernel, turn, kernel.shape[::-1])
     return np.asarray(turned / turned.sum(), dtype=np.float32)
-
-
-def _filter(frames: Frames, kernel: npt.NDArray[np.float32]) -> Frames:
-    return np.stack([cv2.filter2D(frame, -1, kernel) for frame in frames]).astype(np.uint8)
 
 
 def _recompress(frames: Frames, quality: int) -> Frames:

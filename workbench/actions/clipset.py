@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from math import ceil
 from pathlib import Path
@@ -132,13 +132,8 @@ class Clipset:
                 f"no clip of {self.folder} is in the split {split!r}",
                 f"take one of {', '.join(dict.fromkeys(item.split for item in self.items))}",
             )
-        return Clipset(
-            self.folder,
-            self.meta,
-            tuple(self.items[place] for place in places),
-            tuple(self.rows[place] for place in places),
-            self.blocks,
-        )
+        items = tuple(self.items[place] for place in places)
+        return replace(self, items=items, rows=tuple(self.rows[place] for place in places))
 
     def to_frame(self) -> pd.DataFrame:
         """Return clips per split and class, with the number of sessions."""
@@ -161,18 +156,18 @@ class Clipset:
 
 
 def build_clipset(
-    clips: Sequence[Clip],
-    footage_dir: Path,
+    clips: Sequence[Clip],  # `sport` is the label
+    footage_dir: Path,  # what `Clip.file` is relative to
     out_dir: Path,
     *,
     origin: Origin,
-    frames: int = 24,
+    frames: int = 24,  # stored per clip
     size_wh: tuple[int, int] = (84, 72),
-    classes: Sequence[str] | None = None,
+    classes: Sequence[str] | None = None,  # names and order; None: those that occur, "none" last
     fractions: tuple[float, float, float] = (0.6, 0.2, 0.2),
     seed: int = 0,
-    cache_dir: Path | None = None,
-    jobs: int = 1,
+    cache_dir: Path | None = None,  # of decoded frames between builds; None: beside `out_dir`
+    jobs: int = 1,  # clips decoded at a time
 ) -> Clipset:
     """Decode clips to small frames, split them by session, and save the dataset.
 
@@ -182,20 +177,9 @@ def build_clipset(
     the same content, are never parted. The same input gives the same bytes; a killed build goes on
     from the frames already decoded.
 
-    Args:
-        clips: The clip list; `sport` is the label.
-        footage_dir: What `Clip.file` is relative to.
-        out_dir: Where the dataset goes.
-        origin: Source, licence and caveat; `BUILT_IN_FOOTAGE` for what we render ourselves.
-        frames: Frames stored per clip. Two or three times as many as the network takes leave room
-            for time jitter; a multiple keeps its plain view evenly spaced.
-        size_wh: Size they are stored at; an eighth more than the network takes, or a little over,
-            leaves room for crops. (84, 72) suits 64×64; (144, 126) suits 112×112.
-        classes: Names and order of the classes. By default those that occur, "none" last.
-        fractions: Shares of train, valid and test.
-        seed: Of the split.
-        cache_dir: Where decoded frames are kept between builds; by default beside `out_dir`.
-        jobs: Clips decoded at a time.
+    Two or three times as many frames as the network takes leave room for time jitter; a multiple
+    keeps its plain view evenly spaced. A size of an eighth more than the network takes, or a little
+    over, leaves room for crops: (84, 72) suits 64×64; (144, 126) suits 112×112.
 
     Raises:
         DatasetError: If no clip can be read, a label is not among `classes`, two clips of the same
@@ -234,13 +218,12 @@ def build_clipset(
         for clip in kept
     )
     check_leakage(items)
+    version = hash_items(items, names, frames, size_wh)
     meta = {
         "format": CLIPSET_FORMAT,
-        "version": hash_items(items, names, frames, size_wh),
-        "parent_version": None,
-        "source": origin.source,
-        "licence": origin.licence,
-        "caveat": origin.caveat,
+        "version": version,
+        "parent_version": parent_version(out_dir, version),
+        **asdict(origin),
         "classes": list(names),
         "counts": count_clips(items, names),
         "sessions": list_sessions(items),
@@ -252,8 +235,6 @@ def build_clipset(
         "skipped": skipped,
         "warnings": find_gaps(items, names),
     }
-    meta["parent_version"] = parent_version(out_dir, str(meta["version"]))
-
     with replacing(out_dir / "frames.npy") as part:
         shape = (len(kept), frames, size_wh[1], size_wh[0], 3)
         blocks = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)

@@ -123,8 +123,6 @@ class Classifier:
     classes: tuple[str, ...]
     frames: int
     size_wh: tuple[int, int]
-    epoch: int
-    dataset_version: str  # of what it was trained on
 
 
 def load_classifier(run_dir: Path, device: torch.device | str = "cpu") -> Classifier:
@@ -139,15 +137,8 @@ def load_classifier(run_dir: Path, device: torch.device | str = "cpu") -> Classi
         network = build_model(content["model"], len(classes), **content["model_settings"])
         network.load_state_dict(content["network"])
         width, height = content["size_wh"]
-        return Classifier(
-            network.to(device).eval(),
-            content["model"],
-            classes,
-            content["frames"],
-            (width, height),
-            content["epoch"],
-            content["dataset_version"],
-        )
+        fed = content["frames"], (width, height)
+        return Classifier(network.to(device).eval(), content["model"], classes, *fed)
     except (KeyError, RuntimeError, TypeError) as error:
         raise WorkbenchError(
             f"{run_dir / BEST} does not fit this version ({error})", "train the classifier again"
@@ -163,16 +154,10 @@ def predict_clips(
     device: str = "auto",
     threads: int = 1,
 ) -> Predictions:
-    """Classify clips with the best network of a run, in fp32.
+    """Classify clips, labelled or not, with the best network of a run, in fp32.
 
-    Args:
-        run_dir: What `train_classifier` wrote.
-        clipset: The clips, labelled or not; `clipset.take("test")` for one split.
-        freeze_frame: Feed the clip's middle frame throughout. Takes the motion away and leaves
-            everything else: what remains of the score did not come from motion.
-        batch_size: Clips at a time.
-        device: "auto", "cpu", "cuda".
-        threads: CPU threads of torch.
+    With `freeze_frame` the network sees a clip's middle frame throughout. That takes the motion
+    away and leaves everything else: what remains of the score did not come from motion.
 
     Raises:
         WorkbenchError: If the run has no network.

@@ -83,13 +83,10 @@ class TemporalConv3d(nn.Conv3d):
 
 
 def fold_temporal_convolutions(network: nn.Module) -> int:
-    """Replace every (k, 1, 1) Conv3d below `network` by a `TemporalConv3d`, in place.
+    """Replace every (k, 1, 1) Conv3d below `network` by a `TemporalConv3d`; returns how many.
 
     Parameters stay the same objects under the same names, so optimisers and checkpoints made
     before or after fit alike.
-
-    Returns:
-        The number of convolutions replaced.
     """
     folded = 0
     for parent in list(network.modules()):
@@ -201,10 +198,8 @@ def _r2plus1d_18(classes: int, dropout: float = 0.0) -> ClipNet:
 
 
 def _kinetics_r2plus1d_18() -> dict[str, Tensor]:
-    weights: dict[str, Tensor] = R2Plus1D_18_Weights.KINETICS400_V1.get_state_dict(
-        progress=False, check_hash=True
-    )
-    return weights
+    published = R2Plus1D_18_Weights.KINETICS400_V1
+    return dict(published.get_state_dict(progress=False, check_hash=True))
 
 
 ARCHITECTURES = {
@@ -218,12 +213,9 @@ def build_model(
 ) -> ClipNet:
     """Build a clip classifier by name, its temporal convolutions folded.
 
-    Args:
-        name: "slim" (CPU, from scratch) or "r2plus1d_18" (torchvision's reference network).
-        classes: Number of classes.
-        weights: None for random weights; "kinetics400" to download what torchvision publishes; or
-            a file with a state dict of the backbone. The head is always new.
-        **settings: What the network takes besides: `dropout`, and `width` for "slim".
+    Names are "slim" (CPU, from scratch) and "r2plus1d_18" (torchvision's reference network), which
+    take `dropout`, and "slim" `width`. Weights are None for random ones, "kinetics400" to download
+    what torchvision publishes, or a file with a state dict of the backbone; the head is always new.
 
     Raises:
         WorkbenchError: If the name is unknown, a setting unfit, or the weights cannot be had.
@@ -251,9 +243,8 @@ def architecture_of(name: str) -> Architecture:
         WorkbenchError: If there is none.
     """
     if name not in ARCHITECTURES:
-        raise WorkbenchError(
-            f"no model is called {name!r}", f"choose one of {', '.join(ARCHITECTURES)}"
-        )
+        names = ", ".join(ARCHITECTURES)
+        raise WorkbenchError(f"no model is called {name!r}", f"choose one of {names}")
     return ARCHITECTURES[name]
 
 
@@ -283,14 +274,12 @@ def _load_backbone(backbone: nn.Module, weights: dict[str, Tensor], where: str) 
     body = {name: value for name, value in weights.items() if not name.startswith("fc.")}
     try:
         missing, unexpected = backbone.load_state_dict(body, strict=False)
+        strangers = [name for name in missing if not name.startswith("fc.")] + list(unexpected)
+        fault = f"at {strangers[0]}" if strangers else None
     except RuntimeError as error:  # same names, other shapes
+        fault = str(error).splitlines()[-1]
+    if fault is not None:
         raise WorkbenchError(
-            f"the weights of {where} are those of another network ({str(error).splitlines()[-1]})",
-            "give weights of the same model",
-        ) from None
-    strangers = [name for name in missing if not name.startswith("fc.")] + list(unexpected)
-    if strangers:
-        raise WorkbenchError(
-            f"the weights of {where} are those of another network (at {strangers[0]})",
+            f"the weights of {where} are those of another network ({fault})",
             "give weights of the same model",
         )

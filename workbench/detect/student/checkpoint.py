@@ -1,9 +1,12 @@
-"""What a fine-tuning run leaves behind, and how a student is loaded from it.
+"""A student on disk: the checkpoint of its run, loaded from it, and an ONNX file for elsewhere.
 
 The checkpoint is `best.pth`: weights only, as `rfdetr.from_checkpoint` reads them. What else a run
-leaves is told in `training.folder`. Leaves training to `train`.
+leaves is told in `training.folder`.
 """
 
+import contextlib
+import io
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +14,11 @@ from typing import Any
 
 from workbench.detect.dataset.coco_file import read_json
 from workbench.detect.student.variants import StudentError, quiet
+from workbench.saving import replacing
 from workbench.training.folder import CONFIG, run_config, save_checkpoint
 
 BEST, THRESHOLDS = "best.pth", "thresholds.json"
+_OPSET = 17  # of ONNX
 
 
 @dataclass(frozen=True)
@@ -76,3 +81,32 @@ def load_student(run_dir: Path, device: str = "cpu") -> Student:
         )
     except KeyError as error:
         raise StudentError(f"{run_dir / CONFIG} lacks {error}", "train the student again") from None
+
+
+def export_onnx(student: Student, path: Path) -> Path:
+    """Write the student as an ONNX file, for programs without torch; returns the path.
+
+    The file takes pictures (N, 3, side, side), RGB in shares of 255, normalised by ImageNet's mean
+    (0.485, 0.456, 0.406) and spread (0.229, 0.224, 0.225). It gives per query a box (centre x,
+    centre y, width, height in shares of the picture) and a logit per class.
+
+    Raises:
+        StudentError: If rfdetr cannot export it.
+    """
+    with tempfile.TemporaryDirectory() as folder, quiet(), replacing(path) as part:
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                made = student.model.export(
+                    output_dir=folder,
+                    format="onnx",
+                    opset_version=_OPSET,
+                    dynamic_batch=True,
+                    verbose=False,
+                )
+        except Exception as error:  # torch's exporters raise whatever they stumble over
+            raise StudentError(
+                f"{student.run} cannot be exported ({type(error).__name__}: {error})",
+                "install rfdetr's export extra: onnx and onnxruntime",
+            ) from error
+        part.write_bytes(Path(made).read_bytes())
+    return path

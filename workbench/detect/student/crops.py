@@ -16,7 +16,6 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as rle
 
 from workbench.detect.dataset.coco import (
     ANNOTATIONS,
@@ -26,7 +25,7 @@ from workbench.detect.dataset.coco import (
     to_jpeg,
 )
 from workbench.detect.dataset.coco_file import load_ground_truth
-from workbench.detect.detections import encode_mask
+from workbench.detect.detections import encode_mask, xywh_of
 from workbench.detect.segmentation import to_mask
 from workbench.errors import DatasetError
 from workbench.footage.origin import Origin
@@ -56,15 +55,10 @@ class CropRecipe:
 
 
 def make_crops(dataset_dir: Path, out_dir: Path, recipe: CropRecipe | None = None) -> CocoDataset:
-    """Write crops of the splits train and valid as a COCO dataset.
+    """Write crops of the splits train and valid as a COCO dataset that names data and recipe.
 
     Crops of validation frames are plain: one per small object and one elsewhere, unzoomed. What is
     there already of the same data and recipe is kept.
-
-    Args:
-        dataset_dir: A dataset of `coco.export_dataset` or imported.
-        out_dir: Where the crops go; `dataset_meta.json` names data and recipe.
-        recipe: Which crops.
 
     Raises:
         DatasetError: If there is no dataset, or a split of it is missing.
@@ -106,7 +100,11 @@ def _crop_split(source: Path, split: str, recipe: CropRecipe, writer: DatasetWri
         plan = [plan[place] for place in sorted(drawn)]
     for image, boxes in groupby(plan, key=lambda one: one[0]):
         labels = image_to_labels.get(image["id"], [])
-        masks = [_mask_of(label, image) for label in labels]
+        hw = image["height"], image["width"]
+        masks = [
+            to_mask(label["segmentation"], *hw) if label.get("segmentation") else None
+            for label in labels
+        ]
         frame = read_image(source / image["file_name"])
         for number, (_, box) in enumerate(boxes):
             x0, y0, x1, y1 = box
@@ -168,12 +166,6 @@ def _varied(crop: Image, recipe: CropRecipe, rng: np.random.Generator) -> Image:
     return np.asarray((crop * gain).clip(0, 255), np.uint8)
 
 
-def _mask_of(label: Annotation, image: dict[str, Any]) -> NDArray[np.bool_] | None:
-    if not label.get("segmentation"):
-        return None
-    return to_mask(label["segmentation"], image["height"], image["width"])
-
-
 def _seen_in(
     label: Annotation, mask: NDArray[np.bool_] | None, box: Box, least: float
 ) -> Annotation | None:
@@ -184,11 +176,8 @@ def _seen_in(
         if not part.any() or part.sum() < least * mask.sum():
             return None
         encoded = encode_mask(part)
-        return {
-            "bbox": [float(value) for value in rle.toBbox(encoded)],
-            "area": int(rle.area(encoded)),
-            "segmentation": encoded,
-        }
+        bbox, area = list(xywh_of(encoded)), int(part.sum())
+        return {"bbox": bbox, "area": area, "segmentation": encoded}
     x, y, width, height = label["bbox"]
     left, top = max(x, x0), max(y, y0)
     across, down = min(x + width, x1) - left, min(y + height, y1) - top

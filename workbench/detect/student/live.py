@@ -1,11 +1,7 @@
-"""The progress of a student's training: a bar that counts steps, and curves in the notebook.
-
-The unit is a step or an epoch, as `train.finetune` reports them. A terminal shows only the bar.
-"""
+"""The progress of a student's training: a bar that counts steps, and curves in a notebook."""
 
 import contextlib
 import io
-from types import TracebackType
 from typing import Any, Self
 
 from workbench.training.history import Epoch, Step
@@ -34,12 +30,7 @@ class LiveTraining:
         self._bar = tqdm(unit="step", mininterval=2)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         self._bar.close()
         if kind is None and self._handle is not None:
             from IPython.display import HTML

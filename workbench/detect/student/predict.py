@@ -17,7 +17,7 @@ import numpy as np
 import supervision as sv
 from numpy.typing import NDArray
 
-from workbench.detect.detections import FrameDetections, from_supervision
+from workbench.detect.detections import FrameDetections, from_supervision, least_score
 from workbench.detect.overlay import paint_detections
 from workbench.detect.store import DetectionWriter, image_row
 from workbench.detect.student.checkpoint import Student
@@ -61,11 +61,9 @@ class VideoPrediction:
 def detect_batch(student: Student, min_score: float | Mapping[str, float]) -> DetectBatch:
     """Return the student as a function from images of any sizes to their detections.
 
-    Args:
-        student: The network.
-        min_score: Detections below are left out; per class if a mapping.
+    Detections below `min_score`, one for all classes or per class, are left out.
     """
-    least = np.array([_least(min_score, name) for name in student.classes])
+    least = np.array([least_score(min_score, name) for name in student.classes])
     side = int(student.model.model_config.resolution)
 
     def see(images: Sequence[Image]) -> list[sv.Detections]:
@@ -92,15 +90,7 @@ def detect_images(
     tiles: bool | None = None,
     batch: int = 8,
 ) -> list[sv.Detections]:
-    """Return what the student sees in images.
-
-    Args:
-        student: The network.
-        images: RGB (H, W, 3), of any sizes.
-        min_score: Detections below are left out; per class if a mapping.
-        tiles: Whether to look at tiles, too; by default if the student learned on them.
-        batch: Images, or tiles of one, that go through the network at once.
-    """
+    """Return what the student sees in images, RGB (H, W, 3) of any sizes; see `PredictOptions`."""
     see = detect_batch(student, min_score)
     side = tile_side(student, tiles)
     if side is None:
@@ -126,14 +116,9 @@ def predict_video(
     options: PredictOptions | None = None,
     on_frames: Callable[[int, int], None] | None = None,
 ) -> VideoPrediction:
-    """Write what the student sees in a video: `<name>.coco.json`, `<name>_overlay.mp4`.
+    """Write what the student sees in a video to `<name>.coco.json` and `<name>_overlay.mp4`.
 
-    Args:
-        path: The video.
-        student: The network.
-        out_dir: Where the files go.
-        options: How to look at it.
-        on_frames: Called with the frames done and their total.
+    `on_frames` is called with the number of frames done and their total.
 
     Raises:
         FootageError: If the video cannot be read.
@@ -149,29 +134,35 @@ def predict_video(
     coco_path = out_dir / f"{path.stem}.coco.json"
     overlay_path = out_dir / f"{path.stem}_overlay.mp4" if options.overlay else None
     with ExitStack() as stack:
-        coco = stack.enter_context(
-            DetectionWriter(coco_path, _head(path, info, student, options), student.classes)
-        )
+        head = _head(path, info, student, options)
+        coco = stack.enter_context(DetectionWriter(coco_path, head, student.classes))
+        width, height = (side - side % 2 for side in info.size_wh)  # even, as H.264 stores
         video = None
         if overlay_path is not None:
-            video = stack.enter_context(_overlay_writer(overlay_path, info, options.every))
-        for frame, found in see_video(path, student, options):
-            coco.add(_image_row(frame, path), found)
+            writer = VideoWriter(overlay_path, (width, height), info.fps / options.every)
+            video = stack.enter_context(writer)
+        for frame, found in _see_video(path, info.width, student, options):
+            shape = frame.image.shape
+            row = image_row(path.stem, frame.index, (shape[1], shape[0]))
+            coco.add({**row, "time_s": round(frame.time_s, 4)}, found)
             if video is not None:
-                video.write(_even(paint_detections(frame.image, found, student.classes)))
+                painted = paint_detections(frame.image, found, student.classes)
+                video.write(painted[:height, :width])
             if on_frames is not None:
                 on_frames(coco.images, total)
     seconds = time.perf_counter() - started_s
     return VideoPrediction(coco_path, overlay_path, coco.images, coco.annotations, seconds)
 
 
-def see_video(
-    path: Path, student: Student, options: PredictOptions
+def _see_video(
+    path: Path, width: int, student: Student, options: PredictOptions
 ) -> Iterator[tuple[Frame, FrameDetections]]:
     """Yield every frame looked at with what is seen in it, a batch of frames in memory."""
-    min_score = thresholds_of(student) if options.min_score is None else options.min_score
+    min_score: float | dict[str, float] | None = options.min_score
+    if min_score is None:
+        min_score = {name: student.thresholds.get(name, MIN_SCORE) for name in student.classes}
     # A ball shot at 120 km/h crosses some 4 % of a frame 20 m wide in a 30th of a second.
-    reach_px = _REACH * probe(path).width * options.every
+    reach_px = _REACH * width * options.every
     tracker = Tracker(reach_px) if options.track else None
     frames = iter_frames(path, step=options.every)
     while batch := list(islice(frames, options.batch)):
@@ -185,11 +176,6 @@ def see_video(
         for frame, answer in zip(batch, found, strict=True):
             detections = from_supervision(answer, student.run, student.classes)
             yield frame, tracker.update(detections) if tracker else detections
-
-
-def thresholds_of(student: Student) -> dict[str, float]:
-    """Return the least score per class: what validation has chosen, else 0.3."""
-    return {name: student.thresholds.get(name, MIN_SCORE) for name in student.classes}
 
 
 def _shrunk(image: Image, side: int) -> Image:
@@ -221,10 +207,6 @@ def _tidy(
     )
 
 
-def _least(min_score: float | Mapping[str, float], name: str) -> float:
-    return min_score if isinstance(min_score, int | float) else min_score.get(name, MIN_SCORE)
-
-
 def _head(path: Path, info: VideoInfo, student: Student, options: PredictOptions) -> dict[str, Any]:
     return {
         "info": {"description": f"Detections by {student.run}", "version": DETECTIONS_FORMAT},
@@ -237,20 +219,3 @@ def _head(path: Path, info: VideoInfo, student: Student, options: PredictOptions
             "trained_on": student.dataset_version,
         },
     }
-
-
-def _image_row(frame: Frame, path: Path) -> dict[str, Any]:
-    height, width = frame.image.shape[:2]
-    time_s = round(frame.time_s, 4)
-    return {**image_row(path.stem, frame.index, (width, height)), "time_s": time_s}
-
-
-def _overlay_writer(path: Path, info: VideoInfo, every: int) -> VideoWriter:
-    width, height = info.size_wh
-    return VideoWriter(path, (width - width % 2, height - height % 2), info.fps / every)
-
-
-def _even(image: Image) -> Image:
-    """Image without an odd last row or column, which H.264 cannot store."""
-    height, width = image.shape[:2]
-    return image[: height - height % 2, : width - width % 2]

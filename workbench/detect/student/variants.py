@@ -91,16 +91,11 @@ def model_config(
     *,
     resolution: int | None = None,
     weights: str | None = None,
-    device: str = "cpu",
 ) -> Any:
-    """Return rfdetr's own configuration of a variant.
+    """Return rfdetr's own configuration of a variant, on the CPU: Lightning moves the network.
 
-    Args:
-        variant: Which network.
-        class_count: How many classes it tells apart.
-        resolution: Side of the square it sees, in pixels; the variant's own by default.
-        weights: "pretrained", the path of a checkpoint, or None for random ones.
-        device: Where it is to run.
+    The resolution is the side of the square it sees, in pixels, by default the variant's own;
+    weights are "pretrained", the path of a checkpoint, or None for random ones.
 
     Raises:
         StudentError: If the resolution does not fit the network, or there are no such weights.
@@ -121,7 +116,7 @@ def model_config(
     weights_file = _weights_file(variant, weights, own["pretrain_weights"])
     with quiet():
         return kind(
-            **settings, num_classes=class_count, pretrain_weights=weights_file, device=device
+            **settings, num_classes=class_count, pretrain_weights=weights_file, device="cpu"
         )
 
 
