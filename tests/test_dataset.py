@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from moving_shapes import CLASSES, film_shapes, shape_clip
 
-from workbench.actions.augment import PLAIN_CROPS, Augmentation, plain_view, varied_view
+from workbench.actions.augment import Augmentation, plain_view, varied_view
 from workbench.actions.clipset import (
     build_clipset,
     load_clipset,
@@ -295,6 +295,9 @@ def test_small_frames_are_enlarged_for_a_large_network():
     assert view.shape == (8, 48, 64, 3)
 
 
+PLAIN_CROPS = Augmentation(
+    zoom=(1, 1), rotate_deg=0, span=(1, 1), jitter=0, gain=(1, 1), offset=0, swap_colours=0
+)
 ALL_ON = Augmentation(blur=1, downscale=1, jpeg=1, swap_colours=1)
 
 

@@ -41,11 +41,6 @@ class Augmentation:
     jpeg_quality: tuple[int, int] = (40, 95)
 
 
-PLAIN_CROPS = Augmentation(
-    zoom=(1, 1), rotate_deg=0, span=(1, 1), jitter=0, gain=(1, 1), offset=0, swap_colours=0
-)
-
-
 def plain_view(frames: Frames, count: int, size_wh: tuple[int, int]) -> Frames:
     """Return `count` frames, the middles of equal parts of the clip, cropped to the middle.
 

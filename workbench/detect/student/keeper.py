@@ -47,7 +47,7 @@ BEST_BY = "ap"  # AP@50:95 on validation; of masks where the network has them
 
 def make_trainer(settings: Any, network: Any, keeper: "Keeper") -> Trainer:
     """Return rfdetr's trainer with its precision and devices, and `keeper` in place of the rest."""
-    trainer: Trainer = build_trainer(
+    trainer: Any = build_trainer(
         settings,
         network,
         include_training_callbacks=False,
@@ -59,7 +59,8 @@ def make_trainer(settings: Any, network: Any, keeper: "Keeper") -> Trainer:
     if settings.use_ema:
         kept.append(RFDETREMACallback(decay=settings.ema_decay, tau=settings.ema_tau))
     trainer.callbacks = [*kept, keeper]
-    return trainer
+    made: Trainer = trainer
+    return made
 
 
 class Keeper(Checkpoint):

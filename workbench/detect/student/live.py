@@ -10,17 +10,13 @@ from workbench.training.history import Epoch, Step
 class LiveTraining:
     """Shows a run; its methods are the callbacks of `finetune`.
 
-    Args:
-        epochs: How many there will be at most.
-        curves: Whether to draw; only where IPython can show it.
-
     Example:
         >>> with LiveTraining(epochs=6) as live:  # doctest: +SKIP
         ...     finetune(dataset, run, config, on_step=live.on_step, on_epoch=live.on_epoch)
     """
 
-    def __init__(self, epochs: int, *, curves: bool = True) -> None:
-        self._epochs, self._curves = epochs, curves
+    def __init__(self, epochs: int) -> None:
+        self._epochs = epochs  # at most
         self._history: list[Epoch] = []
         self._handle: Any = None
 
@@ -48,8 +44,6 @@ class LiveTraining:
         """Draw the curves again with one more epoch."""
         self._history.append(epoch)
         self._bar.set_description_str(f"AP {epoch.scores['ap']:.3f}")
-        if not self._curves:
-            return
         with contextlib.suppress(ImportError):
             from IPython.core.getipython import get_ipython
             from IPython.display import Image, display
