@@ -142,9 +142,8 @@ def _motion_kernel(length: float, angle_deg: float) -> npt.NDArray[np.float32]:
 
 
 def _recompress(frames: Frames, quality: int) -> Frames:
-    def through(frame: Frames) -> Frames:
-        # OpenCV takes BGR; in the wrong order JPEG would smear red where cameras smear blue.
-        _, code = cv2.imencode(".jpg", frame[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-        return np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR), dtype=np.uint8)[..., ::-1]
-
-    return np.stack([through(frame) for frame in frames])
+    # OpenCV takes BGR; in the wrong order JPEG would smear red where cameras smear blue.
+    setting = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    codes = [cv2.imencode(".jpg", frame[..., ::-1], setting)[1] for frame in frames]
+    bgr = [np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR), dtype=np.uint8) for code in codes]
+    return np.stack(bgr)[..., ::-1]

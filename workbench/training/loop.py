@@ -108,7 +108,6 @@ def train(
         >>> identity = identity_of(recipe, dataset_version=version)  # doctest: +SKIP
         >>> train(make_learner, Path("runs/spotter"), recipe, identity).best  # doctest: +SKIP
     """
-    recipe.check()
     device = choose_device(recipe.device)
     choose_precision(recipe.amp, device)
     claim(run_dir, identity, fresh=fresh)

@@ -12,7 +12,11 @@ from workbench.errors import WorkbenchError
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train, whatever the network. The defaults are for a small one from random weights."""
+    """How to train, whatever the network. The defaults are for a small one from random weights.
+
+    Raises:
+        WorkbenchError: If a count is below 1.
+    """
 
     epochs: int = 30  # at most
     batch_size: int = 16  # examples per batch, over all processes together
@@ -31,12 +35,7 @@ class Recipe:
     threads: int = 1  # CPU threads of torch; see `compute.torch_threads`
     workers: int = 0  # processes that prepare batches
 
-    def check(self) -> None:
-        """Make sure that the counts can be met.
-
-        Raises:
-            WorkbenchError: If one is below 1.
-        """
+    def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "accumulate", "devices", "threads"):
             if getattr(self, name) < 1:
                 raise WorkbenchError(f"{name} is {getattr(self, name)}", "give 1 or more")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
 
 # What transformers reads; hub folders often hold the same weights again in other formats.
-_PATTERNS = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
+_PATTERNS = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
 _DOWNLOAD_TIMEOUT_S = 20.0
 
 
@@ -28,11 +28,10 @@ class WeightsError(WorkbenchError):
     """Weights that are not there, cannot be had, or are not what they should be."""
 
 
-def find_weights(weights: str | Path, patterns: tuple[str, ...] = _PATTERNS) -> Path:
+def find_weights(weights: str | Path) -> Path:
     """Return the local file or folder of weights, downloading a hub id that is not cached yet.
 
-    An id is one of Hugging Face, such as "facebook/sam2.1-hiera-large"; of its files, those of
-    `patterns` are wanted.
+    An id is one of Hugging Face, such as "facebook/sam2.1-hiera-large".
 
     Raises:
         WeightsError: If the weights are not there and cannot be had.
@@ -51,7 +50,7 @@ def find_weights(weights: str | Path, patterns: tuple[str, ...] = _PATTERNS) -> 
     )
 
     try:
-        return Path(snapshot_download(str(weights), allow_patterns=list(patterns)))
+        return Path(snapshot_download(str(weights), allow_patterns=_PATTERNS))
     except GatedRepoError:
         problem, remedy = f"{weights} is gated", "accept its licence on the hub and log in there"
     except (RepositoryNotFoundError, HFValidationError):

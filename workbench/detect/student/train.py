@@ -45,7 +45,6 @@ def finetune(
         0.21
     """
     config = config or FinetuneConfig()
-    config.check()
     claim(run_dir, identity_for(dataset_dir, config))
     if not (run_dir / SUMMARY).exists():
         if own_process or config.devices > 1:

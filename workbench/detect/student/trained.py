@@ -58,9 +58,8 @@ def answer(comparison: Comparison, judgement: Judgement) -> str:
         return f"Can't tell: {judgement.why}."
     one = judged_class(comparison)
     student, teacher = one.recall.student, one.recall.teacher
-    word = "No"
-    if judgement.passed and student is not None:
-        word = "Yes" if teacher is None or student.value >= teacher.value / 2 else "No"
+    good = student is not None and (teacher is None or student.value >= teacher.value / 2)
+    word = "Yes" if judgement.passed and good else "No"
     finds = f"{show(student, percent=True)} of {plural(one.name)}"
     return (
         f"{word}: the student finds {finds} where its teacher finds {show(teacher, percent=True)}, "
