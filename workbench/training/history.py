@@ -63,6 +63,10 @@ class TrainingResult:
         """The epoch that was kept."""
         return best_epoch(self.history, self.best_by)
 
+    def to_frame(self) -> pd.DataFrame:
+        """Return the epochs as a table, one column per score."""
+        return _to_frame(self.history)
+
     def _repr_html_(self) -> str:
         best = self.best
         line = (
@@ -70,7 +74,7 @@ class TrainingResult:
             f"{best.scores[self.best_by]:.3f}; {self.parameters / 1e6:.2f} M parameters, "
             f"{best.precision}, {sum(epoch.seconds for epoch in self.history):.0f} s"
         )
-        table = _to_frame(self.history).tail(6).to_html(float_format="{:.4g}".format)
+        table = self.to_frame().tail(6).to_html(float_format="{:.4g}".format)
         return "<br>".join([line, *self.notes]) + table
 
 
@@ -99,7 +103,7 @@ def is_over(history: Sequence[Epoch], recipe: Recipe, by: str) -> bool:
 
 
 def save_metrics(run_dir: Path, history: Sequence[Epoch]) -> None:
-    """Write `metrics.csv`, one column per score."""
+    """Write `metrics.csv`."""
     save_text(run_dir / METRICS, _to_frame(history).to_csv())
 
 
