@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.detect.ballpath import Spot
+from workbench.detect.dataset.quality import found_by, frames_without
 from workbench.detect.detections import BALL, GOAL, Detection, FrameDetections, encode_box
 from workbench.detect.figures import draw_found_by
-from workbench.detect.scores.scoring import found_by, frames_without
 from workbench.detect.store import ClipDetections
 from workbench.detect.teacher import Past, Teacher, TeacherError
 from workbench.detect.teachers.looking import LookingTeacher
