@@ -199,8 +199,8 @@ def score_labels(
                 said, there = clip.of_class(frame, name), true_clip.of_class(frame, name)
                 # Truth has no score; a teacher's label without one comes last.
                 said.sort(key=lambda one: -one.rank)
-                boxes = ([list(one.xywh) for one in side] for side in (said, there))
-                hits = len(greedy_pairs(_overlaps(*boxes, [0] * len(there)), iou))
+                boxes, true_boxes = ([list(one.xywh) for one in side] for side in (said, there))
+                hits = len(greedy_pairs(_overlaps(boxes, true_boxes, [0] * len(there)), iou))
                 counts[row, place] += [hits, len(said) - hits, len(there) - hits]
     clusters = choose_clusters([one.session for one in judged], [one.clip_id for one in judged])
     return LabelScore(clusters, counts, iou)
@@ -237,8 +237,8 @@ def _match_image(
     objects = sorted(objects, key=lambda one: bool(one["iscrowd"]))  # crowds last
     is_crowd = np.array([bool(one["iscrowd"]) for one in objects], bool)
     shape = "bbox" if kind == "bbox" else "segmentation"
-    sides = ([one[shape] for one in side] for side in (found, objects))
-    overlaps = _overlaps(*sides, is_crowd.astype(int).tolist())
+    shapes, true_shapes = ([one[shape] for one in side] for side in (found, objects))
+    overlaps = _overlaps(shapes, true_shapes, is_crowd.astype(int).tolist())
     called, true = (
         np.array([one["category_id"] for one in side], object) for side in (found, objects)
     )
