@@ -18,8 +18,12 @@ from workbench.footage.digest import content_digest
 from workbench.footage.video_info import probe
 from workbench.footage.writer import VideoWriter
 from workbench.labels.cli import app
-from workbench.labels.exchange import export_labels, import_labels, labels_text
-from workbench.labels.foreign import import_foreign
+from workbench.labels.exchange import (
+    export_labels,
+    import_foreign,
+    import_labels,
+    labels_text,
+)
 from workbench.labels.history import Entry
 from workbench.labels.sources import Source, read_source
 from workbench.labels.store import open_store
