@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from workbench.errors import WorkbenchError
-from workbench.footage.digest import content_digest
-from workbench.footage.video_info import probe
+from workbench.footage.video_info import content_digest, probe
 from workbench.footage.writer import VideoWriter
 from workbench.labels.cli import app
 from workbench.labels.exchange import (

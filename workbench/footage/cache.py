@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import FootageError
-from workbench.footage.digest import content_digest
 from workbench.footage.frames import sample_frames
+from workbench.footage.video_info import content_digest
 from workbench.saving import replacing
 
 log = logging.getLogger(__name__)

@@ -10,11 +10,10 @@ from pathlib import Path
 from workbench.errors import FootageError
 from workbench.footage.clips import Clip
 from workbench.footage.decoder import decode_frames
-from workbench.footage.digest import content_digest
 from workbench.footage.frames import Developer, check_interval, partial_read
 from workbench.footage.packets import PacketTable, open_video, read_packets
 from workbench.footage.sound import Sound
-from workbench.footage.video_info import VideoInfo, probe
+from workbench.footage.video_info import VideoInfo, content_digest, probe
 from workbench.footage.writer import VideoWriter
 
 CUT_FORMAT = "workbench-cut/1"  # raise when the same cut would give another clip

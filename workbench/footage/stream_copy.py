@@ -20,9 +20,9 @@ from av.video.stream import VideoStream
 
 from workbench.errors import FootageError
 from workbench.footage.cut import was_made
-from workbench.footage.digest import content_digest
 from workbench.footage.frames import check_interval
 from workbench.footage.packets import READ_ERRORS, PacketTable, open_video, read_packets
+from workbench.footage.video_info import content_digest
 from workbench.saving import replacing
 
 COPY_FORMAT = "workbench-copy/1"  # raise when the same copy would give another clip

@@ -1,21 +1,25 @@
-"""Facts about a video file: size, rate, time stamps, and what is odd about it.
+"""Facts about a video file: digest, size, rate, time stamps, and what is odd about it.
 
 The unit is one video file. Reads packets, not pictures, so it is quick even for a long match; with
 `decode=True` it also decodes every frame and says which are lost.
 """
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.errors import FootageError
 from workbench.footage.decoder import decode_frames
 from workbench.footage.frames import spell_runs
 from workbench.footage.packets import PacketTable, read_packets
 
+END_BYTES = 1 << 20  # of each end of the file; an encoder that changes a video changes both
 LONG_GOP_S = 10.0  # keyframes further apart than this make jumping about slow
 HDR_TRANSFERS = {16: "PQ", 18: "HLG"}  # ITU-T H.273
 
@@ -108,6 +112,22 @@ def probe(path: Path | str, *, decode: bool = False) -> VideoInfo:
     )
 
 
+def content_digest(path: Path | str) -> str:
+    """A digest of a file's size, first and last mebibyte: quick even for a whole match.
+
+    Raises:
+        FootageError: If the file cannot be read.
+    """
+    path = Path(path)
+    try:
+        state = path.stat()
+        return _digest(path, state.st_size, state.st_mtime_ns)
+    except OSError as error:
+        raise FootageError(
+            f"{path} cannot be read ({error.strerror})", "give the path of a video file"
+        ) from None
+
+
 def _varies(table: PacketTable) -> bool:
     """Whether `index / fps` is ever more than a quarter of a frame wrong.
 
@@ -177,3 +197,15 @@ def _picture_oddities(table: PacketTable) -> Iterator[str]:
         yield "interlaced; not corrected"
     if table.transfer in HDR_TRANSFERS:
         yield f"high dynamic range ({HDR_TRANSFERS[table.transfer]}); colours look flat"
+
+
+@lru_cache(maxsize=4096)
+def _digest(path: Path, size_bytes: int, mtime_ns: int) -> str:
+    del mtime_ns  # part of the key only
+    digest = hashlib.sha256(str(size_bytes).encode())
+    with path.open("rb") as video:
+        digest.update(video.read(END_BYTES))
+        if size_bytes > END_BYTES:
+            video.seek(max(END_BYTES, size_bytes - END_BYTES))
+            digest.update(video.read(END_BYTES))
+    return digest.hexdigest()

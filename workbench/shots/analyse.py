@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from workbench.detect.store import ClipDetections, load_detections
 from workbench.errors import WorkbenchError
 from workbench.footage.clips import Clip
-from workbench.footage.digest import content_digest
 from workbench.footage.frames import sample_readable, uniform_indices
+from workbench.footage.video_info import content_digest
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.ball.track import BallTrack, ball_track
 from workbench.shots.goal.corners import GoalView, find_corners

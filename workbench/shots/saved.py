@@ -41,7 +41,7 @@ def analysis_key(
 
     Args:
         clip: The clip.
-        video_digest: Of its video, see `footage.digest`.
+        video_digest: Of its video, see `footage.video_info`.
         labels: Its labels.
         settings: Everything else that was asked for.
     """
