@@ -53,30 +53,26 @@ def cached_frames(
     """
     path = Path(path)
     wanted = np.asarray(indices, dtype=np.int64)
-    shape = (len(wanted), size_wh[1], size_wh[0], 3)
-    name = _entry_name(content_digest(path), wanted, size_wh)
+    width, height = size_wh
+    shape = (len(wanted), height, width, 3)
+    request = f"{CACHE_FORMAT} {content_digest(path)} {width}x{height} {wanted.tolist()}"
+    name = hashlib.sha256(request.encode()).hexdigest()[:40]
     entry = Path(cache_dir) / name[:2] / f"{name}.npy"
     images = _load(entry, shape)
-    if images is None:
-        fresh = sample_frames(path, wanted, size_wh)
-        try:
-            with replacing(entry) as part:
-                np.save(part, fresh)
-        except OSError as error:
-            raise FootageError(
-                f"cannot write the frame cache {entry.parent} ({error.strerror})",
-                "free some space, or choose another cache folder",
-            ) from None
-        images = _load(entry, shape)
-        if images is None:
-            fresh.setflags(write=False)
-            return fresh
-    return images
-
-
-def _entry_name(digest: str, indices: NDArray[np.int64], size_wh: tuple[int, int]) -> str:
-    request = f"{CACHE_FORMAT} {digest} {size_wh[0]}x{size_wh[1]} {indices.tolist()}"
-    return hashlib.sha256(request.encode()).hexdigest()[:40]
+    if images is not None:
+        return images
+    fresh = sample_frames(path, wanted, size_wh)
+    try:
+        with replacing(entry) as part:
+            np.save(part, fresh)
+    except OSError as error:
+        raise FootageError(
+            f"cannot write the frame cache {entry.parent} ({error.strerror})",
+            "free some space, or choose another cache folder",
+        ) from None
+    fresh.setflags(write=False)
+    images = _load(entry, shape)
+    return fresh if images is None else images
 
 
 def _load(entry: Path, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:

@@ -250,13 +250,9 @@ def uniform_indices(frame_count: int, n: int) -> NDArray[np.int64]:
 
 def spell_runs(frames: Sequence[int]) -> str:
     """Frame numbers as words: `frames 3–7, 12`, shortened after four runs."""
-    runs: list[list[int]] = []
-    for frame in sorted(frames):
-        if runs and frame == runs[-1][1] + 1:
-            runs[-1][1] = frame
-        else:
-            runs.append([frame, frame])
-    spelled = [str(a) if a == b else f"{a}–{b}" for a, b in runs[:4]]
+    ordered = np.sort(frames)
+    runs = np.split(ordered, np.flatnonzero(np.diff(ordered) > 1) + 1)
+    spelled = [str(run[0]) if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs[:4]]
     more = f" and {len(runs) - 4} more runs" if len(runs) > 4 else ""
     return f"frame{'s' if len(frames) > 1 else ''} {', '.join(spelled)}{more}"
 

@@ -1,7 +1,7 @@
 """What a video file says about its frames before any is decoded: order, time stamps, keyframes.
 
 The unit is one packet: one coded frame. Reads the whole file once and decodes one frame, for what
-only a frame tells (how it is turned). Knows nothing about pixels: `decoder` and `frames` do that.
+only a frame tells (how it is turned). Pixels are left to `decoder` and `frames`.
 
 Two orders meet here. Packets stand in *decode* order, because a B-frame needs a later frame first;
 people, labels and models count frames in *presentation* order. Only what is shown has an index:
@@ -11,7 +11,7 @@ shown.
 
 from __future__ import annotations  # PyAV's Packet is generic to the type checker only
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -23,12 +23,13 @@ import av
 import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
+from av.sidedata.sidedata import SideData
+from av.sidedata.sidedata import Type as SideDataType
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from workbench.errors import FootageError
-from workbench.footage.orientation import Orientation, orientation_of
 
 NO_STAMP = np.iinfo(np.int64).min
 FALLBACK_RATE = Fraction(25)  # frames/s for a file that states neither times nor a rate
@@ -41,6 +42,41 @@ NOT_VIDEO = ("tty", "image2", "hls", "concat", "lrc", "txt")
 TIMED_CONTAINERS = ("mov", "matroska", "mpegts", "flv", "nut", "ivf", "mxf")
 # What reading a damaged file can raise; the second where damage makes a stream vanish.
 READ_ERRORS = (av.error.FFmpegError, IndexError)
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """How a stored picture is turned into the shown one: transpose first, then mirror.
+
+    Phones store the sensor's view and a matrix that says how it was held.
+    """
+
+    transposed: bool = False
+    mirrored_x: bool = False
+    mirrored_y: bool = False
+
+    @property
+    def clockwise_deg(self) -> int:
+        """Degrees the stored picture is turned clockwise; a mirror image is not counted."""
+        if self.transposed:
+            return 90 if self.mirrored_x else 270
+        return 180 if self.mirrored_x and self.mirrored_y else 0
+
+    @property
+    def is_mirror_image(self) -> bool:
+        """Whether no rotation alone gives the shown picture."""
+        return (self.transposed + self.mirrored_x + self.mirrored_y) % 2 == 1
+
+    def swap(self, wh: tuple[int, int]) -> tuple[int, int]:
+        """Translate a size between stored and shown."""
+        return (wh[1], wh[0]) if self.transposed else wh
+
+    def apply(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Turn a stored image (H, W, 3) into the shown one."""
+        if self.transposed:
+            image = image.transpose(1, 0, 2)
+        image = image[:: -1 if self.mirrored_y else 1, :: -1 if self.mirrored_x else 1]
+        return np.ascontiguousarray(image)
 
 
 @dataclass(frozen=True)
@@ -72,7 +108,6 @@ class PacketTable:
     entry: NDArray[np.int64]  # per shown frame, the packet to start decoding at
     last_duration: int  # how long the last frame is shown, in time_base units; 0 if not said
     is_timed: bool  # time stamps give the presentation order; else it was learnt by decoding
-    stamps_missing: int  # packets without a time stamp
     broken_off: str | None  # why reading stopped before the end of the file
     pts: NDArray[np.int64]  # of shown frames, presentation order
 
@@ -126,10 +161,10 @@ class PacketTable:
 
     def is_at(self, position: int, packet: Packet[VideoStream]) -> bool:
         """Whether a packet, just read, is the one at this place in decode order."""
-        return (
-            position < len(self.dts)
-            and self.dts[position] == stamp(packet.dts)
-            and self.packet_pts[position] == stamp(packet.pts)
+        stamps = stamp(packet.dts), stamp(packet.pts)
+        return position < len(self.dts) and stamps == (
+            self.dts[position],
+            self.packet_pts[position],
         )
 
 
@@ -197,16 +232,14 @@ def forget_packets() -> None:
     _read.cache_clear()
 
 
+@dataclass(frozen=True, eq=False, slots=True)
 class PacketMark:
     """Travels with a packet through the decoder, to tell which frame came of it.
 
     An object of its own, because PyAV tells opaque values apart by identity.
     """
 
-    __slots__ = ("position",)
-
-    def __init__(self, position: int) -> None:
-        self.position = position
+    position: int  # of the packet in decode order
 
 
 def decodable(packet: Packet[VideoStream], position: int) -> Packet[VideoStream]:
@@ -278,7 +311,7 @@ def _read(path: Path, size_bytes: int | None, mtime_ns: int | None) -> PacketTab
             header_frame_count=stream.frames or None,
             coded_wh=(first.width, first.height),
             pixel_aspect=stream.sample_aspect_ratio or Fraction(1),
-            orientation=orientation_of(first),
+            orientation=_orientation_of(first),
             interlaced=first.interlaced_frame,
             transfer=first.color_trc,
             has_audio=bool(container.streams.audio),
@@ -291,7 +324,6 @@ def _read(path: Path, size_bytes: int | None, mtime_ns: int | None) -> PacketTab
             entry=_entry_points(rank, is_key, index),
             last_duration=last_duration,
             is_timed=is_timed,
-            stamps_missing=int((packet_pts == NO_STAMP).sum()),
             broken_off=broken_off,
             pts=pts_of_shown,
         )
@@ -355,3 +387,17 @@ def _is_hidden(stream: VideoStream, packet: Packet[VideoStream]) -> bool:
     # VP8 keeps its alternate reference frames in packets of their own; RFC 6386 §9.1: bit 4 of the
     # first byte says whether the frame is shown. Newer codecs bundle them with a shown frame.
     return stream.codec_context.name == "vp8" and not bytes(packet)[0] & 0x10
+
+
+def _orientation_of(frame: VideoFrame) -> Orientation:
+    """Read the display matrix of a decoded frame."""
+    # PyAV's stub calls the container of side data a dictionary, which it is not.
+    side_data = cast("Iterable[SideData]", frame.side_data)
+    matrices = [data for data in side_data if data.type == SideDataType.DISPLAYMATRIX]
+    if not matrices:
+        return Orientation()
+    # Nine 32-bit numbers, rows (a b u), (c d v), (x y w): x' = a·x + c·y, y' = b·x + d·y.
+    a, b, _, c, d, *_ = np.frombuffer(bytes(matrices[0]), np.int32).tolist()
+    if abs(b) > abs(a):
+        return Orientation(transposed=True, mirrored_x=c < 0, mirrored_y=b < 0)
+    return Orientation(mirrored_x=a < 0, mirrored_y=d < 0)

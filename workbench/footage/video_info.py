@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from workbench.errors import FootageError
 from workbench.footage.decoder import decode_frames
 from workbench.footage.frames import spell_runs
-from workbench.footage.packets import PacketTable, read_packets
+from workbench.footage.packets import NO_STAMP, PacketTable, read_packets
 
 END_BYTES = 1 << 20  # of each end of the file; an encoder that changes a video changes both
 LONG_GOP_S = 10.0  # keyframes further apart than this make jumping about slow
@@ -166,8 +166,9 @@ def _counting_oddities(table: PacketTable, lost: tuple[int, ...] | None) -> Iter
 
 
 def _time_oddities(table: PacketTable) -> Iterator[str]:
-    if table.stamps_missing:
-        yield f"{table.stamps_missing} of {len(table.dts)} packets have no time stamp"
+    stamps_missing = int((table.packet_pts == NO_STAMP).sum())
+    if stamps_missing:
+        yield f"{stamps_missing} of {len(table.dts)} packets have no time stamp"
     elif not table.is_timed:
         yield "the container does not store when frames are shown; their order was learnt"
     gaps_ms = np.diff(table.pts) * float(table.time_base) * 1000
