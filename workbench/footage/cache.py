@@ -33,13 +33,7 @@ def cached_frames(
     """Read frames as `sample_frames` does, from the cache where they are there already.
 
     Several processes may share a cache: an entry appears whole, and whoever comes second writes the
-    same bytes again. An entry that is damaged is made anew.
-
-    Args:
-        path: The video.
-        indices: Frame numbers in presentation order, in any order.
-        size_wh: Width and height of the images as shown.
-        cache_dir: A folder of the cache's own.
+    same bytes again. An entry that is damaged is made anew. `cache_dir` is a folder of its own.
 
     Returns:
         (N, H, W, 3) RGB, mapped from the file and read-only: pages are loaded when touched and

@@ -138,13 +138,8 @@ def copy_suffix(path: Path | str) -> str:
 def copy_clip(path: Path | str, out: Path | str, start: int, end: int) -> tuple[int, int]:
     """Copy frames [start, end), and what decoding them takes, into a file of their own.
 
-    Sound comes along where the container can hold it. The clip starts at time zero.
-
-    Args:
-        path: The video. It is never changed.
-        out: The clip; name it with `copy_suffix`. It appears whole or not at all.
-        start: First frame wanted, counted from 0 in presentation order.
-        end: The frame to stop before.
+    Takes the arguments of `cut_clip`; name `out` with `copy_suffix`. Sound comes along where the
+    container can hold it. The clip starts at time zero and appears whole or not at all.
 
     Returns:
         The frames [start, end) that the copy holds; see `copied_interval`.
@@ -204,16 +199,7 @@ def clip_row(
     interval: tuple[int, int],
     session: str,
 ) -> Clip:
-    """The row of a clip that was made of frames [start, end) of a video.
-
-    Args:
-        clip_id: What it is called.
-        clip: The clip's own file.
-        folder: Of the clip list.
-        source: The video it was cut from.
-        interval: Its frames in the source, as they came out.
-        session: The place and outing in which it was filmed.
-    """
+    """The row, in the list of `folder`, of a clip that holds frames [start, end) of a source."""
     return Clip(
         clip_id=clip_id,
         file=clip.path.relative_to(folder).as_posix(),

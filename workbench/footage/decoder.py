@@ -80,10 +80,7 @@ def decode_frames(
     Decodes from the keyframe before the first wanted frame, and jumps ahead where a later keyframe
     lets it skip work. Memory is bounded by the decoder's own reordering, not by the video.
 
-    Args:
-        table: The packets of the video.
-        wanted: Presentation indices, growing, each below the frame count.
-        threads: Decoder threads.
+    `wanted` are presentation indices, growing, each below the frame count.
     """
     if not len(wanted):
         return

@@ -132,11 +132,7 @@ def sample_frames(
 ) -> NDArray[np.uint8]:
     """Read just these frames, in the order given; repeats are allowed.
 
-    Args:
-        path: The video.
-        frames: Frame numbers in presentation order, from 0.
-        size_wh: Width and height of the images as shown; the video's own by default.
-        threads: Decoder threads.
+    Frames are counted from 0 in presentation order; size and threads are those of `iter_frames`.
 
     Returns:
         (N, H, W, 3) RGB.
@@ -153,8 +149,7 @@ def sample_frames(
     """
     got = sample_readable(path, frames, size_wh, threads=threads)
     if got.lost:
-        table = read_packets(path)
-        raise partial_read(table, got.lost, asked=len(frames))
+        raise partial_read(read_packets(path), got.lost, asked=len(frames))
     return got.images
 
 

@@ -38,11 +38,7 @@ class Inventory:
         return sum(clip.duration_s for clip in self.clips)
 
     def answer(self, unreadable: int = 0) -> str:
-        """Say whether the footage is sound, in a sentence that begins with yes or no.
-
-        Args:
-            unreadable: Files that could not be taken in.
-        """
+        """Say, beginning with yes or no, whether footage is sound of which some was unreadable."""
         sessions = len({clip.session for clip in self.clips})
         what = f"{len(self.clips)} clips of {sessions} sessions, {self.duration_s / 60:.1f} minutes"
         odd = len(self.clip_to_oddities) + len(self.video_to_oddities)
@@ -88,13 +84,7 @@ class Inventory:
 
 
 def take_stock(clips: Sequence[Clip], folder: Path, videos: Sequence[VideoInfo] = ()) -> Inventory:
-    """Look at every clip's file and compare it with the list.
-
-    Args:
-        clips: The list.
-        folder: Of its `clips.json`.
-        videos: What the clips were cut from, where that is known.
-    """
+    """Compare every clip's file below `folder` with the list; `videos` are what it was cut from."""
     found = {clip.clip_id: _oddities(clip, folder) for clip in clips}
     return Inventory(
         clips=tuple(clips),
@@ -104,14 +94,7 @@ def take_stock(clips: Sequence[Clip], folder: Path, videos: Sequence[VideoInfo] 
 
 
 def strip(clip: Clip, folder: Path, frames: int = 6, height_px: int = 108) -> NDArray[np.uint8]:
-    """Frames of a clip side by side, RGB (height_px, …, 3).
-
-    Args:
-        clip: Which clip.
-        folder: Of its `clips.json`.
-        frames: How many, spread evenly over the clip.
-        height_px: Of the strip; the width follows the clip's shape.
-    """
+    """Frames spread evenly over a clip, side by side, RGB (height_px, …, 3)."""
     width_px = max(1, round(clip.width * height_px / clip.height))
     count = min(frames, clip.frame_count)
     chosen = uniform_indices(clip.frame_count, count)
@@ -130,16 +113,7 @@ def draw_contact_sheet(
     frames: int = 6,
     title: str = "What does the footage look like?",
 ) -> Axes:
-    """Draw one strip per clip, below each other.
-
-    Args:
-        clips: In the order they are to be shown.
-        folder: Of their `clips.json`.
-        captions: What is written left of each strip; the clip's id and sport by default.
-        ax: Where to draw.
-        frames: Per clip.
-        title: The question the sheet answers.
-    """
+    """Draw one strip per clip, below each other, captioned by its id and sport by default."""
     strips = [strip(clip, folder, frames) for clip in clips]
     if captions is None:
         captions = [f"{clip.clip_id}\n{clip.sport or ''}".rstrip() for clip in clips]
@@ -162,13 +136,7 @@ def draw_contact_sheet(
 
 
 def one_per_group(clips: Sequence[Clip], keys: Sequence[str], most: int = 12) -> list[Clip]:
-    """The first clip of each group, in order, at most `most`.
-
-    Args:
-        clips: To choose from.
-        keys: The group of each clip.
-        most: Groups shown; evenly spread where there are more.
-    """
+    """The first clip of each group, in order; of more than `most` groups, evenly spread ones."""
     first = {key: clip for clip, key in zip(reversed(clips), reversed(keys), strict=True)}
     chosen = [first[key] for key in dict.fromkeys(keys)]
     places = np.unique(np.linspace(0, len(chosen) - 1, min(most, len(chosen))).round().astype(int))

@@ -192,7 +192,11 @@ class LabelStore(AbstractContextManager["LabelStore"]):
                 # new label still has to be the one that counts.
                 entry = replace(entry, created_at=last + timedelta(microseconds=1))
             stored = self._insert_entry(connection, entry)
-        if not _says_the_same(stored, entry):
+        if (_subject(stored), stored.value, stored.undoes) != (
+            _subject(entry),
+            entry.value,
+            entry.undoes,
+        ):
             raise _id_taken(entry)
         return stored
 
@@ -241,12 +245,7 @@ class LabelStore(AbstractContextManager["LabelStore"]):
 
 
 def open_store(url: str | Path | None = None, *, create: bool = True) -> LabelStore:
-    """Open a label database, making it if need be.
-
-    Args:
-        url: `sqlite:///…`, `postgresql://…`, or the path of an SQLite file. Default: what the
-            environment variable WORKBENCH_DB says, else `data/labels.sqlite` where one stands.
-        create: Whether an SQLite file that is absent is made.
+    """Open the label database at `url`, see `Database`, making it if need be.
 
     Raises:
         LabelError: If it cannot be opened.
@@ -275,14 +274,6 @@ def _read_source(connection: Connection, source_id: str) -> Source:
 
 def _subject(entry: Entry) -> tuple[str, str, str]:
     return entry.kind, entry.item_id, entry.annotator
-
-
-def _says_the_same(stored: Entry, entry: Entry) -> bool:
-    return (
-        _subject(stored) == _subject(entry)
-        and stored.value == entry.value
-        and stored.undoes == entry.undoes
-    )
 
 
 def _id_taken(entry: Entry) -> LabelError:
