@@ -255,12 +255,9 @@ def _packets_of(table: PacketTable, start: int, end: int) -> tuple[int, int]:
         raise FootageError(
             f"{table.path} does not store when its frames are shown", "cut exactly instead"
         )
-    first = int(table.entry[start])
-    position = np.empty(table.frame_count, dtype=np.int64)
-    shown = np.flatnonzero(table.index >= 0)
-    position[table.index[shown]] = shown
+    first = table.entry(start)
     # The last packet that any frame up to here needs.
-    until = np.maximum.accumulate(position)
+    until = np.maximum.accumulate(table.position)
     last, reach = 0, end
     while True:
         last = int(until[reach - 1]) + 1

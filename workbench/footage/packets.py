@@ -83,8 +83,8 @@ class Orientation:
 class PacketTable:
     """The packets of one video stream in decode order, and the frames they show.
 
-    The arrays `dts`, `packet_pts`, `is_key`, `rank` and `index` are per packet, `entry` and `pts`
-    per shown frame.
+    The arrays `dts`, `packet_pts`, `is_key`, `rank`, `index` and `needs` are per packet, `position`
+    and `pts` per shown frame.
     """
 
     path: Path
@@ -105,11 +105,16 @@ class PacketTable:
     rank: NDArray[np.int64]  # grows with presentation order, packets not shown included
     index: NDArray[np.int64]  # presentation index; -1 where the packet is not shown
     orderless: NDArray[np.int64]  # packets whose place in that order could not be learnt
-    entry: NDArray[np.int64]  # per shown frame, the packet to start decoding at
+    needs: NDArray[np.int64]  # the packet from which on decoding yields this one's frame whole
+    position: NDArray[np.int64]  # of each shown frame's packet in decode order
     last_duration: int  # how long the last frame is shown, in time_base units; 0 if not said
     is_timed: bool  # time stamps give the presentation order; else it was learnt by decoding
     broken_off: str | None  # why reading stopped before the end of the file
     pts: NDArray[np.int64]  # of shown frames, presentation order
+
+    def entry(self, frame: int) -> int:
+        """Return the packet to start decoding at for a shown frame."""
+        return int(self.needs[self.position[frame]])
 
     @property
     def frame_count(self) -> int:
@@ -294,8 +299,9 @@ def _read(path: Path, size_bytes: int | None, mtime_ns: int | None) -> PacketTab
         else:
             rank, orderless = _learn_order(path, len(rows))
         shown = np.flatnonzero(shows)
+        position = shown[np.argsort(rank[shown])]
         index = np.full(len(rows), -1, dtype=np.int64)
-        index[shown[np.argsort(rank[shown])]] = np.arange(len(shown))
+        index[position] = np.arange(len(shown))
         if has_stamps:
             pts_of_shown = np.sort(packet_pts[shown])
         else:
@@ -321,7 +327,8 @@ def _read(path: Path, size_bytes: int | None, mtime_ns: int | None) -> PacketTab
             rank=rank,
             index=index,
             orderless=orderless,
-            entry=_entry_points(rank, is_key, index),
+            needs=_find_needs(rank, is_key),
+            position=position,
             last_duration=last_duration,
             is_timed=is_timed,
             broken_off=broken_off,
@@ -354,23 +361,19 @@ def _learn_order(path: Path, packet_count: int) -> tuple[NDArray[np.int64], NDAr
     return rank, np.array(orderless, dtype=np.int64)
 
 
-def _entry_points(
-    rank: NDArray[np.int64], is_key: NDArray[np.bool_], index: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """For every shown frame, the packet from which on decoding yields it whole.
+def _find_needs(rank: NDArray[np.int64], is_key: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """For every packet, the one from which on decoding yields its frame whole.
 
     That is the last keyframe that is neither decoded nor shown after the frame: what follows a
     keyframe in both orders is predicted from nothing before it. (In an open GOP, frames that are
     decoded after a keyframe and shown before it do.)
     """
-    shown = np.flatnonzero(index >= 0)
-    position = shown[np.argsort(index[shown])]  # of each shown frame, in presentation order
     keys = np.flatnonzero(is_key)
     if not len(keys):
-        return np.zeros_like(position)
-    nearest = np.searchsorted(keys, position, side="right") - 1
+        return np.zeros(len(rank), np.int64)
+    nearest = np.searchsorted(keys, np.arange(len(rank)), side="right") - 1
     while True:
-        too_late = (nearest >= 0) & (rank[keys[nearest]] > rank[position])
+        too_late = (nearest >= 0) & (rank[keys[nearest]] > rank)
         if not too_late.any():
             return np.where(nearest >= 0, keys[nearest], 0)
         nearest[too_late] -= 1
