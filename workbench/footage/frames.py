@@ -205,11 +205,12 @@ def frames_at(path: Path | str, times_s: ArrayLike) -> NDArray[np.int64]:
     times = np.atleast_1d(np.asarray(times_s, dtype=np.float64))
     end = table.until_pts(table.frame_count - 1)
     due = table.pts[0] + np.round(times / float(table.time_base), 3)
-    if not ((due >= table.pts[0]) & (due <= end)).all():  # NaN fails, too
+    is_shown = (due >= table.pts[0]) & (due <= end)  # False for NaN, too
+    if not is_shown.all():
         length_s = float((end - int(table.pts[0])) * table.time_base)
-        wrong = times[~((due >= table.pts[0]) & (due <= end))][0]
+        wrong_s = times[~is_shown][0]
         raise FrameRangeError(
-            f"{path} shows nothing at {wrong:g} s", f"give times from 0 to {length_s:.3f} s"
+            f"{path} shows nothing at {wrong_s:g} s", f"give times from 0 to {length_s:.3f} s"
         )
     return np.asarray(np.searchsorted(table.pts, due, side="right"), dtype=np.int64) - 1
 

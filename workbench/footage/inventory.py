@@ -38,7 +38,7 @@ class Inventory:
         return sum(clip.duration_s for clip in self.clips)
 
     def answer(self, unreadable: int = 0) -> str:
-        """Say, beginning with yes or no, whether footage is sound of which some was unreadable."""
+        """Say, beginning with yes or no, whether all files, those `unreadable` included, are sound."""
         sessions = len({clip.session for clip in self.clips})
         what = f"{len(self.clips)} clips of {sessions} sessions, {self.duration_s / 60:.1f} minutes"
         odd = len(self.clip_to_oddities) + len(self.video_to_oddities)
@@ -49,6 +49,7 @@ class Inventory:
 
     def to_frame(self) -> pd.DataFrame:
         """One row per session: clips of each sport, size, frame rate, seconds, odd clips."""
+        sports = sorted({clip.sport for clip in self.clips if clip.sport is not None})
         rows = [
             {
                 "session": clip.session,
@@ -58,13 +59,12 @@ class Inventory:
                 "fps": round(float(clip.fps), 2),
                 "clips": 1,
                 "seconds": clip.duration_s,
-                **{sport: clip.sport == sport for sport in self._sports()},
+                **{sport: clip.sport == sport for sport in sports},
                 "odd": clip.clip_id in self.clip_to_oddities,
             }
             for clip in self.clips
         ]
-        sums = {"clips": "sum", "seconds": "sum", "odd": "sum"}
-        sums |= dict.fromkeys(self._sports(), "sum")
+        sums = dict.fromkeys(("clips", "seconds", "odd", *sports), "sum")
         table = pd.DataFrame(rows).groupby("session")
         same = table[["venue", "camera", "size", "fps"]].agg(_common)
         return same.join(table.agg(sums).round(1))
@@ -78,9 +78,6 @@ class Inventory:
             for oddity in oddities
         ]
         return pd.DataFrame(rows, columns=["file", "oddity"])
-
-    def _sports(self) -> list[str]:
-        return sorted({clip.sport for clip in self.clips if clip.sport is not None})
 
 
 def take_stock(clips: Sequence[Clip], folder: Path, videos: Sequence[VideoInfo] = ()) -> Inventory:

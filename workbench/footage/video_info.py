@@ -107,7 +107,11 @@ def probe(path: Path | str, *, decode: bool = False) -> VideoInfo:
         codec=table.codec,
         container=table.container,
         header_frame_count=table.header_frame_count,
-        oddities=tuple(_oddities(table, lost)),
+        oddities=(
+            *_counting_oddities(table, lost),
+            *_time_oddities(table),
+            *_picture_oddities(table),
+        ),
         frames_lost=lost,
     )
 
@@ -136,12 +140,6 @@ def _varies(table: PacketTable) -> bool:
     step = 1 / float(table.mean_rate * table.time_base)  # PTS units per frame
     even = table.pts[0] + np.arange(table.frame_count) * step
     return bool(np.abs(table.pts - even).max() > step / 4 + 1)
-
-
-def _oddities(table: PacketTable, lost: tuple[int, ...] | None) -> Iterator[str]:
-    yield from _counting_oddities(table, lost)
-    yield from _time_oddities(table)
-    yield from _picture_oddities(table)
 
 
 def _counting_oddities(table: PacketTable, lost: tuple[int, ...] | None) -> Iterator[str]:
