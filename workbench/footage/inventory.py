@@ -38,7 +38,7 @@ class Inventory:
         return sum(clip.duration_s for clip in self.clips)
 
     def answer(self, unreadable: int = 0) -> str:
-        """Say, beginning with yes or no, whether all files, those `unreadable` included, are sound."""
+        """Say whether the footage is sound; `unreadable` files could not be taken in at all."""
         sessions = len({clip.session for clip in self.clips})
         what = f"{len(self.clips)} clips of {sessions} sessions, {self.duration_s / 60:.1f} minutes"
         odd = len(self.clip_to_oddities) + len(self.video_to_oddities)
