@@ -43,10 +43,10 @@ def guess_kicks(
     keep: int,
     rng: np.random.Generator,
 ) -> Guesses:
-    """Guess kicks at the given times.
+    """Guess kicks.
 
     Args:
-        observations: Observations, in order of time.
+        observations: In order of time.
         modes: Cameras to try.
         kicks_s: Times (T,) at which the kick may have been.
         samples: Pairs drawn for each time and camera.
@@ -62,15 +62,11 @@ def guess_kicks(
     parts: list[tuple[Floats, Floats, int]] = []
     for number, mode in enumerate(modes):
         ball = _solve_kicks(observations, mode, kick, height, anchor, first, second, style == 0)
-        score, until = _score(observations, ball, anchor)
-        ball[:, col.EVENT_S] = until
-        for index in _distinct(ball, score, keep):
-            parts.append((ball[index], score[index], number))
+        score, ball[:, col.EVENT_S] = _score(observations, ball, anchor)
+        parts += [(ball[row], score[row], number) for row in _distinct(ball, score, keep)]
     parts.sort(key=lambda part: -part[1])
-    return Guesses(
-        np.array([part[0] for part in parts]).reshape(-1, col.SIZE),
-        np.array([part[2] for part in parts], dtype=np.int64),
-    )
+    balls, _, numbers = zip(*parts, strict=True) if parts else ((), (), ())
+    return Guesses(np.array(balls).reshape(-1, col.SIZE), np.array(numbers, dtype=np.int64))
 
 
 def _draw(
