@@ -102,7 +102,8 @@ def test_help_imports_nothing_heavy() -> None:
         "except SystemExit: pass\n"
         "heavy = {'torch', 'cv2', 'av', 'numpy', 'pandas', 'yaml', 'jinja2', 'psutil', 'papermill',"
         " 'pydantic',"
-        " 'nbformat', 'nbconvert', 'jupyter_client'}\n"
+        " 'nbformat', 'nbconvert', 'jupyter_client', 'sqlalchemy', 'starlette', 'matplotlib',"
+        " 'scipy'}\n"
         "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
     )
     answer = subprocess.run(

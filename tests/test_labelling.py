@@ -5,7 +5,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -60,10 +59,22 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 WORKER = """
-import sys
+import os, signal, sys, threading
 from pathlib import Path
+from colour_teachers import ColourLooker
 from test_labelling import following, label_clips, load_clips
-footage, labels, log = map(Path, sys.argv[1:])
+
+footage, labels, log = map(Path, sys.argv[1:4])
+looks_left, delay_s, look = int(sys.argv[4]), float(sys.argv[5]), ColourLooker.look
+
+def look_and_die(self, image):  # soon after the last look, whatever is being done then
+    global looks_left
+    looks_left -= 1
+    if looks_left == 0:
+        threading.Timer(delay_s, os.kill, (os.getpid(), signal.SIGKILL)).start()
+    return look(self, image)
+
+ColourLooker.look = look_and_die
 label_clips(load_clips(footage), footage, labels, following(log))
 """
 
@@ -73,20 +84,14 @@ def test_killed_at_random_moments_the_labels_are_the_same_bytes(
 ) -> None:
     whole_log, log = tmp_path / "whole.log", tmp_path / "log"
     label_clips(load_clips(footage), footage, tmp_path / "whole", following(whole_log))
-    rng, kills, command = random.Random(4), 0, [sys.executable, "-c", WORKER, str(footage)]
+    rng, kills = random.Random(4), 0
+    command = [sys.executable, "-c", WORKER, str(footage), str(tmp_path / "labels"), str(log)]
     while True:
-        until = looks(log) + rng.randint(4, 14)
-        worker = subprocess.Popen(
-            [*command, str(tmp_path / "labels"), str(log)], cwd=Path(__file__).parent
-        )
-        while worker.poll() is None and looks(log) < until:
-            time.sleep(0.001)
-        time.sleep(rng.random() * 0.02)
-        if worker.poll() is not None:
-            assert worker.returncode == 0
+        life = [str(rng.randint(4, 14)), str(rng.random() * 0.02)]
+        ended = subprocess.run([*command, *life], cwd=Path(__file__).parent, check=False)
+        if ended.returncode == 0:
             break
-        worker.send_signal(signal.SIGKILL)
-        worker.wait()
+        assert ended.returncode == -signal.SIGKILL
         kills += 1
     assert kills >= 3
     assert contents(tmp_path / "labels") == contents(tmp_path / "whole")

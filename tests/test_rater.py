@@ -27,7 +27,7 @@ def make_clips(folder, count):
     clips = []
     for number in range(count):
         name = f"clip_{number:02d}"
-        make_video(folder / "clips" / f"{name}.mp4", 25, size_wh=(320, 192), fps=Fraction(25))
+        make_video(folder / "clips" / f"{name}.mp4", 25, fps=Fraction(25))
         clips.append(
             Clip(
                 clip_id=name,
@@ -40,8 +40,8 @@ def make_clips(folder, count):
                 end_pts=25,
                 time_base=Fraction(1, 25),
                 fps=Fraction(25),
-                width=320,
-                height=192,
+                width=160,
+                height=96,
                 sport="soccer",
             )
         )
@@ -276,7 +276,7 @@ def test_rating_ten_clips_with_the_keyboard_in_jupyterlab(lab, page):
 
     # The video comes from /files/ and plays.
     playing = "() => { const v = document.querySelector('.wb-video:not([hidden])');"
-    page.wait_for_function(playing + "return v.readyState >= 2 && v.videoWidth === 320; }")
+    page.wait_for_function(playing + "return v.readyState >= 2 && v.videoWidth === 160; }")
     assert any("/files/footage/clips/clip_00.mp4" in url for url in fetched)
 
     page.locator(".wb-stage").click()

@@ -247,9 +247,7 @@ def krippendorff_alpha(
         >>> round(krippendorff_alpha([a, b], "ordinal").value, 3)
         0.884
     """
-    codes = np.asarray(codes, dtype=float)
-    domain = np.unique(codes[np.isfinite(codes)])
-    counts = (codes.T[:, :, None] == domain).sum(axis=1)  # (items, values)
+    domain, counts = _count_values(codes)
 
     def alpha(weights: Weights) -> Floats:
         return np.array([_alpha(np.repeat(kept, row, axis=0), domain, level) for row in weights])
@@ -325,9 +323,7 @@ def observed_agreement(
         resamples: Data sets drawn for the interval.
         seed: Of the draws.
     """
-    codes = np.asarray(codes, dtype=float)
-    domain = np.unique(codes[np.isfinite(codes)])
-    counts = (codes.T[:, :, None] == domain).sum(axis=1)
+    _, counts = _count_values(codes)
     shared = counts.sum(axis=1) >= 2
     n = counts[shared].sum(axis=1)
     same = (counts[shared] * (counts[shared] - 1)).sum(axis=1) / (n * (n - 1))
@@ -336,6 +332,13 @@ def observed_agreement(
         return np.asarray(weights @ same / weights.sum(axis=1))
 
     return _interval(share, 1.0, shared, clusters, resamples, seed)
+
+
+def _count_values(codes: npt.ArrayLike) -> tuple[Floats, npt.NDArray[np.int_]]:
+    """Return the values that occur, and how often each item was given each (items, values)."""
+    known = np.asarray(codes, dtype=float)
+    domain = np.unique(known[np.isfinite(known)])
+    return domain, (known.T[:, :, None] == domain).sum(axis=1)
 
 
 def _alpha(counts: npt.NDArray[np.int_], domain: Floats, level: Level) -> float:

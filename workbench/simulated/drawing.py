@@ -104,7 +104,7 @@ class Painter:
         start = uv[:, _FROM]
         end = start + (uv[:, _TO] - start) * _SHARE[:, None]
         first, second = _FIRST_M * thick[:, _FROM], _SECOND_M * thick[:, _TO]
-        limbs = self._outlines(*(part.reshape(-1, 2) for part in (start, end)), first, second)
+        limbs = self._outlines(start.reshape(-1, 2), end.reshape(-1, 2), first, second)
         limbs = limbs.reshape(2, len(people), len(_LIMBS), -1, 2)
         for place, person in enumerate(people):
             shape = limbs[:, place], first[place].tolist(), uv[place], depth[place], scale[place]
@@ -272,7 +272,8 @@ def shadows(
         uv, depth = fallen(np.stack([stick.start, stick.end]))
         if stick.casts_shadow and depth.min() > _NEAREST_M:
             width_px = 1.2 * stick.radius_m[0] * camera.focal_px / float(depth.mean())
-            line(*_fixed(uv).tolist(), width_px)
+            foot, top = _fixed(uv).tolist()
+            line(foot, top, width_px)
     return np.asarray(cv2.blur(mask, (3, 3)), np.uint8)
 
 

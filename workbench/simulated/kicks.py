@@ -73,7 +73,7 @@ class StagedShot:
 
     def position_at(self, time_s: float) -> Floats:
         """Ball centre (3,) at one moment."""
-        return self.positions_at(np.array([time_s]))[0]
+        return np.asarray(self.positions_at(np.array([time_s]))[0])
 
 
 @dataclass(frozen=True)
