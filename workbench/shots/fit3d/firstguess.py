@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from workbench.footage.pinhole import BALL_RADIUS_M, GRAVITY_MPS2, Floats
 from workbench.shots.fit3d import columns as col
 from workbench.shots.fit3d.ballistics import DRAG_PER_M
-from workbench.shots.fit3d.fit import Observations, legs_of
+from workbench.shots.fit3d.fit import Bools, Ints, Observations, legs_of
 from workbench.shots.goal.camera import CameraMode, on_height, project, rays
 
 _ANCHOR_S = (0.17, 0.02)  # before and after the kick: observations that may give its place
@@ -31,7 +31,7 @@ class Guesses:
     """Starts for a fit, the best first."""
 
     parameters: Floats  # (G, 30); the event is where the observations leave the path
-    mode: NDArray[np.int64]  # (G,) index of the camera
+    mode: Ints  # (G,) index of the camera
 
 
 def guess_kicks(
@@ -87,7 +87,7 @@ def _solve_kicks(
     anchor: NDArray[np.intp],
     first: NDArray[np.intp],
     second: NDArray[np.intp],
-    rolls: NDArray[np.bool_],
+    rolls: Bools,
 ) -> Floats:
     """Parameters (K, 30) of kicks through an anchor and two observations."""
     camera, count = mode.parameters[None], len(kick)

@@ -19,7 +19,9 @@ from workbench.shots.fit3d.ballistics import DRAG_PER_M, Kicks, Legs, after_cont
 from workbench.shots.goal.camera import LOG_FOCAL, project
 from workbench.shots.leastsquares import minimise
 
-Bools = NDArray[np.bool_]
+Ints, Bools = NDArray[np.int64], NDArray[np.bool_]
+Traced = tuple[Floats, Floats, Floats]
+"""Path (3, B, N); place and velocity (3, B) at the event, just before it."""
 
 # Those that change the shape of the free path, not only its place.
 _FLOWN = (
@@ -61,9 +63,9 @@ class Priors:
     camera: Floats  # (B, 8)
     information: Floats  # (B, 8, 8) of the camera
     counted: Floats  # (B, N) 1 where an observation counts
-    ending: NDArray[np.int64]  # (B,) FALLS, HELD or NETTED after the event
+    ending: Ints  # (B,) FALLS, HELD or NETTED after the event
     event_y: Floats  # (B, 2) between which depths the event is, metres
-    event_frame: NDArray[np.int64]  # (B,) INSIDE, OUTSIDE, ON_FRAME or ANYWHERE
+    event_frame: Ints  # (B,) INSIDE, OUTSIDE, ON_FRAME or ANYWHERE
 
     def __len__(self) -> int:
         return len(self.mean)
@@ -101,24 +103,19 @@ def legs_of(ball: Floats, until_s: Floats | float = np.inf) -> Legs:
     return follow(kicks, np.asarray(until_s - ball[:, col.KICK_S]))
 
 
-def trace(
-    ball: Floats, times_s: Floats, ending: NDArray[np.int64]
-) -> tuple[Floats, Floats, Floats]:
+def trace(ball: Floats, times_s: Floats, ending: Ints) -> Traced:
     """Return the whole path of balls (B, ≥ 22): before the kick, free, after the event.
 
     Args:
         ball: Parameters.
         times_s: Seconds (N,).
         ending: As in `Priors`.
-
-    Returns:
-        Positions (3, B, N); place and velocity (3, B) at the event, just before it.
     """
-    return _finish(ball, times_s, ending, *_fly(ball, times_s))
+    return _finish(ball, times_s, ending, _fly(ball, times_s))
 
 
-def _fly(ball: Floats, times_s: Floats) -> tuple[Floats, Floats, Floats]:
-    """The path (3, B, N) as if nothing ended it; place and velocity (3, B) at the event."""
+def _fly(ball: Floats, times_s: Floats) -> Traced:
+    """The path as if nothing ended it."""
     kick, event = ball[:, col.KICK_S, None], ball[:, col.EVENT_S, None]
     since = times_s - kick
     legs = legs_of(ball, np.maximum(times_s[-1], ball[:, col.EVENT_S]))
@@ -130,15 +127,9 @@ def _fly(ball: Floats, times_s: Floats) -> tuple[Floats, Floats, Floats]:
     return path, place, legs.velocity_at(event - kick)[:, :, 0]
 
 
-def _finish(
-    ball: Floats,
-    times_s: Floats,
-    ending: NDArray[np.int64],
-    path: Floats,
-    place: Floats,
-    motion: Floats,
-) -> tuple[Floats, Floats, Floats]:
+def _finish(ball: Floats, times_s: Floats, ending: Ints, free: Traced) -> Traced:
     """Replace what comes after the event."""
+    path, place, motion = free
     later = times_s - ball[:, col.EVENT_S, None]
     if (later > 0).any():
         after = after_contact(
@@ -153,9 +144,7 @@ def _finish(
     return path, place, motion
 
 
-def _finite_moves(
-    at: Floats, times_s: Floats, ending: NDArray[np.int64]
-) -> tuple[Floats, tuple[Floats, Floats, Floats]]:
+def _finite_moves(at: Floats, times_s: Floats, ending: Ints) -> tuple[Floats, Traced]:
     """Parameters moved one by one (B·31, 30), and `trace` of each: the first is not moved.
 
     Only the columns that change the shape of the free path are recomputed.
@@ -184,7 +173,7 @@ def _finite_moves(
     flat = paths.reshape(3, -1, count), places.reshape(3, -1), motions.reshape(3, -1)
     path, place, motion = (
         _with_unmoved(part.reshape(3, batch, _TRACED, *part.shape[2:]))
-        for part in _finish(own, times_s, np.repeat(ending, _TRACED), *flat)
+        for part in _finish(own, times_s, np.repeat(ending, _TRACED), flat)
     )
     return moved.reshape(-1, col.SIZE), (path, place, motion)
 
@@ -224,10 +213,7 @@ def explained(
 
 
 def _residuals(
-    observations: Observations,
-    priors: Priors,
-    parameters: Floats,
-    traced: tuple[Floats, Floats, Floats],
+    observations: Observations, priors: Priors, parameters: Floats, traced: Traced
 ) -> Floats:
     """Misses along u, along v and of the size, then of the bounds: (B, 3N + 4) in sigmas."""
     path, place, motion = traced
