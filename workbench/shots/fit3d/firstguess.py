@@ -65,8 +65,10 @@ def guess_kicks(
         score, ball[:, col.EVENT_S] = _score(observations, ball, anchor)
         parts += [(ball[row], score[row], number) for row in _distinct(ball, score, keep)]
     parts.sort(key=lambda part: -part[1])
-    balls, _, numbers = zip(*parts, strict=True) if parts else ((), (), ())
-    return Guesses(np.array(balls).reshape(-1, col.SIZE), np.array(numbers, dtype=np.int64))
+    return Guesses(
+        np.array([ball for ball, _, _ in parts]).reshape(-1, col.SIZE),
+        np.array([number for _, _, number in parts], dtype=np.int64),
+    )
 
 
 def _draw(
