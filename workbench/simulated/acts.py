@@ -270,8 +270,10 @@ def _gesture(rng: np.random.Generator, temper: Temper) -> Act:
         turn_rad = 2 * math.pi * t / temper.duration_s + temper.phase_rad
         return motions.squat(0.5 - 0.5 * math.cos(turn_rad))
 
-    poses = {"wave": motions.wave, "clap": motions.clap, "stretch": stretch,
-             "cheer": partial(motions.cheer, phase_rad=temper.phase_rad)}  # fmt: skip
+    poses: dict[str, Callable[[float], Angles]] = {
+        "wave": motions.wave, "clap": motions.clap, "stretch": stretch,
+        "cheer": partial(motions.cheer, phase_rad=temper.phase_rad),
+    }  # fmt: skip
     forward_m = _passing_by(1.6 if kind == "cheer" else 0.0, temper)
     looks: tuple[BallLook | None, ...] = (None, None, "soccer", "basketball")
     look = looks[rng.integers(len(looks))]

@@ -37,8 +37,10 @@ _LIMBS = (
     ),
     (JOINT["neck"], JOINT["head"], 1.0, 0.052, 0.052, "skin"),
 )
-*_COLUMNS, _WEAR = zip(*_LIMBS, strict=True)
-_FROM, _TO, _SHARE, _FIRST_M, _SECOND_M = (np.array(column) for column in _COLUMNS)
+_FROM, _TO, _SHARE, _FIRST_M, _SECOND_M = (
+    np.array(column) for column in list(zip(*_LIMBS, strict=True))[:5]
+)
+_WEAR = tuple(limb[5] for limb in _LIMBS)
 _HEAD, _CHEST = JOINT["head"], JOINT["chest"]
 _SHOULDERS, _HIPS = ([JOINT["l_" + name], JOINT["r_" + name]] for name in ("shoulder", "hip"))
 

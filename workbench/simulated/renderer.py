@@ -71,7 +71,6 @@ class Renderer:
 
     def film(self, scene: Scene, frame_count: int) -> Iterator[TrueFrame]:
         """Frames of the scene from its start."""
-        self._before = None
         for number in range(frame_count):
             yield self._expose(scene, float((number + Fraction(1, 2)) / self._optics.fps))
 
