@@ -15,9 +15,8 @@ from matplotlib.figure import Figure
 from PIL import Image as Picture
 
 from workbench.detect.drawing import Image
-from workbench.footage.clips import Clip
+from workbench.footage.clips import Clip, origin_of
 from workbench.footage.frames import sample_readable
-from workbench.footage.origin import origin_of
 from workbench.pages.page import render
 from workbench.saving import save_text
 from workbench.shots.analysed import ShotAnalysis
