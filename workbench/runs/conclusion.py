@@ -1,4 +1,4 @@
-"""What a notebook concludes: one sentence computed from its numbers, and a verdict.
+"""The conclusion of a notebook: one sentence computed from its numbers, and a verdict.
 
 The verdict answers the notebook's question; whether the notebook ran is another matter. Report,
 index and `workbench list` show both, the answer first.

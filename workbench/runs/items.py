@@ -1,4 +1,4 @@
-"""What each test item contributed to a number, kept as `items.json` in the folder of its run.
+"""Scores of single test items, kept as `items.json` in the folder of their run.
 
 Two runs that judged the same items can then be compared pair by pair, which tells smaller
 differences from noise than comparing two averages does. A number is a share, Σ parts / Σ wholes:

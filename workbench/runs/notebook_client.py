@@ -1,4 +1,4 @@
-"""Executing the cells of one notebook, and saying truthfully how each of them ended.
+"""Execution of the cells of one notebook, and a true account of how each of them ended.
 
 Built on papermill's own manager and client, with what they get wrong put right: a killed kernel and
 a timed-out cell are recorded as failures of the cell they happened in, later cells stay pending,

@@ -158,9 +158,9 @@ class LabelScore:
         surely = all(one.low >= TRUSTED_PRECISION for one in precisions)
         hardly = any(one.high < TRUSTED_PRECISION for one in precisions)
         word = "Yes" if surely else "No" if hardly else "Can't tell"
-        right = [f"{show(pair[0], percent=True)} ({name})" for name, pair in judged.items()]
+        right = [f"{show(pair[0], percent=True)} of {name} labels" for name, pair in judged.items()]
         seen = [f"{show(pair[1], percent=True)} of {plural(name)}" for name, pair in judged.items()]
-        return f"{word}: right are {', '.join(right)} of the labels, which find {', '.join(seen)}."
+        return f"{word}: {', '.join(right)} are right; the teacher finds {', '.join(seen)}."
 
     def to_frame(self) -> pd.DataFrame:
         """One row per class."""
