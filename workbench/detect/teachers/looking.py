@@ -35,15 +35,10 @@ class Looker(Protocol):
     """Finds objects in single images."""
 
     name: str
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """Everything that decides what it finds."""
-        ...
+    settings: Mapping[str, Any]  # everything that decides what it finds
 
     def look(self, image: Image) -> list[Detection]:
         """What is in an image (H, W, 3), RGB, without track ids."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -77,21 +72,15 @@ class LookingTeacher(Teacher):
         """Yield what is seen in every frame of one window."""
         before, next_id = past.tracked(), past.next_id
         for frame in iter_frames(path, start=window.start, stop=window.stop):
-            found = self._with_ids(self.looker.look(frame.image), before, next_id)
-            next_id = max([next_id, *(1 + one.track_id for one in found if one.track_id)])
-            before = found
-            yield tuple(found)
-
-    def _with_ids(
-        self, found: Sequence[Detection], before: Sequence[Detection], next_id: int
-    ) -> list[Detection]:
-        pairs = match_detections(found, before, self._least_iou)
-        ids = {new: before[old].track_id for new, old in pairs.items()}
-        for place in range(len(found)):
-            if place not in ids:
-                ids[place] = next_id
-                next_id += 1
-        return [replace(one, track_id=ids[place]) for place, one in enumerate(found)]
+            found = self.looker.look(frame.image)
+            pairs = match_detections(found, before, self._least_iou)
+            ids = {new: before[old].track_id for new, old in pairs.items()}
+            for place in range(len(found)):
+                if place not in ids:
+                    ids[place] = next_id
+                    next_id += 1
+            before = [replace(one, track_id=ids[place]) for place, one in enumerate(found)]
+            yield tuple(before)
 
 
 def box_detections(
