@@ -51,13 +51,9 @@ class Teacher(ABC):
     def label_window(
         self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()
     ) -> Iterator[FrameDetections]:
-        """Yield what is found in every frame of one window, in order.
+        """Yield what is found in every frame of one window of a clip, in order.
 
-        Args:
-            path: The clip.
-            window: Its frames.
-            past: What was found before.
-            same_view: Clips of the same session, which a fixed camera filmed from the same place.
+        `same_view` are clips of its session, which a fixed camera filmed from the same place.
 
         Raises:
             FootageError: If a clip cannot be read.

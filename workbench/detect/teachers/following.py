@@ -73,8 +73,6 @@ class FollowingTeacher(Teacher):
     """A prompter that says what to follow, and a follower that does.
 
     Args:
-        follower: Who follows.
-        prompter: Who prompts.
         window_frames: Frames that are held, followed and saved together.
         match_iou: Overlap of boxes from which a prompt means an object that already runs.
         max_objects: Objects followed at a time; the surest first. Bounds time and memory.

@@ -1,7 +1,6 @@
 """The grounding teacher: Grounding DINO finds boxes by words, frame by frame.
 
-Sees each image for itself and so also what has only just appeared; masks are the filled boxes.
-Slow on a CPU: let it find, and `sam2` follow (prompter "grounding").
+Masks are the filled boxes. Slow on a CPU: there it is better used as prompter of `sam2`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +31,8 @@ class GroundingDino:
         device, amp: As for `Pretrained`.
 
     Raises:
-        TeacherError: If weights are missing or phrases are unclear.
+        WeightsError: If weights are missing.
+        TeacherError: If phrases are unclear.
     """
 
     name = "grounding"

@@ -116,9 +116,6 @@ class FilePrompter:
 
     Boxes are left, top, right, bottom in pixels; a point is x, y and 1 on the object or 0 beside.
 
-    Args:
-        path: The file.
-
     Raises:
         TeacherError: If the file is absent or says something else.
     """

@@ -29,7 +29,8 @@ def make_teacher(name: str, **options: Any) -> Teacher:
             for the chain itself (`RescueTeacher`) under "rescue".
 
     Raises:
-        TeacherError: If there is no such teacher or option, or weights are missing.
+        TeacherError: If there is no such teacher or option.
+        WeightsError: If weights are missing.
 
     Example:
         >>> make_teacher("motion", window_frames=120).name

@@ -48,7 +48,8 @@ def sam2_teacher(
         loop: Options of `FollowingTeacher`.
 
     Raises:
-        TeacherError: If weights are missing, or options do not go together.
+        WeightsError: If weights are missing.
+        TeacherError: If options do not go together.
     """
     follower: Follower
     if Path(weights).suffix == ".pt":
@@ -63,11 +64,7 @@ def sam2_teacher(
 
 
 class HubSam2:
-    """SAM 2 by transformers.
-
-    Raises:
-        TeacherError: If the weights are missing.
-    """
+    """SAM 2 by transformers."""
 
     name = "sam2"
 
@@ -155,7 +152,7 @@ class PackageSam2:
     The package takes frames only as JPEG files: each window is written to a temporary folder.
 
     Raises:
-        TeacherError: If package or weights are missing, or the file's name implies no config.
+        TeacherError: If the file's name implies no config and none is given.
     """
 
     name = "sam2"

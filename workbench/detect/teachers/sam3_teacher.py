@@ -35,7 +35,8 @@ class Sam3Teacher(Teacher):
         device, amp: As for `Pretrained`.
 
     Raises:
-        TeacherError: If weights are missing or phrases are unclear.
+        WeightsError: If weights are missing.
+        TeacherError: If phrases are unclear.
     """
 
     name = "sam3"

@@ -53,7 +53,6 @@ class VisionLanguage:
     """A vision-language model that is asked for boxes.
 
     Args:
-        chat: Who answers.
         phrases: What each class is asked for by.
         style: How to ask: "json", or "locate" for LocateAnything.
         coordinates: What the numbers of JSON answers count.
@@ -140,13 +139,9 @@ def vlm_teacher(
 def read_boxes(
     answer: str, size_wh: tuple[int, int], coordinates: Coordinates = "per_mille"
 ) -> list[NamedBox]:
-    """Return the boxes that an answer names, in pixels of the image.
+    """Return the boxes that an answer names, in pixels of an image of that width and height.
 
-    Args:
-        answer: What the model wrote.
-        size_wh: Width and height of the image.
-        coordinates: What the numbers of JSON boxes count: thousandths of width and height, or
-            pixels. Tags always count thousandths.
+    Tags always count thousandths of width and height.
 
     Example:
         >>> read_boxes("<ref>ball</ref><box><500><0><750><500></box>", (200, 100))
