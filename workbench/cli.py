@@ -6,7 +6,7 @@ beyond Typer and Rich is imported inside it, so that `workbench --help` answers 
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from workbench.runs.runner import Outcome
 
 STAGE_FAILED, BAD_INPUT, INTERRUPTED, TERMINATED = 1, 2, 130, 143
+TABLE: Any = {"box": None, "padding": (0, 2, 0, 0)}  # columns without lines
 
 app = typer.Typer(
     name="workbench",
@@ -149,10 +150,10 @@ def run(
 
     from rich.console import Console
 
+    from workbench.runs.engine import skip_iri_grammar
     from workbench.runs.execution import Limits
     from workbench.runs.progress import Progress
     from workbench.runs.runner import Stopped, run_plan
-    from workbench.runs.startup import skip_iri_grammar
 
     skip_iri_grammar()
     stop = threading.Event()
@@ -201,25 +202,18 @@ def list_stages(
     loaded = load_pipeline(_pipeline_path(pipeline))
     chosen = loaded.profile(profile)
     folder = _out(out, loaded)
-    table = Table(
-        title=f"profile {chosen.name}", title_justify="left", box=None, padding=(0, 2, 0, 0)
-    )
-    for column in ("stage", "question", "needs", "newest run", "answer", "when", "took"):
-        table.add_column(column)
+    columns = ("stage", "question", "needs", "newest run", "answer", "when", "took")
+    table = Table(*columns, title=f"profile {chosen.name}", title_justify="left", **TABLE)
     colours = {"ok": "green", "timeout": "yellow", "skipped": "dim", "running": "cyan"}
     for stage in loaded.stages_of(chosen):
         runs = [run for run in load_runs(folder, stage.name) if run.profile == chosen.name]
-        newest = runs[0] if runs else None
-        status = newest.status if newest is not None else "–"
-        table.add_row(
-            Text(stage.name, style="bold"),
-            stage.title,
-            ", ".join(stage.needs),
-            Text(status, style=colours.get(status, "red" if newest is not None else "dim")),
-            _answer(newest),
-            show_time(newest.started) if newest is not None else "",
-            show_duration(newest.wall_s) if newest is not None else "",
-        )
+        newest = [Text("–", style="dim")]
+        if runs:
+            status = Text(runs[0].status, style=colours.get(runs[0].status, "red"))
+            took = show_duration(runs[0].wall_s)
+            newest = [status, _answer(runs[0]), Text(show_time(runs[0].started)), Text(took)]
+        name = Text(stage.name, style="bold")
+        table.add_row(name, stage.title, ", ".join(stage.needs), *newest)
     console = Console()
     console.print(table)
     others = [name for name in loaded.profiles if name != chosen.name]
@@ -238,7 +232,7 @@ def params(
     **Example**: `workbench params train_classifier --profile ci`
     """
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
     from workbench.pages.page import show_parameter
@@ -252,18 +246,15 @@ def params(
     wanted = next(item for item in loaded.select([stage], chosen) if item.name == stage)
     schema = read_parameters(wanted.notebook)
     values = portable(stage_values(loaded, wanted, chosen), loaded.root)
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("name", "type", "default", f"in profile {chosen.name}", "meaning"):
-        table.add_column(column, overflow="fold")
+    titles = ("name", "type", "default", f"in profile {chosen.name}", "meaning")
+    table = Table(*(Column(title, overflow="fold") for title in titles), **TABLE)
     for name, parameter in schema.items():
+        changed = "" if values[name] == parameter.default else "cyan"
         table.add_row(
             Text(name, style="bold"),
             Text(parameter.annotation, style="dim"),
             Text(show_parameter(parameter.default)),
-            Text(
-                show_parameter(values[name]),
-                style="" if values[name] == parameter.default else "cyan",
-            ),
+            Text(show_parameter(values[name]), style=changed),
             Text(parameter.help),
         )
     Console().print(table if schema else f"{stage} has no parameters")
@@ -287,11 +278,10 @@ def doctor(pipeline: PipelineOption = None, out: OutOption = None) -> None:
     loaded = load_pipeline(_pipeline_path(pipeline))
     colours = {"ok": "green", "warn": "yellow", "fail": "red"}
     table = Table.grid(padding=(0, 2, 0, 0))
-    findings = []
     console = Console()
     with console.status("Examining …"):
-        for finding in examine(loaded, _out(out, loaded)):
-            findings.append(finding)
+        findings = list(examine(loaded, _out(out, loaded)))
+        for finding in findings:
             said = Text(finding.said)
             if finding.remedy:
                 said.append(f"\n→ {finding.remedy}", style="bold")
@@ -351,11 +341,11 @@ def _print_paths(console: "Console", outcomes: "list[Outcome]", out: Path) -> No
     console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
-def _answer(run: "Run | None") -> "Text":
+def _answer(run: "Run") -> "Text":
     """Return what a run concluded, in the colour of its verdict."""
     from rich.text import Text
 
-    if run is None or run.conclusion is None:
+    if run.conclusion is None:
         return Text("")
     colours = {"yes": "green", "no": "red", "can't tell": "yellow", "nothing to see": "dim"}
     return Text(run.conclusion.sentence, style=colours[run.conclusion.verdict])

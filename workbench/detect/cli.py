@@ -221,16 +221,12 @@ def _print_score(score: "CocoScore", resamples: int, seed: int) -> None:
     from workbench.stats import show_ends
 
     named = score.intervals(resamples, seed) if resamples else {}
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("", "value", "95 % interval", "objects"):
-        table.add_column(column)
+    table = Table("", "value", "95 % interval", "objects", box=None, padding=(0, 2, 0, 0))
     for name, value in score.stats.items():
         ends = show_ends(named[name]) if name in named and value == value else ""
         said = f"{value:.4f}" if value == value else "–"
         table.add_row(name, said, escape(ends), str(score.objects_of(name)))
-    per_class = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("class", *CLASS_STATS, "objects"):
-        per_class.add_column(column)
+    per_class = Table("class", *CLASS_STATS, "objects", box=None, padding=(0, 2, 0, 0))
     for name in score.shown_names():
         values = (score.class_stats[name][column] for column in CLASS_STATS)
         shown = (f"{value:.3f}" if value == value else "–" for value in values)

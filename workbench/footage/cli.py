@@ -6,9 +6,7 @@ from typing import Annotated
 import typer
 
 app = typer.Typer(
-    name="footage",
-    help="Render built-in footage, or look into video files.",
-    no_args_is_help=True,
+    name="footage", help="Render built-in footage, or look into video files.", no_args_is_help=True
 )
 
 

@@ -124,9 +124,8 @@ def _measure_table(measured: "Agreement") -> "Table":
 
     from workbench.stats import show_ends, show_number
 
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("measure", "unsure is", "value", "95 % interval", "items"):
-        table.add_column(column)
+    columns = ("measure", "unsure is", "value", "95 % interval", "items")
+    table = Table(*columns, box=None, padding=(0, 2, 0, 0))
     for measure in (*measured.overall, *measured.pairs):
         interval = measure.interval
         is_known = interval.value == interval.value

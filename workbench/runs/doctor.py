@@ -5,7 +5,6 @@ break), with the remedy. Nothing is changed but for files written and removed ag
 """
 
 import importlib
-import importlib.util
 import platform
 import re
 import shutil
@@ -22,23 +21,9 @@ from packaging.requirements import Requirement
 from workbench.runs.pipeline import Pipeline
 from workbench.runs.provenance import find_lock
 
-PACKAGES = {  # distribution → module
-    "av": "av",
-    "ipykernel": "ipykernel",
-    "jinja2": "jinja2",
-    "jupyterlab": "jupyterlab",
-    "matplotlib": "matplotlib",
-    "nbconvert": "nbconvert",
-    "numpy": "numpy",
-    "pandas": "pandas",
-    "papermill": "papermill",
-    "pycocotools": "pycocotools",
-    "scikit-learn": "sklearn",
-    "scipy": "scipy",
-    "supervision": "supervision",
-    "torch": "torch",
-    "torchvision": "torchvision",
-}
+# Modules that every part needs.
+PACKAGES = ("av", "ipykernel", "jinja2", "jupyterlab", "matplotlib", "nbconvert", "numpy", "pandas")
+PACKAGES += ("papermill", "pycocotools", "sklearn", "scipy", "supervision", "torch", "torchvision")
 MIN_PYTHON = (3, 11)
 LOW_DISK_BYTES = 5_000_000_000
 _PIN = re.compile(r"^[A-Za-z0-9][^\\\n]*==[^\\\n]*", re.M)
@@ -81,33 +66,28 @@ def _python() -> Iterator[Finding]:
 
 
 def _packages() -> Iterator[Finding]:
-    found = []
-    for distribution, module in PACKAGES.items():
+    found, distributions = [], metadata.packages_distributions()
+    for module in PACKAGES:
+        name = distributions.get(module, [module])[0]
         try:
             importlib.import_module(module)
-            found.append(f"{distribution} {metadata.version(distribution)}")
+            found.append(f"{name} {metadata.version(name)}")
         except Exception as error:  # a broken package may raise anything while it is imported
-            reason = f"{type(error).__name__}: {error}"
-            yield Finding("fail", distribution, reason, "run `make setup`")
+            yield Finding("fail", name, f"{type(error).__name__}: {error}", "run `make setup`")
     yield Finding("ok", "packages", ", ".join(found))
 
 
 def _one_cv2() -> Iterator[Finding]:
     """Several distributions install the folder cv2/ and overwrite one another's files."""
-    owners: dict[str, str] = {}
-    for distribution in metadata.distributions():
-        name = distribution.metadata["Name"]
-        if name and "opencv" in name.lower():
-            owners[name] = distribution.version
-    if len(owners) == 1:
-        name, version = next(iter(owners.items()))
-        yield Finding("ok", "OpenCV", f"{name} {version} alone owns cv2/")
-    elif not owners:
+    owners = sorted(set(metadata.packages_distributions().get("cv2", [])))
+    names = ", ".join(owners)
+    if not owners:
         yield Finding("fail", "OpenCV", "no distribution owns cv2/", "run `make setup`")
-    else:
-        names = ", ".join(sorted(owners))
+    elif len(owners) > 1:
         remedy = f"uninstall {names}, then install opencv-python-headless alone"
         yield Finding("fail", "OpenCV", f"several distributions own cv2/: {names}", remedy)
+    else:
+        yield Finding("ok", "OpenCV", f"{names} {metadata.version(names)} alone owns cv2/")
 
 
 def _h264() -> Iterator[Finding]:

@@ -22,8 +22,6 @@ from typing import Any
 
 import psutil
 
-from workbench.runs.startup import skip_iri_grammar
-
 SAMPLE_EVERY_S = 0.2
 # What the process that started this one sends to end it, and what the run then counts as.
 STOP_SIGNALS = {signal.SIGTERM: "killed", signal.SIGINT: "killed", signal.SIGUSR1: "timeout"}
@@ -215,6 +213,18 @@ class Session:
         finally:
             self.end_kernel()
             os._exit(1)
+
+
+def skip_iri_grammar() -> None:
+    """Keep jsonschema from compiling a grammar that nothing here uses.
+
+    Where `rfc3987_syntax` is installed (Jupyter's servers want it), importing jsonschema, and so
+    nbformat, builds a parser for international resource identifiers: one second of CPU in each
+    process that reads a notebook. The notebook schema has no such field; jsonschema takes the
+    package as optional. For our own processes only, never on import: it changes what other code in
+    the same process gets.
+    """
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 
 def main() -> None:

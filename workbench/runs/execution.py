@@ -83,13 +83,7 @@ def execute(
         with (run_dir / LOG).open("wb") as log:
             process = subprocess.Popen(
                 # -P: what notebooks leave in the folder must not pass for a module.
-                [
-                    sys.executable,
-                    "-P",
-                    "-m",
-                    "workbench.runs.engine",
-                    str(private / "spec.json"),
-                ],
+                [sys.executable, "-P", "-m", ENGINE, str(private / "spec.json")],
                 cwd=run_dir,
                 env=_environment(notebook, run_dir, private, mark, limits.threads),
                 stdin=subprocess.PIPE,  # closed by our end, whatever ends us

@@ -32,63 +32,103 @@ A pipeline knows nothing about which stage must run again: `provenance` and `run
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from workbench.errors import PipelineError
 from workbench.runs.parameters import did_you_mean
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
 PLACEHOLDERS = ("data", "run", "root", "profile")
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+# Names become folder names and parts of command lines.
+_Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
+_Params = Annotated[dict[str, Any], BeforeValidator(lambda value: {} if value is None else value)]
+_NOT_IN_FILE = "(set when the file is read)"  # alias of a field that is no key of the file
+_FAULTS = {  # pydantic's type of error → problem, remedy
+    "string_type": ("{!r} is not text", "put it in quotes"),
+    "path_type": ("{!r} is not text", "put it in quotes"),
+    "invalid_key": ("{!r} is not text", "put it in quotes"),
+    "tuple_type": ("{!r} is not a list", "write it as [a, b]"),
+    "dict_type": ("is not a mapping", "write it as `key: value` lines"),
+    "model_type": ("is not a mapping", "write it as `key: value` lines"),
+    "string_pattern_mismatch": (
+        "{!r} cannot be a name",
+        "use letters, digits, - and _, beginning with a letter",
+    ),
+}
 
 
-@dataclass(frozen=True)
-class Stage:
+class _Entry(BaseModel):
+    """A mapping of the file; a key without a value counts as absent."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_empty(cls, content: Any) -> Any:
+        if isinstance(content, dict):
+            return {key: value for key, value in content.items() if value is not None}
+        return {} if content is None else content
+
+
+class Stage(_Entry):
     """A notebook with its place in the pipeline. Paths are templates, as written."""
 
-    name: str
+    name: str = Field("", alias=_NOT_IN_FILE)
     notebook: Path
     title: str = ""
     needs: tuple[str, ...] = ()
-    params: Mapping[str, Any] = field(default_factory=dict)
+    params: _Params = {}
     reads: tuple[str, ...] | None = None  # None: what the stages it needs produce
     products: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Profile:
+class Profile(_Entry):
     """A size or kind of run: which stages, with which parameters."""
 
-    name: str
+    name: str = Field("", alias=_NOT_IN_FILE)
     about: str = ""
     stages: tuple[str, ...] | None = None  # None: all
-    params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    params: dict[str, _Params] = {}
 
 
-@dataclass(frozen=True)
-class FootageInput:
+class FootageInput(_Entry):
     """What `--footage DIR` stands for: a profile, and the parameter that takes the folder."""
 
     profile: str
-    stage: str
-    parameter: str
+    param: str
+
+    @property
+    def target(self) -> tuple[str, str]:
+        """The stage and its parameter."""
+        stage, _, parameter = self.param.partition(".")
+        return stage, parameter
 
 
-@dataclass(frozen=True)
-class Pipeline:
+class Pipeline(_Entry):
     """A checked pipeline file."""
 
-    path: Path
-    root: Path
-    data: str
-    default_profile: str
-    stages: Mapping[str, Stage]  # in an order in which they can run
-    profiles: Mapping[str, Profile]
+    path: Path = Field(Path(), alias=_NOT_IN_FILE)
+    root: Path = Path()
+    data: str = "data/{profile}"
+    default_profile: str = ""
+    stages: dict[_Name, Stage]  # in an order in which they can run
+    profiles: dict[_Name, Profile]
     footage: FootageInput | None = None
 
     def profile(self, name: str | None) -> Profile:
@@ -156,38 +196,31 @@ def load_pipeline(path: Path) -> Pipeline:
         PipelineError: Naming the file, the stage or profile, and the key that is wrong.
     """
     path = path.resolve()
-    reader = _Reader(path.name)
-    content = reader.mapping(_load_yaml(path), "the file")
-    known = ("root", "data", "default_profile", "footage", "stages", "profiles")
-    reader.only(content, known, "the file")
+    try:
+        read = Pipeline.model_validate(_load_yaml(path))
+    except ValidationError as error:
+        raise _explain(error.errors()[0], path.name) from None
     for key in ("stages", "profiles"):
-        if not content.get(key):
+        if not getattr(read, key):
             raise PipelineError(f"{path.name} has no {key}", f"add at least one under `{key}:`")
-
     stages = {
-        name: _read_stage(reader, name, entry, path.parent)
-        for name, entry in reader.mapping(content["stages"], "stages").items()
+        name: stage.model_copy(update={"name": name, "notebook": path.parent / stage.notebook})
+        for name, stage in read.stages.items()
     }
-    for stage in stages.values():
-        for need in stage.needs:
-            reader.one_of(need, stages, f"stage {stage.name}: needs the unknown stage")
-    profiles = {
-        name: _read_profile(reader, name, entry, stages)
-        for name, entry in reader.mapping(content["profiles"], "profiles").items()
+    found = {
+        "path": path,
+        "root": _find_root(path, read.root if "root" in read.model_fields_set else None),
+        "default_profile": read.default_profile or next(iter(read.profiles)),
+        "stages": stages,
+        "profiles": {
+            name: profile.model_copy(update={"name": name})
+            for name, profile in read.profiles.items()
+        },
     }
-    default = reader.text(content.get("default_profile", next(iter(profiles))), "default_profile")
-    reader.one_of(default, profiles, "default_profile is the unknown profile")
-    data = reader.text(content.get("data", "data/{profile}"), "data")
-    reader.placeholders([data], ("root", "profile"), "data")
-    return Pipeline(
-        path=path,
-        root=_find_root(path, reader, content.get("root")),
-        data=data,
-        default_profile=default,
-        stages=_in_order(stages, path.name),
-        profiles=profiles,
-        footage=_read_footage(reader, content.get("footage"), stages, profiles),
-    )
+    pipeline = read.model_copy(update=found)
+    _check_stages(pipeline)
+    _check_profiles(pipeline)
+    return pipeline.model_copy(update={"stages": _in_order(stages, path.name)})
 
 
 def expand(value: Any, names: Mapping[str, str]) -> Any:
@@ -214,122 +247,69 @@ def placeholders(value: Any) -> set[str]:
     return {name for item in items for name in placeholders(item)}
 
 
-@dataclass(frozen=True)
-class _Reader:
-    """Typed look-ups whose errors name the file and the place in it."""
-
-    file: str
-
-    def wrong(self, place: str, problem: str, remedy: str) -> PipelineError:
-        return PipelineError(f"{self.file}, {place}: {problem}", remedy)
-
-    def mapping(self, value: Any, place: str) -> dict[str, Any]:
-        if value is None:
-            return {}
-        if not isinstance(value, dict):
-            raise self.wrong(place, "is not a mapping", "write it as `key: value` lines")
-        for key in value:
-            if not isinstance(key, str):
-                raise self.wrong(place, f"the key {key!r} is not text", "put it in quotes")
-        return value
-
-    def only(self, value: Mapping[str, Any], known: Iterable[str], place: str) -> None:
-        names = list(known)
-        for key in value:
-            if key not in names:
-                raise self.wrong(place, f"unknown key {key!r}", did_you_mean(key, names))
-
-    def text(self, value: Any, place: str) -> str:
-        if not isinstance(value, str):
-            raise self.wrong(place, f"{value!r} is not text", "put it in quotes")
-        return value
-
-    def texts(self, value: Any, place: str) -> tuple[str, ...]:
-        if not isinstance(value, list):
-            raise self.wrong(place, f"{value!r} is not a list", "write it as [a, b]")
-        return tuple(self.text(item, place) for item in value)
-
-    def name(self, value: str, place: str) -> str:
-        # Names become folder names and parts of command lines.
-        if not _NAME.fullmatch(value):
-            remedy = "use letters, digits, - and _, beginning with a letter"
-            raise self.wrong(place, f"{value!r} cannot be a name", remedy)
-        return value
-
-    def one_of(self, name: str, known: Iterable[str], problem: str) -> None:
-        names = list(known)
-        if name not in names:
-            raise PipelineError(f"{self.file}, {problem} {name!r}", did_you_mean(name, names))
-
-    def placeholders(self, value: Any, known: Iterable[str], place: str) -> None:
-        names = list(known)
-        for name in sorted(placeholders(value)):
-            if name not in names:
-                raise self.wrong(
-                    place, f"unknown placeholder {{{name}}}", did_you_mean(name, names)
-                )
+def _explain(fault: "ErrorDetails", file: str) -> PipelineError:
+    """Return the error for what pydantic found: file, place in it, problem, remedy."""
+    kind, place = fault["type"], [part for part in fault["loc"] if part != "[key]"]
+    key = place.pop() if kind in ("extra_forbidden", "missing") else None
+    if kind == "missing":
+        problem, remedy = f"has no {key}", f"add `{key}:`"
+    elif kind == "extra_forbidden":
+        entries = {"stages": Stage, "profiles": Profile, "footage": FootageInput}
+        fields = (entries[str(place[0])] if place else Pipeline).model_fields
+        known = [name for name, field in fields.items() if field.alias is None]
+        problem, remedy = f"unknown key {key!r}", did_you_mean(str(key), known)
+    else:
+        problem, remedy = _FAULTS.get(kind, (fault["msg"].replace("{", "{{"), "correct it"))
+        problem = problem.format(fault["input"])
+    if len(place) > 1 and place[0] in ("stages", "profiles"):
+        place[:2] = [f"{str(place[0])[:-1]} {place[1]}"]
+    where = ", ".join(map(str, place)) or "the file"
+    return PipelineError(f"{file}, {where}: {problem}", remedy)
 
 
-def _read_stage(reader: _Reader, name: str, entry: Any, folder: Path) -> Stage:
-    place = f"stage {reader.name(name, 'stages')}"
-    entry = reader.mapping(entry, place)
-    reader.only(entry, ("notebook", "title", "needs", "params", "reads", "products"), place)
-    if "notebook" not in entry:
-        raise reader.wrong(place, "has no notebook", "add `notebook: FILE.ipynb`")
-    notebook = folder / reader.text(entry["notebook"], f"{place}, notebook")
-    if not notebook.is_file():
-        siblings = [file.name for file in folder.glob("*.ipynb")]
-        remedy = did_you_mean(notebook.name, siblings)
-        raise reader.wrong(place, f"notebook {entry['notebook']} does not exist", remedy)
-    params = reader.mapping(entry.get("params"), f"{place}, params")
-    reader.placeholders(list(params.values()), PLACEHOLDERS, f"{place}, params")
-    reads = entry.get("reads")
-    return Stage(
-        name=name,
-        notebook=notebook,
-        title=reader.text(entry.get("title", ""), f"{place}, title"),
-        needs=reader.texts(entry.get("needs", []), f"{place}, needs"),
-        params=params,
-        reads=None if reads is None else reader.texts(reads, f"{place}, reads"),
-        products=reader.texts(entry.get("products", []), f"{place}, products"),
-    )
+def _check_stages(pipeline: Pipeline) -> None:
+    for stage in pipeline.stages.values():
+        place = f"{pipeline.path.name}, stage {stage.name}"
+        if not stage.notebook.is_file():
+            siblings = [file.name for file in stage.notebook.parent.glob("*.ipynb")]
+            remedy = did_you_mean(stage.notebook.name, siblings)
+            raise PipelineError(f"{place}: notebook {stage.notebook.name} does not exist", remedy)
+        _check_placeholders(stage.params, PLACEHOLDERS, f"{place}, params")
+        _check_known(stage.needs, pipeline.stages, f"{place}: needs the unknown stage")
 
 
-def _read_profile(reader: _Reader, name: str, entry: Any, stages: Mapping[str, Stage]) -> Profile:
-    place = f"profile {reader.name(name, 'profiles')}"
-    entry = reader.mapping(entry, place)
-    reader.only(entry, ("about", "stages", "params"), place)
-    listed = None
-    if entry.get("stages") is not None:
-        listed = reader.texts(entry["stages"], f"{place}, stages")
-    params = reader.mapping(entry.get("params"), f"{place}, params")
-    for stage in (*(listed or ()), *params):
-        reader.one_of(stage, stages, f"{place}: unknown stage")
-    for stage, values in params.items():
-        inner = f"{place}, params of {stage}"
-        reader.placeholders(list(reader.mapping(values, inner).values()), PLACEHOLDERS, inner)
-    return Profile(
-        name=name,
-        about=reader.text(entry.get("about", ""), f"{place}, about"),
-        stages=listed,
-        params={stage: values or {} for stage, values in params.items()},
-    )
+def _check_profiles(pipeline: Pipeline) -> None:
+    """Check what the file says outside its stages."""
+    file, stages, profiles = pipeline.path.name, pipeline.stages, pipeline.profiles
+    for profile in profiles.values():
+        place = f"{file}, profile {profile.name}"
+        _check_known([*(profile.stages or ()), *profile.params], stages, f"{place}: unknown stage")
+        for stage, params in profile.params.items():
+            _check_placeholders(params, PLACEHOLDERS, f"{place}, params of {stage}")
+    default = pipeline.default_profile
+    _check_known([default], profiles, f"{file}, default_profile is the unknown profile")
+    _check_placeholders(pipeline.data, ("root", "profile"), f"{file}, data")
+    if pipeline.footage is not None:
+        place = f"{file}, footage"
+        _check_known([pipeline.footage.profile], profiles, f"{place}: unknown profile")
+        stage, parameter = pipeline.footage.target
+        _check_known([stage], stages, f"{place}, param: unknown stage")
+        if not parameter:
+            problem = f"{place}, param: has no parameter"
+            raise PipelineError(problem, "write it as STAGE.PARAMETER")
 
 
-def _read_footage(
-    reader: _Reader, entry: Any, stages: Mapping[str, Stage], profiles: Mapping[str, Profile]
-) -> FootageInput | None:
-    if entry is None:
-        return None
-    entry = reader.mapping(entry, "footage")
-    reader.only(entry, ("profile", "param"), "footage")
-    profile = reader.text(entry.get("profile"), "footage, profile")
-    reader.one_of(profile, profiles, "footage: unknown profile")
-    stage, _, parameter = reader.text(entry.get("param"), "footage, param").partition(".")
-    reader.one_of(stage, stages, "footage, param: unknown stage")
-    if not parameter:
-        raise reader.wrong("footage, param", "has no parameter", "write it as STAGE.PARAMETER")
-    return FootageInput(profile, stage, parameter)
+def _check_known(names: Iterable[str], known: Iterable[str], problem: str) -> None:
+    for name in names:
+        if name not in known:
+            raise PipelineError(f"{problem} {name!r}", did_you_mean(name, known))
+
+
+def _check_placeholders(value: Any, known: tuple[str, ...], place: str) -> None:
+    for name in sorted(placeholders(value)):
+        if name not in known:
+            problem = f"{place}: unknown placeholder {{{name}}}"
+            raise PipelineError(problem, did_you_mean(name, known))
 
 
 def _in_order(stages: Mapping[str, Stage], file: str) -> dict[str, Stage]:
@@ -351,11 +331,12 @@ def _in_order(stages: Mapping[str, Stage], file: str) -> dict[str, Stage]:
     return found
 
 
-def _find_root(path: Path, reader: _Reader, given: Any) -> Path:
+def _find_root(path: Path, given: Path | None) -> Path:
     if given is not None:
-        root = (path.parent / reader.text(given, "root")).resolve()
+        root = (path.parent / given).resolve()
         if not root.is_dir():
-            raise reader.wrong("root", f"{given} is not a folder", "give one relative to the file")
+            problem = f"{path.name}, root: {given} is not a folder"
+            raise PipelineError(problem, "give one relative to the file")
         return root
     for folder in path.parents:
         if (folder / "pyproject.toml").is_file() or (folder / ".git").exists():

@@ -24,9 +24,7 @@ class PlannedStage:
 
     stage: Stage
     parameters: Mapping[str, Parameter]
-    values: Mapping[
-        str, Any
-    ]  # of all parameters; `{run}` may stand in those from the pipeline file
+    values: Mapping[str, Any]  # of all parameters; those of the pipeline file may hold `{run}`
     sources: Mapping[str, Source]  # where each value comes from
     needs: tuple[str, ...]  # the planned stages that must be done before
     reads: tuple[Path, ...]
@@ -92,10 +90,7 @@ def make_plan(
 
     planned: dict[str, PlannedStage] = {}
     for stage in stages:
-        values, sources = _values(stage, schemas[stage.name], chosen, pipeline.path.name)
-        for name, source in sources.items():
-            if source in _TEMPLATED:
-                values[name] = expand(values[name], places)
+        values, sources = _values(pipeline, stage, schemas[stage.name], chosen, places)
         values |= overrides[stage.name]
         sources |= dict.fromkeys(overrides[stage.name], "command")
         planned[stage.name] = _settle(stage, schemas[stage.name], values, sources, places, planned)
@@ -111,12 +106,7 @@ def stage_values(pipeline: Pipeline, stage: Stage, profile: Profile) -> dict[str
         PipelineError: If the pipeline file gives a parameter that the notebook does not have.
     """
     schema = read_parameters(stage.notebook)
-    values, sources = _values(stage, schema, profile, pipeline.path.name)
-    places = _places(pipeline, profile, None)
-    return {
-        name: expand(value, places) if sources[name] in _TEMPLATED else value
-        for name, value in values.items()
-    }
+    return _values(pipeline, stage, schema, profile, _places(pipeline, profile, None))[0]
 
 
 def _places(pipeline: Pipeline, profile: Profile, data: Path | None) -> dict[str, str]:
@@ -165,8 +155,7 @@ def _nobody_has(
 def _footage_override(
     pipeline: Pipeline, schemas: Mapping[str, Mapping[str, Parameter]], footage: Path
 ) -> tuple[str, str, Any]:
-    target = pipeline.footage
-    if target is None:
+    if pipeline.footage is None:
         raise PipelineError(
             f"{pipeline.path.name} does not say which parameter takes footage",
             "add `footage: {profile: NAME, param: STAGE.PARAMETER}` to it",
@@ -174,20 +163,24 @@ def _footage_override(
     if not footage.is_dir():
         problem = "is not a folder" if footage.exists() else "does not exist"
         raise PipelineError(f"--footage {footage} {problem}", "give a folder of videos")
-    if target.stage not in schemas:
+    stage, name = pipeline.footage.target
+    if stage not in schemas:
         raise PipelineError(
-            f"--footage goes to the stage {target.stage}, which is not part of this run",
-            f"add {target.stage} to the stages",
+            f"--footage goes to the stage {stage}, which is not part of this run",
+            f"add {stage} to the stages",
         )
     where = f"{pipeline.path.name}, footage"
-    parameter = schemas[target.stage].get(target.parameter)
-    if parameter is None:
-        raise unknown_parameter(target.parameter, schemas[target.stage], where)
-    return target.stage, target.parameter, parameter.check(str(footage.resolve()), where)
+    if name not in schemas[stage]:
+        raise unknown_parameter(name, schemas[stage], where)
+    return stage, name, schemas[stage][name].check(str(footage.resolve()), where)
 
 
 def _values(
-    stage: Stage, schema: Mapping[str, Parameter], profile: Profile, file: str
+    pipeline: Pipeline,
+    stage: Stage,
+    schema: Mapping[str, Parameter],
+    profile: Profile,
+    places: Mapping[str, str],
 ) -> tuple[dict[str, Any], dict[str, Source]]:
     """Return the notebook's defaults overlaid by the stage's and the profile's values.
 
@@ -195,7 +188,7 @@ def _values(
     """
     values = {name: parameter.default for name, parameter in schema.items()}
     sources: dict[str, Source] = dict.fromkeys(schema, "default")
-    own = profile.params.get(stage.name, {})
+    own, file = profile.params.get(stage.name, {}), pipeline.path.name
     layers: tuple[tuple[Source, Mapping[str, Any], str], ...] = (
         ("stage", stage.params, f"{file}, stage {stage.name}"),
         ("profile", own, f"{file}, profile {profile.name}, {stage.name}"),
@@ -204,7 +197,7 @@ def _values(
         for name, value in layer.items():
             if name not in schema:
                 raise unknown_parameter(name, schema, where)
-            values[name] = schema[name].check(value, where)
+            values[name] = expand(schema[name].check(value, where), places)
             sources[name] = source
     return values, sources
 

@@ -13,7 +13,6 @@ import importlib.util
 import json
 import os
 import platform
-import re
 import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,7 +28,6 @@ from workbench.saving import save_json
 PACKAGES = ("workbench", "annotation_tools")  # whose source is part of the key
 MAIN_PACKAGES = ("workbench", "numpy", "torch", "torchvision", "av", "papermill", "ipykernel")
 ABSENT = "absent"
-_IMPORT_LINE = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import\s+([\w, ]+)|import\s+([\w., ]+))", re.M)
 
 
 class Digests:
@@ -181,9 +179,9 @@ def imported_names(source: str) -> list[str]:
         ['workbench.footage', 'workbench.footage.probe']
     """
     try:
-        tree = ast.parse(source)
+        tree = _parse(source)
     except SyntaxError:
-        return _imported_by_pattern(source)
+        return []  # it cannot be imported, nor run as a cell
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -221,7 +219,7 @@ def find_lock(root: Path) -> Path | None:
 def _modules(sources: Iterable[str], beside: Path, digests: Digests) -> dict[str, str]:
     """Digest every module of ours that the cells reach, and every one beside the notebook."""
     found: dict[str, str] = {}
-    names = [name for source in sources for name in imported_names(_without_magics(source))]
+    names = [name for source in sources for name in imported_names(source)]
     folders = _package_folders()
     while names:
         name = names.pop()
@@ -260,30 +258,22 @@ def _package_folders() -> dict[str, Path]:
     return found
 
 
+def _parse(source: str) -> ast.Module:
+    """Parse a module, or a cell with magics (`%time`, `!ls`)."""
+    try:
+        return ast.parse(source)
+    except SyntaxError:
+        from IPython.core.inputtransformer2 import TransformerManager
+
+        return ast.parse(TransformerManager().transform_cell(source))
+
+
 def _absolute(name: str, package: str) -> str:
     """Resolve the leading dots of a relative import inside `package`."""
-    level = len(name) - len(name.lstrip("."))
-    if level == 0:
+    try:
+        return importlib.util.resolve_name(name, package)
+    except ImportError:  # beyond the top package: Python cannot resolve it either
         return name
-    parts = package.split(".")
-    return ".".join([*parts[: len(parts) - level + 1], name[level:]]).rstrip(".")
-
-
-def _without_magics(source: str) -> str:
-    if source.lstrip().startswith("%%"):
-        return ""
-    lines = source.splitlines()
-    return "\n".join("pass" if line.lstrip().startswith(("%", "!")) else line for line in lines)
-
-
-def _imported_by_pattern(source: str) -> list[str]:
-    found: set[str] = set()
-    for base, names, modules in _IMPORT_LINE.findall(source):
-        found.update(name.split()[0] for name in modules.split(",") if name.strip())
-        if base:
-            found.add(base)
-            found.update(f"{base}.{name.split()[0]}" for name in names.split(",") if name.strip())
-    return sorted(found)
 
 
 def _environment(root: Path, digests: Digests) -> dict[str, str]:

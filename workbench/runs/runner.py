@@ -24,13 +24,7 @@ from workbench.runs.execution import Event, Limits, execute
 from workbench.runs.items import FILE_NAME as ITEMS
 from workbench.runs.metrics import FILE_NAME as METRICS
 from workbench.runs.plan import Plan, PlannedStage
-from workbench.runs.provenance import (
-    Digests,
-    KeyParts,
-    changes,
-    key_parts,
-    portable,
-)
+from workbench.runs.provenance import Digests, KeyParts, changes, key_parts, portable
 from workbench.runs.recording import Recorder, finish, new_record
 from workbench.runs.run_record import (
     LOG,
@@ -199,12 +193,7 @@ def _ready(plan: Plan, outcomes: dict[str, Outcome], running: set[str]) -> list[
 
 
 def _reasons(
-    planned: PlannedStage,
-    plan: Plan,
-    out: Path,
-    run_dir: Path,
-    parts: KeyParts,
-    digests: Digests,
+    planned: PlannedStage, plan: Plan, out: Path, run_dir: Path, parts: KeyParts, digests: Digests
 ) -> list[str]:
     """Return why a stage must run; nothing if it is up to date."""
     record = load_run(run_dir)

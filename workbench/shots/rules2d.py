@@ -72,17 +72,16 @@ def judge_flat(
 ) -> ShotVerdict:
     """Judge a shot by the 2D rules.
 
+    The verdict's probability is one of two shares, that of goals among shots called goals and among
+    shots called misses: the rules know no more. It abstains only where there is no ball, goal or
+    kick. Speed comes without an interval.
+
     Args:
         track: The ball's track, outliers included.
-        goal_corners_px: Corners of the goal's inner edge (4, 2) in any order, or None.
+        goal_corners_px: Corners of the goal's inner edge (4, 2) in any order, if it is in view.
         fps: Frames per second.
         kick_frame: Contact, where it is known; found from the spike otherwise.
         rules: Thresholds.
-
-    Returns:
-        A verdict whose probability is one of two shares, that of goals among shots called goals
-        and among shots called misses: the rules know no more. It abstains only where there is no
-        ball or no goal. Speed comes without an interval.
     """
     rules = rules or FlatRules()
     path = _clean(track, fps, rules)

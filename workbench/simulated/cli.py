@@ -28,8 +28,7 @@ def make(
     ] = 4,
     seed: Annotated[int, typer.Option("--seed", metavar="S", help="Same seed, same footage.")] = 0,
     size: Annotated[
-        str,
-        typer.Option("--size", metavar="W×H", help="Both even; action clips get 0.6 of it."),
+        str, typer.Option("--size", metavar="W×H", help="Both even; action clips get 0.6 of it.")
     ] = "640x360",
     workers: Annotated[
         int | None, typer.Option("--workers", metavar="N", help="Processes.  [default: cores]")
