@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import nbformat
 from jupyter_core.utils import run_sync
@@ -24,19 +24,15 @@ from workbench.runs.bars import read_bar
 from workbench.runs.parameters import INJECTED_TAG
 from workbench.saving import save_text
 
+if TYPE_CHECKING:
+    from workbench.runs.engine import KernelMemory
+
 SAVE_EVERY_S = 2.0
 SAVE_SHARE = 0.05  # of the time may go into saving
 TELL_EVERY_S = 0.5  # how far a cell has come
 INTERRUPT_GRACE_S = 4  # for a timed-out cell to show where it was
 
 Tell = Callable[[dict[str, Any]], None]
-
-
-class Memory(Protocol):
-    """Watches how much memory the kernel takes."""
-
-    def take_peak_mb(self) -> float | None:
-        """Return the peak since the last call."""
 
 
 class Manager(NotebookExecutionManager):  # type: ignore[misc]
@@ -52,7 +48,7 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
         nb: Any,
         output_path: str | None = None,
         tell: Tell | None = None,
-        memory: Memory | None = None,
+        memory: "KernelMemory | None" = None,
         **options: Any,
     ) -> None:
         self._tell = tell or (lambda event: None)
@@ -79,7 +75,8 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
         if not self.output_path:
             return
         started = time.monotonic()
-        if _is_local(self.output_path):
+        is_local = "://" not in self.output_path and self.output_path != "-"
+        if is_local:
             text: str = nbformat.writes(self.nb)  # type: ignore[no-untyped-call]
             save_text(Path(self.output_path), text)
         else:
@@ -96,7 +93,7 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
         """Note that a cell begins."""
         self._current = cell_index
         self._started_at = time.monotonic()
-        name = self._names.get(cell_index if cell_index is not None else -1)
+        name = self._names.get(cell_index)
         if name is not None:
             self._tell({"event": "cell", **name})
         if self._memory is not None:
@@ -105,7 +102,7 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
 
     def cell_said(self, text: str) -> None:
         """Tell how far the cell under way has come, if the text it wrote is a progress bar."""
-        name = self._names.get(self._current if self._current is not None else -1)
+        name = self._names.get(self._current)
         if name is None or time.monotonic() - self._told_at < TELL_EVERY_S:
             return
         items = read_bar(text)
@@ -116,7 +113,7 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
     def cell_complete(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:
         """Note that a cell has ended, well or not."""
         super().cell_complete(cell, cell_index, **kwargs)
-        name = self._names.get(cell_index if cell_index is not None else -1)
+        name = self._names.get(cell_index)
         if name is None:
             return
         status = "failed" if cell.metadata.papermill["status"] == self.FAILED else "ok"
@@ -245,9 +242,9 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         return f"{cause}, as happens when memory runs out" if -code == signal.SIGKILL else cause
 
 
-def _name_cells(cells: list[Any]) -> dict[int, dict[str, Any]]:
+def _name_cells(cells: list[Any]) -> dict[int | None, dict[str, Any]]:
     """Name the code cells as the notebook's author counts them, without the injected one."""
-    names: dict[int, dict[str, Any]] = {}
+    names: dict[int | None, dict[str, Any]] = {}
     index = number = 0
     for position, cell in enumerate(cells):
         if INJECTED_TAG in cell.metadata.get("tags", []):
@@ -257,7 +254,3 @@ def _name_cells(cells: list[Any]) -> dict[int, dict[str, Any]]:
             names[position] = {"index": index, "number": number, "id": cell.get("id")}
         index += 1
     return names
-
-
-def _is_local(path: str) -> bool:
-    return "://" not in path and path != "-"

@@ -314,9 +314,7 @@ def _parameter_rows(run: Run) -> list[dict[str, Any]]:
     chosen = run.chosen
     return [
         {
-            "name": parameter["name"],
-            "type": parameter["type"],
-            "help": parameter["help"],
+            **parameter,
             "value": show_parameter(run.params[parameter["name"]]),
             "default": show_parameter(parameter["default"]),
             "mark": marks.get(parameter["source"], ""),
