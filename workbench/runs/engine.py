@@ -44,15 +44,8 @@ class WorkbenchEngine:
     ) -> Any:
         """Execute `nb` in place and return it; called by papermill.
 
-        Args:
-            nb: The notebook with its parameters injected.
-            kernel_name: The kernel to start, unless `session` brings one.
-            output_path: Where the notebook is saved as it goes.
-            progress_bar: Whether to show papermill's own bar.
-            log_output: Whether outputs go to papermill's log.
-            start_timeout: Seconds the kernel has to answer.
-            execution_timeout: Seconds one cell may take; None for no limit.
-            options: `session`, from our own process; papermill's `stdout_file` and `stderr_file`.
+        Timeouts are in seconds: of the kernel's first answer, and of one cell. `options` holds
+        `session`, from our own process, and papermill's `stdout_file` and `stderr_file`.
         """
         from papermill.log import logger
 

@@ -68,13 +68,7 @@ def save_index(out: Path, pipeline: Pipeline) -> Path:
 
 
 def _row(out: Path, run: Run, place: int) -> dict[str, Any]:
-    """Return what is shown of a run, and under `facts` what the page's script works on.
-
-    Args:
-        out: The reports folder.
-        run: Its record.
-        place: Among all runs, from the newest.
-    """
+    """Return what is shown of a run, the `place`th newest, and `facts` for the page's script."""
     folder = out / run.stage / run.run
     numbers: list[dict[str, Any]] = []
     try:

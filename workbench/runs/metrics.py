@@ -184,12 +184,7 @@ def record_items(
 
 
 def paired_differences(first: Path, second: Path) -> dict[str, Interval]:
-    """Return `second` − `first` for every number of which both runs judged the same clips.
-
-    Args:
-        first: The folder of a run.
-        second: The folder of another.
-    """
+    """Return run folder `second` − `first`, per number of which both judged the same clips."""
     before, after = _load_items(first), _load_items(second)
     found = {}
     for metric in before.keys() & after.keys():

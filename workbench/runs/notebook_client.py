@@ -127,11 +127,7 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
     def fail(self, kind: str, error: str, message: str, index: int | None = None) -> None:
         """Mark a cell, by default the one under way, as the one at which the run ended.
 
-        Args:
-            kind: `failed`, `timeout` or `killed`: the status of the run.
-            error: The name of the error.
-            message: What it says.
-            index: The cell's position in the notebook.
+        `kind`, the status of the run, is `failed`, `timeout` or `killed`.
         """
         if self.failed:
             return

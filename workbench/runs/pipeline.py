@@ -258,9 +258,11 @@ def _explain(fault: "ErrorDetails", file: str) -> PipelineError:
         fields = (entries[str(place[0])] if place else Pipeline).model_fields
         known = [name for name, field in fields.items() if field.alias is None]
         problem, remedy = f"unknown key {key!r}", did_you_mean(str(key), known)
-    else:
-        problem, remedy = _FAULTS.get(kind, (fault["msg"].replace("{", "{{"), "correct it"))
+    elif kind in _FAULTS:
+        problem, remedy = _FAULTS[kind]
         problem = problem.format(fault["input"])
+    else:
+        problem, remedy = fault["msg"], "correct it"
     if len(place) > 1 and place[0] in ("stages", "profiles"):
         place[:2] = [f"{str(place[0])[:-1]} {place[1]}"]
     where = ", ".join(map(str, place)) or "the file"
@@ -348,13 +350,13 @@ class _StrictLoader(yaml.SafeLoader):
     """YAML with the scalars people expect: `1e-3` is a number, `no` is a word, keys are unique."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
+        seen: list[Any] = []
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if key in seen:
                 line = key_node.start_mark.line + 1
                 raise yaml.YAMLError(f"line {line}: the key {key!r} is there twice")
-            seen.add(key)
+            seen.append(key)
         return super().construct_mapping(node, deep)
 
 
