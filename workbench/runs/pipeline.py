@@ -89,7 +89,7 @@ class _Entry(BaseModel):
 class Stage(_Entry):
     """A notebook with its place in the pipeline. Paths are templates, as written."""
 
-    name: str = Field("", alias=_NOT_IN_FILE)
+    name: str = Field("", validation_alias=_NOT_IN_FILE)
     notebook: Path
     title: str = ""
     needs: tuple[str, ...] = ()
@@ -101,7 +101,7 @@ class Stage(_Entry):
 class Profile(_Entry):
     """A size or kind of run: which stages, with which parameters."""
 
-    name: str = Field("", alias=_NOT_IN_FILE)
+    name: str = Field("", validation_alias=_NOT_IN_FILE)
     about: str = ""
     stages: tuple[str, ...] | None = None  # None: all
     params: dict[str, _Params] = {}
@@ -123,7 +123,7 @@ class FootageInput(_Entry):
 class Pipeline(_Entry):
     """A checked pipeline file."""
 
-    path: Path = Field(Path(), alias=_NOT_IN_FILE)
+    path: Path = Field(Path(), validation_alias=_NOT_IN_FILE)
     root: Path = Path()
     data: str = "data/{profile}"
     default_profile: str = ""
@@ -254,9 +254,13 @@ def _explain(fault: "ErrorDetails", file: str) -> PipelineError:
     if kind == "missing":
         problem, remedy = f"has no {key}", f"add `{key}:`"
     elif kind == "extra_forbidden":
-        entries = {"stages": Stage, "profiles": Profile, "footage": FootageInput}
+        entries: dict[str, type[_Entry]] = {
+            "stages": Stage,
+            "profiles": Profile,
+            "footage": FootageInput,
+        }
         fields = (entries[str(place[0])] if place else Pipeline).model_fields
-        known = [name for name, field in fields.items() if field.alias is None]
+        known = [name for name, field in fields.items() if field.validation_alias is None]
         problem, remedy = f"unknown key {key!r}", did_you_mean(str(key), known)
     elif kind in _FAULTS:
         problem, remedy = _FAULTS[kind]
