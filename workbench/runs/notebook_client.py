@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import nbformat
 from jupyter_core.utils import run_sync
@@ -24,15 +24,19 @@ from workbench.runs.bars import read_bar
 from workbench.runs.parameters import INJECTED_TAG
 from workbench.saving import save_text
 
-if TYPE_CHECKING:
-    from workbench.runs.engine import KernelMemory
-
 SAVE_EVERY_S = 2.0
 SAVE_SHARE = 0.05  # of the time may go into saving
 TELL_EVERY_S = 0.5  # how far a cell has come
 INTERRUPT_GRACE_S = 4  # for a timed-out cell to show where it was
 
 Tell = Callable[[dict[str, Any]], None]
+
+
+class Memory(Protocol):
+    """Watches how much memory the kernel takes."""
+
+    def take_peak_mb(self) -> float | None:
+        """Return the peak since the last call."""
 
 
 class Manager(NotebookExecutionManager):  # type: ignore[misc]
@@ -48,7 +52,7 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
         nb: Any,
         output_path: str | None = None,
         tell: Tell | None = None,
-        memory: "KernelMemory | None" = None,
+        memory: Memory | None = None,
         **options: Any,
     ) -> None:
         self._tell = tell or (lambda event: None)
@@ -75,8 +79,7 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
         if not self.output_path:
             return
         started = time.monotonic()
-        is_local = "://" not in self.output_path and self.output_path != "-"
-        if is_local:
+        if _is_local(self.output_path):
             text: str = nbformat.writes(self.nb)  # type: ignore[no-untyped-call]
             save_text(Path(self.output_path), text)
         else:
@@ -93,7 +96,7 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
         """Note that a cell begins."""
         self._current = cell_index
         self._started_at = time.monotonic()
-        name = self._names.get(cell_index)
+        name = self._names.get(cell_index if cell_index is not None else -1)
         if name is not None:
             self._tell({"event": "cell", **name})
         if self._memory is not None:
@@ -102,7 +105,7 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
 
     def cell_said(self, text: str) -> None:
         """Tell how far the cell under way has come, if the text it wrote is a progress bar."""
-        name = self._names.get(self._current)
+        name = self._names.get(self._current if self._current is not None else -1)
         if name is None or time.monotonic() - self._told_at < TELL_EVERY_S:
             return
         items = read_bar(text)
@@ -113,7 +116,7 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
     def cell_complete(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:
         """Note that a cell has ended, well or not."""
         super().cell_complete(cell, cell_index, **kwargs)
-        name = self._names.get(cell_index)
+        name = self._names.get(cell_index if cell_index is not None else -1)
         if name is None:
             return
         status = "failed" if cell.metadata.papermill["status"] == self.FAILED else "ok"
@@ -127,7 +130,11 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
     def fail(self, kind: str, error: str, message: str, index: int | None = None) -> None:
         """Mark a cell, by default the one under way, as the one at which the run ended.
 
-        `kind`, the status of the run, is `failed`, `timeout` or `killed`.
+        Args:
+            kind: `failed`, `timeout` or `killed`: the status of the run.
+            error: The name of the error.
+            message: What it says.
+            index: The cell's position in the notebook.
         """
         if self.failed:
             return
@@ -238,9 +245,9 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         return f"{cause}, as happens when memory runs out" if -code == signal.SIGKILL else cause
 
 
-def _name_cells(cells: list[Any]) -> dict[int | None, dict[str, Any]]:
+def _name_cells(cells: list[Any]) -> dict[int, dict[str, Any]]:
     """Name the code cells as the notebook's author counts them, without the injected one."""
-    names: dict[int | None, dict[str, Any]] = {}
+    names: dict[int, dict[str, Any]] = {}
     index = number = 0
     for position, cell in enumerate(cells):
         if INJECTED_TAG in cell.metadata.get("tags", []):
@@ -250,3 +257,7 @@ def _name_cells(cells: list[Any]) -> dict[int | None, dict[str, Any]]:
             names[position] = {"index": index, "number": number, "id": cell.get("id")}
         index += 1
     return names
+
+
+def _is_local(path: str) -> bool:
+    return "://" not in path and path != "-"

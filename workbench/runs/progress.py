@@ -20,7 +20,8 @@ from rich.table import Table
 from rich.text import Text
 
 from workbench.pages.page import show_duration
-from workbench.runs.run_record import REPORT, Event, Run
+from workbench.runs.execution import Event
+from workbench.runs.run_record import REPORT, Run
 from workbench.runs.runner import Decision, Outcome
 
 _MARKS = {
