@@ -12,7 +12,7 @@ from workbench.footage.clips import Clip
 from workbench.shots.analyse import analyse_shot
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.evaluation.truth import TrueShot, load_true_shot
-from workbench.shots.players.pose_finders import GeometricFinder
+from workbench.shots.players.pose import GeometricFinder
 from workbench.simulated.sessions import ClipJob, make_clip
 
 SEED = 0

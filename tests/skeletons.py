@@ -35,7 +35,7 @@ def kick_poses(
         swung = np.array([sign * kicking_gap_px, swing_px * (19.5 - frame) / 4])
         joints[f"{kicking}_ankle"] = np.array([200.0, 300.0]) + swung
         placed = {name: tuple(at + rng.normal(0, noise_px, 2)) for name, at in joints.items()}
-        poses[frame] = Pose(frame, placed)
+        poses[frame] = Pose(placed)
     return PoseTrack(method, poses, count)
 
 
@@ -44,7 +44,6 @@ def mirrored(track, width_px, scale=1.0):
     swap = {"l_": "r_", "r_": "l_"}
     poses = {
         frame: Pose(
-            frame,
             {
                 swap.get(name[:2], name[:2]) + name[2:]: (scale * (width_px - x), scale * y)
                 for name, (x, y) in pose.joints.items()

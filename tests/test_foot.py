@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skeletons import kick_poses, mirrored
 
-from workbench.shots.players.foot import find_foot
 from workbench.shots.players.pose import PoseTrack
+from workbench.shots.players.technique import find_foot
 
 CONTACT = 19.5
 

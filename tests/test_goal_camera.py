@@ -14,13 +14,12 @@ from workbench.shots.goal.camera import (
     UP,
     YAW,
     find_cameras,
-    is_convex,
     on_height,
     project,
     projection_matrix,
     seen_from_behind,
 )
-from workbench.shots.goal.corners import order_corners
+from workbench.shots.goal.corners import is_convex, order_corners
 
 Floats = NDArray[np.float64]
 WH = (1920, 1080)

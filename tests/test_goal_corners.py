@@ -17,8 +17,8 @@ from workbench.shots.goal.corners import (
     find_corners,
     inside_goal,
     order_corners,
+    sharpen_corners,
 )
-from workbench.shots.goal.edges import sharpen_corners
 from workbench.shots.verdict import ShotError
 
 CORNERS = np.array([[180.0, 240], [190, 110], [470, 130], [465, 250]])

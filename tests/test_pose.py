@@ -6,12 +6,21 @@ from filmed_shots import film_shot
 
 from workbench.footage.video_info import probe
 from workbench.shots.ball.track import ball_track
-from workbench.shots.players.mediapipe_pose import find_model, obtain_model
 from workbench.shots.players.people import follow_people
-from workbench.shots.players.pose import JOINTS, crop_around, find_poses
-from workbench.shots.players.pose_finders import pose_finder
+from workbench.shots.players.pose import (
+    crop_around,
+    find_model,
+    find_poses,
+    obtain_model,
+    pose_finder,
+)
 from workbench.shots.players.possession import find_possession, find_shooter
 from workbench.shots.verdict import ShotError
+
+JOINTS = (
+    "head", "l_shoulder", "r_shoulder", "l_elbow", "r_elbow", "l_wrist", "r_wrist",
+    "l_hip", "r_hip", "l_knee", "r_knee", "l_ankle", "r_ankle", "l_toe", "r_toe",
+)  # fmt: skip
 
 
 @pytest.fixture

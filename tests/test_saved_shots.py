@@ -15,10 +15,9 @@ from workbench.detect.store import ClipDetections
 from workbench.footage.clips import Clip
 from workbench.shots import analyse
 from workbench.shots.analyse import AnalysedShots, analyse_shots
-from workbench.shots.analysed import ShotAnalysis
+from workbench.shots.analysed import ShotAnalysis, load_shot, save_shot, to_json
 from workbench.shots.goal.corners import GoalView
-from workbench.shots.players.pose_finders import GeometricFinder
-from workbench.shots.saved import load_shot, save_shot, to_json
+from workbench.shots.players.pose import GeometricFinder
 
 NAMES = ("a", "b", "c")
 KILLED = """

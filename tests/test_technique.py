@@ -6,9 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skeletons import kick_poses, mirrored
 
-from workbench.shots.players.foot import Foot
 from workbench.shots.players.pose import Pose, PoseTrack
-from workbench.shots.players.technique import measure_technique
+from workbench.shots.players.technique import Foot, measure_technique
 
 CONTACT, FPS = 19.5, 30.0
 RIGHT = Foot("right", 0.9, "mediapipe", "")
@@ -39,7 +38,7 @@ def figure(standing_bend=30.0, kicking_bend=40.0, lean=10.0, turn_deg_s=600.0, w
         if world:  # what the picture shows is then foreshortened and must not be used
             joints = {name: (x, 300.0) for name, (x, _) in joints.items()}
         placed = {name: tuple(at) for name, at in joints.items()}
-        poses[frame] = Pose(frame, placed, in_space)
+        poses[frame] = Pose(placed, in_space)
     return PoseTrack("mediapipe", poses, 11)
 
 

@@ -1,14 +1,12 @@
 """The chain from a clip and its labels to the analysis of its shot.
 
-The unit is one clip with one shot at goal. The stages themselves are other modules; here they run
-in order. A stage that finds nothing gives a reason instead of an exception: a clip without a goal
-in view, a ball or a shooter gets an analysis that abstains and says why. Labels may come from a
-teacher, a student or the truth. Every shot is saved as it is done (`saved`), so that an analysis
-that was killed resumes after the last shot.
+The unit is one clip with one shot at goal. A stage that finds nothing gives a reason instead of an
+exception: a clip without a goal in view, a ball or a shooter gets an analysis that abstains and
+says why. Labels may come from a teacher, a student or the truth.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +16,31 @@ from numpy.typing import NDArray
 from workbench.detect.store import ClipDetections, load_detections
 from workbench.errors import WorkbenchError
 from workbench.footage.clips import Clip
-from workbench.footage.digest import content_digest
 from workbench.footage.frames import sample_readable, uniform_indices
-from workbench.shots.analysed import ShotAnalysis
-from workbench.shots.ball.track import BallTrack, ball_track
-from workbench.shots.goal.corners import GoalView, find_corners
-from workbench.shots.goal.edges import sharpen_corners
+from workbench.footage.video_info import content_digest
+from workbench.shots.analysed import (
+    ShotAnalysis,
+    analysis_key,
+    load_shot,
+    save_failure,
+    save_shot,
+)
+from workbench.shots.ball.track import ball_track
+from workbench.shots.goal.corners import GoalView, find_corners, sharpen_corners
 from workbench.shots.judge import judge_shot
-from workbench.shots.players.foot import Foot, find_foot
 from workbench.shots.players.people import People, follow_people
 from workbench.shots.players.pose import PoseFinder, PoseTrack, find_poses
 from workbench.shots.players.possession import find_possession, find_shooter
-from workbench.shots.players.technique import TechniqueMeasure, measure_technique
-from workbench.shots.saved import analysis_key, load_shot, save_failure, save_shot
+from workbench.shots.players.technique import (
+    Foot,
+    TechniqueMeasure,
+    find_foot,
+    measure_technique,
+)
 from workbench.shots.verdict import Method, ShotError, ShotVerdict
 
-METHODS: tuple[Method, ...] = ("3d", "2d")
-POSE_REACH = 4  # frames before and after the contact whose poses of the shooter are estimated
+_METHODS: tuple[Method, ...] = ("3d", "2d")
+_POSE_REACH = 4  # frames before and after the contact whose poses of the shooter are estimated
 
 _STANDING_RATIO = 2.2  # a standing person's box is so many times as high as wide
 _STANDING_EACH = 3  # boxes of one player: their errors are alike, more add nothing
@@ -67,8 +73,8 @@ def analyse_shot(
     """Analyse the shot in a clip.
 
     Args:
-        clip: The clip.
-        footage_dir: Folder of `clips.json`; the clip's file is relative to it.
+        clip: Its file is relative to `footage_dir`.
+        footage_dir: Folder of `clips.json`.
         labels: People, ball and goal in its frames.
         goal_wh_m: Width and height of the goal, inner edges.
         pose_finder: Who finds the shooter's pose; without one there is no foot and no technique.
@@ -84,17 +90,16 @@ def analyse_shot(
     goal = goal or _goal_view(clip, video, labels)
     possession = find_possession(track, people)
     shooter = find_shooter(track, people, possession, fps=fps, goal_corners_px=goal.corners_px)
-    kick_frame = round(shooter.contact_frame) if shooter is not None else None
     pose: PoseTrack | None = None
     foot: Foot | None = None
     technique: tuple[TechniqueMeasure, ...] = ()
-    if shooter is not None and pose_finder is not None and kick_frame is not None:
-        first, last = kick_frame - POSE_REACH, kick_frame + POSE_REACH
-        frames = range(max(0, first), min(clip.frame_count, last + 1))
+    if shooter is not None and pose_finder is not None:
+        near = round(shooter.contact_frame)
+        frames = range(max(0, near - _POSE_REACH), min(clip.frame_count, near + _POSE_REACH + 1))
         pose = find_poses(video, people, shooter.player, frames, pose_finder)
         foot = find_foot(pose, track, shooter.contact_frame)
         technique = measure_technique(pose, foot, shooter.contact_frame, fps)
-    return ShotAnalysis(
+    shot = ShotAnalysis(
         clip=clip,
         labels=labels.found_by,
         goal=goal,
@@ -106,34 +111,28 @@ def analyse_shot(
         pose=pose,
         foot=foot,
         technique=technique,
-        verdicts=_judge(clip, track, people, goal, goal_wh_m, kick_frame),
+        verdicts={},
         method=method,
     )
+    return replace(shot, verdicts=_judge(shot))
 
 
-def _judge(
-    clip: Clip,
-    track: BallTrack,
-    people: People,
-    goal: GoalView,
-    goal_wh_m: tuple[float, float],
-    kick_frame: int | None,
-) -> dict[Method, ShotVerdict]:
+def _judge(shot: ShotAnalysis) -> dict[Method, ShotVerdict]:
     """The verdict of each method; abstaining where the shot cannot be judged."""
     verdicts: dict[Method, ShotVerdict] = {}
-    standing = standing_people(people, clip)
-    for method in METHODS:
+    standing = standing_people(shot.people, shot.clip)
+    for method in _METHODS:
         try:
-            if goal.corners_px is None:
-                raise ShotError("there is no goal in view", goal.reason)
+            if shot.goal.corners_px is None:
+                raise ShotError("there is no goal in view", shot.goal.reason)
             verdicts[method] = judge_shot(
-                track,
-                goal.corners_px,
-                goal_size_m=goal_wh_m,
-                fps=float(clip.fps),
-                image_wh=(clip.width, clip.height),
+                shot.track,
+                shot.goal.corners_px,
+                goal_size_m=shot.goal_wh_m,
+                fps=shot.fps,
+                image_wh=shot.size_wh,
                 people=standing,
-                kick_frame=kick_frame,
+                kick_frame=None if shot.shooter is None else round(shot.shooter.contact_frame),
                 method=method,
             )
         except ShotError as error:
@@ -164,19 +163,10 @@ def analyse_shots(
 ) -> AnalysedShots:
     """Analyse the shots in clips; see `analyse_shot`.
 
-    A shot whose file is there already, made of the same labels, video, settings and code, is read
-    instead. A clip that cannot be analysed is left out and tried again the next time.
-
-    Args:
-        clips: The clips, one shot each.
-        footage_dir: Folder of `clips.json`.
-        labels: Labels by clip id.
-        goal_wh_m: Goal size by clip id.
-        folder: Where each shot is saved as `<clip id>.json` once it is analysed.
-        pose_finder: Who finds poses.
-        method: Whose verdict counts.
-        goals: Where the goal is, by clip id or session; otherwise found from the labels.
-        on_progress: Called with each clip once it is analysed.
+    Each shot is saved as `folder/<clip id>.json` once it is analysed. A shot whose file is there
+    already, made of the same labels, video, settings and code, is read instead, so that an analysis
+    that was killed resumes after the last shot. A clip that cannot be analysed is left out and
+    tried again the next time. Labels and goal sizes are by clip id, `goals` by clip id or session.
     """
     known, found = goals or {}, AnalysedShots()
     for clip in clips:

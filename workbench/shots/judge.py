@@ -1,10 +1,10 @@
 """The verdict on one shot, from the ball's track and the goal's corners.
 
-The unit of data is one shot. The 3D method finds the camera from the goal (`goal.camera`), guesses
-kicks, fits every hypothesis of what became of the ball and calibrates the result with a small head
-trained on simulated shots (all in `fit3d`). The 2D method is the baseline (`rules2d`). Mirroring,
-scaling or delaying a shot does not change its verdict. Shifting it within the picture does change
-the 3D verdict, because the principal point is taken to be the middle of the picture.
+The unit is one shot. The 3D method finds the camera from the goal, guesses kicks, fits every
+hypothesis of what became of the ball and calibrates the result with a small head trained on
+simulated shots. The 2D method is the baseline (`rules2d`). Mirroring, scaling or delaying a shot
+does not change its verdict. Shifting it within the picture does change the 3D verdict, because the
+principal point is taken to be the middle of the picture.
 """
 
 from collections.abc import Mapping
@@ -15,33 +15,18 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from workbench.footage.pinhole import BALL_RADIUS_M, Floats
-from workbench.shots.ball.events import find_events
+from workbench.shots.ball.events import find_kick
 from workbench.shots.ball.track import BallTrack
-from workbench.shots.fit3d.findings import (
-    crossing_m,
-    feature_row,
-    find_path_events,
-    fitted_path,
-    goal_probability,
-    kick_speed_kmh,
-    line_speed_kmh,
-    outcome_shares,
-)
+from workbench.shots.fit3d import findings
 from workbench.shots.fit3d.firstguess import guess_kicks
 from workbench.shots.fit3d.fit import Observations
 from workbench.shots.fit3d.flat_features import flat_features
-from workbench.shots.fit3d.head import Head
+from workbench.shots.fit3d.head import Head, Place
 from workbench.shots.fit3d.posterior import Posterior
 from workbench.shots.fit3d.question import Question, ask
 from workbench.shots.fit3d.search import fit_hypotheses
-from workbench.shots.goal.camera import (
-    CameraMode,
-    find_cameras,
-    is_convex,
-    on_height,
-    seen_from_behind,
-)
-from workbench.shots.goal.corners import order_corners
+from workbench.shots.goal.camera import CameraMode, find_cameras, on_height, seen_from_behind
+from workbench.shots.goal.corners import is_convex, order_corners
 from workbench.shots.rules2d import judge_flat
 from workbench.shots.verdict import Method, ShotError, ShotVerdict
 
@@ -166,7 +151,7 @@ def fit_shot(question: Question) -> ShotFit:
     if not is_convex(corners):
         raise CannotFitError("the corners do not form a shape that a goal can be seen as")
     if question.kick_frame is None:
-        question = replace(question, kick_frame=_seen_kick(question))
+        question = replace(question, kick_frame=find_kick(question.track, fps=question.fps))
     observations = question.observations()
     modes = _find_modes(question, observations, corners)
     rng = np.random.default_rng(_SEED)
@@ -177,7 +162,7 @@ def fit_shot(question: Question) -> ShotFit:
     posterior = fit_hypotheses(
         observations, modes, guesses, kick_s=question.kick_s, frame_s=1 / question.fps, rng=rng
     )
-    features = feature_row(posterior, observations, modes, question.clock)
+    features = findings.feature_row(posterior, observations, modes, question.clock)
     features |= flat_features(
         question.track,
         question.clicked_px,
@@ -185,15 +170,9 @@ def fit_shot(question: Question) -> ShotFit:
         kick_frame=question.clock.frame(posterior.kick_s),
         goal_size_m=question.goal_size_m,
     )
-    line = line_speed_kmh(posterior)
-    return ShotFit(
-        question,
-        observations,
-        posterior,
-        features,
-        kick_speed_kmh(posterior)[0],
-        None if line is None else line[0],
-    )
+    (speed_kmh, _), line = findings.kick_speed_kmh(posterior), findings.line_speed_kmh(posterior)
+    line_kmh = None if line is None else line[0]
+    return ShotFit(question, observations, posterior, features, speed_kmh, line_kmh)
 
 
 def _find_modes(
@@ -216,12 +195,6 @@ def _find_modes(
     return (*(seen_from_behind(mode) for mode in front), *front)
 
 
-def _seen_kick(question: Question) -> float | None:
-    """The frame of the kick from the ball's motion in the picture, if it is found."""
-    events = find_events(question.track, fps=question.fps, goal_corners_px=question.clicked_px)
-    return next((event.frame for event in events if event.kind == "kick"), None)
-
-
 def _possible_kicks(question: Question, observations: Observations) -> tuple[Floats, int]:
     """Times at which the ball may have been kicked, and how many pairs to draw for each."""
     if question.kick_s is not None:
@@ -235,20 +208,11 @@ def _possible_kicks(question: Question, observations: Observations) -> tuple[Flo
 def _verdict_of(fit: ShotFit, head: Head) -> ShotVerdict:
     question, posterior, features = fit.question, fit.posterior, fit.features
     probability = head.probability(features)
-    # With fewer observations the speed would come from the priors alone.
-    is_seen = features["flight_observations"] >= _LEAST_OBSERVATIONS
-    sure = head.is_sure(probability) and is_seen
-    speed, line = None, None
-    interval: tuple[float, float] | None = None
-    line_interval: tuple[float, float] | None = None
-    if is_seen:
-        speed = head.correct_kmh(features, fit.speed_kmh, "foot")
-        interval = _interval(speed, head.half_width_kmh(features, "foot"))
-    if is_seen and fit.line_speed_kmh is not None:
-        line = head.correct_kmh(features, fit.line_speed_kmh, "line")
-        line_interval = _interval(line, head.half_width_kmh(features, "line"))
-    crossing = crossing_m(posterior)
-    outcomes = outcome_shares(posterior)
+    sure = head.is_sure(probability) and _is_seen(features)
+    speed, interval = _calibrated_kmh(fit.speed_kmh, "foot", features, head)
+    line_speed, line_interval = _calibrated_kmh(fit.line_speed_kmh, "line", features, head)
+    crossing = findings.crossing_m(posterior)
+    outcomes = findings.outcome_shares(posterior)
     return ShotVerdict(
         method="3d",
         goal_probability=probability,
@@ -258,21 +222,33 @@ def _verdict_of(fit: ShotFit, head: Head) -> ShotVerdict:
         speed_kmh=speed,
         speed_interval_kmh=interval,
         crossing_m=None if crossing is None else crossing[0],
-        events=find_path_events(posterior, fit.observations, question.clock),
-        line_speed_kmh=line,
+        events=findings.find_path_events(posterior, fit.observations, question.clock),
+        line_speed_kmh=line_speed,
         line_speed_interval_kmh=line_interval,
         outcomes=outcomes,
-        path=fitted_path(posterior, fit.observations, question.clock, question.scale),
+        path=findings.fitted_path(posterior, fit.observations, question.clock, question.scale),
         details={
             "features": features,
-            "fit_probability": goal_probability(posterior),
+            "fit_probability": findings.goal_probability(posterior),
             "crossing_sd_m": None if crossing is None else list(crossing[1]),
         },
     )
 
 
-def _interval(value: float, half_width: float) -> tuple[float, float]:
-    return max(0.0, value - half_width), value + half_width
+def _is_seen(features: Mapping[str, float]) -> bool:
+    """Whether the flight is observed; else its speed would come from the priors alone."""
+    return features["flight_observations"] >= _LEAST_OBSERVATIONS
+
+
+def _calibrated_kmh(
+    fitted_kmh: float | None, place: Place, features: Mapping[str, float], head: Head
+) -> tuple[float, tuple[float, float]] | tuple[None, None]:
+    """The corrected speed and its 90 % interval, if the ball is seen to fly."""
+    if fitted_kmh is None or not _is_seen(features):
+        return None, None
+    speed = head.correct_kmh(features, fitted_kmh, place)
+    half_width = head.half_width_kmh(features, place)
+    return speed, (max(0.0, speed - half_width), speed + half_width)
 
 
 def _why(
@@ -295,7 +271,7 @@ def _why(
 def _obstacle(features: Mapping[str, float], first: str, second: str) -> str:
     """The main reason for abstaining, checked in order of weight."""
     seen = features["flight_observations"]
-    if seen < _LEAST_OBSERVATIONS:
+    if not _is_seen(features):
         frames = "1 frame" if seen == 1 else f"{seen:.0f} frames"
         return f"the ball is seen in only {frames} of its flight"
     if features["miss_px"] > _ROUGH_PX:

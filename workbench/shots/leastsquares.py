@@ -1,8 +1,8 @@
 """Batched Levenberg–Marquardt for many small non-linear least-squares problems.
 
-The unit of data is a batch of parameters (B, P). A fit of one shot has many starts
-and hypotheses of the same shape; solved as one batch they cost little more than one of them. Steps
-are damped with Marquardt's scaling. Knows nothing about what is being fitted.
+The unit is a batch of parameters (B, P). A fit of one shot has many starts and hypotheses of the
+same shape; solved as one batch they cost little more than one of them. Steps are damped with
+Marquardt's scaling.
 """
 
 from collections.abc import Callable

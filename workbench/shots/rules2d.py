@@ -72,17 +72,10 @@ def judge_flat(
 ) -> ShotVerdict:
     """Judge a shot by the 2D rules.
 
-    Args:
-        track: The ball's track, outliers included.
-        goal_corners_px: Corners of the goal's inner edge (4, 2) in any order, or None.
-        fps: Frames per second.
-        kick_frame: Contact, where it is known; found from the spike otherwise.
-        rules: Thresholds.
-
-    Returns:
-        A verdict whose probability is one of two shares, that of goals among shots called goals
-        and among shots called misses: the rules know no more. It abstains only where there is no
-        ball or no goal. Speed comes without an interval.
+    The verdict's probability is one of two shares, that of goals among shots called goals and among
+    shots called misses: the rules know no more. It abstains only where there is no ball, goal or
+    kick. Speed comes without an interval. Corners are those of the goal's inner edge (4, 2) in any
+    order; a kick that is not known is found from the spike in speed.
     """
     rules = rules or FlatRules()
     path = _clean(track, fps, rules)

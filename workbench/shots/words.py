@@ -4,8 +4,7 @@ Numbers have no more digits than their interval supports, and where the analysis
 verdict is given. Knows nothing about layout.
 """
 
-from workbench.shots.players.foot import Foot
-from workbench.shots.players.technique import TechniqueMeasure
+from workbench.shots.players.technique import Foot, TechniqueMeasure
 from workbench.shots.verdict import ShotVerdict
 from workbench.style import GREEN, GREY, VERMILION
 

@@ -1,22 +1,19 @@
 """Events on the ball's track: kick, bounce, deflection, save, post, net, rest.
 
 The unit is one clip's track in pixels. Events are the cuts between pieces of smooth motion
-(`pieces`) at which the velocity changes; the kind follows from how it changes and from the place
+(`track`) at which the velocity changes; the kind follows from how it changes and from the place
 relative to the goal's outline. Speeds are in balls per second, normalised by the local size of the
 ball, so that neither the picture's scale nor the distance from the camera matters. Without depth, a
 ball that stops in the goalkeeper's arms counts as "net" and a deflection in front of the goal as
 "save"; the 3D verdict tells them apart.
 """
 
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from workbench.footage.pinhole import Floats
-from workbench.shots.ball.pieces import Piece, handovers_s
-from workbench.shots.ball.track import BallTrack, track_pieces
+from workbench.shots.ball.track import BallTrack, Piece, handovers_s, track_pieces
 from workbench.shots.goal.corners import inside_goal, order_corners
 from workbench.shots.verdict import EventKind, ShotEvent
 
@@ -40,28 +37,21 @@ _MOMENT_S = 1e-6  # offset to stay on one side of a cut
 
 
 def find_events(
-    track: BallTrack,
-    *,
-    fps: float,
-    goal_corners_px: NDArray[np.float64] | None = None,
+    track: BallTrack, *, fps: float, goal_corners_px: Floats | None = None
 ) -> tuple[ShotEvent, ...]:
     """Find the events of a track, in order of time.
 
-    Args:
-        track: The ball's track.
-        fps: Frames per second.
-        goal_corners_px: Corners of the goal (4, 2) in any order; without them there is no net, post
-            or save, only deflections.
+    The goal's corners are (4, 2) in any order; without them there is no net, post or save, only
+    deflections.
     """
     kept, pieces = track_pieces(track, fps=fps)
     if len(pieces) == 0:
         return ()
     path = _Path(pieces, kept.frames / fps, kept.whole_sizes_px())
     goal = None if goal_corners_px is None else order_corners(goal_corners_px)
-    touches = [_touch(path, place) for place in range(len(path.cuts_s))]
     kick_s = _kick_s(path)
     named: list[tuple[EventKind, float]] = []
-    for touch in touches:
+    for touch in (_touch(path, cut) for cut in range(len(path.cuts_s))):
         if touch.time_s == kick_s:
             # Other cuts just before a kick come from the foot that hides the ball.
             named = [(k, t) for k, t in named if t < kick_s - _APART_S]
@@ -73,6 +63,12 @@ def find_events(
         named = [(kind, time_s) for kind, time_s in named if time_s <= rest_s]
         named.append(("rest", rest_s))
     return tuple(ShotEvent(kind, time_s * fps, time_s) for kind, time_s in named)
+
+
+def find_kick(track: BallTrack, *, fps: float) -> float | None:
+    """Find the frame of the kick, perhaps between two."""
+    events = find_events(track, fps=fps)
+    return next((event.frame for event in events if event.kind == "kick"), None)
 
 
 class _Path:
@@ -193,12 +189,10 @@ def _rest_s(path: _Path) -> float | None:
 
 def _to_frame(place: Floats, goal: Floats) -> float:
     """Pixels from a point to the nearest of both posts and the bar."""
-    distances = []
-    for start, end in pairwise(goal):
-        along = end - start
-        share = float(np.clip((place - start) @ along / max(float(along @ along), 1e-9), 0, 1))
-        distances.append(_speed(place - start - share * along))
-    return min(distances)
+    starts, along = goal[:-1], np.diff(goal, axis=0)
+    lengths2 = np.maximum((along**2).sum(axis=1), 1e-9)
+    share = np.clip(((place - starts) * along).sum(axis=1) / lengths2, 0, 1)
+    return float(np.hypot(*(place - starts - share[:, None] * along).T).min())
 
 
 def _speed(vector: Floats) -> float:

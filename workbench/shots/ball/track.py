@@ -1,13 +1,19 @@
-"""The ball's track, one row per frame in which the ball is seen, from a clip's labels.
+"""The ball's track, one row per frame in which the ball is seen, and its pieces of smooth motion.
 
 Pixels are counted as COCO counts them: pixel i reaches from i to i + 1, so the middle of the top
 left pixel is (0.5, 0.5). Frames without a ball have no row. Outliers stay in the track, flagged:
 the 3D fit uses all rows, because a Hampel filter may flag the first points of a flight as jumps of
-a ball at rest. Knows nothing about goals.
+a ball at rest.
+
+A piece of smooth motion is a parabola in time along x and along y, a good approximation of a flight
+in the picture. Tracks are cut into pieces by optimal partitioning (Jackson et al. 2005, "An
+algorithm for optimal partitioning of data on an interval"), so that smoothing never reaches across
+a kick. `events` names what happened at the cuts.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +24,6 @@ from workbench.detect.ballpath import Spot, best_path
 from workbench.detect.detections import Detection
 from workbench.detect.store import ClipDetections
 from workbench.footage.pinhole import Floats
-from workbench.shots.ball.pieces import Piece, cut_into_pieces, estimate_noise_px, handovers_s
 from workbench.shots.verdict import ShotError
 
 TRACK_COLUMNS = ("frame", "x", "y", "width_px", "height_px", "diameter_px", "score")
@@ -32,6 +37,10 @@ _GAUSSIAN = 1.4826  # standard deviation of a Gaussian over its median absolute 
 _HAMPEL_FRAMES = 3  # on either side, that a row is compared with
 _HAMPEL_DEVIATIONS = 4.0  # Gaussian ones from the median, that make an outlier
 _HAMPEL_FLOOR = 0.25  # of a ball: no deviation is taken for smaller
+_LONGEST_PIECE_S = 2.0
+_CUT_COST = 22.0  # of a new piece, in squared deviations
+_HANDOVER_STEPS = 21
+_LOOSE = 1e-6  # ridge, so that pieces of one or two rows have an answer
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +142,8 @@ class BallTrack:
             if len(window) < 3:
                 continue
             # Against the window's own straight line, so that a fast ball is not its own outlier.
-            drift = _median_velocity(self.frames[near], window)
+            steps = np.diff(window, axis=0) / np.diff(self.frames[near])[:, None]
+            drift = np.median(steps, axis=0)
             level = window - drift * (self.frames[near] - frame)[:, None]
             middle = np.median(level, axis=0)
             spread = _GAUSSIAN * float(np.median(np.hypot(*(level - middle).T)))
@@ -164,6 +174,26 @@ class BallTrack:
         return frames[np.isin(frames, self.frames) | (gap <= longest)]
 
 
+@dataclass(frozen=True)
+class Piece:
+    """Smooth motion between two cuts; times in seconds from `origin_s`."""
+
+    start: int  # first row
+    stop: int  # one past the last row
+    origin_s: float
+    terms: Floats  # (3, 2) pixels, pixels per second, half of pixels per second squared
+
+    def at(self, time_s: Floats | float) -> Floats:
+        """Positions (…, 2) in pixels."""
+        return np.asarray(_powers(np.asarray(time_s, float) - self.origin_s) @ self.terms)
+
+    def velocity(self, time_s: Floats | float) -> Floats:
+        """Velocities (…, 2) in pixels per second."""
+        since = np.asarray(time_s, float) - self.origin_s
+        rates = np.stack([np.zeros_like(since), np.ones_like(since), 2 * since], axis=-1)
+        return np.asarray(rates @ self.terms)
+
+
 class SmoothTrack(NamedTuple):
     """A track as it is drawn: without noise, short gaps filled; M rows in order of frames."""
 
@@ -191,8 +221,13 @@ def track_pieces(track: BallTrack, *, fps: float) -> tuple[BallTrack, list[Piece
     if not len(kept):
         return kept, []
     times_s = kept.frames / fps
-    noise_px = max(estimate_noise_px(times_s, kept.xy), _LEAST_NOISE * kept.size_px)
-    return kept, cut_into_pieces(times_s, kept.xy, noise_px)
+    noise_px = max(_estimate_noise_px(times_s, kept.xy), _LEAST_NOISE * kept.size_px)
+    return kept, _cut_into_pieces(times_s, kept.xy, noise_px)
+
+
+def handovers_s(pieces: list[Piece], times_s: Floats) -> Floats:
+    """When each of P pieces hands over to the next (P − 1,), given the times of their rows."""
+    return np.array([_handover_s(before, after, times_s) for before, after in pairwise(pieces)])
 
 
 def smooth_track(track: BallTrack, *, fps: float) -> SmoothTrack:
@@ -211,10 +246,79 @@ def smooth_track(track: BallTrack, *, fps: float) -> SmoothTrack:
     return SmoothTrack(frames, np.concatenate(xy), np.asarray(diameters))
 
 
-def _median_velocity(frames: NDArray[np.int64], xy: Floats) -> Floats:
-    """Median of the steps between neighbouring rows, pixels per frame (2,)."""
-    steps = np.diff(xy, axis=0) / np.diff(frames)[:, None]
-    return np.asarray(np.median(steps, axis=0))
+def _cut_into_pieces(times_s: Floats, xy: Floats, noise_px: float) -> list[Piece]:
+    """Cut positions (N, 2), without outliers, where their motion changes.
+
+    `noise_px` is the standard deviation of a position along one axis, deviations of a flight from a
+    parabola included.
+    """
+    count = len(times_s)
+    cost = np.full(count + 1, np.inf)
+    cost[0] = -_CUT_COST
+    best_start = np.zeros(count + 1, int)
+    for stop in range(1, count + 1):
+        low = int(np.searchsorted(times_s, times_s[stop - 1] - _LONGEST_PIECE_S))
+        starts = np.arange(low, stop)
+        misfit = _misfits(times_s[low:stop], xy[low:stop]) / noise_px**2
+        total = cost[starts] + _CUT_COST + misfit
+        choice = int(np.argmin(total))
+        cost[stop], best_start[stop] = total[choice], starts[choice]
+    pieces = []
+    stop = count
+    while stop > 0:
+        start = int(best_start[stop])
+        pieces.append(_fit(times_s, xy, start, stop))
+        stop = start
+    return pieces[::-1]
+
+
+def _estimate_noise_px(times_s: Floats, xy: Floats) -> float:
+    """Standard deviation of a position along one axis, from how neighbours disagree.
+
+    Each row is compared with the line between its neighbours; the median leaves kicks out.
+    """
+    if len(times_s) < 3:
+        return 0.0
+    left = (times_s[2:] - times_s[1:-1]) / (times_s[2:] - times_s[:-2])
+    weights = np.stack([left, -np.ones_like(left), 1 - left])
+    bend = weights[0, :, None] * xy[:-2] - xy[1:-1] + weights[2, :, None] * xy[2:]
+    scaled = np.abs(bend) / np.sqrt((weights**2).sum(axis=0))[:, None]
+    return float(_GAUSSIAN * np.median(scaled))
+
+
+def _handover_s(before: Piece, after: Piece, times_s: Floats) -> float:
+    """Where, between their rows, two pieces come closest."""
+    candidates = np.linspace(times_s[before.stop - 1], times_s[after.start], _HANDOVER_STEPS)
+    apart = np.hypot(*(before.at(candidates) - after.at(candidates)).T)
+    return float(candidates[int(np.argmin(apart))])
+
+
+def _misfits(times_s: Floats, xy: Floats) -> Floats:
+    """Squared residuals (N,) of parabolas through rows i … N − 1, for every i."""
+    # From the last row on: large pixel numbers would cancel badly.
+    powers, xy = _powers(times_s - times_s[-1]), xy - xy[-1]
+    normal = _from_the_end(powers[:, :, None] * powers[:, None, :])
+    normal = normal + _LOOSE * np.eye(powers.shape[1])
+    right = _from_the_end(powers[:, :, None] * xy[:, None, :])
+    squares = _from_the_end((xy**2).sum(axis=1))
+    terms = np.linalg.solve(normal, right)
+    return np.asarray(np.maximum(squares - (terms * right).sum(axis=(1, 2)), 0.0))
+
+
+def _from_the_end(values: Floats) -> Floats:
+    return np.asarray(np.cumsum(values[::-1], axis=0)[::-1])
+
+
+def _fit(times_s: Floats, xy: Floats, start: int, stop: int) -> Piece:
+    origin = float(times_s[start:stop].mean())
+    powers = _powers(times_s[start:stop] - origin)
+    normal = powers.T @ powers + _LOOSE * np.eye(powers.shape[1])
+    terms = np.asarray(np.linalg.solve(normal, powers.T @ xy[start:stop]), np.float64)
+    return Piece(start, stop, origin, terms)
+
+
+def _powers(since_s: Floats) -> Floats:
+    return np.stack([np.ones_like(since_s), since_s, since_s**2], axis=-1)
 
 
 def _chain(spots: list[list[Spot]], start: int, stop: int, reach_px: float) -> dict[int, int]:
@@ -230,8 +334,7 @@ def _chain(spots: list[list[Spot]], start: int, stop: int, reach_px: float) -> d
 
 def _as_spot(ball: Detection) -> Spot:
     x, y, width, height = ball.xywh
-    # Labels of low score stay candidates.
-    likeness = 0.6 + 0.4 * _score(ball)
+    likeness = 0.6 + 0.4 * _score(ball)  # labels of low score stay candidates
     return Spot(x + width / 2, y + height / 2, float(np.sqrt(max(width * height, 1.0))), likeness)
 
 

@@ -1,14 +1,12 @@
 """The cameras that explain the four corners of a goal of known size.
 
-The unit of data is one view of a goal. One rectangle determines pose and focal length together only
-roughly, so every camera that explains the corners is kept as a mode with its cost and information
-matrix; they are priors of the flight's fit. A goal looks the same from the pitch and from behind;
-only the ball tells the two apart (`seen_from_behind`).
+The unit is one view of a goal. One rectangle determines pose and focal length together only
+roughly, so every camera that explains the corners is kept as a mode, a prior of the flight's fit. A
+goal looks the same from the pitch and from behind; only the ball tells the two apart.
 
-World and image axes as in `footage.pinhole`, whose camera is a single one; here are batches of them
-as vectors of parameters, for fits. The principal point is the middle of the picture. Poses for a
-start: IPPE (Collins and Bartoli 2014, "Infinitesimal plane-based pose estimation"), which returns
-both poses of a plane.
+Axes as in `footage.pinhole`, whose camera is a single one; here are batches of them as vectors of
+parameters, for fits. Poses for a start: IPPE (Collins and Bartoli 2014, "Infinitesimal plane-based
+pose estimation"), which returns both poses of a plane.
 """
 
 import math
@@ -24,18 +22,16 @@ from workbench.shots.leastsquares import forward_jacobian, minimise_squares
 EAST, OUT, UP, YAW, PITCH, ROLL, LOG_FOCAL, DISTORTION = range(8)
 CAMERA_SIZE = 8
 
-_CORNER_SIGMA_PX = (
-    2.0  # of clicks and masks; never below 1.2, because the lens model is approximate
-)
+# Of clicks and masks; never below 1.2, because the lens model is approximate.
+_CORNER_SIGMA_PX = 2.0
 _FOCAL_PER_LONG_SIDE, _LOG_FOCAL_SIGMA = 0.765, 0.11  # main cameras of phones: 24–31 mm equivalent
 _ROLL_SIGMA = math.radians(2.0)
 _HEIGHT_M, _LOG_HEIGHT_SIGMA = 1.9, 0.40
 _DISTORTION_SIGMA = 0.015
 _BODY_M, _BODY_SIGMA_M, _HEAD_SIGMA_PX = 1.72, 0.10, 3.0
 _START_FOCALS = (0.85, 1.0, 1.18)
-_START_TURNS = np.radians(
-    [0.0, -25.0, 25.0]
-)  # around the middle of the goal, for poses that IPPE misses
+# Around the middle of the goal, for poses that IPPE misses.
+_START_TURNS = np.radians([0.0, -25.0, 25.0])
 _MODE_COST = 4.5  # modes worse than the best by more, in log likelihood, are dropped
 _NEAR_M = 0.2
 
@@ -52,15 +48,6 @@ class CameraMode:
     def position_m(self) -> Floats:
         """Where the camera stands (3,)."""
         return self.parameters[:3]
-
-
-def is_convex(ordered_px: Floats) -> bool:
-    """Whether corners (4, 2) are those of a quadrilateral that a goal can be seen as."""
-    sides = np.roll(ordered_px, -1, axis=0) - ordered_px
-    following = np.roll(sides, -1, axis=0)
-    turns = sides[:, 0] * following[:, 1] - sides[:, 1] * following[:, 0]
-    lengths = np.hypot(*sides.T)
-    return bool(lengths.min() > 2.0 and turns.min() > 0.02 * lengths.min() * lengths.max())
 
 
 def rotations(cameras: Floats) -> Floats:
@@ -97,15 +84,8 @@ def rays(cameras: Floats, uv: Floats, center_px: Floats) -> Floats:
     # One step of a fixed-point iteration is accurate enough for the k1 of a phone.
     bent = (seen * seen).sum(axis=-1, keepdims=True)
     seen = seen / (1.0 + cameras[:, DISTORTION, None, None] * bent)
-    turn = rotations(cameras)
-    return np.stack(
-        [
-            seen[..., 0] * turn[:, 0, axis, None]
-            + seen[..., 1] * turn[:, 1, axis, None]
-            + turn[:, 2, axis, None]
-            for axis in range(3)
-        ]
-    )
+    right, down, forward = np.moveaxis(rotations(cameras), 0, -1)[..., None]  # (3, B, 1) each
+    return np.asarray(seen[..., 0] * right + seen[..., 1] * down + forward)
 
 
 def on_height(cameras: Floats, uv: Floats, height_m: float, center_px: Floats) -> Floats:
@@ -135,14 +115,9 @@ def find_cameras(
 ) -> list[CameraMode]:
     """Find the cameras that see the goal like this, as if they stood on the pitch.
 
-    Args:
-        ordered_px: Corners (4, 2) from `corners.order_corners`.
-        goal_size_m: Inner width and height.
-        image_wh: Width and height of the picture.
-        people: Standing people (n, 4) as foot x, foot y, head x, head y in pixels.
-
-    Returns:
-        At most two modes, the best first; none where no camera fits.
+    The goal is given by its corners (4, 2) from `corners.order_corners` and its inner size, people
+    who stand upright (n, 4) as foot x, foot y, head x, head y in pixels. Returns at most two modes,
+    the best first; none where no camera fits.
     """
     width, height = image_wh
     center = np.array([width / 2.0, height / 2.0])
@@ -169,9 +144,8 @@ def find_cameras(
         return np.concatenate(rows, axis=1)
 
     found, costs = minimise_squares(residuals, starts, iterations=25)
-    order = np.argsort(costs)
     modes: list[CameraMode] = []
-    for index in order:
+    for index in np.argsort(costs):
         camera, cost = found[index], float(costs[index])
         if not np.isfinite(cost) or camera[OUT] < 0.3:
             continue

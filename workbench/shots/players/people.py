@@ -5,6 +5,7 @@ once, whatever their track ids are. Where labels come without ids, people are tr
 who pass behind each other may change places then. Knows nothing about the ball.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,18 +42,18 @@ class People:
         """Names in order of appearance."""
         return tuple(sorted(self.table["player"].unique(), key=lambda name: int(name[1:])))
 
-    def in_frame(self, frame: int) -> tuple[str, ...]:
-        """Names of those who are seen in a frame."""
-        return tuple(self._labels.get(frame, ()))
+    def in_frame(self, frame: int) -> Mapping[str, Detection]:
+        """Those who are seen in a frame, by name."""
+        return self._labels.get(frame, {})
 
     def box(self, frame: int, player: str) -> Floats | None:
         """Left, top, right, bottom (4,) in pixels, or None where the player is not seen."""
-        label = self._labels.get(frame, {}).get(player)
+        label = self.in_frame(frame).get(player)
         return None if label is None else _box(label)
 
     def mask(self, frame: int, player: str) -> Mask | None:
         """The player's mask (H, W), or None where the player is not seen or has none."""
-        label = self._labels.get(frame, {}).get(player)
+        label = self.in_frame(frame).get(player)
         return None if label is None else label.pixels()
 
 
@@ -60,10 +61,6 @@ def follow_people(labels: ClipDetections, fps: float) -> People:
     """Name everybody in a clip.
 
     Track ids are taken from the labels; where a label lacks one, everybody is tracked anew.
-
-    Args:
-        labels: Labels of the clip.
-        fps: Frames per second.
     """
     people = [labels.of_class(frame, "person") for frame in range(len(labels.frames))]
     ids = [[label.track_id for label in found] for found in people]
@@ -80,13 +77,11 @@ def follow_people(labels: ClipDetections, fps: float) -> People:
         if len(seen) >= min(_SHORTEST_S * fps, len(labels.frames))
     }
     # By place of the first appearance; track ids are arbitrary.
-    order = sorted(
-        lasting, key=lambda number: (lasting[number][0][0], *_box(lasting[number][0][1]))
-    )
+    order = sorted(lasting.items(), key=lambda item: (item[1][0][0], *_box(item[1][0][1])))
     rows: list[tuple[Any, ...]] = []
     by_name: dict[int, dict[str, Detection]] = {}
-    for place, number in enumerate(order, start=1):
-        for frame, label in lasting[number]:
+    for place, (number, seen) in enumerate(order, start=1):
+        for frame, label in seen:
             by_name.setdefault(frame, {})[f"P{place}"] = label
             rows.append((frame, number, f"P{place}", *_box(label), label.score))
     columns = ["frame", "track_id", "player", "x0", "y0", "x1", "y1", "score"]

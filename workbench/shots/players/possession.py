@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.footage.pinhole import Floats
-from workbench.shots.ball.events import find_events
+from workbench.shots.ball.events import find_kick
 from workbench.shots.ball.track import BallTrack
 from workbench.shots.goal.corners import inside_goal, order_corners
 from workbench.shots.players.people import Mask, People
@@ -62,8 +62,7 @@ def find_possession(track: BallTrack, people: People) -> tuple[Possession, ...]:
         if owner is not None and gaps.get(owner, np.inf) > KEEP_BALLS:
             owner = None
         if nearest is not None and gaps[nearest] <= TAKE_BALLS:
-            held = gaps.get(owner, np.inf) if owner is not None else np.inf
-            owner = nearest if gaps[nearest] < held or owner is None else owner
+            owner = nearest if owner is None or gaps[nearest] < gaps[owner] else owner
         gap = gaps[nearest] if nearest is not None else float("nan")
         found.append(Possession(frame, owner, nearest, gap))
     return tuple(found)
@@ -79,19 +78,11 @@ def find_shooter(
 ) -> Shooter | None:
     """Find who shot: nearest to the ball as its flight began, else the last to touch it.
 
-    Args:
-        track: The ball's track.
-        people: Everybody in the clip.
-        possession: Who has the ball, from `find_possession`.
-        fps: Frames per second.
-        goal_corners_px: Corners of the goal (4, 2) in any order; touches after the ball arrived
-            there are the goalkeeper's.
-
-    Returns:
-        The shooter, or None where nobody is near the ball, or nothing looks like a shot: neither a
-        kick nor a ball that arrives at the goal.
+    Touches after the ball arrived at the goal, whose corners (4, 2) are in any order, are the
+    goalkeeper's. None where nobody is near the ball, or nothing looks like a shot: neither a kick
+    nor a ball that arrives at the goal.
     """
-    kick = next((e.frame for e in find_events(track, fps=fps) if e.kind == "kick"), None)
+    kick = find_kick(track, fps=fps)
     if kick is not None:
         gaps: dict[str, list[float]] = {}
         for row in possession:
@@ -131,13 +122,12 @@ def _arrival(track: BallTrack, goal_corners_px: NDArray[np.float64]) -> float:
 def _gaps(people: People, frame: int, ball: Floats, size_px: float) -> dict[str, float]:
     """Distance in balls from the ball's rim to everybody in a frame, 0 where they touch."""
     gaps = {}
-    for player in people.in_frame(frame):
-        box = people.box(frame, player)
-        assert box is not None
+    for player, label in people.in_frame(frame).items():
+        box = np.array(label.xyxy, float)
         outside = np.maximum(np.maximum(box[:2] - ball, ball - box[2:]), 0)
         distance = float(np.hypot(*outside))
         if distance < _FAR_BALLS * size_px:
-            mask = people.mask(frame, player)
+            mask = label.pixels()
             if mask is not None and mask.any():
                 distance = _to_mask(mask, box, ball)
         gaps[player] = max(0.0, distance / size_px - 0.5)
@@ -145,24 +135,15 @@ def _gaps(people: People, frame: int, ball: Floats, size_px: float) -> dict[str,
 
 
 def _to_mask(mask: Mask, box: Floats, ball: Floats) -> float:
-    x0, y0 = (int(value) for value in np.floor(box[:2]))
-    x1, y1 = (int(value) for value in np.ceil(box[2:]))
-    rows, columns = mask[max(0, y0) : y1, max(0, x0) : x1].nonzero()
-    if len(rows) == 0:
-        return float("inf")
-    return float(
-        np.hypot(columns + max(0, x0) + 0.5 - ball[0], rows + max(0, y0) + 0.5 - ball[1]).min()
-    )
+    x0, y0 = np.maximum(np.floor(box[:2]), 0).astype(int)
+    x1, y1 = np.ceil(box[2:]).astype(int)
+    rows, columns = mask[y0:y1, x0:x1].nonzero()
+    off = np.hypot(columns + x0 + 0.5 - ball[0], rows + y0 + 0.5 - ball[1])
+    return float(off.min(initial=np.inf))
 
 
 def _nearest(people: People, frame: int, ball_y: float, gaps: dict[str, float]) -> str | None:
     """Who is nearest; of several who touch the ball, whose feet are nearest its height."""
-    if not gaps:
-        return None
-
-    def key(player: str) -> tuple[float, float]:
-        box = people.box(frame, player)
-        assert box is not None
-        return max(gaps[player], TAKE_BALLS), abs(float(box[3]) - ball_y)
-
-    return min(gaps, key=key)
+    seen = people.in_frame(frame)
+    feet = {player: abs(float(label.xyxy[3]) - ball_y) for player, label in seen.items()}
+    return min(feet, key=lambda name: (max(gaps[name], TAKE_BALLS), feet[name]), default=None)
