@@ -184,16 +184,13 @@ def _clip_labels(content: Mapping[str, Any], annotator: str, path: Path) -> list
 
 
 def _clip_label(item_id: str, said: object, annotator: str, where: str) -> Entry:
-    kind: Kind
     if isinstance(said, int) and not isinstance(said, bool):
-        kind, value = "rating", {"stars": said}
-    elif isinstance(said, str):
+        return _to_label("rating", item_id, {"stars": said}, annotator, where)
+    if isinstance(said, str):
         verdict = re.sub(r"[\s_-]+", "_", said.strip().lower())
-        kind, value = "verdict", {"verdict": "no_goal" if verdict == "nogoal" else verdict}
-    else:
-        remedy = "give stars from 1 to 5, or goal, no_goal or unsure"
-        raise LabelError(f"{where} is {said!r}", remedy)
-    return _to_label(kind, item_id, value, annotator, where)
+        value = {"verdict": "no_goal" if verdict == "nogoal" else verdict}
+        return _to_label("verdict", item_id, value, annotator, where)
+    raise LabelError(f"{where} is {said!r}", "give stars from 1 to 5, or goal, no_goal or unsure")
 
 
 def _to_label(
@@ -303,8 +300,11 @@ class _Lookup:
             file = self._video
         key = str(file or name)
         if key not in self._found:
-            sources = [] if name is None else self._known.values()
-            known = [source for source in sources if Path(source.name).name == Path(name).name]
+            known = [
+                source
+                for source in self._known.values()
+                if name is not None and Path(source.name).name == Path(name).name
+            ]
             if file is not None:
                 self._found[key] = _Timeline(read_source(file), file)
             elif len(known) > 1:
