@@ -10,7 +10,7 @@ import numpy as np
 from workbench.detect.dataset.coco import CocoDataset, DatasetWriter, to_jpeg
 from workbench.detect.detections import encode_mask
 from workbench.detect.student.recipe import FinetuneConfig
-from workbench.footage.origin import OWN_FOOTAGE
+from workbench.footage.clips import OWN_FOOTAGE
 
 CLASSES = ("person", "ball", "goal")
 CONFIG = FinetuneConfig(resolution=64, epochs=3, batch_size=4, seed=3, device="cpu")

@@ -16,8 +16,8 @@ from workbench.actions.clipset import (
 from workbench.actions.items import Item, check_leakage
 from workbench.actions.sampling import balanced_order, epoch_draws
 from workbench.errors import DatasetError
+from workbench.footage.clips import BUILT_IN_FOOTAGE, Origin
 from workbench.footage.frames import sample_frames, uniform_indices
-from workbench.footage.origin import BUILT_IN_FOOTAGE, Origin
 from workbench.training.splits import SPLITS, split_sessions
 
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.shots.ball.track import BallTrack
+from workbench.shots.evaluation.head_training import TrainingRows, train, vary
 from workbench.shots.fit3d.flat_features import flat_features
 from workbench.shots.fit3d.head import PLACES, Head, LinearModel, Scale
-from workbench.shots.fit3d.head_training import TrainingRows, train, vary
 from workbench.shots.fit3d.question import ask
 from workbench.shots.judge import fit_shot
 from workbench.shots.verdict import ShotError

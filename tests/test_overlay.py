@@ -20,9 +20,8 @@ from workbench.detect.drawing import (
 from workbench.footage.frames import sample_frames
 from workbench.footage.video_info import probe
 from workbench.shots.analysed import ShotAnalysis
-from workbench.shots.pictures.card import VerdictCard
 from workbench.shots.pictures.colours import FASTEST_KMH, PLAYER_COLOURS, speed_colour
-from workbench.shots.pictures.overlay import ShotOverlay, save_overlay
+from workbench.shots.pictures.overlay import ShotOverlay, VerdictCard, save_overlay
 from workbench.shots.verdict import ShotVerdict
 
 SIZES = [(640, 360), (1080, 1920), (320, 180), (1920, 1080), (202, 360)]

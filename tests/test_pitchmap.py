@@ -10,9 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.footage.pinhole import Camera, to_ground, to_pixels
-from workbench.shots.pictures.figures import draw_goal_mouth, draw_speed_curve
+from workbench.shots.pictures.figures import (
+    draw_goal_mouth,
+    draw_pitch_map,
+    draw_speed_curve,
+    feet_on_pitch,
+)
 from workbench.shots.pictures.keyframes import cut_moments, draw_key_frames, key_moments
-from workbench.shots.pictures.pitchmap import draw_pitch_map, feet_on_pitch
 from workbench.shots.verdict import ShotVerdict
 
 

@@ -16,6 +16,7 @@ from workbench.shots.evaluation.figures import (
     draw_kinds,
     draw_speed_errors,
 )
+from workbench.shots.evaluation.head_training import FIRST_TRAINING_SEED, TRAINING_SHOTS
 from workbench.shots.evaluation.simulated import (
     EVERYWHERE,
     HELD_OUT_SEEDS,
@@ -27,7 +28,6 @@ from workbench.shots.evaluation.simulated import (
     score_speed,
     speed_table,
 )
-from workbench.shots.fit3d.head_training import FIRST_TRAINING_SEED, TRAINING_SHOTS
 from workbench.stats import median_interval
 
 

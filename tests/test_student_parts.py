@@ -18,7 +18,7 @@ from workbench.detect.store import DetectionWriter
 from workbench.detect.student.comparison import compare
 from workbench.detect.student.crops import CropRecipe, make_crops
 from workbench.detect.student.testing import LABELS, load_split
-from workbench.footage.origin import OWN_FOOTAGE
+from workbench.footage.clips import OWN_FOOTAGE
 
 GREEN, WHITE = (60, 130, 60), (255, 255, 255)
 
