@@ -13,7 +13,7 @@ from small_detector import CLASSES, make_dataset
 
 from workbench.detect.dataset.coco import ANNOTATIONS, DatasetWriter, to_jpeg
 from workbench.detect.detections import Detection
-from workbench.detect.overlay import paint_detections
+from workbench.detect.drawing import paint_detections
 from workbench.detect.store import DetectionWriter
 from workbench.detect.student.comparison import compare
 from workbench.detect.student.crops import CropRecipe, make_crops

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from workbench.detect.dataset.quality import Oddity, object_sizes_px
 from workbench.detect.detections import CLASSES
-from workbench.detect.overlay import paint_detections
+from workbench.detect.drawing import paint_detections
 from workbench.detect.scores.matching import LabelScore
 from workbench.detect.store import ClipDetections
 from workbench.footage.clips import Clip

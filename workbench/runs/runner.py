@@ -21,8 +21,8 @@ from typing import Literal, Protocol
 from workbench.errors import PipelineError
 from workbench.runs.conclusion import FILE_NAME as CONCLUSION
 from workbench.runs.execution import Event, Limits, execute
-from workbench.runs.items import FILE_NAME as ITEMS
 from workbench.runs.metrics import FILE_NAME as METRICS
+from workbench.runs.metrics import ITEMS
 from workbench.runs.plan import Plan, PlannedStage
 from workbench.runs.provenance import Digests, KeyParts, changes, key_parts, portable
 from workbench.runs.recording import Recorder, finish, new_record

@@ -114,15 +114,24 @@ class Pretrained:
 
     Args:
         weights: Local folder or hub id.
+        classes: Of processor and model, by their names in transformers.
         device: "auto", "cpu", "cuda".
         amp: "auto", "off", "bf16", "fp16".
+        options: Of `from_pretrained`.
 
     Raises:
         WeightsError: If the weights are missing.
     """
 
-    def __init__(self, weights: str | Path, device: str = "auto", amp: str = "auto") -> None:
-        self.folder = find_weights(weights)
+    def __init__(
+        self,
+        weights: str | Path,
+        classes: tuple[str, str],
+        device: str = "auto",
+        amp: str = "auto",
+        **options: Any,
+    ) -> None:
+        self.folder, self._classes, self._options = find_weights(weights), classes, options
         self._device_name, self._amp = device, amp
 
     @cached_property
@@ -163,15 +172,19 @@ class Pretrained:
         with torch.inference_mode(), autocast(self.precision, self.device):
             yield
 
-    def load(self, processor_class: Any, model_class: Any, **options: Any) -> tuple[Any, Any]:
-        """Processor and model of these classes, on the device and ready to run.
+    @cached_property
+    def parts(self) -> tuple[Any, Any]:
+        """Processor and model, on the device and ready to run.
 
         Raises:
             WeightsError: If the folder holds something else.
         """
+        import transformers
+
+        processor_class, model_class = (getattr(transformers, name) for name in self._classes)
         try:
-            processor = processor_class.from_pretrained(self.folder, **options)
-            model = model_class.from_pretrained(self.folder, **options)
+            processor = processor_class.from_pretrained(self.folder, **self._options)
+            model = model_class.from_pretrained(self.folder, **self._options)
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise WeightsError(
                 f"{self.folder} holds no {model_class.__name__} ({str(error).splitlines()[0]})",

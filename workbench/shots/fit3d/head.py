@@ -4,8 +4,8 @@ The unit is one shot's features, a dict of finite numbers. The fit's own posteri
 goals and its intervals are too narrow, because the fit does not model fading spin, nets and lenses.
 Linear models of the features correct that: one for the log-odds of a goal and, for the speed at the
 foot and at the line, one for the log of the correction factor and one for the log of the interval's
-half width. They are trained on simulated shots alone (`head_training`); the coefficients are in a
-JSON file beside this module. Knows nothing about where features come from.
+half width. They are trained on simulated shots alone (`evaluation.head_training`); `head.json`
+beside this module has the coefficients. Knows nothing about where features come from.
 """
 
 import json
@@ -24,6 +24,7 @@ Place = Literal["foot", "line"]
 
 PLACES: tuple[Place, ...] = ("foot", "line")
 LOG_FROM = 0.01  # added before a logarithm is taken
+_TRAINING = "workbench.shots.evaluation.head_training"
 _MOST_CORRECTION = 1.25
 
 
@@ -101,7 +102,8 @@ class Head:
             )
         except (ValueError, KeyError, TypeError) as error:
             raise ShotError(
-                f"{path} is not a head of this version: {error}", "train one: see head_training"
+                f"{path} is not a head of this version: {error}",
+                f"train one: python -m {_TRAINING}",
             ) from error
 
     def save(self, path: Path) -> None:
