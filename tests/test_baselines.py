@@ -13,7 +13,7 @@ from workbench.actions.baselines import (
 )
 from workbench.actions.clipset import build_clipset
 from workbench.errors import DatasetError
-from workbench.footage.origin import BUILT_IN_FOOTAGE
+from workbench.footage.clips import BUILT_IN_FOOTAGE
 
 
 @pytest.fixture(scope="module")

@@ -14,15 +14,17 @@ from hypothesis import strategies as st
 from workbench.labels.store import open_store
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.evaluation.chain import (
+    AS_FOUND,
+    REPLACED,
     collect_facts,
     compare_stages,
-    comparison_table,
     headlines_first,
+    judge_with_truth,
+    loss_table,
     splits_of,
     stage_scores,
     stage_table,
 )
-from workbench.shots.evaluation.chain_loss import AS_FOUND, REPLACED, judge_with_truth, loss_table
 from workbench.shots.evaluation.figures import draw_stage_scores
 from workbench.shots.evaluation.people import people_verdicts, score_against_people
 from workbench.shots.evaluation.truth import goal_sizes
@@ -48,7 +50,7 @@ class TestFacts:
         assert abs(row["kick_frames"]) <= 2
 
     @given(order=st.permutations(range(4)), shift=st.floats(-20, 20))
-    @settings(deadline=None, max_examples=10)
+    @settings(max_examples=10)
     def test_know_corners_in_any_order(self, order: list[int], shift: float) -> None:
         shot = film_shot()
         moved = shot.truth.corners_px[order] + [shift, 0]
@@ -120,14 +122,13 @@ def test_scores_derive_from_the_rows() -> None:
 def test_comparisons_are_paired_by_clip() -> None:
     truth = made_up("truth", [True, False, False], [True, True, False])
     student = made_up("student", [True, False], [False, True]).iloc[::-1]
-    found = {
-        (c.stage, c.first, c.second): c.test for c in compare_stages(pd.concat([truth, student]))
-    }
+    table = compare_stages(pd.concat([truth, student])).set_index(["from", "to"], append=True)
+    found = table["change"].to_dict()
     against_rules = found["goal right (truth)", "2D rules", "3D fit"]
     assert (against_rules.gained, against_rules.lost, against_rules.n) == (1, 0, 3)
     swapped = found["goal right, 3D fit", "truth", "student"]
     assert (swapped.gained, swapped.lost, swapped.n) == (0, 1, 2)  # the clips both have
-    assert len(comparison_table(compare_stages(truth))) == 1
+    assert len(compare_stages(truth)) == 1
     assert list(stage_table(pd.concat([truth, student])).columns) == ["truth", "student"]
 
 

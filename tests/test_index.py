@@ -12,8 +12,7 @@ from test_report import SCRIPT, make_run
 from workbench.runs.bars import ItemsDone
 from workbench.runs.conclusion import Conclusion
 from workbench.runs.index import save_index
-from workbench.runs.items import paired_differences, record_items
-from workbench.runs.metrics import record
+from workbench.runs.metrics import paired_differences, record, record_items
 from workbench.runs.pipeline import Pipeline, load_pipeline
 from workbench.runs.run_record import Cell, save_run, this_process
 from workbench.stats import wilson

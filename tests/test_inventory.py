@@ -6,10 +6,15 @@ from pathlib import Path
 import pytest
 
 from workbench.errors import FootageError
-from workbench.footage.clips import Clip, load_clips, save_clips
-from workbench.footage.inventory import take_stock
-from workbench.footage.origin import BUILT_IN_FOOTAGE, OWN_FOOTAGE, origin_of
-from workbench.footage.sheet import draw_contact_sheet, one_per_group, strip
+from workbench.footage.clips import (
+    BUILT_IN_FOOTAGE,
+    OWN_FOOTAGE,
+    Clip,
+    load_clips,
+    origin_of,
+    save_clips,
+)
+from workbench.footage.inventory import draw_contact_sheet, one_per_group, strip, take_stock
 from workbench.footage.video_info import probe
 from workbench.simulated.sessions import make_footage
 

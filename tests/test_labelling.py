@@ -18,7 +18,7 @@ from workbench.detect.labelling import label_clips
 from workbench.detect.teacher import Teacher
 from workbench.detect.teachers.following import FollowingTeacher
 from workbench.detect.teachers.looking import LookingTeacher
-from workbench.detect.teachers.prompts import LookPrompter
+from workbench.detect.teachers.prompts import TeacherPrompter
 from workbench.errors import FootageError
 from workbench.footage.clips import Clip, load_clips, save_clips
 
@@ -46,7 +46,7 @@ def footage(tmp_path: Path) -> Path:
 
 def following(log: Path, **options: int) -> FollowingTeacher:
     """Two objects, ids and scores handed from window to window."""
-    prompter = LookPrompter(ColourLooker(log), every=3)
+    prompter = TeacherPrompter(ColourLooker(log), every=3)
     return FollowingTeacher(ColourFollower(), prompter, **({"window_frames": WINDOW} | options))
 
 

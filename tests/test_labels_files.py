@@ -14,12 +14,15 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from workbench.errors import WorkbenchError
-from workbench.footage.digest import content_digest
-from workbench.footage.video_info import probe
+from workbench.footage.video_info import content_digest, probe
 from workbench.footage.writer import VideoWriter
 from workbench.labels.cli import app
-from workbench.labels.exchange import export_labels, import_labels, labels_text
-from workbench.labels.foreign import import_foreign
+from workbench.labels.exchange import (
+    export_labels,
+    import_foreign,
+    import_labels,
+    labels_text,
+)
 from workbench.labels.history import Entry
 from workbench.labels.sources import Source, read_source
 from workbench.labels.store import open_store
@@ -87,7 +90,7 @@ VALUES = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(said=st.lists(st.tuples(VALUES, TEXT, TEXT, st.booleans()), max_size=12))
 def test_any_history_survives_the_round_trip(said):
     with tempfile.TemporaryDirectory() as name:

@@ -10,10 +10,15 @@ import pytest
 
 from workbench.detect.ballpath import Spot, best_path, speeds, without_bystanders
 from workbench.detect.detections import BALL, GOAL, PERSON
-from workbench.detect.motion.balls import find_balls
+from workbench.detect.motion.balls import (
+    BallLook,
+    colours_of,
+    count_colours,
+    find_balls,
+    look_again,
+)
 from workbench.detect.motion.change import Blob, compare, substance
 from workbench.detect.motion.goalfinder import find_goal
-from workbench.detect.motion.secondlook import BallLook, colours_of, count_colours, look_again
 from workbench.detect.motion.teacher import MotionTeacher
 from workbench.footage.writer import VideoWriter
 

@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from workbench.errors import FootageError
 from workbench.footage.clips import Clip, load_clips
 from workbench.footage.frames import iter_frames, sample_frames, uniform_indices
-from workbench.simulated.people import JOINT, draw_body, joints_of, mirrored
+from workbench.simulated.scene import JOINT, draw_body, joints_of, mirrored
 from workbench.simulated.sessions import ClipJob, make_clip, make_footage
 
 

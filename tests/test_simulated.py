@@ -16,6 +16,7 @@ from workbench.shots.evaluation.figures import (
     draw_kinds,
     draw_speed_errors,
 )
+from workbench.shots.evaluation.head_training import FIRST_TRAINING_SEED, TRAINING_SHOTS
 from workbench.shots.evaluation.simulated import (
     EVERYWHERE,
     HELD_OUT_SEEDS,
@@ -27,7 +28,6 @@ from workbench.shots.evaluation.simulated import (
     score_speed,
     speed_table,
 )
-from workbench.shots.fit3d.head_training import FIRST_TRAINING_SEED, TRAINING_SHOTS
 from workbench.stats import median_interval
 
 
@@ -110,7 +110,7 @@ def test_speed_counts_only_what_has_one() -> None:
     assert score_speed(pd.DataFrame(made), at_line=True).coverage is None
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(values=st.lists(st.floats(-100, 100), min_size=1, max_size=60))
 def test_the_median_lies_in_its_interval(values: list[float]) -> None:
     found = median_interval(np.array(values))

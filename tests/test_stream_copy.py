@@ -7,8 +7,8 @@ import pytest
 from videos import make_video, read_number
 
 from workbench.errors import FootageError
+from workbench.footage.cut import copied_interval, copy_clip, copy_suffix, is_copy
 from workbench.footage.frames import FrameRangeError, iter_frames
-from workbench.footage.stream_copy import copied_interval, copy_clip, copy_suffix, is_copy
 from workbench.footage.video_info import probe
 
 GOP = 24

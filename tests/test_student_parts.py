@@ -13,12 +13,12 @@ from small_detector import CLASSES, make_dataset
 
 from workbench.detect.dataset.coco import ANNOTATIONS, DatasetWriter, to_jpeg
 from workbench.detect.detections import Detection
-from workbench.detect.overlay import paint_detections
+from workbench.detect.drawing import paint_detections
 from workbench.detect.store import DetectionWriter
 from workbench.detect.student.comparison import compare
 from workbench.detect.student.crops import CropRecipe, make_crops
 from workbench.detect.student.testing import LABELS, load_split
-from workbench.footage.origin import OWN_FOOTAGE
+from workbench.footage.clips import OWN_FOOTAGE
 
 GREEN, WHITE = (60, 130, 60), (255, 255, 255)
 
@@ -71,7 +71,7 @@ def test_the_same_recipe_gives_the_same_crops_and_is_not_done_twice(tmp_path: Pa
     assert fewer.meta["counts"]["valid"]["images"] == 2
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     frames=st.lists(
         st.lists(st.fixed_dictionaries({"score": st.floats(0, 1), "prompt": st.text(max_size=8)})),

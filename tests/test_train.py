@@ -18,7 +18,7 @@ from workbench.actions.predict import load_predictions, predict_clips
 from workbench.actions.r2plus1d import ARCHITECTURES, Architecture, ClipNet
 from workbench.actions.train import TrainConfig, train_classifier
 from workbench.errors import DatasetError, WorkbenchError
-from workbench.footage.origin import BUILT_IN_FOOTAGE
+from workbench.footage.clips import BUILT_IN_FOOTAGE
 from workbench.training.recipe import learning_rate
 
 # Left and right are classes here, so nothing may be mirrored.

@@ -16,7 +16,7 @@ from workbench.actions.train import (
     train_classifier,
 )
 from workbench.errors import DatasetError
-from workbench.footage.origin import BUILT_IN_FOOTAGE
+from workbench.footage.clips import BUILT_IN_FOOTAGE
 
 QUICK = TrainConfig(model_settings={"width": 8}, frames=6, size_wh=(32, 32), epochs=1, amp="off")
 

@@ -3,16 +3,17 @@
 import tracemalloc
 from pathlib import Path
 
+import numpy as np
 import pytest
 from colour_teachers import ColourFollower, ColourLooker, blue_box, red_box, write_clip
 from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.detect.detections import BALL, PERSON, FrameDetections
-from workbench.detect.teacher import TeacherError, TeacherReader, split_frames
+from workbench.detect.teacher import TeacherError, split_frames
 from workbench.detect.teachers.following import FollowingTeacher
 from workbench.detect.teachers.looking import LookingTeacher
-from workbench.detect.teachers.prompts import FilePrompter, LookPrompter, TeacherPrompter
+from workbench.detect.teachers.prompts import FilePrompter, TeacherPrompter
 from workbench.errors import FootageError
 
 FRAMES = 40
@@ -33,7 +34,7 @@ def boxes(frames: list[FrameDetections], name: str) -> dict[int, list]:
 
 @pytest.mark.parametrize("window_frames", [8, 10, 64])
 def test_new_objects_are_added_once_and_followed_both_ways(clip: Path, window_frames: int) -> None:
-    prompter = LookPrompter(ColourLooker(), every=10)
+    prompter = TeacherPrompter(ColourLooker(), every=10)
     teacher = FollowingTeacher(ColourFollower(), prompter, window_frames)
     frames = list(teacher.label(clip))
     assert len(frames) == FRAMES
@@ -88,10 +89,11 @@ def test_a_prompts_file_that_is_none_is_named(tmp_path: Path, content: str, prob
 
 def test_labels_of_any_frame_are_those_of_the_whole_clip(clip: Path) -> None:
     teacher = LookingTeacher(ColourLooker(), window_frames=6)
-    every = TeacherReader(teacher, clip)
-    whole = [every.at(frame) for frame in range(FRAMES)]
-    some = TeacherReader(teacher, clip)
-    assert [some.at(frame) for frame in (3, 17, 18, 39)] == [whole[f] for f in (3, 17, 18, 39)]
+    whole = list(teacher.label(clip))
+    prompter, image = TeacherPrompter(teacher), np.zeros((1, 1, 3), np.uint8)
+    for frame in (3, 17, 18, 39, 12):  # the last one again from the start
+        asked = prompter.prompts(clip, frame, image, ())
+        assert [one.box for one in asked] == [one.xyxy for one in whole[frame]]
 
 
 @given(count=st.integers(0, 60), size=st.integers(1, 9))
@@ -104,7 +106,7 @@ def test_windows_are_the_whole_clip_in_order(count: int, size: int) -> None:
 def test_memory_does_not_grow_with_the_clip(tmp_path: Path) -> None:
     def peak_bytes(frames: int) -> int:
         path = write_clip(tmp_path / f"{frames}.mp4", frames)
-        prompter = LookPrompter(ColourLooker(), every=8)
+        prompter = TeacherPrompter(ColourLooker(), every=8)
         teacher = FollowingTeacher(ColourFollower(), prompter, window_frames=16)
         tracemalloc.start()
         for found in teacher.label(path):

@@ -147,8 +147,15 @@ class Exporter:
 
     def _export(self, cut: Cut, mode: Mode, row: Exported) -> bool:
         """Make one clip; return whether it was there already."""
-        from workbench.footage.cut import clip_row, cut_clip, is_cut
-        from workbench.footage.stream_copy import copied_interval, copy_clip, copy_suffix, is_copy
+        from workbench.footage.cut import (
+            clip_row,
+            copied_interval,
+            copy_clip,
+            copy_suffix,
+            cut_clip,
+            is_copy,
+            is_cut,
+        )
         from workbench.footage.video_info import probe
 
         medium = self.media.get(cut.source_id)

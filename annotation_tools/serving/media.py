@@ -84,8 +84,8 @@ class MediaIndex:
         Raises:
             ServingError: If the folder does not exist or holds no video.
         """
-        from workbench.footage.digest import content_digest
         from workbench.footage.ingest import find_videos
+        from workbench.footage.video_info import content_digest
 
         if not folder.is_dir():
             raise ServingError(f"{folder} is not a folder", "give --footage a folder of videos")

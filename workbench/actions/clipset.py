@@ -32,9 +32,8 @@ from workbench.actions.items import (
 )
 from workbench.errors import DatasetError, FootageError
 from workbench.footage.cache import cached_frames
-from workbench.footage.clips import Clip
+from workbench.footage.clips import Clip, Origin
 from workbench.footage.frames import uniform_indices
-from workbench.footage.origin import Origin
 from workbench.saving import replacing, save_json, save_text
 from workbench.training.splits import SPLITS, pairs_that_share, split_sessions
 from workbench.training.versions import META, parent_version

@@ -113,7 +113,7 @@ def best_path(
                 velocity[node] = step[origin, node - start]
     for node in np.argsort(-gain, kind="stable")[:_MOST_TRIES]:
         chain = _trace(previous, int(node))
-        if _moves([nodes[link][2] for link in chain], least_travel):
+        if len(chain) >= _MIN_LENGTH and travels([nodes[n][2] for n in chain], least_travel):
             return {nodes[link][0]: nodes[link][1] for link in chain}
     return {}
 
@@ -176,8 +176,9 @@ def _trace(previous: NDArray[np.int64], node: int) -> list[int]:
     return chain[::-1]
 
 
-def _moves(chain: Sequence[Spot], least_travel: float) -> bool:
-    if len(chain) < _MIN_LENGTH:
+def travels(chain: Sequence[Spot], least_travel: float) -> bool:
+    """Whether a chain comes as far as that, in units of its median size."""
+    if not chain:
         return False
     xs, ys = [spot.x for spot in chain], [spot.y for spot in chain]
     travel = math.hypot(max(xs) - min(xs), max(ys) - min(ys))

@@ -1,8 +1,8 @@
-"""Drawing on video frames: anti-aliased text, pills, panels and lines, and the colours of a shot.
+"""Drawing on video frames: anti-aliased text, pills, panels and lines, and detections.
 
 The unit is one RGB image (H, W, 3), uint8, changed in place; places are pixels, x to the right, y
 down, and may lie between pixels. Text is set in DejaVu, which comes with Matplotlib, because
-OpenCV's fonts have one stroke width and no "±". Knows nothing about what is drawn.
+OpenCV's fonts have one stroke width and no "±".
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image as Picture
 from PIL import ImageDraw, ImageFont
 
-from workbench.style import rgb
+from workbench.detect.detections import Detection
+from workbench.style import class_colours, rgb
 
 Image = NDArray[np.uint8]
 Alpha = NDArray[np.float32]  # (H, W) coverage, 0–1
@@ -26,6 +27,10 @@ INK, PAPER = "#15181B", "#FFFFFF"
 
 _SHIFT = 4  # OpenCV takes sixteenths of a pixel
 _SMOOTH = 4  # panels are drawn so many times larger, then shrunk: round corners without steps
+_OPACITY = 0.35  # of masks
+_MARGIN_PX = 3  # around a small box, so that the box does not hide what is in it
+_SMALL_PX = 24  # a box is small if both sides are shorter
+_TEXT_UNITS, _LEAST_TEXT_PX = 6, 10  # height of names: in `unit_px`, and at least
 
 
 def unit_px(wh: tuple[int, int]) -> float:
@@ -114,10 +119,9 @@ def draw_line(
     image: Image, points: ArrayLike, colour: str, width_px: float, *, closed: bool = False
 ) -> None:
     """Join points (N, 2) with an anti-aliased line; points that are not finite break it."""
+    thick = max(1, round(width_px))
     for run in _finite_runs(np.asarray(points, float), image.shape):
-        cv2.polylines(
-            image, [run], closed, rgb(colour), max(1, round(width_px)), cv2.LINE_AA, _SHIFT
-        )
+        cv2.polylines(image, [run], closed, rgb(colour), thick, cv2.LINE_AA, _SHIFT)
 
 
 def draw_ring(
@@ -126,15 +130,8 @@ def draw_ring(
     """Draw an anti-aliased circle."""
     if np.isfinite(xy).all():
         centre = tuple(_as_fixed(np.asarray([xy], float), image.shape)[0].tolist())
-        cv2.circle(
-            image,
-            centre,
-            round(radius_px * 2**_SHIFT),
-            rgb(colour),
-            max(1, round(width_px)),
-            cv2.LINE_AA,
-            _SHIFT,
-        )
+        radius, thick = round(radius_px * 2**_SHIFT), max(1, round(width_px))
+        cv2.circle(image, centre, radius, rgb(colour), thick, cv2.LINE_AA, _SHIFT)
 
 
 def tint(image: Image, mask: NDArray[np.uint8], colour: str, opacity: float) -> None:
@@ -151,6 +148,55 @@ def draw_outline(image: Image, mask: NDArray[np.uint8], colour: str, width_px: f
     """Draw the outer edges of a mask (H, W)."""
     edges, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(image, edges, -1, rgb(colour), max(1, round(width_px)), cv2.LINE_AA)
+
+
+def paint_detections(
+    image: Image, found: Sequence[Detection], classes: Sequence[str], *, names: bool = True
+) -> Image:
+    """Return a copy of a frame (H, W, 3) with its detections on it.
+
+    Args:
+        image: RGB.
+        found: In this frame.
+        classes: All that there can be; each has its colour.
+        names: Whether every box says what it is, which one (where objects are followed) and how
+            sure that is.
+    """
+    canvas, colours = image.copy(), class_colours(classes)
+    unit = unit_px((image.shape[1], image.shape[0]))
+    for one in found:
+        mask = one.pixels()
+        if mask is not None:
+            x0, y0, x1, y1 = (round(value) for value in one.xyxy)
+            inside = np.ascontiguousarray(mask[y0:y1, x0:x1], np.uint8)
+            tint(canvas[y0:y1, x0:x1], inside, colours[one.class_name], _OPACITY)
+    # Boxes are drawn last so that no name hides the ball.
+    for one in found if names else ():
+        place = one.xywh[0] + one.xywh[2] / 2, one.xywh[1] - 2 * _MARGIN_PX
+        size_px = max(_LEAST_TEXT_PX, _TEXT_UNITS * unit)
+        draw_pill(canvas, _says(one), place, size_px, colours[one.class_name], bold=False)
+    for one in found:
+        _draw_box(canvas, one, colours[one.class_name], unit)
+    return canvas
+
+
+def _says(found: Detection) -> str:
+    words = [found.class_name]
+    if found.track_id is not None:
+        words.append(f"#{found.track_id}")
+    if found.score is not None:
+        words.append(f"{found.score:.2f}")
+    return " ".join(words)
+
+
+def _draw_box(canvas: Image, found: Detection, colour: str, unit: float) -> None:
+    x0, y0, x1, y1 = (round(value) for value in found.xyxy)
+    margin = _MARGIN_PX if max(found.xywh[2:]) < _SMALL_PX else 0
+    thick = max(1, round(0.7 * unit))
+    # A dark outline, for contrast on white nets.
+    for paint, reach in ((INK, margin + thick), (colour, margin)):
+        corners = (x0 - reach, y0 - reach), (x1 + reach, y1 + reach)
+        cv2.rectangle(canvas, *corners, rgb(paint), thick)
 
 
 def _blend(
@@ -196,13 +242,8 @@ def _rounded(width: int, height: int, radius: int) -> Alpha:
 
 
 def _finite_runs(points: NDArray[np.float64], shape: Sequence[int]) -> list[NDArray[np.int32]]:
-    finite = np.isfinite(points).all(axis=1)
-    breaks = np.flatnonzero(np.diff(np.concatenate([[False], finite, [False]]).astype(int)))
-    return [
-        _as_fixed(points[start:stop], shape)
-        for start, stop in zip(breaks[::2], breaks[1::2], strict=True)
-        if stop - start > 1
-    ]
+    runs = np.ma.clump_unmasked(np.ma.masked_invalid(points.sum(axis=1)))
+    return [_as_fixed(points[run], shape) for run in runs if run.stop - run.start > 1]
 
 
 def _as_fixed(points: NDArray[np.float64], shape: Sequence[int]) -> NDArray[np.int32]:

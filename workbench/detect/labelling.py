@@ -23,7 +23,7 @@ from workbench.detect.store import (
 )
 from workbench.detect.teacher import Past, Teacher
 from workbench.footage.clips import Clip
-from workbench.footage.digest import content_digest
+from workbench.footage.video_info import content_digest
 from workbench.saving import save_json
 
 LABELS_FORMAT = "workbench-labels/2"

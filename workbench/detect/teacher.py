@@ -51,13 +51,9 @@ class Teacher(ABC):
     def label_window(
         self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()
     ) -> Iterator[FrameDetections]:
-        """Yield what is found in every frame of one window, in order.
+        """Yield what is found in every frame of one window of a clip, in order.
 
-        Args:
-            path: The clip.
-            window: Its frames.
-            past: What was found before.
-            same_view: Clips of the same session, which a fixed camera filmed from the same place.
+        `same_view` are clips of its session, which a fixed camera filmed from the same place.
 
         Raises:
             FootageError: If a clip cannot be read.
@@ -90,37 +86,3 @@ def split_frames(count: int, size: int) -> list[range]:
         [range(0, 2), range(2, 4), range(4, 5)]
     """
     return [range(start, min(start + size, count)) for start in range(0, count, size)]
-
-
-class TeacherReader:
-    """What a teacher finds in any frame of a clip, asked for in growing order.
-
-    Holds the detections of one window.
-    """
-
-    def __init__(self, teacher: Teacher, path: Path, same_view: Sequence[Path] = ()) -> None:
-        self.path = path
-        self._teacher, self._same_view = teacher, same_view
-        self._window, self._past = range(0), Past()
-
-    def reaches(self, path: Path, frame: int) -> bool:
-        """Whether it can still answer for this frame of this clip."""
-        return path == self.path and frame >= self._window.start
-
-    def at(self, frame: int) -> FrameDetections:
-        """Detections in one frame.
-
-        Raises:
-            FootageError: If the clip cannot be read.
-        """
-        if frame not in self._window:
-            self._read_to(frame)
-        return self._past.frames[frame - self._window.start]
-
-    def _read_to(self, frame: int) -> None:
-        for window in self._teacher.windows(self.path):
-            if window.start >= self._window.stop:
-                found = self._teacher.label_window(self.path, window, self._past, self._same_view)
-                self._window, self._past = window, self._past.after(list(found))
-            if frame in window:
-                return

@@ -11,6 +11,7 @@ frame only once duplicates are gone.
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import supervision as sv
@@ -114,29 +115,21 @@ def _merge(
     image_wh: tuple[int, int],
     iou: float,
 ) -> sv.Detections:
-    boxes, scores, classes, cut, origin = [], [], [], [], []
-    for number, (answer, view) in enumerate(zip(answers, views, strict=True)):
-        if not len(answer):
-            continue
-        moved = answer.xyxy + np.tile(view[:2], 2)
-        boxes.append(moved)
-        scores.append(np.ones(len(answer)) if answer.confidence is None else answer.confidence)
-        classes.append(np.zeros(len(answer), int) if answer.class_id is None else answer.class_id)
-        cut.append(_is_cut(moved, view, image_wh))
-        origin += [(number, index) for index in range(len(answer))]
-    if not origin:
+    seen = [(answer, view) for answer, view in zip(answers, views, strict=True) if len(answer)]
+    if not seen:
         return sv.Detections.empty()
-    order = _suppress(
-        np.concatenate(boxes),
-        np.concatenate(scores),
-        np.concatenate(classes),
-        np.concatenate(cut),
-        iou,
-    )
-    kept = [origin[place] for place in order]
+    boxes = [answer.xyxy + np.tile(view[:2], 2) for answer, view in seen]
+    scores = [_or_all(answer.confidence, 1.0, answer) for answer, _ in seen]
+    classes = [_or_all(answer.class_id, 0, answer) for answer, _ in seen]
+    cut = [_is_cut(own, view, image_wh) for own, (_, view) in zip(boxes, seen, strict=True)]
+    kept = _suppress(*map(np.concatenate, (boxes, scores, classes, cut)), iou)
+    origin = [(answer, index, view) for answer, view in seen for index in range(len(answer))]
     # One by one, in order of score: a detection's mask grows to the frame only now.
-    parts = [_moved(answers[number], index, views[number], image_wh) for number, index in kept]
-    return sv.Detections.merge(parts)
+    return sv.Detections.merge([_moved(*origin[place], image_wh) for place in kept])
+
+
+def _or_all(values: NDArray[Any] | None, missing: float, answer: sv.Detections) -> NDArray[Any]:
+    return np.full(len(answer), missing) if values is None else values
 
 
 def _is_cut(

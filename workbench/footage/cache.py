@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import FootageError
-from workbench.footage.digest import content_digest
 from workbench.footage.frames import sample_frames
+from workbench.footage.video_info import content_digest
 from workbench.saving import replacing
 
 log = logging.getLogger(__name__)
@@ -33,13 +33,7 @@ def cached_frames(
     """Read frames as `sample_frames` does, from the cache where they are there already.
 
     Several processes may share a cache: an entry appears whole, and whoever comes second writes the
-    same bytes again. An entry that is damaged is made anew.
-
-    Args:
-        path: The video.
-        indices: Frame numbers in presentation order, in any order.
-        size_wh: Width and height of the images as shown.
-        cache_dir: A folder of the cache's own.
+    same bytes again. An entry that is damaged is made anew. `cache_dir` is a folder of its own.
 
     Returns:
         (N, H, W, 3) RGB, mapped from the file and read-only: pages are loaded when touched and
@@ -53,30 +47,26 @@ def cached_frames(
     """
     path = Path(path)
     wanted = np.asarray(indices, dtype=np.int64)
-    shape = (len(wanted), size_wh[1], size_wh[0], 3)
-    name = _entry_name(content_digest(path), wanted, size_wh)
+    width, height = size_wh
+    shape = (len(wanted), height, width, 3)
+    request = f"{CACHE_FORMAT} {content_digest(path)} {width}x{height} {wanted.tolist()}"
+    name = hashlib.sha256(request.encode()).hexdigest()[:40]
     entry = Path(cache_dir) / name[:2] / f"{name}.npy"
     images = _load(entry, shape)
-    if images is None:
-        fresh = sample_frames(path, wanted, size_wh)
-        try:
-            with replacing(entry) as part:
-                np.save(part, fresh)
-        except OSError as error:
-            raise FootageError(
-                f"cannot write the frame cache {entry.parent} ({error.strerror})",
-                "free some space, or choose another cache folder",
-            ) from None
-        images = _load(entry, shape)
-        if images is None:
-            fresh.setflags(write=False)
-            return fresh
-    return images
-
-
-def _entry_name(digest: str, indices: NDArray[np.int64], size_wh: tuple[int, int]) -> str:
-    request = f"{CACHE_FORMAT} {digest} {size_wh[0]}x{size_wh[1]} {indices.tolist()}"
-    return hashlib.sha256(request.encode()).hexdigest()[:40]
+    if images is not None:
+        return images
+    fresh = sample_frames(path, wanted, size_wh)
+    try:
+        with replacing(entry) as part:
+            np.save(part, fresh)
+    except OSError as error:
+        raise FootageError(
+            f"cannot write the frame cache {entry.parent} ({error.strerror})",
+            "free some space, or choose another cache folder",
+        ) from None
+    fresh.setflags(write=False)
+    images = _load(entry, shape)
+    return fresh if images is None else images
 
 
 def _load(entry: Path, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:

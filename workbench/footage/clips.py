@@ -1,4 +1,4 @@
-"""The clip list: one row per clip, saved as `clips.json` beside the clip files.
+"""The clip list: one row per clip, saved as `clips.json` beside the clip files; its origin.
 
 A clip is a video file of its own plus the row that says where it came from. Frame and time
 intervals are half-open, [start, end). Knows nothing about pixels: `frames` and `cut` do that.
@@ -60,6 +60,34 @@ class Clip:
     def duration_s(self) -> float:
         """Length in seconds, from the source's time stamps."""
         return float((self.end_pts - self.start_pts) * self.time_base)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The provenance of a set of clips."""
+
+    source: str
+    licence: str
+    caveat: str | None = None  # the first line of every report on it
+
+    def _repr_html_(self) -> str:
+        return f"<p class=caveat><strong>{(self.caveat or self.source).capitalize()}.</strong></p>"
+
+    def __repr__(self) -> str:
+        return f"{(self.caveat or self.source).capitalize()}."
+
+
+BUILT_IN_FOOTAGE = Origin(
+    source="built-in footage, rendered",
+    licence="Apache-2.0",
+    caveat="rendered footage: proves the machinery, says nothing about real footage",
+)
+OWN_FOOTAGE = Origin(source="your own footage", licence="yours")
+
+
+def origin_of(clips: Iterable[Clip]) -> Origin:
+    """Tell the origin of clips: only built-in footage comes with its truth."""
+    return BUILT_IN_FOOTAGE if any(clip.truth is not None for clip in clips) else OWN_FOOTAGE
 
 
 def save_clips(folder: Path, clips: Iterable[Clip]) -> Path:

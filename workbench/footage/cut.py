@@ -1,25 +1,39 @@
-"""Cutting clips out of a video, exact to the frame.
+"""Cutting clips out of a video: exact to the frame by encoding, or quickly by copying packets.
 
-The unit is an interval of frames [start, end) in presentation order. The clip is encoded anew,
-because a copy without encoding can only start at a keyframe and would hide the rest behind an edit
-list, which half the readers ignore.
+The unit is an interval of frames [start, end) in presentation order. A copy can only begin where
+the codec lets decoding begin: at the keyframe at or before `start`. It says so, and returns the
+real interval, instead of hiding the rest behind an edit list, which half the readers ignore.
 """
 
+from __future__ import annotations  # PyAV's Packet is generic to the type checker only
+
+from fractions import Fraction
 from pathlib import Path
+from typing import cast
+
+import av
+import numpy as np
+from av.audio.stream import AudioStream
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
 
 from workbench.errors import FootageError
 from workbench.footage.clips import Clip
 from workbench.footage.decoder import decode_frames
-from workbench.footage.digest import content_digest
 from workbench.footage.frames import Developer, check_interval, partial_read
-from workbench.footage.packets import PacketTable, open_video, read_packets
+from workbench.footage.packets import READ_ERRORS, PacketTable, open_video, read_packets
 from workbench.footage.sound import Sound
-from workbench.footage.video_info import VideoInfo, probe
+from workbench.footage.video_info import VideoInfo, content_digest, probe
 from workbench.footage.writer import VideoWriter
+from workbench.saving import replacing
 
 CUT_FORMAT = "workbench-cut/1"  # raise when the same cut would give another clip
+COPY_FORMAT = "workbench-copy/1"  # the same for a copy
 CRF = 18  # keeps what a model can see
 PRESET = "veryfast"
+MP4_CODECS = ("h264", "hevc", "av1", "mpeg4", "vp9")
+MP4_SOUND = ("aac", "mp3", "ac3", "eac3", "opus", "alac", "flac")
 
 
 def cut_clip(
@@ -66,7 +80,7 @@ def cut_clip(
         preset=PRESET,
         time_base=None if steady else table.time_base,
         sound=_sound(table, start, end),
-        comment=_recipe(table.path, start, end, crf),
+        comment=_cut_recipe(table.path, start, end, crf),
     ) as clip:
         develop = Developer(table, table.shown_wh, exact_colour=True)
         lost: list[int] = []
@@ -89,22 +103,92 @@ def is_cut(path: Path | str, out: Path | str, start: int, end: int, *, crf: int 
     A source with other content, another interval or quality, or a clip that lacks frames, says no.
     """
     try:
-        return was_made(Path(out), _recipe(Path(path), start, end, crf), end - start)
+        return _was_made(Path(out), _cut_recipe(Path(path), start, end, crf), end - start)
     except FootageError:
         return False
 
 
-def was_made(out: Path, recipe: str, frame_count: int) -> bool:
-    """Whether a clip says in its metadata that it was made by `recipe`, and holds all its frames.
+def copied_interval(path: Path | str, start: int, end: int) -> tuple[int, int]:
+    """The frames [start, end) that a stream copy of these would really hold.
 
     Raises:
-        FootageError: If it is no video.
+        FootageError: If the file cannot be read, or its frames have no time stamps of their own.
+        FrameRangeError: If the interval is empty or lies outside the video.
     """
-    with open_video(out) as (container, _):
-        tags = container.metadata
-        if tags.get("comment", tags.get("COMMENT")) != recipe:  # Matroska writes capitals
-            return False
-    return read_packets(out).frame_count == frame_count
+    table = read_packets(path)
+    first, last = _packets_of(table, start, end)
+    shown = table.index[first:last]
+    shown = shown[shown >= table.index[first]]
+    return int(shown.min()), int(shown.max()) + 1
+
+
+def copy_suffix(path: Path | str) -> str:
+    """The suffix of a file that can hold a copy of this video: .mp4 where MP4 can, else .mkv."""
+    table = read_packets(path)
+    codec = table.codec.split(" ")[0].lower()
+    if codec not in MP4_CODECS:
+        return ".mkv"
+    if not table.has_audio:
+        return ".mp4"
+    with open_video(Path(path)) as (container, _):
+        sound = container.streams.audio[0].codec_context.name
+    return ".mp4" if sound in MP4_SOUND else ".mkv"
+
+
+def copy_clip(path: Path | str, out: Path | str, start: int, end: int) -> tuple[int, int]:
+    """Copy frames [start, end), and what decoding them takes, into a file of their own.
+
+    Takes the arguments of `cut_clip`; name `out` with `copy_suffix`. Sound comes along where the
+    container can hold it. The clip starts at time zero and appears whole or not at all.
+
+    Returns:
+        The frames [start, end) that the copy holds; see `copied_interval`.
+
+    Raises:
+        FootageError: If the file cannot be read or the clip not be written.
+        FrameRangeError: If the interval is empty or lies outside the video.
+
+    Example:
+        >>> copy_clip("match.mp4", "shot.mp4", 300, 420)  # doctest: +SKIP
+        (250, 420)
+    """
+    path, out = Path(path), Path(out)
+    table = read_packets(path)
+    first, last = _packets_of(table, start, end)
+    real_start, real_end = copied_interval(path, start, end)
+    try:
+        with replacing(out) as part, open_video(path) as (source, video):
+            options = {"movflags": "+faststart"} if out.suffix != ".mkv" else {}
+            with av.open(str(part), "w", options=options) as clip:
+                clip.metadata["comment"] = _copy_recipe(path, start, end)
+                _copy(table, source, video, clip, first, last)
+    except (OSError, *READ_ERRORS) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise FootageError(
+            f"frames [{start}, {end}) of {path} cannot be copied to {out.name} ({why})",
+            "cut them exactly instead",
+        ) from error
+    written = read_packets(out).frame_count
+    if written != real_end - real_start:
+        out.unlink()
+        raise FootageError(
+            f"a copy of frames [{start}, {end}) of {path} holds {written} frames instead of"
+            f" {real_end - real_start}",
+            "cut them exactly instead",
+        )
+    return real_start, real_end
+
+
+def is_copy(path: Path | str, out: Path | str, start: int, end: int) -> bool:
+    """Whether `out` is what `copy_clip` with these arguments makes, so that it need not run again.
+
+    A source with other content, another interval, or a clip that lacks frames, says no.
+    """
+    try:
+        real_start, real_end = copied_interval(path, start, end)
+        return _was_made(Path(out), _copy_recipe(Path(path), start, end), real_end - real_start)
+    except FootageError:
+        return False
 
 
 def clip_row(
@@ -115,16 +199,7 @@ def clip_row(
     interval: tuple[int, int],
     session: str,
 ) -> Clip:
-    """The row of a clip that was made of frames [start, end) of a video.
-
-    Args:
-        clip_id: What it is called.
-        clip: The clip's own file.
-        folder: Of the clip list.
-        source: The video it was cut from.
-        interval: Its frames in the source, as they came out.
-        session: The place and outing in which it was filmed.
-    """
+    """The row, in the list of `folder`, of a clip that holds frames [start, end) of a source."""
     return Clip(
         clip_id=clip_id,
         file=clip.path.relative_to(folder).as_posix(),
@@ -141,8 +216,25 @@ def clip_row(
     )
 
 
-def _recipe(path: Path, start: int, end: int, crf: int) -> str:
+def _was_made(out: Path, recipe: str, frame_count: int) -> bool:
+    """Whether a clip says in its metadata that it was made by `recipe`, and holds all its frames.
+
+    Raises:
+        FootageError: If it is no video.
+    """
+    with open_video(out) as (container, _):
+        tags = container.metadata
+        if tags.get("comment", tags.get("COMMENT")) != recipe:  # Matroska writes capitals
+            return False
+    return read_packets(out).frame_count == frame_count
+
+
+def _cut_recipe(path: Path, start: int, end: int, crf: int) -> str:
     return f"{CUT_FORMAT} {content_digest(path)} [{start}, {end}) crf {crf} {PRESET}"
+
+
+def _copy_recipe(path: Path, start: int, end: int) -> str:
+    return f"{COPY_FORMAT} {content_digest(path)} [{start}, {end})"
 
 
 def _sound(table: PacketTable, start: int, end: int) -> Sound | None:
@@ -150,3 +242,115 @@ def _sound(table: PacketTable, start: int, end: int) -> Sound | None:
         return None
     begin, until = int(table.pts[start]), table.until_pts(end - 1)
     return Sound(table.path, begin * table.time_base, until * table.time_base)
+
+
+def _packets_of(table: PacketTable, start: int, end: int) -> tuple[int, int]:
+    """The packets [first, last), in decode order, that a copy takes.
+
+    From the keyframe before `start` on, until every frame before `end` is in, and then until no
+    frame is missing between those that were added because others are predicted from them.
+    """
+    check_interval(table, start, end)
+    if not table.is_timed:
+        raise FootageError(
+            f"{table.path} does not store when its frames are shown", "cut exactly instead"
+        )
+    first = table.entry(start)
+    # The last packet that any frame up to here needs.
+    until = np.maximum.accumulate(table.position)
+    last, reach = 0, end
+    while True:
+        last = int(until[reach - 1]) + 1
+        brought = int(table.index[first:last].max()) + 1
+        if brought <= reach:
+            break
+        reach = brought
+    kept = table.rank[first:last] >= table.rank[first]
+    if (table.index[first:last][kept] < 0).any():
+        raise FootageError(
+            f"{table.path} hides frames (an edit list) that a copy would show",
+            "cut exactly instead",
+        )
+    return first, last
+
+
+def _copy(
+    table: PacketTable,
+    source: InputContainer,
+    video: VideoStream,
+    clip: OutputContainer,
+    first: int,
+    last: int,
+) -> None:
+    track = clip.add_stream_from_template(video)
+    sounds = [
+        (stream, clip.add_stream_from_template(stream))
+        for stream in source.streams.audio[:1]
+        if clip.format.name == "matroska" or stream.codec_context.name in MP4_SOUND
+    ]
+    sound_to_track: dict[AudioStream, AudioStream] = dict(sounds)
+    time_base = table.time_base
+    begin_pts = int(table.packet_pts[first])
+    kept = [place for place in range(first, last) if table.packet_pts[place] >= begin_pts]
+    # Frames decoded after the keyframe but shown before it are left out: their references are gone.
+    pts_of = {place: int(table.packet_pts[place]) - begin_pts for place in kept}
+    dts_of = _decoding_times(pts_of)
+    end_pts = max(int(table.packet_pts[place]) for place in kept)
+    begin_s, end_s = begin_pts * time_base, end_pts * time_base + 1 / table.mean_rate
+    if first > 0:
+        source.seek(int(table.dts[first]), stream=video, backward=True)
+    reading = [video, *sound_to_track]
+    position: int | None = None if first > 0 else 0
+    is_done = False
+    for packet in source.demux(reading):
+        if not packet.size:
+            continue
+        if packet.stream is video:
+            if position is None:
+                position = table.locate(cast("Packet[VideoStream]", packet))
+                if position is None:
+                    continue
+            if position in pts_of:
+                packet.pts, packet.dts = pts_of[position], dts_of[position]
+                packet.stream = track
+                clip.mux(packet)
+            position += 1
+            is_done = position >= last
+        elif (
+            not _copy_sound(
+                cast("Packet[AudioStream]", packet), sound_to_track, clip, begin_s, end_s
+            )
+            and is_done
+        ):
+            return
+        if is_done and not sound_to_track:
+            return
+
+
+def _decoding_times(pts_of: dict[int, int]) -> dict[int, int]:
+    """When to decode each packet: in order, never after it is shown. Matroska does not say."""
+    growing = sorted(pts_of.values())
+    late = max(early - pts for early, pts in zip(growing, pts_of.values(), strict=True))
+    return {place: early - late for place, early in zip(pts_of, growing, strict=True)}
+
+
+def _copy_sound(
+    packet: Packet[AudioStream],
+    sound_to_track: dict[AudioStream, AudioStream],
+    clip: OutputContainer,
+    begin_s: Fraction,
+    end_s: Fraction,
+) -> bool:
+    """Copy one packet of sound if it belongs; return whether more may follow."""
+    if packet.pts is None or packet.time_base is None:
+        return True
+    time_s = packet.pts * packet.time_base
+    if time_s >= end_s:
+        return False
+    if time_s >= begin_s:
+        track = sound_to_track[packet.stream]
+        packet.pts -= round(begin_s / packet.time_base)
+        packet.dts = packet.pts
+        packet.stream = track
+        clip.mux(packet)
+    return True

@@ -49,7 +49,7 @@ class _Damage:
 
     def spoils(self, position: int) -> bool:
         """Whether the frame of packet `position` is broken or predicted from a broken one."""
-        shelter = self._shelter(position)
+        shelter = self.table.needs[position]
         place = bisect.bisect_right(self.positions, position) - 1
         if place >= 0 and self.positions[place] >= shelter:
             return True
@@ -61,16 +61,6 @@ class _Damage:
         end = self._keys[place] if place < len(self._keys) else len(self.table.dts)
         return bool(((orderless >= shelter) & (orderless < end)).any())
 
-    def _shelter(self, position: int) -> int:
-        """The earliest packet that the frame of packet `position` can be predicted from."""
-        rank = self.table.rank
-        nearest = int(np.searchsorted(self._keys, position, side="right")) - 1
-        while nearest >= 0 and rank[self._keys[nearest]] > rank[position]:
-            nearest -= (
-                1  # shown before its keyframe: in an open GOP it is predicted from further back
-            )
-        return int(self._keys[nearest]) if nearest >= 0 else 0
-
 
 def decode_frames(
     table: PacketTable, wanted: Sequence[int], threads: int = 1
@@ -80,15 +70,12 @@ def decode_frames(
     Decodes from the keyframe before the first wanted frame, and jumps ahead where a later keyframe
     lets it skip work. Memory is bounded by the decoder's own reordering, not by the video.
 
-    Args:
-        table: The packets of the video.
-        wanted: Presentation indices, growing, each below the frame count.
-        threads: Decoder threads.
+    `wanted` are presentation indices, growing, each below the frame count.
     """
     if not len(wanted):
         return
     with _Run(table, threads) as run:
-        start = int(table.entry[wanted[0]])
+        start = table.entry(wanted[0])
         cautious = False  # whether this run began earlier than it should have to
         done = 0
         while done < len(wanted):
@@ -98,7 +85,7 @@ def decode_frames(
                     continue
                 while done < len(wanted) and (index is None or wanted[done] <= index):
                     got = picture if wanted[done] == index else None
-                    at_entry = int(table.entry[wanted[done]]) == start
+                    at_entry = table.entry(wanted[done]) == start
                     if got is None and at_entry and start > 0 and not cautious:
                         # Marked as a keyframe, yet not decodable alone: start one keyframe earlier.
                         restart, cautious = _earlier_key(table, start), True
@@ -107,7 +94,7 @@ def decode_frames(
                     done += 1
                 if restart is not None or done == len(wanted):
                     break
-                following = int(table.entry[wanted[done]])
+                following = table.entry(wanted[done])
                 if following > run.position + WORTH_A_JUMP_PACKETS:
                     restart, cautious = following, False
                     break

@@ -132,11 +132,7 @@ def sample_frames(
 ) -> NDArray[np.uint8]:
     """Read just these frames, in the order given; repeats are allowed.
 
-    Args:
-        path: The video.
-        frames: Frame numbers in presentation order, from 0.
-        size_wh: Width and height of the images as shown; the video's own by default.
-        threads: Decoder threads.
+    Frames are counted from 0 in presentation order; size and threads are those of `iter_frames`.
 
     Returns:
         (N, H, W, 3) RGB.
@@ -153,8 +149,7 @@ def sample_frames(
     """
     got = sample_readable(path, frames, size_wh, threads=threads)
     if got.lost:
-        table = read_packets(path)
-        raise partial_read(table, got.lost, asked=len(frames))
+        raise partial_read(read_packets(path), got.lost, asked=len(frames))
     return got.images
 
 
@@ -210,11 +205,12 @@ def frames_at(path: Path | str, times_s: ArrayLike) -> NDArray[np.int64]:
     times = np.atleast_1d(np.asarray(times_s, dtype=np.float64))
     end = table.until_pts(table.frame_count - 1)
     due = table.pts[0] + np.round(times / float(table.time_base), 3)
-    if not ((due >= table.pts[0]) & (due <= end)).all():  # NaN fails, too
+    is_shown = (due >= table.pts[0]) & (due <= end)  # False for NaN, too
+    if not is_shown.all():
         length_s = float((end - int(table.pts[0])) * table.time_base)
-        wrong = times[~((due >= table.pts[0]) & (due <= end))][0]
+        wrong_s = times[~is_shown][0]
         raise FrameRangeError(
-            f"{path} shows nothing at {wrong:g} s", f"give times from 0 to {length_s:.3f} s"
+            f"{path} shows nothing at {wrong_s:g} s", f"give times from 0 to {length_s:.3f} s"
         )
     return np.asarray(np.searchsorted(table.pts, due, side="right"), dtype=np.int64) - 1
 
@@ -250,13 +246,9 @@ def uniform_indices(frame_count: int, n: int) -> NDArray[np.int64]:
 
 def spell_runs(frames: Sequence[int]) -> str:
     """Frame numbers as words: `frames 3–7, 12`, shortened after four runs."""
-    runs: list[list[int]] = []
-    for frame in sorted(frames):
-        if runs and frame == runs[-1][1] + 1:
-            runs[-1][1] = frame
-        else:
-            runs.append([frame, frame])
-    spelled = [str(a) if a == b else f"{a}–{b}" for a, b in runs[:4]]
+    ordered = np.sort(frames)
+    runs = np.split(ordered, np.flatnonzero(np.diff(ordered) > 1) + 1)
+    spelled = [str(run[0]) if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs[:4]]
     more = f" and {len(runs) - 4} more runs" if len(runs) > 4 else ""
     return f"frame{'s' if len(frames) > 1 else ''} {', '.join(spelled)}{more}"
 

@@ -49,7 +49,6 @@ class IngestReport:
     clips: tuple[Clip, ...]  # as saved, sorted by clip id
     videos: tuple[VideoInfo, ...]  # the readable ones, with their oddities
     unreadable: tuple[Unreadable, ...]
-    kept_count: int  # clips that were there already
 
 
 @dataclass(frozen=True)
@@ -57,8 +56,7 @@ class _Window:
     info: VideoInfo
     clip_id: str
     session: str
-    start: int
-    end: int
+    interval: tuple[int, int]
 
 
 def ingest_folder(
@@ -66,7 +64,6 @@ def ingest_folder(
     out_dir: Path | str,
     *,
     window_s: float = 3.0,
-    stride_s: float | None = None,
     most_per_video: int | None = None,
     one_session_per_folder: bool = False,
     workers: int = 1,
@@ -81,7 +78,6 @@ def ingest_folder(
         folder: Searched with its subfolders, hidden ones and `out_dir` left out. Never changed.
         out_dir: Gets `clips.json` and `clips/`.
         window_s: Length of a clip.
-        stride_s: From the start of one clip to the start of the next; `window_s` by default.
         most_per_video: At most this many windows of a video, evenly spread over it.
         one_session_per_folder: The videos of a folder were filmed in one place in one outing, so
             that a split must keep them together. By default every video is a session of its own.
@@ -97,34 +93,29 @@ def ingest_folder(
         ...     print(video.path.name, *video.oddities, sep="; ")
     """
     folder, out_dir = Path(folder), Path(out_dir)
-    stride_s = window_s if stride_s is None else stride_s
-    if window_s <= 0 or stride_s <= 0:
-        raise FootageError(f"windows of {window_s} s every {stride_s} s", "give positive lengths")
+    if window_s <= 0:
+        raise FootageError(f"windows of {window_s} s", "give a positive length")
     videos, unreadable = _probe_all(folder, out_dir)
-    files = {info.path: info.path.relative_to(folder).as_posix() for info in videos}
-    file_to_name = distinct_names(files.values())
-    names = {path: file_to_name[file] for path, file in files.items()}
-    sessions = {
-        path: _folder_name(folder, path) if one_session_per_folder else name
-        for path, name in names.items()
-    }
-    windows = [
-        _Window(info, f"{names[info.path]}_{number:04d}", sessions[info.path], start, end)
-        for info in videos
-        for number, start, end in _windows(info, window_s, stride_s, most_per_video)
-    ]
+    file_to_name = distinct_names(info.path.relative_to(folder).as_posix() for info in videos)
+    windows = []
+    for info in videos:
+        inside = info.path.relative_to(folder)
+        session = name = file_to_name[inside.as_posix()]
+        if one_session_per_folder:
+            session = inside.parent.as_posix() if inside.parent.parts else folder.resolve().name
+        windows += [
+            _Window(info, f"{name}_{number:04d}", session, interval)
+            for number, interval in _windows(info, window_s, most_per_video)
+        ]
     before = _rows_before(out_dir)
     clips: list[Clip] = []
-    kept_count = 0
     with ThreadPoolExecutor(workers) as pool:  # decoding and encoding run outside Python's lock
         made = pool.map(lambda window: _make(window, out_dir, before), windows)
         for done, (window, result) in enumerate(zip(windows, made, strict=True), start=1):
             if isinstance(result, Unreadable):
                 unreadable.append(result)
             else:
-                clip, was_kept = result
-                clips.append(clip)
-                kept_count += was_kept
+                clips.append(result)
             if on_progress:
                 on_progress(done, len(windows), window.clip_id)
     if not clips:
@@ -133,8 +124,8 @@ def ingest_folder(
             "check that the videos play to their end",
         )
     save_clips(out_dir, clips)
-    ordered = tuple(sorted(clips, key=lambda clip: clip.clip_id))
-    return IngestReport(ordered, tuple(videos), tuple(unreadable), kept_count)
+    clips.sort(key=lambda clip: clip.clip_id)
+    return IngestReport(tuple(clips), tuple(videos), tuple(unreadable))
 
 
 def find_videos(folder: Path, leave_out: Path | None = None) -> list[Path]:
@@ -221,26 +212,17 @@ def _reason(error: Exception, path: Path) -> str:
 
 
 def _windows(
-    info: VideoInfo, window_s: float, stride_s: float, most: int | None
-) -> Iterator[tuple[int, int, int]]:
-    """Yield `(number of the window, start frame, end frame)`; the end is exclusive."""
+    info: VideoInfo, window_s: float, most: int | None
+) -> Iterator[tuple[int, tuple[int, int]]]:
+    """Yield the number of each window and its frames [start, end)."""
     times_s = (info.pts - info.pts[0]) * float(info.time_base)
-    length_s = info.duration_s
-    count = max(1, int((length_s - window_s / 2) / stride_s + 1e-9) + 1)
-    numbers = np.arange(count)
-    if most is not None and count > most:
-        numbers = (2 * np.arange(most) + 1) * count // (2 * most)
+    count = max(1, int(info.duration_s / window_s + 0.5 + 1e-9))
     half_tick_s = float(info.time_base) / 2  # so that a frame due at the border is in one window
-    for number in numbers:
-        begin_s = number * stride_s - half_tick_s
-        start, end = np.searchsorted(times_s, [begin_s, begin_s + window_s])
+    for number in uniform_indices(count, count if most is None else min(most, count)).tolist():
+        begin_s = number * window_s - half_tick_s
+        start, end = np.searchsorted(times_s, [begin_s, begin_s + window_s]).tolist()
         if start < end:  # a gap in a variable frame rate may leave a window empty
-            yield int(number), int(start), int(end)
-
-
-def _folder_name(folder: Path, path: Path) -> str:
-    inside = path.parent.relative_to(folder)
-    return inside.as_posix() if inside.parts else folder.resolve().name
+            yield number, (start, end)
 
 
 def _rows_before(out_dir: Path) -> dict[str, Clip]:
@@ -250,19 +232,17 @@ def _rows_before(out_dir: Path) -> dict[str, Clip]:
         return {}
 
 
-def _make(
-    window: _Window, out_dir: Path, before: dict[str, Clip]
-) -> tuple[Clip, bool] | Unreadable:
-    info, start, end = window.info, window.start, window.end
+def _make(window: _Window, out_dir: Path, before: dict[str, Clip]) -> Clip | Unreadable:
+    info, interval = window.info, window.interval
     out = out_dir / "clips" / f"{window.clip_id}.mp4"
     try:
-        there = is_cut(info.path, out, start, end)
+        there = is_cut(info.path, out, *interval)
         row = before.get(window.clip_id)
-        if there and row and (row.start_frame, row.end_frame) == (start, end):
-            return row, True
-        clip = probe(out) if there else cut_clip(info.path, out, start, end)
+        if there and row and (row.start_frame, row.end_frame) == interval:
+            return row
+        clip = probe(out) if there else cut_clip(info.path, out, *interval)
         fixed_camera = is_fixed_camera(out)
     except (FootageError, OSError, ValueError, av.error.FFmpegError) as error:
-        return Unreadable(info.path, _reason(error, info.path), (start, end))
-    row = clip_row(window.clip_id, clip, out_dir, info, (start, end), window.session)
-    return replace(row, fixed_camera=fixed_camera), there
+        return Unreadable(info.path, _reason(error, info.path), interval)
+    row = clip_row(window.clip_id, clip, out_dir, info, interval, window.session)
+    return replace(row, fixed_camera=fixed_camera)

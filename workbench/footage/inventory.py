@@ -1,6 +1,7 @@
-"""An inventory of a clip list: files that differ from their row, and what is odd about them.
+"""An inventory of a clip list: what is odd about its files, and contact sheets of what they show.
 
-The unit is one clip's file, looked at without decoding it.
+The unit is one clip. The inventory reads its file without decoding; a sheet shows a strip of evenly
+spread frames, beside the caption that it is given.
 """
 
 from collections.abc import Sequence
@@ -8,11 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
 
 from workbench.errors import FootageError
 from workbench.footage.clips import Clip
+from workbench.footage.frames import sample_frames, uniform_indices
 from workbench.footage.video_info import VideoInfo, probe
+from workbench.style import axes_or_new
+
+SHEET_WIDTH_IN = 9.0
+_GAP_PX = 4
 
 
 @dataclass(frozen=True)
@@ -29,11 +38,7 @@ class Inventory:
         return sum(clip.duration_s for clip in self.clips)
 
     def answer(self, unreadable: int = 0) -> str:
-        """Say whether the footage is sound, in a sentence that begins with yes or no.
-
-        Args:
-            unreadable: Files that could not be taken in.
-        """
+        """Say whether the footage is sound; `unreadable` files could not be taken in at all."""
         sessions = len({clip.session for clip in self.clips})
         what = f"{len(self.clips)} clips of {sessions} sessions, {self.duration_s / 60:.1f} minutes"
         odd = len(self.clip_to_oddities) + len(self.video_to_oddities)
@@ -44,6 +49,7 @@ class Inventory:
 
     def to_frame(self) -> pd.DataFrame:
         """One row per session: clips of each sport, size, frame rate, seconds, odd clips."""
+        sports = sorted({clip.sport for clip in self.clips if clip.sport is not None})
         rows = [
             {
                 "session": clip.session,
@@ -53,13 +59,12 @@ class Inventory:
                 "fps": round(float(clip.fps), 2),
                 "clips": 1,
                 "seconds": clip.duration_s,
-                **{sport: clip.sport == sport for sport in self._sports()},
+                **{sport: clip.sport == sport for sport in sports},
                 "odd": clip.clip_id in self.clip_to_oddities,
             }
             for clip in self.clips
         ]
-        sums = {"clips": "sum", "seconds": "sum", "odd": "sum"}
-        sums |= dict.fromkeys(self._sports(), "sum")
+        sums = dict.fromkeys(("clips", "seconds", "odd", *sports), "sum")
         table = pd.DataFrame(rows).groupby("session")
         same = table[["venue", "camera", "size", "fps"]].agg(_common)
         return same.join(table.agg(sums).round(1))
@@ -74,24 +79,65 @@ class Inventory:
         ]
         return pd.DataFrame(rows, columns=["file", "oddity"])
 
-    def _sports(self) -> list[str]:
-        return sorted({clip.sport for clip in self.clips if clip.sport is not None})
-
 
 def take_stock(clips: Sequence[Clip], folder: Path, videos: Sequence[VideoInfo] = ()) -> Inventory:
-    """Look at every clip's file and compare it with the list.
-
-    Args:
-        clips: The list.
-        folder: Of its `clips.json`.
-        videos: What the clips were cut from, where that is known.
-    """
+    """Compare every clip's file below `folder` with the list; `videos` are what it was cut from."""
     found = {clip.clip_id: _oddities(clip, folder) for clip in clips}
     return Inventory(
         clips=tuple(clips),
         clip_to_oddities={clip_id: odd for clip_id, odd in found.items() if odd},
         video_to_oddities={info.path.name: info.oddities for info in videos if info.oddities},
     )
+
+
+def strip(clip: Clip, folder: Path, frames: int = 6, height_px: int = 108) -> NDArray[np.uint8]:
+    """Frames spread evenly over a clip, side by side, RGB (height_px, …, 3)."""
+    width_px = max(1, round(clip.width * height_px / clip.height))
+    count = min(frames, clip.frame_count)
+    chosen = uniform_indices(clip.frame_count, count)
+    images = sample_frames(folder / clip.file, chosen, (width_px, height_px))
+    gap = np.full((height_px, _GAP_PX, 3), 255, np.uint8)
+    parts = [part for image in images for part in (image, gap)]
+    return np.concatenate(parts[:-1], axis=1)
+
+
+def draw_contact_sheet(
+    clips: Sequence[Clip],
+    folder: Path,
+    captions: Sequence[str] | None = None,
+    ax: Axes | None = None,
+    *,
+    frames: int = 6,
+    title: str = "What does the footage look like?",
+) -> Axes:
+    """Draw one strip per clip, below each other, captioned by its id and sport by default."""
+    strips = [strip(clip, folder, frames) for clip in clips]
+    if captions is None:
+        captions = [f"{clip.clip_id}\n{clip.sport or ''}".rstrip() for clip in clips]
+    height, width = strips[0].shape[0], max(image.shape[1] for image in strips)
+    sheet = np.full((len(strips) * (height + _GAP_PX) - _GAP_PX, width, 3), 255, np.uint8)
+    for row, image in enumerate(strips):
+        top = row * (height + _GAP_PX)
+        sheet[top : top + height, : image.shape[1]] = image
+    height_in = 0.35 + SHEET_WIDTH_IN * sheet.shape[0] / sheet.shape[1] * 0.86
+    ax = axes_or_new(ax, (SHEET_WIDTH_IN, height_in))
+    ax.imshow(sheet)
+    ax.set_title(title, loc="left")
+    ax.set_xticks([])
+    centers = [row * (height + _GAP_PX) + height / 2 for row in range(len(strips))]
+    ax.set_yticks(centers, captions, fontsize=8)
+    ax.tick_params(length=0)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    return ax
+
+
+def one_per_group(clips: Sequence[Clip], keys: Sequence[str], most: int = 12) -> list[Clip]:
+    """The first clip of each group, in order; of more than `most` groups, evenly spread ones."""
+    first = {key: clip for clip, key in zip(reversed(clips), reversed(keys), strict=True)}
+    chosen = [first[key] for key in dict.fromkeys(keys)]
+    places = np.unique(np.linspace(0, len(chosen) - 1, min(most, len(chosen))).round().astype(int))
+    return [chosen[place] for place in places]
 
 
 def _oddities(clip: Clip, folder: Path) -> tuple[str, ...]:

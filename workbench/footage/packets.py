@@ -1,7 +1,7 @@
 """What a video file says about its frames before any is decoded: order, time stamps, keyframes.
 
 The unit is one packet: one coded frame. Reads the whole file once and decodes one frame, for what
-only a frame tells (how it is turned). Knows nothing about pixels: `decoder` and `frames` do that.
+only a frame tells (how it is turned). Pixels are left to `decoder` and `frames`.
 
 Two orders meet here. Packets stand in *decode* order, because a B-frame needs a later frame first;
 people, labels and models count frames in *presentation* order. Only what is shown has an index:
@@ -11,7 +11,7 @@ shown.
 
 from __future__ import annotations  # PyAV's Packet is generic to the type checker only
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -23,12 +23,13 @@ import av
 import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
+from av.sidedata.sidedata import SideData
+from av.sidedata.sidedata import Type as SideDataType
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from workbench.errors import FootageError
-from workbench.footage.orientation import Orientation, orientation_of
 
 NO_STAMP = np.iinfo(np.int64).min
 FALLBACK_RATE = Fraction(25)  # frames/s for a file that states neither times nor a rate
@@ -44,11 +45,46 @@ READ_ERRORS = (av.error.FFmpegError, IndexError)
 
 
 @dataclass(frozen=True)
+class Orientation:
+    """How a stored picture is turned into the shown one: transpose first, then mirror.
+
+    Phones store the sensor's view and a matrix that says how it was held.
+    """
+
+    transposed: bool = False
+    mirrored_x: bool = False
+    mirrored_y: bool = False
+
+    @property
+    def clockwise_deg(self) -> int:
+        """Degrees the stored picture is turned clockwise; a mirror image is not counted."""
+        if self.transposed:
+            return 90 if self.mirrored_x else 270
+        return 180 if self.mirrored_x and self.mirrored_y else 0
+
+    @property
+    def is_mirror_image(self) -> bool:
+        """Whether no rotation alone gives the shown picture."""
+        return (self.transposed + self.mirrored_x + self.mirrored_y) % 2 == 1
+
+    def swap(self, wh: tuple[int, int]) -> tuple[int, int]:
+        """Translate a size between stored and shown."""
+        return (wh[1], wh[0]) if self.transposed else wh
+
+    def apply(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Turn a stored image (H, W, 3) into the shown one."""
+        if self.transposed:
+            image = image.transpose(1, 0, 2)
+        image = image[:: -1 if self.mirrored_y else 1, :: -1 if self.mirrored_x else 1]
+        return np.ascontiguousarray(image)
+
+
+@dataclass(frozen=True)
 class PacketTable:
     """The packets of one video stream in decode order, and the frames they show.
 
-    The arrays `dts`, `packet_pts`, `is_key`, `rank` and `index` are per packet, `entry` and `pts`
-    per shown frame.
+    The arrays `dts`, `packet_pts`, `is_key`, `rank`, `index` and `needs` are per packet, `position`
+    and `pts` per shown frame.
     """
 
     path: Path
@@ -69,12 +105,16 @@ class PacketTable:
     rank: NDArray[np.int64]  # grows with presentation order, packets not shown included
     index: NDArray[np.int64]  # presentation index; -1 where the packet is not shown
     orderless: NDArray[np.int64]  # packets whose place in that order could not be learnt
-    entry: NDArray[np.int64]  # per shown frame, the packet to start decoding at
+    needs: NDArray[np.int64]  # the packet from which on decoding yields this one's frame whole
+    position: NDArray[np.int64]  # of each shown frame's packet in decode order
     last_duration: int  # how long the last frame is shown, in time_base units; 0 if not said
     is_timed: bool  # time stamps give the presentation order; else it was learnt by decoding
-    stamps_missing: int  # packets without a time stamp
     broken_off: str | None  # why reading stopped before the end of the file
     pts: NDArray[np.int64]  # of shown frames, presentation order
+
+    def entry(self, frame: int) -> int:
+        """Return the packet to start decoding at for a shown frame."""
+        return int(self.needs[self.position[frame]])
 
     @property
     def frame_count(self) -> int:
@@ -126,10 +166,10 @@ class PacketTable:
 
     def is_at(self, position: int, packet: Packet[VideoStream]) -> bool:
         """Whether a packet, just read, is the one at this place in decode order."""
-        return (
-            position < len(self.dts)
-            and self.dts[position] == stamp(packet.dts)
-            and self.packet_pts[position] == stamp(packet.pts)
+        stamps = stamp(packet.dts), stamp(packet.pts)
+        return position < len(self.dts) and stamps == (
+            self.dts[position],
+            self.packet_pts[position],
         )
 
 
@@ -197,16 +237,14 @@ def forget_packets() -> None:
     _read.cache_clear()
 
 
+@dataclass(frozen=True, eq=False, slots=True)
 class PacketMark:
     """Travels with a packet through the decoder, to tell which frame came of it.
 
     An object of its own, because PyAV tells opaque values apart by identity.
     """
 
-    __slots__ = ("position",)
-
-    def __init__(self, position: int) -> None:
-        self.position = position
+    position: int  # of the packet in decode order
 
 
 def decodable(packet: Packet[VideoStream], position: int) -> Packet[VideoStream]:
@@ -261,8 +299,9 @@ def _read(path: Path, size_bytes: int | None, mtime_ns: int | None) -> PacketTab
         else:
             rank, orderless = _learn_order(path, len(rows))
         shown = np.flatnonzero(shows)
+        position = shown[np.argsort(rank[shown])]
         index = np.full(len(rows), -1, dtype=np.int64)
-        index[shown[np.argsort(rank[shown])]] = np.arange(len(shown))
+        index[position] = np.arange(len(shown))
         if has_stamps:
             pts_of_shown = np.sort(packet_pts[shown])
         else:
@@ -278,7 +317,7 @@ def _read(path: Path, size_bytes: int | None, mtime_ns: int | None) -> PacketTab
             header_frame_count=stream.frames or None,
             coded_wh=(first.width, first.height),
             pixel_aspect=stream.sample_aspect_ratio or Fraction(1),
-            orientation=orientation_of(first),
+            orientation=_orientation_of(first),
             interlaced=first.interlaced_frame,
             transfer=first.color_trc,
             has_audio=bool(container.streams.audio),
@@ -288,10 +327,10 @@ def _read(path: Path, size_bytes: int | None, mtime_ns: int | None) -> PacketTab
             rank=rank,
             index=index,
             orderless=orderless,
-            entry=_entry_points(rank, is_key, index),
+            needs=_find_needs(rank, is_key),
+            position=position,
             last_duration=last_duration,
             is_timed=is_timed,
-            stamps_missing=int((packet_pts == NO_STAMP).sum()),
             broken_off=broken_off,
             pts=pts_of_shown,
         )
@@ -322,23 +361,19 @@ def _learn_order(path: Path, packet_count: int) -> tuple[NDArray[np.int64], NDAr
     return rank, np.array(orderless, dtype=np.int64)
 
 
-def _entry_points(
-    rank: NDArray[np.int64], is_key: NDArray[np.bool_], index: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """For every shown frame, the packet from which on decoding yields it whole.
+def _find_needs(rank: NDArray[np.int64], is_key: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """For every packet, the one from which on decoding yields its frame whole.
 
     That is the last keyframe that is neither decoded nor shown after the frame: what follows a
     keyframe in both orders is predicted from nothing before it. (In an open GOP, frames that are
     decoded after a keyframe and shown before it do.)
     """
-    shown = np.flatnonzero(index >= 0)
-    position = shown[np.argsort(index[shown])]  # of each shown frame, in presentation order
     keys = np.flatnonzero(is_key)
     if not len(keys):
-        return np.zeros_like(position)
-    nearest = np.searchsorted(keys, position, side="right") - 1
+        return np.zeros(len(rank), np.int64)
+    nearest = np.searchsorted(keys, np.arange(len(rank)), side="right") - 1
     while True:
-        too_late = (nearest >= 0) & (rank[keys[nearest]] > rank[position])
+        too_late = (nearest >= 0) & (rank[keys[nearest]] > rank)
         if not too_late.any():
             return np.where(nearest >= 0, keys[nearest], 0)
         nearest[too_late] -= 1
@@ -355,3 +390,17 @@ def _is_hidden(stream: VideoStream, packet: Packet[VideoStream]) -> bool:
     # VP8 keeps its alternate reference frames in packets of their own; RFC 6386 §9.1: bit 4 of the
     # first byte says whether the frame is shown. Newer codecs bundle them with a shown frame.
     return stream.codec_context.name == "vp8" and not bytes(packet)[0] & 0x10
+
+
+def _orientation_of(frame: VideoFrame) -> Orientation:
+    """Read the display matrix of a decoded frame."""
+    # PyAV's stub calls the container of side data a dictionary, which it is not.
+    side_data = cast("Iterable[SideData]", frame.side_data)
+    matrices = [data for data in side_data if data.type == SideDataType.DISPLAYMATRIX]
+    if not matrices:
+        return Orientation()
+    # Nine 32-bit numbers, rows (a b u), (c d v), (x y w): x' = a·x + c·y, y' = b·x + d·y.
+    a, b, _, c, d, *_ = np.frombuffer(bytes(matrices[0]), np.int32).tolist()
+    if abs(b) > abs(a):
+        return Orientation(transposed=True, mirrored_x=c < 0, mirrored_y=b < 0)
+    return Orientation(mirrored_x=a < 0, mirrored_y=d < 0)

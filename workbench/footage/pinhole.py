@@ -109,9 +109,7 @@ class Camera:
 def to_pixels(camera: ArrayLike, points_m: ArrayLike) -> Floats:
     """Return the pixels (N, 2) of world points (N, 3); NaN for points behind the camera.
 
-    Args:
-        camera: Matrix (3, 4) from homogeneous world points to homogeneous pixels, at any scale.
-        points_m: World points.
+    `camera` is a matrix (3, 4) from homogeneous world points to homogeneous pixels, at any scale.
     """
     matrix, points = np.asarray(camera, float), np.atleast_2d(np.asarray(points_m, float))
     seen = points @ matrix[:, :3].T + matrix[:, 3]

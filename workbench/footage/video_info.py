@@ -1,21 +1,25 @@
-"""Facts about a video file: size, rate, time stamps, and what is odd about it.
+"""Facts about a video file: digest, size, rate, time stamps, and what is odd about it.
 
 The unit is one video file. Reads packets, not pictures, so it is quick even for a long match; with
 `decode=True` it also decodes every frame and says which are lost.
 """
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.errors import FootageError
 from workbench.footage.decoder import decode_frames
 from workbench.footage.frames import spell_runs
-from workbench.footage.packets import PacketTable, read_packets
+from workbench.footage.packets import NO_STAMP, PacketTable, read_packets
 
+END_BYTES = 1 << 20  # of each end of the file; an encoder that changes a video changes both
 LONG_GOP_S = 10.0  # keyframes further apart than this make jumping about slow
 HDR_TRANSFERS = {16: "PQ", 18: "HLG"}  # ITU-T H.273
 
@@ -103,9 +107,29 @@ def probe(path: Path | str, *, decode: bool = False) -> VideoInfo:
         codec=table.codec,
         container=table.container,
         header_frame_count=table.header_frame_count,
-        oddities=tuple(_oddities(table, lost)),
+        oddities=(
+            *_counting_oddities(table, lost),
+            *_time_oddities(table),
+            *_picture_oddities(table),
+        ),
         frames_lost=lost,
     )
+
+
+def content_digest(path: Path | str) -> str:
+    """A digest of a file's size, first and last mebibyte: quick even for a whole match.
+
+    Raises:
+        FootageError: If the file cannot be read.
+    """
+    path = Path(path)
+    try:
+        state = path.stat()
+        return _digest(path, state.st_size, state.st_mtime_ns)
+    except OSError as error:
+        raise FootageError(
+            f"{path} cannot be read ({error.strerror})", "give the path of a video file"
+        ) from None
 
 
 def _varies(table: PacketTable) -> bool:
@@ -116,12 +140,6 @@ def _varies(table: PacketTable) -> bool:
     step = 1 / float(table.mean_rate * table.time_base)  # PTS units per frame
     even = table.pts[0] + np.arange(table.frame_count) * step
     return bool(np.abs(table.pts - even).max() > step / 4 + 1)
-
-
-def _oddities(table: PacketTable, lost: tuple[int, ...] | None) -> Iterator[str]:
-    yield from _counting_oddities(table, lost)
-    yield from _time_oddities(table)
-    yield from _picture_oddities(table)
 
 
 def _counting_oddities(table: PacketTable, lost: tuple[int, ...] | None) -> Iterator[str]:
@@ -146,8 +164,9 @@ def _counting_oddities(table: PacketTable, lost: tuple[int, ...] | None) -> Iter
 
 
 def _time_oddities(table: PacketTable) -> Iterator[str]:
-    if table.stamps_missing:
-        yield f"{table.stamps_missing} of {len(table.dts)} packets have no time stamp"
+    stamps_missing = int((table.packet_pts == NO_STAMP).sum())
+    if stamps_missing:
+        yield f"{stamps_missing} of {len(table.dts)} packets have no time stamp"
     elif not table.is_timed:
         yield "the container does not store when frames are shown; their order was learnt"
     gaps_ms = np.diff(table.pts) * float(table.time_base) * 1000
@@ -177,3 +196,15 @@ def _picture_oddities(table: PacketTable) -> Iterator[str]:
         yield "interlaced; not corrected"
     if table.transfer in HDR_TRANSFERS:
         yield f"high dynamic range ({HDR_TRANSFERS[table.transfer]}); colours look flat"
+
+
+@lru_cache(maxsize=4096)
+def _digest(path: Path, size_bytes: int, mtime_ns: int) -> str:
+    del mtime_ns  # part of the key only
+    digest = hashlib.sha256(str(size_bytes).encode())
+    with path.open("rb") as video:
+        digest.update(video.read(END_BYTES))
+        if size_bytes > END_BYTES:
+            video.seek(max(END_BYTES, size_bytes - END_BYTES))
+            digest.update(video.read(END_BYTES))
+    return digest.hexdigest()

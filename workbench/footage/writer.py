@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import Any, cast
 
 import av
@@ -153,7 +152,8 @@ class VideoWriter:
             interpolation=INTO_YUV,
             threads=1,
         )
-        frame.pts = self._default_pts() if pts is None else pts
+        due = round(self.frame_count / (self.fps * self._time_base))
+        frame.pts = due if pts is None else pts
         frame.time_base = self._time_base
         if duration is not None:
             self._durations[frame.pts] = duration
@@ -163,19 +163,14 @@ class VideoWriter:
                 self._track.write_until(float(frame.pts * self._time_base))
         self.frame_count += 1
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: Any) -> None:  # kind, error, trace
         if self._open is None:
             return
         stack, self._open = self._open, None
-        if error is not None:
+        if raised[1] is not None:
             with suppress(Exception):  # the first error is the one worth reading
                 self.container.close()
-            stack.__exit__(kind, error, trace)  # `replacing` removes the unfinished file
+            stack.__exit__(*raised)  # `replacing` removes the unfinished file
             return
         with self._explained(), stack:
             if self.frame_count == 0:
@@ -204,9 +199,6 @@ class VideoWriter:
             if packet.pts in self._durations:  # x264 would state the mean instead
                 packet.duration = self._durations.pop(packet.pts)
             self.container.mux(packet)
-
-    def _default_pts(self) -> int:
-        return round(self.frame_count / (self.fps * self._time_base))
 
     def _add_stream(self) -> VideoStream:
         # One encoder thread, because we run one process per core instead.

@@ -119,8 +119,8 @@ def measure_agreement(
     Args:
         store: The labels.
         kind: "rating" or "verdict".
-        item_to_session: Sessions of the items, whose clips resemble each other; intervals resample
-            whole sessions where there are enough and every item has one, else items.
+        item_to_session: Sessions of the items; intervals resample whole sessions where there are
+            enough and every item has one, else items.
         resamples: Data sets drawn for the intervals.
         seed: Of the draws.
 
@@ -170,10 +170,7 @@ def measure_agreement(
 def judgements(store: LabelStore, kind: str, *, with_unsure: bool = True) -> Judgements:
     """Return the standing ratings or verdicts as a matrix of annotators and items.
 
-    Args:
-        store: The labels.
-        kind: "rating" or "verdict".
-        with_unsure: Whether "unsure" is a category, or as if nothing had been said.
+    "Unsure" is a category, or left out as if nothing had been said.
 
     Raises:
         LabelError: If the kind has no scale to agree on.
@@ -270,13 +267,8 @@ def cohen_kappa(
 ) -> Interval:
     """Return Cohen's kappa of two annotators, with its bootstrap interval.
 
-    Args:
-        first: Codes of one annotator (items,); NaN where nothing was said.
-        second: Codes of the other.
-        weights: "none" for names; "linear" or "quadratic" in the distance of codes for scales.
-        clusters: The cluster of each item; by default each is its own.
-        resamples: Data sets drawn for the interval.
-        seed: Of the draws.
+    Codes (items,) of the two are NaN where nothing was said; weights are "none" for names, "linear"
+    or "quadratic" in the distance of codes for scales; the rest is as in `krippendorff_alpha`.
 
     Returns:
         The interval; `n` counts the items that both judged. NaN where kappa is undefined: both
@@ -317,11 +309,7 @@ def observed_agreement(
 ) -> Interval:
     """Return how often two judgements of an item are the same, not corrected for chance.
 
-    Args:
-        codes: Of each annotator for each item (annotators, items); NaN where nothing was said.
-        clusters: The cluster of each item; by default each is its own.
-        resamples: Data sets drawn for the interval.
-        seed: Of the draws.
+    Takes the codes, clusters and draws of `krippendorff_alpha`.
     """
     _, counts = _count_values(codes)
     shared = counts.sum(axis=1) >= 2
@@ -360,15 +348,8 @@ def _interval(
     """Bootstrap over the items that are shared; without a value there is nothing to draw.
 
     Perfect agreement has nothing to draw either: resamples of it are perfect too. Its lower end is
-    then that of the share of agreeing clusters (Wilson), corrected for chance as the value is.
-
-    Args:
-        statistic: The coefficient.
-        apart: Probability that two judgements differ by chance; 1 where chance is not corrected.
-        shared: Which items count.
-        clusters: The cluster of each item, shared or not.
-        resamples: Data sets drawn.
-        seed: Of the draws.
+    then that of the share of agreeing clusters (Wilson), corrected for chance as the value is:
+    `apart` is the probability that two judgements differ by chance, 1 where that is not corrected.
     """
     kept = (clusters or Clusters("item", tuple(range(len(shared))))).take(shared)
     n = len(kept.names)

@@ -67,8 +67,7 @@ def import_files(
 
     Example: workbench labels import ratings.json --annotator ann
     """
-    from workbench.labels.exchange import import_labels
-    from workbench.labels.foreign import import_foreign
+    from workbench.labels.exchange import import_foreign, import_labels
     from workbench.labels.store import open_store
 
     with open_store(db) as store:

@@ -148,15 +148,19 @@ def _check_file(path: Path, create: bool) -> None:
         ) from None
 
 
-def _sqlite_engine(url: URL) -> Engine:
-    engine = sa.create_engine(
+def _engine(url: URL, **options: Any) -> Engine:
+    return sa.create_engine(
         url,
         json_serializer=to_json,
-        connect_args={"timeout": WAIT_S, "check_same_thread": False},
         pool_size=CONNECTIONS,
         max_overflow=0,
         pool_timeout=WAIT_S,
+        **options,
     )
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    engine = _engine(url, connect_args={"timeout": WAIT_S, "check_same_thread": False})
 
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: Any, record: object) -> None:
@@ -180,13 +184,9 @@ def _sqlite_engine(url: URL) -> Engine:
 
 
 def _postgresql_engine(url: URL) -> Engine:
-    return sa.create_engine(
+    return _engine(
         url.set(drivername="postgresql+psycopg"),
-        json_serializer=to_json,
         pool_pre_ping=True,  # after a restart of the server, old connections are replaced
-        pool_size=CONNECTIONS,
-        max_overflow=0,
-        pool_timeout=WAIT_S,
         connect_args={"connect_timeout": 10},
     )
 

@@ -6,30 +6,31 @@ about where entries are kept.
 """
 
 import uuid
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from workbench import __version__
 from workbench.labels.values import Kind, LabelError, Value, check_kind, check_text, check_value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One appended label."""
+    """One appended label; made now, under an id of its own, where nothing else is given."""
 
-    entry_id: str  # UUID, made by whoever appends: sending it twice stores it once
-    seq: int  # the order in which this database received it
+    # A UUID, made by whoever appends: sending it twice stores it once
+    entry_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    seq: int = 0  # the order in which this database received it
     kind: Kind
     item_id: str  # the clip rated or judged, the cut's own id, the event's own id
-    source_id: str | None  # the video that frame numbers count in
+    source_id: str | None = None  # the video that frame numbers count in
     annotator: str
     value: Value | None  # None clears the item; an undo has none either
-    undoes: str | None  # the entry that this one takes back
+    undoes: str | None = None  # the entry that this one takes back
     tool: str  # what the annotator used
-    tool_version: str
-    created_at: datetime  # UTC; never runs backwards for one annotator
+    tool_version: str = __version__
+    # UTC; never runs backwards for one annotator
+    created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 def in_order(entries: Iterable[Entry]) -> list[Entry]:
@@ -70,47 +71,6 @@ def current(entries: Iterable[Entry]) -> dict[tuple[str, str], Entry]:
     return {key: label for key, label in latest.items() if label.value is not None}
 
 
-def new_entry(
-    kind: str,
-    item_id: str,
-    value: Mapping[str, Any] | None,
-    *,
-    annotator: str,
-    tool: str,
-    source_id: str | None = None,
-    entry_id: str | None = None,
-    undoes: str | None = None,
-    created_at: datetime | None = None,
-) -> Entry:
-    """Make the entry of something said now; see `LabelStore.append` for the fields.
-
-    Raises:
-        LabelError: If a field is not what it should be.
-    """
-    return check_entry(
-        Entry(
-            entry_id=entry_id if entry_id is not None else str(uuid.uuid4()),
-            seq=0,
-            kind=check_kind(kind),
-            item_id=item_id,
-            source_id=source_id,
-            annotator=annotator,
-            value=None if value is None else check_value(kind, value),
-            undoes=undoes,
-            tool=tool,
-            tool_version=__version__,
-            created_at=created_at or datetime.now(UTC),
-        )
-    )
-
-
-def _check_id(entry_id: str) -> str:
-    try:
-        return str(uuid.UUID(entry_id))
-    except (ValueError, AttributeError, TypeError):
-        raise LabelError(f"entry id {entry_id!r} is no UUID", "give a UUID") from None
-
-
 def check_entry(entry: Entry) -> Entry:
     """Return an entry in the form it is stored in.
 
@@ -132,6 +92,13 @@ def check_entry(entry: Entry) -> Entry:
         tool_version=check_text(entry.tool_version, "the tool's version"),
         created_at=entry.created_at.astimezone(UTC),
     )
+
+
+def _check_id(entry_id: str) -> str:
+    try:
+        return str(uuid.UUID(entry_id))
+    except (ValueError, AttributeError, TypeError):
+        raise LabelError(f"entry id {entry_id!r} is no UUID", "give a UUID") from None
 
 
 def _value_of(entry: Entry) -> Value | None:

@@ -115,8 +115,7 @@ def has_schema(connection: Connection) -> bool:
 def create_schema(connection: Connection) -> None:
     """Create the tables where they are absent; of several that try at once, one does it.
 
-    Args:
-        connection: In a transaction that has taken SQLite's write lock.
+    The transaction of `connection` must have taken SQLite's write lock.
     """
     dialect = connection.dialect.name
     if dialect == "postgresql":

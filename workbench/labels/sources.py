@@ -24,7 +24,7 @@ _FRAME_FIELDS: dict[Kind, tuple[tuple[str, int], ...]] = {
 class Source:
     """A video that frame numbers count in, known by its content."""
 
-    source_id: str  # `workbench.footage.digest.content_digest` of the file
+    source_id: str  # `workbench.footage.video_info.content_digest` of the file
     name: str  # what people call it
     fps: Fraction
     frame_count: int
@@ -51,8 +51,7 @@ def read_source(path: Path | str) -> Source:
     Example:
         >>> store.add_source(read_source("match.mp4"))  # doctest: +SKIP
     """
-    from workbench.footage.digest import content_digest
-    from workbench.footage.video_info import probe
+    from workbench.footage.video_info import content_digest, probe
 
     info = probe(path)
     return Source(

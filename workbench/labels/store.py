@@ -5,25 +5,26 @@ an entry that `append` has returned is on the disk. Values are checked by `value
 worked out by `history`, files are left to `exchange`.
 """
 
-from collections.abc import Iterable, Mapping
+import uuid
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import fields, replace
 from datetime import timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from workbench.labels.database import Database
-from workbench.labels.history import Entry, check_entry, current, in_order, new_entry
+from workbench.labels.history import Entry, check_entry, current, in_order
 from workbench.labels.schema import create_schema, entry_table, has_schema, source_table
 from workbench.labels.sources import Source, check_frames, check_source
-from workbench.labels.values import LabelError, check_kind, check_text
+from workbench.labels.values import LabelError, Value, check_kind, check_text
 
 
-class LabelStore:
+class LabelStore(AbstractContextManager["LabelStore"]):
     """An open label database; get one from `open_store`.
 
     Safe to share between threads. A process that was forked opens its own.
@@ -65,7 +66,7 @@ class LabelStore:
         self,
         kind: str,
         item_id: str,
-        value: Mapping[str, Any] | None,
+        value: Value | None,
         *,
         annotator: str,
         tool: str,
@@ -90,15 +91,17 @@ class LabelStore:
             LabelError: If the label is not one; it was not stored.
             LabelStoreError: If the database cannot be written now.
         """
-        entry = new_entry(
-            kind,
-            item_id,
-            value,
-            annotator=annotator,
-            tool=tool,
-            source_id=source_id,
-            entry_id=entry_id,
-            undoes=undoes,
+        entry = check_entry(
+            Entry(
+                entry_id=str(uuid.uuid4()) if entry_id is None else entry_id,
+                kind=check_kind(kind),
+                item_id=item_id,
+                source_id=source_id,
+                annotator=annotator,
+                value=value,
+                undoes=undoes,
+                tool=tool,
+            )
         )
         return self._database.write(lambda connection: self._store(connection, entry))
 
@@ -135,13 +138,13 @@ class LabelStore:
         query = sa.select(entry_table).order_by(columns.created_at, columns.entry_id)
         if kind is not None:
             query = query.where(columns.kind == check_kind(kind))
-        if item_id is not None:
-            query = query.where(columns.item_id == check_text(item_id, "the item id"))
-        if annotator is not None:
-            name = check_text(annotator, "the annotator's name")
-            query = query.where(columns.annotator == name)
-        if source_id is not None:
-            query = query.where(columns.source_id == check_text(source_id, "the source id"))
+        for column, text, what in (
+            (columns.item_id, item_id, "the item id"),
+            (columns.annotator, annotator, "the annotator's name"),
+            (columns.source_id, source_id, "the source id"),
+        ):
+            if text is not None:
+                query = query.where(column == check_text(text, what))
         rows = self._database.read(lambda connection: connection.execute(query).mappings().all())
         return [Entry(**row) for row in rows]
 
@@ -155,15 +158,7 @@ class LabelStore:
         """Close all connections."""
         self._database.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _store_source(self, connection: Connection, source: Source) -> None:
@@ -197,7 +192,11 @@ class LabelStore:
                 # new label still has to be the one that counts.
                 entry = replace(entry, created_at=last + timedelta(microseconds=1))
             stored = self._insert_entry(connection, entry)
-        if not _says_the_same(stored, entry):
+        if (_subject(stored), stored.value, stored.undoes) != (
+            _subject(entry),
+            entry.value,
+            entry.undoes,
+        ):
             raise _id_taken(entry)
         return stored
 
@@ -246,12 +245,7 @@ class LabelStore:
 
 
 def open_store(url: str | Path | None = None, *, create: bool = True) -> LabelStore:
-    """Open a label database, making it if need be.
-
-    Args:
-        url: `sqlite:///…`, `postgresql://…`, or the path of an SQLite file. Default: what the
-            environment variable WORKBENCH_DB says, else `data/labels.sqlite` where one stands.
-        create: Whether an SQLite file that is absent is made.
+    """Open the label database at `url`, see `Database`, making it if need be.
 
     Raises:
         LabelError: If it cannot be opened.
@@ -280,14 +274,6 @@ def _read_source(connection: Connection, source_id: str) -> Source:
 
 def _subject(entry: Entry) -> tuple[str, str, str]:
     return entry.kind, entry.item_id, entry.annotator
-
-
-def _says_the_same(stored: Entry, entry: Entry) -> bool:
-    return (
-        _subject(stored) == _subject(entry)
-        and stored.value == entry.value
-        and stored.undoes == entry.undoes
-    )
 
 
 def _id_taken(entry: Entry) -> LabelError:

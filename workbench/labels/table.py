@@ -3,11 +3,8 @@
 One row per label that stands; the fields of its value are columns.
 """
 
-from collections.abc import Iterable
-
 import pandas as pd
 
-from workbench.labels.history import Entry
 from workbench.labels.store import LabelStore
 from workbench.labels.values import Kind, check_kind
 
@@ -25,7 +22,6 @@ _VALUE_COLUMNS: dict[Kind, dict[str, str]] = {
     "verdict": {"verdict": "string", "event_frame": "Int64"},
     "event": {"label": "string", "frame": "Int64"},
 }
-_FLAGS = ("unsure", "skipped")  # absent means no
 
 
 def label_table(
@@ -39,24 +35,20 @@ def label_table(
     Example:
         >>> label_table(store, "rating").groupby("annotator")["stars"].mean()  # doctest: +SKIP
     """
-    labels = store.current(kind, annotator, source_id).values()
-    table = _to_table(check_kind(kind), labels, store)
-    return table.sort_values(["item_id", "annotator"], ignore_index=True)
-
-
-def _to_table(kind: Kind, entries: Iterable[Entry], store: LabelStore) -> pd.DataFrame:
-    entries = list(entries)
     sources = store.sources()
-    names = [sources[e.source_id].name if e.source_id is not None else None for e in entries]
-    columns: dict[str, pd.Series] = {
-        "item_id": pd.Series([entry.item_id for entry in entries], dtype="string"),
-        "annotator": pd.Series([entry.annotator for entry in entries], dtype="string"),
-    }
-    for name, dtype in _VALUE_COLUMNS[kind].items():
-        absent = False if name in _FLAGS else None
-        values = [None if e.value is None else e.value.get(name, absent) for e in entries]
-        columns[name] = pd.Series(values, dtype=dtype)
-    columns["source"] = pd.Series(names, dtype="string")
-    times = [entry.created_at for entry in entries]
-    columns["created_at"] = pd.Series(times, dtype="datetime64[us, UTC]")
-    return pd.DataFrame(columns)
+    columns = {"item_id": "string", "annotator": "string", **_VALUE_COLUMNS[check_kind(kind)]}
+    columns |= {"source": "string", "created_at": "datetime64[us, UTC]"}
+    rows = [
+        {
+            **dict.fromkeys(("unsure", "skipped"), False),  # absent means no
+            **(entry.value or {}),
+            "item_id": entry.item_id,
+            "annotator": entry.annotator,
+            "source": sources[entry.source_id].name if entry.source_id is not None else None,
+            "created_at": entry.created_at,
+        }
+        for entry in store.current(kind, annotator, source_id).values()
+    ]
+    # As objects first: frame numbers and time stamps must not pass through floats.
+    table = pd.DataFrame(rows, columns=list(columns), dtype=object).astype(columns)
+    return table.sort_values(["item_id", "annotator"], ignore_index=True)

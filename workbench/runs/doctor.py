@@ -10,7 +10,7 @@ import re
 import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -42,19 +42,15 @@ class Finding:
 def examine(pipeline: Pipeline, out: Path) -> Iterator[Finding]:
     """Yield findings, the quick ones first."""
     data = pipeline.root / pipeline.data.partition("{")[0]
-    checks: list[Callable[[], Iterator[Finding]]] = [
-        _python,
-        lambda: _writable("data", data),
-        lambda: _writable("reports", out),
-        lambda: _disk(pipeline.root),
-        lambda: _lock(pipeline.root),
-        _one_cv2,
-        _packages,
-        _h264,
-        _devices,
-    ]
-    for check in checks:
-        yield from check()
+    yield from _python()
+    yield from _writable("data", data)
+    yield from _writable("reports", out)
+    yield from _disk(pipeline.root)
+    yield from _lock(pipeline.root)
+    yield from _one_cv2()
+    yield from _packages()
+    yield from _h264()
+    yield from _devices()
 
 
 def _python() -> Iterator[Finding]:

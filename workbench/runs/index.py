@@ -13,9 +13,13 @@ from typing import Any
 
 from workbench.pages.page import render, show_duration, show_parameter, show_time
 from workbench.runs.conclusion import VERDICTS
-from workbench.runs.items import FILE_NAME as ITEMS
-from workbench.runs.items import paired_differences
-from workbench.runs.metrics import MetricError, load_metrics, metric_rows
+from workbench.runs.metrics import (
+    ITEMS,
+    MetricError,
+    load_metrics,
+    metric_rows,
+    paired_differences,
+)
 from workbench.runs.pipeline import Pipeline
 from workbench.runs.run_record import REPORT, Run, load_runs, now
 from workbench.saving import save_text
@@ -34,7 +38,7 @@ def save_index(out: Path, pipeline: Pipeline) -> Path:
     names = [*pipeline.stages, *sorted({run.stage for run in runs} - set(pipeline.stages))]
     stages = []
     for name in names:
-        own = [row for row in rows if row["stage"] == name]
+        own = [row for row in rows if row["run"].stage == name]
         stage = pipeline.stages.get(name)
         about = "" if own else "Has not run yet."
         title = stage.title if stage is not None else ""
@@ -64,13 +68,7 @@ def save_index(out: Path, pipeline: Pipeline) -> Path:
 
 
 def _row(out: Path, run: Run, place: int) -> dict[str, Any]:
-    """Return what is shown of a run, and under `facts` what the page's script works on.
-
-    Args:
-        out: The reports folder.
-        run: Its record.
-        place: Among all runs, from the newest.
-    """
+    """Return what is shown of a run, the `place`th newest, and `facts` for the page's script."""
     folder = out / run.stage / run.run
     numbers: list[dict[str, Any]] = []
     try:
@@ -86,15 +84,10 @@ def _row(out: Path, run: Run, place: int) -> dict[str, Any]:
     reads = run.key_parts.get("reads", {})
     return {
         "id": f"{run.stage}/{run.run}",
-        "stage": run.stage,
-        "name": run.run,
-        "status": run.status,
+        "run": run,
         "link": link,
-        "started": run.started,
         "when": show_time(run.started),
         "wall": show_duration(run.wall_s),
-        "doing": run.doing,
-        "conclusion": run.conclusion,
         "reason": run.reason if run.status not in ("ok", "running") else "",
         "metrics": rows,
         "changed": [(name, show_parameter(value)) for name, value in run.chosen.items()],

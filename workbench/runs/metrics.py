@@ -1,4 +1,6 @@
-"""The numbers a notebook stands for, kept as `metrics.json` in the folder of its run.
+"""The numbers a notebook stands for, kept in the folder of its run.
+
+`metrics.json` holds the numbers, `items.json` what single test clips bring to them.
 
 A measured proportion or score is an `Interval`: value, number of items, 95 % interval. A number
 that has no sampling error because it was counted or is a fact of the run says so: `count(n)`,
@@ -10,7 +12,7 @@ import html
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +20,16 @@ from typing import Any
 from workbench.errors import WorkbenchError
 from workbench.runs.conclusion import RUN_DIR_VARIABLE
 from workbench.saving import save_json
-from workbench.stats import EstimateError, Interval, show_ends, show_number
+from workbench.stats import (
+    EstimateError,
+    Interval,
+    choose_clusters,
+    pooled_difference,
+    show_ends,
+    show_number,
+)
 
-FILE_NAME = "metrics.json"
+FILE_NAME, ITEMS = "metrics.json", "items.json"
 METRICS_FORMAT = "workbench-metrics/1"
 
 
@@ -150,6 +159,51 @@ def metric_rows(metrics: Mapping[str, Interval | Exact]) -> list[dict[str, str |
         }
         for name, metric in metrics.items()
     ]
+
+
+def record_items(
+    metric: str, clips: Sequence[str], sessions: Sequence[str], parts: Sequence[float]
+) -> None:
+    """Keep what each test clip brings to a recorded number that is the mean of `parts`.
+
+    Two runs that judged the same clips can then be compared pair by pair, which tells smaller
+    differences from noise than comparing two averages does. Outside a run nothing is saved. A
+    second call with another metric adds to the file.
+
+    Args:
+        metric: The number's name in `record`.
+        clips: The id of each clip.
+        sessions: The session of each clip, which intervals resample whole.
+        parts: 1 for right, 0 for wrong, or a share of the clip.
+    """
+    folder = os.environ.get(RUN_DIR_VARIABLE)
+    if folder:
+        rows = zip(clips, sessions, parts, strict=True)
+        own = {str(clip): [str(session), float(part)] for clip, session, part in rows}
+        save_json(Path(folder, ITEMS), _load_items(Path(folder)) | {metric: own})
+
+
+def paired_differences(first: Path, second: Path) -> dict[str, Interval]:
+    """Return run folder `second` − `first`, per number of which both judged the same clips."""
+    before, after = _load_items(first), _load_items(second)
+    found = {}
+    for metric in before.keys() & after.keys():
+        old, new = before[metric], after[metric]
+        if not old or old.keys() != new.keys():
+            continue
+        clusters = choose_clusters([session for session, _ in old.values()], list(old))
+        ones = [1.0] * len(old)
+        shares = ([part for _, part in old.values()], ones), ([new[clip][1] for clip in old], ones)
+        found[metric] = pooled_difference(*shares, clusters)
+    return found
+
+
+def _load_items(run_dir: Path) -> dict[str, Mapping[str, Any]]:
+    try:
+        content = json.loads((run_dir / ITEMS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _to_row(metric: Interval | Exact) -> dict[str, Any]:

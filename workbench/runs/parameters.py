@@ -16,7 +16,7 @@ import difflib
 import io
 import json
 import tokenize
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -106,10 +106,7 @@ class Parameter:
         Raises:
             PipelineError: If it is not of the declared type; `where` says which stage it was for.
         """
-        try:
-            return self.kind.parse(text)
-        except (ValueError, TypeError):
-            raise self._wrong(text, where) from None
+        return self._settle(self.kind.parse, text, where)
 
     def check(self, value: Any, where: str) -> Any:
         """Return `value`, an int for a float made a float.
@@ -117,16 +114,15 @@ class Parameter:
         Raises:
             PipelineError: If it is not of the declared type; `where` says which file it came from.
         """
-        try:
-            return self.kind.check(value)
-        except (ValueError, TypeError):
-            raise self._wrong(value, where) from None
+        return self._settle(self.kind.check, value, where)
 
-    def _wrong(self, value: Any, where: str) -> PipelineError:
-        return PipelineError(
-            f"{where}: {self.name} = {value!r} is not {self.annotation}",
-            f"give a value like {self.kind.format(self.default)}",
-        )
+    def _settle(self, settle: Callable[[Any], Any], value: Any, where: str) -> Any:
+        try:
+            return settle(value)
+        except (ValueError, TypeError):
+            problem = f"{where}: {self.name} = {value!r} is not {self.annotation}"
+            remedy = f"give a value like {self.kind.format(self.default)}"
+            raise PipelineError(problem, remedy) from None
 
 
 def read_notebook(path: Path) -> list[dict[str, Any]]:

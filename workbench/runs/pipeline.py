@@ -89,7 +89,7 @@ class _Entry(BaseModel):
 class Stage(_Entry):
     """A notebook with its place in the pipeline. Paths are templates, as written."""
 
-    name: str = Field("", alias=_NOT_IN_FILE)
+    name: str = Field("", validation_alias=_NOT_IN_FILE)
     notebook: Path
     title: str = ""
     needs: tuple[str, ...] = ()
@@ -101,7 +101,7 @@ class Stage(_Entry):
 class Profile(_Entry):
     """A size or kind of run: which stages, with which parameters."""
 
-    name: str = Field("", alias=_NOT_IN_FILE)
+    name: str = Field("", validation_alias=_NOT_IN_FILE)
     about: str = ""
     stages: tuple[str, ...] | None = None  # None: all
     params: dict[str, _Params] = {}
@@ -123,7 +123,7 @@ class FootageInput(_Entry):
 class Pipeline(_Entry):
     """A checked pipeline file."""
 
-    path: Path = Field(Path(), alias=_NOT_IN_FILE)
+    path: Path = Field(Path(), validation_alias=_NOT_IN_FILE)
     root: Path = Path()
     data: str = "data/{profile}"
     default_profile: str = ""
@@ -254,13 +254,19 @@ def _explain(fault: "ErrorDetails", file: str) -> PipelineError:
     if kind == "missing":
         problem, remedy = f"has no {key}", f"add `{key}:`"
     elif kind == "extra_forbidden":
-        entries = {"stages": Stage, "profiles": Profile, "footage": FootageInput}
+        entries: dict[str, type[_Entry]] = {
+            "stages": Stage,
+            "profiles": Profile,
+            "footage": FootageInput,
+        }
         fields = (entries[str(place[0])] if place else Pipeline).model_fields
-        known = [name for name, field in fields.items() if field.alias is None]
+        known = [name for name, field in fields.items() if field.validation_alias is None]
         problem, remedy = f"unknown key {key!r}", did_you_mean(str(key), known)
-    else:
-        problem, remedy = _FAULTS.get(kind, (fault["msg"].replace("{", "{{"), "correct it"))
+    elif kind in _FAULTS:
+        problem, remedy = _FAULTS[kind]
         problem = problem.format(fault["input"])
+    else:
+        problem, remedy = fault["msg"], "correct it"
     if len(place) > 1 and place[0] in ("stages", "profiles"):
         place[:2] = [f"{str(place[0])[:-1]} {place[1]}"]
     where = ", ".join(map(str, place)) or "the file"
@@ -348,13 +354,13 @@ class _StrictLoader(yaml.SafeLoader):
     """YAML with the scalars people expect: `1e-3` is a number, `no` is a word, keys are unique."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
+        seen: list[Any] = []
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if key in seen:
                 line = key_node.start_mark.line + 1
                 raise yaml.YAMLError(f"line {line}: the key {key!r} is there twice")
-            seen.add(key)
+            seen.append(key)
         return super().construct_mapping(node, deep)
 
 

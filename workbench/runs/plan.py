@@ -221,15 +221,7 @@ def _settle(
         ]
     else:
         reads = _paths(stage, "reads", stage.reads, values, places)
-    return PlannedStage(
-        stage=stage,
-        parameters=schema,
-        values=values,
-        sources=sources,
-        needs=needs,
-        reads=tuple(Path(read) for read in reads),
-        products=products,
-    )
+    return PlannedStage(stage, schema, values, sources, needs, tuple(map(Path, reads)), products)
 
 
 def _paths(

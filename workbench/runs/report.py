@@ -184,13 +184,14 @@ def _prepare(notebook: Any, run: Run) -> None:
         if cell.cell_type == "code":
             record = by_index.get(index)
             failed = record is not None and record.status == "failed"
+            wall_s = record.wall_s if record is not None else None
             if (TAG in cell.metadata.get("tags", []) and not failed) or not cell.source.strip():
                 continue
             cell.metadata["report"] = {
                 "number": record.number if record is not None else None,
                 "status": record.status if record is not None else "ok",
                 "first_line": next((s for s in cell.source.splitlines() if s.strip()), ""),
-                "wall": _shown_wall(record.wall_s if record is not None else None),
+                "wall": show_duration(wall_s) if wall_s is not None and wall_s >= 0.05 else "",
             }
             cell.outputs = [_settle_output(output) for output in _merge_streams(cell.outputs)]
             for output in cell.outputs:
@@ -223,10 +224,6 @@ def _fold_if_empty(section: list[Any]) -> None:
     why = BeautifulSoup(" ".join(said), "html.parser").get_text(" ", strip=True)
     section[0].metadata["opens"] = {"heading": heading, "why": why}
     section[-1].metadata["closes"] = True
-
-
-def _shown_wall(seconds: float | None) -> str:
-    return show_duration(seconds) if seconds is not None and seconds >= 0.05 else ""
 
 
 def _merge_streams(outputs: list[Any]) -> list[Any]:
@@ -314,9 +311,7 @@ def _parameter_rows(run: Run) -> list[dict[str, Any]]:
     chosen = run.chosen
     return [
         {
-            "name": parameter["name"],
-            "type": parameter["type"],
-            "help": parameter["help"],
+            **parameter,
             "value": show_parameter(run.params[parameter["name"]]),
             "default": show_parameter(parameter["default"]),
             "mark": marks.get(parameter["source"], ""),

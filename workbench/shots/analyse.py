@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from workbench.detect.store import ClipDetections, load_detections
 from workbench.errors import WorkbenchError
 from workbench.footage.clips import Clip
-from workbench.footage.digest import content_digest
 from workbench.footage.frames import sample_readable, uniform_indices
+from workbench.footage.video_info import content_digest
 from workbench.shots.analysed import (
     ShotAnalysis,
     analysis_key,

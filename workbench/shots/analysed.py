@@ -116,7 +116,7 @@ def analysis_key(
 ) -> dict[str, Any]:
     """Return what an analysis depends on, as JSON values.
 
-    `settings` is everything else that was asked for; for the video's digest see `footage.digest`.
+    `settings` is all else that was asked for; for the digest see `footage.video_info`.
     """
     told = hashlib.sha256(labels.found_by.encode())
     for found in labels.frames:

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from workbench.footage.pinhole import BALL_RADIUS_M, Floats
-from workbench.shots.ball.events import find_events
+from workbench.shots.ball.events import find_kick
 from workbench.shots.ball.track import BallTrack
 from workbench.shots.fit3d import findings
 from workbench.shots.fit3d.firstguess import guess_kicks
@@ -151,7 +151,7 @@ def fit_shot(question: Question) -> ShotFit:
     if not is_convex(corners):
         raise CannotFitError("the corners do not form a shape that a goal can be seen as")
     if question.kick_frame is None:
-        question = replace(question, kick_frame=_seen_kick(question))
+        question = replace(question, kick_frame=find_kick(question.track, fps=question.fps))
     observations = question.observations()
     modes = _find_modes(question, observations, corners)
     rng = np.random.default_rng(_SEED)
@@ -193,12 +193,6 @@ def _find_modes(
     if np.median(grass[1]) > _SURELY_FRONT_M:
         return tuple(front)
     return (*(seen_from_behind(mode) for mode in front), *front)
-
-
-def _seen_kick(question: Question) -> float | None:
-    """The frame of the kick from the ball's motion in the picture, if it is found."""
-    events = find_events(question.track, fps=question.fps, goal_corners_px=question.clicked_px)
-    return next((event.frame for event in events if event.kind == "kick"), None)
 
 
 def _possible_kicks(question: Question, observations: Observations) -> tuple[Floats, int]:

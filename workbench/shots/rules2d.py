@@ -74,14 +74,8 @@ def judge_flat(
 
     The verdict's probability is one of two shares, that of goals among shots called goals and among
     shots called misses: the rules know no more. It abstains only where there is no ball, goal or
-    kick. Speed comes without an interval.
-
-    Args:
-        track: The ball's track, outliers included.
-        goal_corners_px: Corners of the goal's inner edge (4, 2) in any order, if it is in view.
-        fps: Frames per second.
-        kick_frame: Contact, where it is known; found from the spike otherwise.
-        rules: Thresholds.
+    kick. Speed comes without an interval. Corners are those of the goal's inner edge (4, 2) in any
+    order; a kick that is not known is found from the spike in speed.
     """
     rules = rules or FlatRules()
     path = _clean(track, fps, rules)

@@ -7,13 +7,13 @@ given time. Where it takes place, and who else is there, is for `staging`.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from workbench.footage.pinhole import BALL_RADIUS_M, GRAVITY_MPS2, Floats
 from workbench.simulated import motions
-from workbench.simulated.people import JOINT, Angles
-from workbench.simulated.scene import BALL_RADII_M, BallLook
+from workbench.simulated.scene import BALL_RADII_M, JOINT, Angles, BallLook
 
 SPORTS = ("baseball", "basketball", "soccer", "none")
 Joints = Callable[[float], Floats]
@@ -21,14 +21,16 @@ Joints = Callable[[float], Floats]
 
 @dataclass(frozen=True)
 class Act:
-    """What one person does, in their own frame (x right, y forward)."""
+    """What one person does, in their own frame (x right, y forward), at seconds since `at_s`."""
 
     name: str
-    sport: str
-    move: Callable[[float], tuple[Angles, float, float]]  # time → angles, metres forward, jump
+    pose: Callable[[float], Angles]
+    forward_m: Callable[[float], float] = lambda _: 0.0
+    jump_m: Callable[[float], float] = lambda _: 0.0
     ball_look: BallLook | None = None
     ball: Callable[[float, Joints], Floats] | None = None  # time, joints at a time → centre
     bat: Callable[[float, Joints], tuple[Floats, Floats]] | None = None  # → grip, direction
+    at_s: float = 0.0  # since the clip's start
 
 
 @dataclass(frozen=True)
@@ -71,50 +73,52 @@ def _swing(rng: np.random.Generator, temper: Temper) -> Act:
     pitch_mps, hit = rng.uniform(11, 18), rng.normal([-3.0, 18.0, 5.0], [6.0, 4.0, 3.0])
     meet = np.array([0.15, 0.75, 0.9])
 
-    def move(t: float) -> tuple[Angles, float, float]:
-        since = t - temper.at_s
-        step = 0.15 * motions.ease((since + 0.25 * temper.tempo) / 0.3)
-        return motions.swing(since, temper.vigour, temper.tempo), step, 0.0
+    def pose(since: float) -> Angles:
+        return motions.swing(since, temper.vigour, temper.tempo)
 
-    def bat(t: float, joints: Joints) -> tuple[Floats, Floats]:
-        azimuth, elevation = motions.bat_direction(t - temper.at_s, temper.tempo)
+    def forward_m(since: float) -> float:
+        return 0.15 * motions.ease((since + 0.25 * temper.tempo) / 0.3)
+
+    def bat(since: float, joints: Joints) -> tuple[Floats, Floats]:
+        azimuth, elevation = motions.bat_direction(since, temper.tempo)
         level = math.cos(elevation)
         direction = [math.sin(azimuth) * level, math.cos(azimuth) * level, math.sin(elevation)]
-        return _between_hands(joints(t)), np.array(direction)
+        return _between_hands(joints(since)), np.array(direction)
 
-    def ball(t: float, joints: Joints) -> Floats:
-        since = t - temper.at_s
+    def ball(since: float, joints: Joints) -> Floats:
         if since < 0:
             return np.asarray(meet + np.array([-pitch_mps * since, 0.2 * since, -0.5 * since]))
         return _fallen(meet, hit, since, BALL_RADII_M["baseball"])
 
-    return Act("swing", "baseball", move, "baseball", ball, bat)
+    return Act("swing", pose, forward_m, ball_look="baseball", ball=ball, bat=bat, at_s=temper.at_s)
 
 
 def _layup(rng: np.random.Generator, temper: Temper) -> Act:
     airtime_s = motions.layup_airtime_s(temper.tempo)
-    release_s = temper.at_s + 0.5 * airtime_s
+    release_s = 0.5 * airtime_s
     toss = np.array([rng.normal(0, 0.3), rng.uniform(1.0, 2.0), rng.uniform(2.8, 4.0)])
     bounces_per_s = rng.uniform(1.8, 2.4)
 
-    def move(t: float) -> tuple[Angles, float, float]:
-        since = t - temper.at_s
+    def pose(since: float) -> Angles:
+        return motions.layup(since, temper.vigour, temper.phase_rad, temper.tempo)
+
+    def forward_m(since: float) -> float:
         forward = temper.speed_mps * min(since, 0.0)
-        forward += 0.6 * temper.speed_mps * min(max(since, 0.0), airtime_s)
-        jump = motions.hop_m(since, airtime_s, 0.42 * temper.vigour)
-        return motions.layup(since, temper.vigour, temper.phase_rad, temper.tempo), forward, jump
+        return forward + 0.6 * temper.speed_mps * min(max(since, 0.0), airtime_s)
 
-    def ball(t: float, joints: Joints) -> Floats:
-        since = t - temper.at_s
+    def jump_m(since: float) -> float:
+        return motions.hop_m(since, airtime_s, 0.42 * temper.vigour)
+
+    def ball(since: float, joints: Joints) -> Floats:
         if since < -0.25:
-            height = abs(math.sin(math.pi * bounces_per_s * t + temper.phase_rad))
-            return np.array([0.33, move(t)[1] + 0.35, 0.12 + 0.75 * height])
-        hand = joints(min(t, release_s))[JOINT["r_wrist"]] + np.array([0, 0.08, 0.14])
-        if t < release_s:
+            turn_rad = math.pi * bounces_per_s * (since + temper.at_s) + temper.phase_rad
+            return np.array([0.33, forward_m(since) + 0.35, 0.12 + 0.75 * abs(math.sin(turn_rad))])
+        hand = joints(min(since, release_s))[JOINT["r_wrist"]] + np.array([0, 0.08, 0.14])
+        if since < release_s:
             return np.asarray(hand)
-        return _fallen(hand, toss, t - release_s, BALL_RADII_M["basketball"])
+        return _fallen(hand, toss, since - release_s, BALL_RADII_M["basketball"])
 
-    return Act("layup", "basketball", move, "basketball", ball)
+    return Act("layup", pose, forward_m, jump_m, "basketball", ball, at_s=temper.at_s)
 
 
 def _shot(rng: np.random.Generator, temper: Temper) -> Act:
@@ -122,19 +126,19 @@ def _shot(rng: np.random.Generator, temper: Temper) -> Act:
     spot = np.array([0.10, 0.42, BALL_RADII_M["soccer"]])
     rolls_mps = rng.uniform(0, 2.0) if rng.random() < 0.4 else 0.0
 
-    def move(t: float) -> tuple[Angles, float, float]:
-        since = t - temper.at_s
-        forward = 0.8 * temper.speed_mps * min(since + 0.15, 0.0)
-        forward += 0.6 * motions.ease((since + 0.15) / 0.6)
-        return motions.kick(since, temper.vigour, temper.phase_rad, temper.tempo), forward, 0.0
+    def pose(since: float) -> Angles:
+        return motions.kick(since, temper.vigour, temper.phase_rad, temper.tempo)
 
-    def ball(t: float, joints: Joints) -> Floats:
-        since = t - temper.at_s
+    def forward_m(since: float) -> float:
+        forward = 0.8 * temper.speed_mps * min(since + 0.15, 0.0)
+        return forward + 0.6 * motions.ease((since + 0.15) / 0.6)
+
+    def ball(since: float, joints: Joints) -> Floats:
         if since < 0:
             return np.asarray(spot + np.array([0, -rolls_mps * since, 0]))
         return _fallen(spot, struck, since, BALL_RADII_M["soccer"])
 
-    return Act("shot", "soccer", move, "soccer", ball)
+    return Act("shot", pose, forward_m, ball_look="soccer", ball=ball, at_s=temper.at_s)
 
 
 # ---------------------------------------------------------------------------- none of the classes
@@ -145,66 +149,62 @@ def _jog(rng: np.random.Generator, temper: Temper) -> Act:
     vigour = 0.25 + 0.15 * speed_mps
     carries_bat = rng.random() < 0.3
 
-    def move(t: float) -> tuple[Angles, float, float]:
+    def pose(t: float) -> Angles:
         phase = temper.phase_rad + 2 * math.pi * (0.8 + 0.15 * speed_mps) * t
-        forward = speed_mps * (t - temper.duration_s / 2)
-        return motions.run(phase, min(vigour, 1.0)), forward, 0.0
+        return motions.run(phase, min(vigour, 1.0))
 
-    return Act("jog", "none", move, bat=_carried if carries_bat else None)
+    return Act("jog", pose, _passing_by(speed_mps, temper), bat=_carried if carries_bat else None)
 
 
 def _idle(rng: np.random.Generator, temper: Temper) -> Act:
-    holds: list[BallLook | None] = ["soccer", "basketball", "baseball", None]
-    look = holds[rng.integers(len(holds))]
+    lies: list[BallLook | None] = ["soccer", "basketball", "baseball", None]
+    look = lies[rng.integers(len(lies))]
     bat = _carried if rng.random() < 0.4 else None
-
-    def move(t: float) -> tuple[Angles, float, float]:
-        return motions.idle(t, temper.phase_rad), 0.0, 0.0
-
-    return Act("idle", "none", move, look, _lying if look else None, bat)
+    pose = partial(motions.idle, phase_rad=temper.phase_rad)
+    return Act("idle", pose, ball_look=look, ball=_lying, bat=bat)
 
 
 def _await_pitch(rng: np.random.Generator, temper: Temper) -> Act:
-    def move(t: float) -> tuple[Angles, float, float]:
-        return motions.bat_stance(math.sin(4 * t + temper.phase_rad)), 0.0, 0.0
+    def pose(t: float) -> Angles:
+        return motions.bat_stance(math.sin(4 * t + temper.phase_rad))
 
     def bat(t: float, joints: Joints) -> tuple[Floats, Floats]:
         waggle = 0.25 * math.sin(5 * t + temper.phase_rad)
         direction = np.array([0.45, -0.35 + waggle, 0.85])
         return _between_hands(joints(t)), direction / np.linalg.norm(direction)
 
-    return Act("await_pitch", "none", move, bat=bat)
+    return Act("await_pitch", pose, bat=bat)
 
 
 def _dribble_hand(rng: np.random.Generator, temper: Temper) -> Act:
     speed_mps = rng.uniform(0, 2.5)
+    forward_m = _passing_by(speed_mps, temper)
 
-    def move(t: float) -> tuple[Angles, float, float]:
-        pose = motions.bounce_ball(2 * math.pi * 2 * t + temper.phase_rad)
-        if speed_mps > 1:
-            step = motions.run(temper.phase_rad + 2 * math.pi * 1.3 * t, 0.6)
-            pose = step | {name: pose[name] for name in ("r_shoulder", "r_elbow")}
-        return pose, speed_mps * (t - temper.duration_s / 2), 0.0
+    def pose(t: float) -> Angles:
+        bouncing = motions.bounce_ball(2 * math.pi * 2 * t + temper.phase_rad)
+        if speed_mps <= 1:
+            return bouncing
+        step = motions.run(temper.phase_rad + 2 * math.pi * 1.3 * t, 0.6)
+        return step | {name: bouncing[name] for name in ("r_shoulder", "r_elbow")}
 
     def ball(t: float, joints: Joints) -> Floats:
         height = abs(math.sin(2 * math.pi * t + temper.phase_rad / 2))
-        return np.array([0.33, move(t)[1] + 0.4, 0.12 + 0.7 * height])
+        return np.array([0.33, forward_m(t) + 0.4, 0.12 + 0.7 * height])
 
-    return Act("dribble_hand", "none", move, "basketball", ball)
+    return Act("dribble_hand", pose, forward_m, ball_look="basketball", ball=ball)
 
 
 def _dribble_foot(rng: np.random.Generator, temper: Temper) -> Act:
-    speed_mps = rng.uniform(1.5, 3.5)
+    forward_m = _passing_by(rng.uniform(1.5, 3.5), temper)
 
-    def move(t: float) -> tuple[Angles, float, float]:
-        phase = temper.phase_rad + 2 * math.pi * 1.3 * t
-        return motions.run(phase, 0.7), speed_mps * (t - temper.duration_s / 2), 0.0
+    def pose(t: float) -> Angles:
+        return motions.run(temper.phase_rad + 2 * math.pi * 1.3 * t, 0.7)
 
     def ball(t: float, joints: Joints) -> Floats:
         ahead = 0.55 + 0.25 * math.sin(2 * math.pi * 1.3 * t + temper.phase_rad)
-        return np.array([0.08, move(t)[1] + ahead, BALL_RADIUS_M])
+        return np.array([0.08, forward_m(t) + ahead, BALL_RADIUS_M])
 
-    return Act("dribble_foot", "none", move, "soccer", ball)
+    return Act("dribble_foot", pose, forward_m, ball_look="soccer", ball=ball)
 
 
 def _juggle(rng: np.random.Generator, temper: Temper) -> Act:
@@ -213,86 +213,82 @@ def _juggle(rng: np.random.Generator, temper: Temper) -> Act:
     def phase(t: float) -> float:
         return math.pi * touches_per_s * t + temper.phase_rad
 
-    def move(t: float) -> tuple[Angles, float, float]:
-        return motions.juggle(phase(t)), 0.0, 0.0
-
     def ball(t: float, joints: Joints) -> Floats:
         return np.array([0.05, 0.4, 0.45 + 0.6 * abs(math.cos(phase(t)))])
 
-    return Act("juggle", "none", move, "soccer", ball)
+    return Act("juggle", lambda t: motions.juggle(phase(t)), ball_look="soccer", ball=ball)
 
 
 def _throw_in(rng: np.random.Generator, temper: Temper) -> Act:
     thrown = np.array([0.0, rng.uniform(7, 11), rng.uniform(0, 2)])
 
-    def move(t: float) -> tuple[Angles, float, float]:
-        return motions.throw_in(t - temper.at_s), 0.0, 0.0
+    def ball(since: float, joints: Joints) -> Floats:
+        hands = _between_hands(joints(min(since, 0.0))) + np.array([0, 0, 0.12])
+        return _fallen(hands, thrown, max(since, 0.0), BALL_RADII_M["soccer"])
 
-    def ball(t: float, joints: Joints) -> Floats:
-        hands = _between_hands(joints(min(t, temper.at_s))) + np.array([0, 0, 0.12])
-        return _fallen(hands, thrown, max(t - temper.at_s, 0.0), BALL_RADII_M["soccer"])
-
-    return Act("throw_in", "none", move, "soccer", ball)
+    return Act("throw_in", motions.throw_in, ball_look="soccer", ball=ball, at_s=temper.at_s)
 
 
 def _header(rng: np.random.Generator, temper: Temper) -> Act:
-    def move(t: float) -> tuple[Angles, float, float]:
-        since = t - temper.at_s
-        forward = 0.5 * temper.speed_mps * min(since, 0.0)
-        jump = motions.hop_m(since, 0.5, 0.36 * temper.vigour)
-        return motions.header_jump(since, temper.phase_rad), forward, jump
+    def forward_m(since: float) -> float:
+        return 0.5 * temper.speed_mps * min(since, 0.0)
 
-    def ball(t: float, joints: Joints) -> Floats:
-        since = t - temper.at_s - 0.22
+    def jump_m(since: float) -> float:
+        return motions.hop_m(since, 0.5, 0.36 * temper.vigour)
+
+    def ball(since: float, joints: Joints) -> Floats:
+        since_meeting = since - 0.22
         meet = np.array([0.0, 0.2, 2.05])
-        away = np.array([1.0, 7.0, 2.0]) if since > 0 else np.array([1.5, -8.0, -1.0])
-        return _fallen(meet, away, since, BALL_RADII_M["soccer"])
+        away = np.array([1.0, 7.0, 2.0]) if since_meeting > 0 else np.array([1.5, -8.0, -1.0])
+        return _fallen(meet, away, since_meeting, BALL_RADII_M["soccer"])
 
-    return Act("header", "none", move, "soccer" if rng.random() < 0.6 else None, ball)
+    pose = partial(motions.header_jump, phase_rad=temper.phase_rad)
+    look: BallLook | None = "soccer" if rng.random() < 0.6 else None
+    return Act("header", pose, forward_m, jump_m, look, ball, at_s=temper.at_s)
 
 
 def _pick_up(rng: np.random.Generator, temper: Temper) -> Act:
     look: BallLook = ("soccer", "basketball", "baseball")[rng.integers(3)]
 
-    def depth(t: float) -> float:
-        since = t - temper.at_s
-        return motions.ease((since + 0.7) / 0.7) - motions.ease(since / 0.7)
+    def pose(since: float) -> Angles:
+        return motions.squat(motions.ease((since + 0.7) / 0.7) - motions.ease(since / 0.7))
 
-    def move(t: float) -> tuple[Angles, float, float]:
-        return motions.squat(depth(t)), 0.0, 0.0
-
-    def ball(t: float, joints: Joints) -> Floats:
+    def ball(since: float, joints: Joints) -> Floats:
         on_ground = np.array([0.0, 0.45, BALL_RADII_M[look]])
-        if t < temper.at_s:
+        if since < 0:
             return on_ground
-        hands = _between_hands(joints(t)) + np.array([0, 0.08, 0])
-        lifted = motions.ease((t - temper.at_s) / 0.3)
-        return np.asarray(on_ground + (hands - on_ground) * lifted)
+        hands = _between_hands(joints(since)) + np.array([0, 0.08, 0])
+        return np.asarray(on_ground + (hands - on_ground) * motions.ease(since / 0.3))
 
-    return Act("pick_up", "none", move, look, ball)
+    return Act("pick_up", pose, ball_look=look, ball=ball, at_s=temper.at_s)
 
 
 def _gesture(rng: np.random.Generator, temper: Temper) -> Act:
     kind = ("wave", "clap", "cheer", "stretch")[rng.integers(4)]
 
-    def move(t: float) -> tuple[Angles, float, float]:
-        if kind == "cheer":
-            forward = 1.6 * (t - temper.duration_s / 2)
-            return motions.cheer(t, temper.phase_rad), forward, 0.0
-        if kind == "stretch":
-            depth = 0.5 - 0.5 * math.cos(2 * math.pi * t / temper.duration_s + temper.phase_rad)
-            return motions.squat(depth), 0.0, 0.0
-        return (motions.wave(t) if kind == "wave" else motions.clap(t)), 0.0, 0.0
+    def stretch(t: float) -> Angles:
+        turn_rad = 2 * math.pi * t / temper.duration_s + temper.phase_rad
+        return motions.squat(0.5 - 0.5 * math.cos(turn_rad))
 
+    poses: dict[str, Callable[[float], Angles]] = {
+        "wave": motions.wave, "clap": motions.clap, "stretch": stretch,
+        "cheer": partial(motions.cheer, phase_rad=temper.phase_rad),
+    }  # fmt: skip
+    forward_m = _passing_by(1.6 if kind == "cheer" else 0.0, temper)
     looks: tuple[BallLook | None, ...] = (None, None, "soccer", "basketball")
     look = looks[rng.integers(len(looks))]
-    return Act(kind, "none", move, look, _lying if look else None)
+    return Act(kind, poses[kind], forward_m, ball_look=look, ball=_lying)
 
 
 _NONE_ACTS = (
     _jog, _idle, _await_pitch, _dribble_hand, _dribble_foot, _juggle, _throw_in, _header, _pick_up,
     _gesture,
 )  # fmt: skip
+
+
+def _passing_by(speed_mps: float, temper: Temper) -> Callable[[float], float]:
+    """Metres forward of somebody who is at their place in the middle of the clip."""
+    return lambda t: speed_mps * (t - temper.duration_s / 2)
 
 
 def _between_hands(joints: Floats) -> Floats:

@@ -31,17 +31,9 @@ def beside_a_shot(
 ) -> tuple[Camera, float] | None:
     """Place a camera and its readout time in seconds; None if goal and kick are not both in view.
 
-    The lens distorts and the shutter rolls, which no fit of a shot is told about. The readout time
-    is from the first row to the last; zero is a global shutter.
-
-    Args:
-        rng: Draws place, height, tilt, focal length and shutter.
-        placement: Roughly where; angles are between the camera's axis and the line of the shot.
-        start_m: Where the ball is kicked (3,).
-        goal_size_m: Inner width and height of the goal.
-        image_wh: Of the picture.
-        focal_px_at_1920: Least and greatest focal length in a picture 1920 pixels wide.
-        k1: Greatest distortion to either side.
+    The ball is kicked at `start_m` (3,). The lens distorts, by up to `k1` to either side, and the
+    shutter rolls, which no fit of a shot is told about. The readout time is from the first row to
+    the last; zero is a global shutter. Focal lengths are for a picture 1920 pixels wide.
     """
     corners = goal_corners(goal_size_m)
     shot = math.atan2(start_m[0], max(start_m[1], 1.0))
@@ -73,14 +65,9 @@ def close_to_the_shooter(
 ) -> Camera:
     """Place a tripod behind or beside the shooter, up to 50 degrees off the line of the shot.
 
-    Near enough for the ball to be seen in a small picture, with goal and ball in view.
-
-    Args:
-        rng: All that is drawn comes from it, the same draws with and without `camera_m`.
-        spot_m: Where shots are taken from, on the ground (2,).
-        goal_size_m: Inner width and height of the goal.
-        image_wh: Width and height of the picture.
-        camera_m: Distance from the spot; drawn between 5.5 and 9 m by default.
+    Near enough for the ball to be seen in a small picture, with goal and ball in view. Shots are
+    taken from `spot_m` (2,) on the ground; `camera_m` is the distance from there, 5.5 to 9 m unless
+    given. All other draws are the same with and without it.
     """
     angle, near_m = rng.uniform(-0.87, 0.87), rng.uniform(5.5, 9)
     away = spot_m / np.linalg.norm(spot_m)

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.footage.pinhole import Camera, Floats
-from workbench.simulated.people import JOINT
-from workbench.simulated.scene import Ball, Moment, Person, Stick
+from workbench.simulated.scene import JOINT, Ball, Moment, Person, Stick
 from workbench.simulated.venue import Image, Rgb
 
 _SHIFT = 4  # OpenCV's fractional bits
@@ -38,12 +37,12 @@ _LIMBS = (
     ),
     (JOINT["neck"], JOINT["head"], 1.0, 0.052, 0.052, "skin"),
 )
-_FROM, _TO = (np.array([limb[place] for limb in _LIMBS]) for place in (0, 1))
-_SHARE, _FIRST_M, _SECOND_M = (np.array([limb[place] for limb in _LIMBS]) for place in (2, 3, 4))
+_FROM, _TO, _SHARE, _FIRST_M, _SECOND_M = (
+    np.array(column) for column in list(zip(*_LIMBS, strict=True))[:5]
+)
 _WEAR = tuple(limb[5] for limb in _LIMBS)
 _HEAD, _CHEST = JOINT["head"], JOINT["chest"]
-_SHOULDERS = [JOINT["l_shoulder"], JOINT["r_shoulder"]]
-_HIPS = [JOINT["l_hip"], JOINT["r_hip"]]
+_SHOULDERS, _HIPS = ([JOINT["l_" + name], JOINT["r_" + name]] for name in ("shoulder", "hip"))
 
 _CIRCLE = np.stack([[math.cos(a), math.sin(a)] for a in np.linspace(0, 2 * math.pi, 10)[:-1]])
 Pixel = Sequence[float]  # u, v
@@ -82,16 +81,11 @@ class Painter:
             exposed: Other moments of the same exposure; the identity mask shows the balls as they
                 are in these, too.
         """
-        queue: list[tuple[float, Callable[[], None]]] = []
-        for depth_m, paint in (
-            *self._people(moment.people),
-            *self._balls(moment.balls, exposed),
-            *self._sticks(moment.sticks),
-        ):
+        queue = [*self._people(moment.people), *self._balls(moment.balls, exposed)]
+        queue += self._sticks(moment.sticks)
+        for depth_m, paint in sorted(queue, key=lambda entry: -entry[0]):
             if depth_m >= _NEAREST_M:
-                queue.append((depth_m, paint))
-        for _, paint in sorted(queue, key=lambda entry: -entry[0]):
-            paint()
+                paint()
 
     def _people(self, people: Sequence[Person]) -> Iterator[tuple[float, Callable[[], None]]]:
         """Depth of each person and how to paint them; so the next two for balls and sticks."""
@@ -143,7 +137,6 @@ class Painter:
         depth: Floats,
         scale: Floats,
     ) -> None:
-        body = person.body
         parts = [(depth_m, row) for row, depth_m in enumerate((depth[_FROM] + depth[_TO]).tolist())]
         parts += [(2 * float(depth[_CHEST]), -1), (2 * float(depth[_HEAD]) - 0.04, -2)]
         for _, row in sorted(parts, key=lambda part: -part[0]):
@@ -152,7 +145,7 @@ class Painter:
             elif row == -2:
                 self._head(person, uv, scale)
             else:
-                colour = getattr(body, _WEAR[row])
+                colour = getattr(person.body, _WEAR[row])
                 self._capsule(limbs[:, row], radii[row], colour, person.track_id)
 
     def _torso(self, person: Person, uv: Floats, scale: Floats) -> None:

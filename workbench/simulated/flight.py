@@ -11,7 +11,7 @@ axes as in `footage.pinhole`.
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -27,6 +27,7 @@ _DRAG_PER_M = 0.5 * 1.2 * math.pi * BALL_RADIUS_M**2 / 0.43  # times the drag co
 _SLOW_DRAG = 0.47  # below the drag crisis, which lies between 7 and 9 m/s (Asai et al. 2007)
 _SPIN_LEFT = 0.5  # after a bounce
 _FENCE_LEFT = 0.25  # of the speed
+_NET_STIFFNESS = 60.0  # per second squared
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Flight:
     crossing_m: tuple[float, float] | None  # x, z of the centre at the plane of the line
     line_speed_mps: float | None  # there
     is_goal: bool  # the whole ball crossed the line inside the frame
-    events: tuple[tuple[str, float], ...] = field(default=())  # name, seconds since contact
+    events: tuple[tuple[str, float], ...] = ()  # name, seconds since contact
 
     def happened(self, name: str) -> bool:
         """Whether an event of this name is among them."""
@@ -150,20 +151,13 @@ class _Ball:
             return False
         grip = self.ground.grip
         self.vx, self.vy, self.vz = self.vx * grip, self.vy * grip, -self.vz * self.ground.bounce
-        self.spin = (
-            self.spin[0] * _SPIN_LEFT,
-            self.spin[1] * _SPIN_LEFT,
-            self.spin[2] * _SPIN_LEFT,
-        )
+        wx, wy, wz = self.spin
+        self.spin = wx * _SPIN_LEFT, wy * _SPIN_LEFT, wz * _SPIN_LEFT
         return True
 
     def set_velocity(self, vx: float, vy: float, vz: float) -> None:
         self.vx, self.vy, self.vz = vx, vy, vz
         self.rolls = self.rolls and vz <= 0
-
-    @property
-    def speed(self) -> float:
-        return math.sqrt(self.vx**2 + self.vy**2 + self.vz**2)
 
 
 def follow(
@@ -176,24 +170,12 @@ def follow(
     contact: Contact | None = None,
     duration_s: float = 4.0,
 ) -> Flight:
-    """Follow the ball from `start_m` with `velocity_mps` for `duration_s`.
-
-    Args:
-        start_m: Centre of the ball at the moment it leaves the foot.
-        velocity_mps: Velocity just after.
-        goal: The goal it may reach.
-        air: What acts on it in the air.
-        ground: What acts on it on the grass.
-        contact: Who touches it on its way, if anybody.
-        duration_s: How long to follow it.
-    """
+    """Follow the ball from the moment it leaves the foot; `contact` is who touches it, if any."""
     ball = _Ball(start_m, velocity_mps, air, ground)
     count = round(duration_s / STEP_S) + 1
     path = np.empty((count, 3))
     events: list[tuple[str, float]] = []
-    crossing: tuple[float, float] | None = None
-    line_speed: float | None = None
-    is_goal = False
+    crossing, line_speed, is_goal = None, None, False
     hold: Vector | None = None
     net = _Net(goal)
     for step in range(count):
@@ -215,7 +197,8 @@ def follow(
         if abs(ball.y) < 0.25 and _off_the_frame(ball, goal):
             events.append(("post", now_s))
         if crossing is None and before[1] > 0 >= ball.y:
-            crossing, line_speed = (ball.x, ball.z), ball.speed
+            crossing = ball.x, ball.z
+            line_speed = math.sqrt(ball.vx**2 + ball.vy**2 + ball.vz**2)
         if before[1] > -BALL_RADIUS_M >= ball.y:
             is_goal = is_goal or (abs(ball.x) < goal.width_m / 2 and ball.z < goal.height_m)
         touched = net.act(ball, before, is_goal)
@@ -253,18 +236,11 @@ def aim(
     ground: Ground,
     rise_rad: float | None = None,
 ) -> Vector:
-    """Velocity of the given speed that takes the ball to a place in the plane of the goal line.
+    """Velocity just after the kick whose ball crosses the goal line's plane at `target_xz`.
 
     Shoots without anybody in the way, looks where the ball came, and corrects. A target out of
-    reach is missed.
-
-    Args:
-        start_m: Centre of the ball when it is kicked.
-        target_xz: Where its centre is to cross the plane of the goal line.
-        speed_mps: Speed just after the kick.
-        air: What acts on it in the air.
-        ground: What acts on it on the grass.
-        rise_rad: Angle above the ground at which it starts; then only the direction is aimed.
+    reach is missed. Given `rise_rad`, the angle above the ground at which the ball starts, only the
+    direction is aimed.
     """
     bearing = math.atan2(target_xz[0] - start_m[0], start_m[1])
     distance = math.hypot(target_xz[0] - start_m[0], start_m[1])
@@ -321,8 +297,6 @@ def _rebound(ball: _Ball, offset: Vector, rebound: float) -> bool:
 class _Net:
     """A soft net: it drags at a ball that pushes into it, and pushes back a little."""
 
-    _STIFFNESS = 60.0  # per second squared
-
     def __init__(self, goal: GoalFrame) -> None:
         self.goal = goal
         self.face: tuple[int, float] | None = None  # axis and side of a ball that came from outside
@@ -348,8 +322,7 @@ class _Net:
         return touched
 
     def _from_outside(self, ball: _Ball, before: Vector) -> str:
-        goal = self.goal
-        half = goal.width_m / 2
+        goal, half = self.goal, self.goal.width_m / 2
         within = abs(ball.x) < half and ball.z < goal.height_m and ball.y > goal.net_y(ball.z)
         if not within:
             self.face = None
@@ -363,10 +336,8 @@ class _Net:
         return "side_net"
 
     def _drag(self, ball: _Ball, axis: int, outward: float, depth: float) -> None:
-        velocity = [ball.vx, ball.vy, ball.vz]
         left = max(0.0, 1.0 - self.goal.damping * STEP_S)
-        velocity = [
-            part * (left if place == axis else left**0.4) for place, part in enumerate(velocity)
-        ]
-        velocity[axis] += outward * self._STIFFNESS * depth * STEP_S
-        ball.set_velocity(velocity[0], velocity[1], velocity[2])
+        velocity = [part * left**0.4 for part in (ball.vx, ball.vy, ball.vz)]
+        velocity[axis] = (ball.vx, ball.vy, ball.vz)[axis] * left
+        velocity[axis] += outward * _NET_STIFFNESS * depth * STEP_S
+        ball.set_velocity(*velocity)

@@ -100,7 +100,7 @@ def stage(
         ball: From where and how fast; not for a cross or a throw-out.
     """
     names = list(KIND_SHARE)
-    meant = kind or names[rng.choice(len(names), p=_shares(KIND_SHARE))]
+    meant = kind or names[rng.choice(len(names), p=list(KIND_SHARE.values()))]
     goal = goal or _draw_goal(rng)
     # Off the post, or off somebody's hands, and in: that is a goal, and stays one.
     welcome = {meant, "goal"} if meant in ("post", "parried", "blocked") else {meant}
@@ -114,11 +114,13 @@ def stage(
 def _try(
     rng: np.random.Generator, meant: Kind, goal: GoalFrame, ball: DeadBall | None
 ) -> StagedShot:
-    air, ground = _draw_air(rng), _draw_ground(rng)
+    air = _draw_air(rng)
+    ground = Ground(rng.uniform(0.5, 0.75), rng.uniform(0.65, 0.9), rng.uniform(0.4, 1.4))
+    before = _AT_REST
     if meant == "throw_out":
-        start, velocity, before = _throw_out(rng, goal)
+        start, velocity = _throw_out(rng, goal)
     elif meant == "cross":
-        start, velocity, before = _cross(rng, goal)
+        start, velocity = _cross(rng, goal)
     else:
         start, before = (ball.start_m, _AT_REST) if ball else _kick_off(rng, meant, goal)
         target_xz, low = _draw_target(rng, meant, start, goal)
@@ -145,11 +147,6 @@ def _what_happened(meant: Kind, flight: Flight, goal: GoalFrame) -> Kind:
     if flight.crossing_m is None:
         return "short"
     return "wide" if abs(flight.crossing_m[0]) > goal.width_m / 2 else "over"
-
-
-def _shares(shares: dict[Kind, float]) -> Floats:
-    values = np.array(list(shares.values()))
-    return np.asarray(values / values.sum())
 
 
 def _draw_goal(rng: np.random.Generator) -> GoalFrame:
@@ -180,10 +177,6 @@ def _draw_air(rng: np.random.Generator) -> Air:
     )
 
 
-def _draw_ground(rng: np.random.Generator) -> Ground:
-    return Ground(rng.uniform(0.5, 0.75), rng.uniform(0.65, 0.9), rng.uniform(0.4, 1.4))
-
-
 def _kick_off(rng: np.random.Generator, meant: Kind, goal: GoalFrame) -> tuple[Vector, Vector]:
     """Where the ball is kicked, and its velocity just before."""
     distance = rng.uniform(8, 26) if goal.width_m > 6 else rng.uniform(6, 18)
@@ -191,10 +184,8 @@ def _kick_off(rng: np.random.Generator, meant: Kind, goal: GoalFrame) -> tuple[V
     if meant == "side_net":
         spread = rng.choice([-1.0, 1.0]) * math.radians(rng.uniform(38, 62))
         distance = min(distance, 16.0)
-    height = BALL_RADIUS_M
-    volley = rng.random() < _VOLLEY
-    before = _AT_REST
-    if volley:
+    height, before = BALL_RADIUS_M, _AT_REST
+    if rng.random() < _VOLLEY:
         height = rng.uniform(0.3, 1.1)
         before = (rng.normal(0, 4), rng.normal(0, 2), rng.uniform(-4.0, 0.0))
     elif rng.random() < _ROLLING_PRE_KICK:
@@ -256,36 +247,32 @@ def _contact(
     chance = rng.random()
     if meant == "blocked" or chance < 0.5:  # back onto the pitch
         turn = math.radians(rng.uniform(-75, 75))
-        return Contact(meant, plane, _up(left * math.sin(turn), left * math.cos(turn), rng))
-    if chance < 0.8 and came is not None:  # round the post
+        away = left * math.sin(turn), left * math.cos(turn)
+    elif chance < 0.8 and came is not None:  # round the post
         side = math.copysign(1.0, came[0])
         aside = side * (goal.width_m / 2 + rng.uniform(0.4, 2.5)) - came[0]
         behind = -plane - rng.uniform(0.0, 1.0)
         length = math.hypot(aside, behind)
-        return Contact(meant, plane, _up(left * aside / length, left * behind / length, rng))
-    over = max(2.0, math.sqrt(2 * GRAVITY_MPS2 * (goal.height_m + 0.8)) + rng.uniform(-0.5, 1.5))
-    return Contact(meant, plane, (rng.normal(0, 1.5), -left * rng.uniform(0.3, 1.0), over))
+        away = left * aside / length, left * behind / length
+    else:  # over the bar
+        up = math.sqrt(2 * GRAVITY_MPS2 * (goal.height_m + 0.8)) + rng.uniform(-0.5, 1.5)
+        after = rng.normal(0, 1.5), -left * rng.uniform(0.3, 1.0), max(2.0, up)
+        return Contact(meant, plane, after)
+    return Contact(meant, plane, (*away, rng.uniform(-1.0, 4.5)))
 
 
-def _up(vx: float, vy: float, rng: np.random.Generator) -> Vector:
-    return vx, vy, rng.uniform(-1.0, 4.5)
-
-
-def _throw_out(rng: np.random.Generator, goal: GoalFrame) -> tuple[Vector, Vector, Vector]:
+def _throw_out(rng: np.random.Generator, goal: GoalFrame) -> tuple[Vector, Vector]:
     """The goalkeeper throws or rolls the ball out: it starts in the hands, and leaves the goal."""
-    start = rng.uniform(-goal.width_m / 3, goal.width_m / 3), rng.uniform(0.8, 6), 0.0
+    x, y = rng.uniform(-goal.width_m / 3, goal.width_m / 3), rng.uniform(0.8, 6)
     turn, speed = math.radians(rng.uniform(-60, 60)), rng.uniform(7, 18)
-    rise = math.radians(rng.uniform(-5, 35))
-    level = speed * math.cos(rise)
-    velocity = level * math.sin(turn), level * math.cos(turn), speed * math.sin(rise)
-    return (start[0], start[1], rng.uniform(0.3, 1.9)), velocity, _AT_REST
+    vx, vy, vz = velocity_at(speed, turn, math.radians(rng.uniform(-5, 35)))
+    return (x, y, rng.uniform(0.3, 1.9)), (vx, -vy, vz)
 
 
-def _cross(rng: np.random.Generator, goal: GoalFrame) -> tuple[Vector, Vector, Vector]:
+def _cross(rng: np.random.Generator, goal: GoalFrame) -> tuple[Vector, Vector]:
     """A ball played past the front of the goal from the wing."""
     side = rng.choice([-1.0, 1.0])
     start = side * (goal.width_m / 2 + rng.uniform(3, 14)), rng.uniform(3, 16), BALL_RADIUS_M
     goes_to = -side * rng.uniform(0, goal.width_m), rng.uniform(2.0, 9.0)
     bearing = math.atan2(goes_to[0] - start[0], start[1] - goes_to[1])
-    velocity = velocity_at(rng.uniform(10, 22), bearing, math.radians(rng.uniform(2, 24)))
-    return start, velocity, _AT_REST
+    return start, velocity_at(rng.uniform(10, 22), bearing, math.radians(rng.uniform(2, 24)))

@@ -1,6 +1,6 @@
 """Motions of people: joint angles as functions of time.
 
-Every motion is written for a right-handed, right-footed person; `people.mirrored` gives the other.
+Every motion is written for a right-handed, right-footed person; `scene.mirrored` gives the other.
 Times are seconds; a motion with a moment that matters (contact, take-off, release) has it at zero.
 Knows nothing about where the person stands.
 """
@@ -11,9 +11,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from workbench.simulated.people import Angles
+from workbench.simulated.scene import Angles
 
 STRIDES_PER_S = 1.5  # of the run-up
+_LIMBS = ("hip", "knee", "ankle", "shoulder", "elbow", "arm_out", "leg_out")
 
 
 def ease(x: float) -> float:
@@ -40,24 +41,31 @@ def between(time_s: float, poses: Sequence[tuple[float, Angles]]) -> Angles:
     return dict(poses[-1][1])
 
 
-def run(phase_rad: float, vigour: float = 1.0, lean: float = 0.15) -> Angles:
+def _pose(**angles: float) -> Angles:
+    """Angles by name; a limb's name without a side, such as `knee`, stands for both sides."""
+    pose: Angles = {}
+    for name, angle in angles.items():
+        sides = ("l_", "r_") if name in _LIMBS else ("",)
+        pose |= {side + name: angle for side in sides}
+    return pose
+
+
+def run(phase_rad: float, vigour: float) -> Angles:
     """Running or, with little vigour, walking; two steps per turn of the phase."""
     sin, cos = math.sin(phase_rad), math.cos(phase_rad)
     arm_bend = 1.1 * vigour + 0.2
-    return {
-        "l_hip": 0.7 * vigour * sin + 0.1,
-        "r_hip": -0.7 * vigour * sin + 0.1,
-        "l_knee": 0.25 + 0.9 * vigour * max(0.0, -cos),
-        "r_knee": 0.25 + 0.9 * vigour * max(0.0, cos),
-        "l_shoulder": -0.7 * vigour * sin,
-        "r_shoulder": 0.7 * vigour * sin,
-        "l_elbow": arm_bend,
-        "r_elbow": arm_bend,
-        "lean": lean * vigour,
-        "twist": 0.15 * vigour * sin,
-        "l_arm_out": 0.15,
-        "r_arm_out": 0.15,
-    }
+    return _pose(
+        l_hip=0.7 * vigour * sin + 0.1,
+        r_hip=-0.7 * vigour * sin + 0.1,
+        l_knee=0.25 + 0.9 * vigour * max(0.0, -cos),
+        r_knee=0.25 + 0.9 * vigour * max(0.0, cos),
+        l_shoulder=-0.7 * vigour * sin,
+        r_shoulder=0.7 * vigour * sin,
+        elbow=arm_bend,
+        lean=0.15 * vigour,
+        twist=0.15 * vigour * sin,
+        arm_out=0.15,
+    )
 
 
 def kick(time_s: float, vigour: float, phase_rad: float, tempo: float = 1.0) -> Angles:
@@ -65,74 +73,62 @@ def kick(time_s: float, vigour: float, phase_rad: float, tempo: float = 1.0) -> 
     t, v = time_s / tempo, vigour
     if t < -0.34:
         return run(phase_rad + 2 * math.pi * STRIDES_PER_S * (t + 0.34), 0.9)
-    swing_back = {
-        "r_hip": -0.75 * v, "r_knee": 1.0 * v, "l_hip": 0.55, "l_knee": 0.35, "lean": 0.05,
-        "l_shoulder": 0.7, "r_shoulder": -0.6, "l_arm_out": 0.9 * v, "r_arm_out": 0.4,
-        "l_elbow": 0.5, "r_elbow": 0.6, "twist": -0.35 * v, "lean_side": -0.1,
-    }  # fmt: skip
-    cocked = {
-        "r_hip": -0.45 * v, "r_knee": 1.75 * v, "l_hip": 0.25, "l_knee": 0.45, "lean": 0.0,
-        "l_shoulder": 0.3, "r_shoulder": -0.3, "l_arm_out": 1.2 * v, "r_arm_out": 0.5,
-        "l_elbow": 0.4, "r_elbow": 0.6, "twist": -0.25 * v, "lean_side": -0.18,
-    }  # fmt: skip
-    contact = {
-        "r_hip": 0.45 * v, "r_knee": 0.45, "l_hip": 0.0, "l_knee": 0.35, "lean": 0.12,
-        "l_shoulder": -0.3, "r_shoulder": 0.1, "l_arm_out": 0.9 * v, "r_arm_out": 0.6,
-        "l_elbow": 0.4, "r_elbow": 0.5, "twist": 0.1 * v, "lean_side": -0.2, "r_ankle": -0.7,
-    }  # fmt: skip
-    follow = {
-        "r_hip": 1.15 * v, "r_knee": 0.2, "l_hip": -0.15, "l_knee": 0.2, "lean": 0.2,
-        "l_shoulder": 0.6 * v, "r_shoulder": -0.7 * v, "l_arm_out": 0.5, "r_arm_out": 0.6,
-        "l_elbow": 0.5, "r_elbow": 0.5, "twist": 0.5 * v, "lean_side": -0.1, "r_ankle": -0.6,
-    }  # fmt: skip
-    settle = {
-        "r_hip": 0.5, "r_knee": 0.5, "l_hip": -0.1, "l_knee": 0.25, "lean": 0.15,
-        "l_shoulder": 0.2, "r_shoulder": -0.2, "l_arm_out": 0.3, "r_arm_out": 0.3,
-        "l_elbow": 0.6, "r_elbow": 0.6, "twist": 0.15,
-    }  # fmt: skip
-    return between(
-        t,
-        [
-            (-0.34, run(phase_rad, 0.9)), (-0.18, swing_back), (-0.09, cocked), (0.0, contact),
-            (0.12, follow), (0.38, settle), (0.7, run(phase_rad + 1, 0.5)),
-        ],
+    swing_back = _pose(
+        r_hip=-0.75 * v, r_knee=1.0 * v, l_hip=0.55, l_knee=0.35, lean=0.05, l_shoulder=0.7,
+        r_shoulder=-0.6, l_arm_out=0.9 * v, r_arm_out=0.4, l_elbow=0.5, r_elbow=0.6,
+        twist=-0.35 * v, lean_side=-0.1,
     )  # fmt: skip
+    cocked = _pose(
+        r_hip=-0.45 * v, r_knee=1.75 * v, l_hip=0.25, l_knee=0.45, lean=0.0, l_shoulder=0.3,
+        r_shoulder=-0.3, l_arm_out=1.2 * v, r_arm_out=0.5, l_elbow=0.4, r_elbow=0.6,
+        twist=-0.25 * v, lean_side=-0.18,
+    )  # fmt: skip
+    contact = _pose(
+        r_hip=0.45 * v, r_knee=0.45, l_hip=0.0, l_knee=0.35, lean=0.12, l_shoulder=-0.3,
+        r_shoulder=0.1, l_arm_out=0.9 * v, r_arm_out=0.6, l_elbow=0.4, r_elbow=0.5, twist=0.1 * v,
+        lean_side=-0.2, r_ankle=-0.7,
+    )  # fmt: skip
+    follow = _pose(
+        r_hip=1.15 * v, knee=0.2, l_hip=-0.15, lean=0.2, l_shoulder=0.6 * v, r_shoulder=-0.7 * v,
+        l_arm_out=0.5, r_arm_out=0.6, elbow=0.5, twist=0.5 * v, lean_side=-0.1, r_ankle=-0.6,
+    )  # fmt: skip
+    settle = _pose(
+        r_hip=0.5, r_knee=0.5, l_hip=-0.1, l_knee=0.25, lean=0.15, l_shoulder=0.2, r_shoulder=-0.2,
+        arm_out=0.3, elbow=0.6, twist=0.15,
+    )  # fmt: skip
+    return between(t, [
+        (-0.34, run(phase_rad, 0.9)), (-0.18, swing_back), (-0.09, cocked), (0.0, contact),
+        (0.12, follow), (0.38, settle), (0.7, run(phase_rad + 1, 0.5)),
+    ])  # fmt: skip
 
 
-_BAT_STANCE: Angles = {
-    "l_hip": 0.45, "r_hip": 0.45, "l_knee": 0.7, "r_knee": 0.7, "l_leg_out": 0.22,
-    "r_leg_out": 0.22, "lean": 0.3, "hip_twist": -0.3, "l_shoulder": 1.15, "r_shoulder": 1.2,
-    "l_arm_out": -0.45, "r_arm_out": -0.15, "l_elbow": 1.2, "r_elbow": 1.7, "twist": -0.75,
-}  # fmt: skip
+_BAT_STANCE = _pose(
+    hip=0.45, knee=0.7, leg_out=0.22, lean=0.3, hip_twist=-0.3, l_shoulder=1.15, r_shoulder=1.2,
+    l_arm_out=-0.45, r_arm_out=-0.15, l_elbow=1.2, r_elbow=1.7, twist=-0.75,
+)  # fmt: skip
 
 
-def bat_stance(sway: float = 0.0) -> Angles:
+def bat_stance(sway: float) -> Angles:
     """Waiting for the pitch, bat over the shoulder."""
-    return _BAT_STANCE | {"twist": -0.75 + 0.1 * sway, "lean": 0.3 + 0.04 * sway}
+    return _BAT_STANCE | _pose(twist=-0.75 + 0.1 * sway, lean=0.3 + 0.04 * sway)
 
 
 def swing(time_s: float, vigour: float, tempo: float = 1.0) -> Angles:
     """A baseball swing; contact at zero."""
-    load = _BAT_STANCE | {
-        "twist": -1.15 * vigour, "hip_twist": -0.55, "l_hip": 0.75, "l_knee": 0.9, "l_leg_out": 0.3,
-    }  # fmt: skip
-    contact = _BAT_STANCE | {
-        "twist": 0.45 * vigour, "hip_twist": 0.7, "l_hip": 0.3, "l_knee": 0.25, "r_hip": 0.15,
-        "r_knee": 0.8, "l_shoulder": 1.35, "r_shoulder": 1.35, "l_arm_out": -0.3,
-        "r_arm_out": -0.3, "l_elbow": 0.35, "r_elbow": 0.35, "l_leg_out": 0.35, "r_leg_out": 0.3,
-        "lean": 0.2,
-    }  # fmt: skip
-    follow = contact | {
-        "twist": 1.55 * vigour, "hip_twist": 1.1, "l_shoulder": 1.9, "r_shoulder": 1.9,
-        "l_elbow": 1.1, "r_elbow": 1.1, "lean": 0.0, "r_knee": 1.0,
-    }  # fmt: skip
-    return between(
-        time_s / tempo,
-        [
-            (-0.35, _BAT_STANCE | {"twist": -0.75 * vigour}), (-0.16, load), (0.0, contact),
-            (0.2, follow), (0.6, follow), (1.2, _BAT_STANCE | {"twist": 0.6}),
-        ],
+    load = _BAT_STANCE | _pose(
+        twist=-1.15 * vigour, hip_twist=-0.55, l_hip=0.75, l_knee=0.9, l_leg_out=0.3,
     )  # fmt: skip
+    contact = _BAT_STANCE | _pose(
+        twist=0.45 * vigour, hip_twist=0.7, l_hip=0.3, l_knee=0.25, r_hip=0.15, r_knee=0.8,
+        shoulder=1.35, arm_out=-0.3, elbow=0.35, l_leg_out=0.35, r_leg_out=0.3, lean=0.2,
+    )  # fmt: skip
+    follow = contact | _pose(
+        twist=1.55 * vigour, hip_twist=1.1, shoulder=1.9, elbow=1.1, lean=0.0, r_knee=1.0,
+    )  # fmt: skip
+    return between(time_s / tempo, [
+        (-0.35, _BAT_STANCE | _pose(twist=-0.75 * vigour)), (-0.16, load), (0.0, contact),
+        (0.2, follow), (0.6, follow), (1.2, _BAT_STANCE | _pose(twist=0.6)),
+    ])  # fmt: skip
 
 
 def bat_direction(time_s: float, tempo: float = 1.0) -> tuple[float, float]:
@@ -146,31 +142,27 @@ def bat_direction(time_s: float, tempo: float = 1.0) -> tuple[float, float]:
 def layup(time_s: float, vigour: float, phase_rad: float, tempo: float = 1.0) -> Angles:
     """A lay-up off the left leg; take-off at zero, landing after `layup_airtime_s`."""
     air = layup_airtime_s(tempo)
-    rise = {
-        "r_hip": 1.35 * vigour, "r_knee": 1.5, "l_hip": -0.05, "l_knee": 0.05,
-        "r_shoulder": 2.75 * vigour, "r_arm_out": 0.1, "r_elbow": 0.25, "l_shoulder": 0.9,
-        "l_arm_out": 0.35, "l_elbow": 0.9, "lean": 0.02, "lean_side": 0.05,
-    }  # fmt: skip
-    gather = {
-        "r_hip": 0.2, "r_knee": 0.9, "l_hip": 0.45, "l_knee": 0.75, "r_shoulder": 0.8,
-        "l_shoulder": 0.7, "r_elbow": 1.5, "l_elbow": 1.5, "l_arm_out": -0.1, "r_arm_out": -0.1,
-        "lean": 0.25,
-    }  # fmt: skip
-    land = {
-        "l_hip": 0.5, "r_hip": 0.4, "l_knee": 0.9, "r_knee": 0.8, "r_shoulder": 1.0,
-        "l_shoulder": 0.6, "r_elbow": 0.6, "l_elbow": 0.6, "lean": 0.25,
-    }  # fmt: skip
+    rise = _pose(
+        r_hip=1.35 * vigour, r_knee=1.5, l_hip=-0.05, l_knee=0.05, r_shoulder=2.75 * vigour,
+        r_arm_out=0.1, r_elbow=0.25, l_shoulder=0.9, l_arm_out=0.35, l_elbow=0.9, lean=0.02,
+        lean_side=0.05,
+    )  # fmt: skip
+    gather = _pose(
+        r_hip=0.2, r_knee=0.9, l_hip=0.45, l_knee=0.75, r_shoulder=0.8, l_shoulder=0.7, elbow=1.5,
+        arm_out=-0.1, lean=0.25,
+    )  # fmt: skip
+    land = _pose(
+        l_hip=0.5, r_hip=0.4, l_knee=0.9, r_knee=0.8, r_shoulder=1.0, l_shoulder=0.6, elbow=0.6,
+        lean=0.25,
+    )  # fmt: skip
     if time_s < -0.3:
         return run(phase_rad + 2 * math.pi * 1.6 * time_s, 0.95)
-    return between(
-        time_s,
-        [
-            (-0.3, run(phase_rad - 2 * math.pi * 0.48, 0.95)), (-0.1, gather),
-            (0.0, gather | {"l_knee": 0.3, "l_hip": 0.2}), (0.45 * air, rise),
-            (0.75 * air, rise | {"r_hip": 0.6, "r_knee": 0.8}), (air, land),
-            (air + 0.35, run(phase_rad, 0.4)),
-        ],
-    )  # fmt: skip
+    return between(time_s, [
+        (-0.3, run(phase_rad - 2 * math.pi * 0.48, 0.95)), (-0.1, gather),
+        (0.0, gather | _pose(l_knee=0.3, l_hip=0.2)), (0.45 * air, rise),
+        (0.75 * air, rise | _pose(r_hip=0.6, r_knee=0.8)), (air, land),
+        (air + 0.35, run(phase_rad, 0.4)),
+    ])  # fmt: skip
 
 
 def layup_airtime_s(tempo: float = 1.0) -> float:
@@ -187,104 +179,84 @@ def hop_m(time_s: float, airtime_s: float, height_m: float) -> float:
 def throw_in(time_s: float) -> Angles:
     """An overhead throw with both hands; release at zero."""
     back = ease((time_s + 0.35) / 0.3) - 1.4 * ease(time_s / 0.18)
-    return {
-        "l_shoulder": 2.6 + 0.5 * back, "r_shoulder": 2.6 + 0.5 * back,
-        "l_elbow": 1.0 * max(back, 0.0) + 0.3, "r_elbow": 1.0 * max(back, 0.0) + 0.3,
-        "lean": -0.3 * back + 0.1, "l_arm_out": 0.0, "r_arm_out": 0.0,
-        "l_knee": 0.3, "r_knee": 0.3, "l_hip": 0.2, "r_hip": 0.05,
-    }  # fmt: skip
+    return _pose(
+        shoulder=2.6 + 0.5 * back, elbow=1.0 * max(back, 0.0) + 0.3, lean=-0.3 * back + 0.1,
+        arm_out=0.0, knee=0.3, l_hip=0.2, r_hip=0.05,
+    )  # fmt: skip
 
 
 def header_jump(time_s: float, phase_rad: float) -> Angles:
     """A two-footed jump for a header; take-off at zero."""
     if time_s < -0.25:
         return run(phase_rad + 9 * time_s, 0.7)
-    return between(
-        time_s,
-        [
-            (-0.25, {"l_knee": 0.3, "r_knee": 0.3}),
-            (-0.05, {"l_knee": 1.1, "r_knee": 1.1, "l_hip": 0.8, "r_hip": 0.8, "lean": 0.4,
-                     "l_shoulder": -0.8, "r_shoulder": -0.8}),
-            (0.2, {"l_knee": 0.3, "r_knee": 0.3, "l_hip": -0.1, "r_hip": -0.1, "lean": -0.1,
-                   "l_shoulder": 1.2, "r_shoulder": 1.2, "l_arm_out": 0.6, "r_arm_out": 0.6}),
-            (0.5, {"l_knee": 0.6, "r_knee": 0.6, "l_hip": 0.5, "r_hip": 0.5, "lean": 0.2}),
-        ],
-    )  # fmt: skip
+    return between(time_s, [
+        (-0.25, _pose(knee=0.3)),
+        (-0.05, _pose(knee=1.1, hip=0.8, lean=0.4, shoulder=-0.8)),
+        (0.2, _pose(knee=0.3, hip=-0.1, lean=-0.1, shoulder=1.2, arm_out=0.6)),
+        (0.5, _pose(knee=0.6, hip=0.5, lean=0.2)),
+    ])  # fmt: skip
 
 
 def juggle(phase_rad: float) -> Angles:
     """Keeping a ball up with alternate feet."""
     sin = math.sin(phase_rad)
     right, left = max(0.0, sin), max(0.0, -sin)
-    return {
-        "r_hip": 0.1 + 0.55 * right, "r_knee": 0.1 + 0.7 * right, "l_hip": 0.1 + 0.55 * left,
-        "l_knee": 0.1 + 0.7 * left, "l_arm_out": 0.6, "r_arm_out": 0.6, "l_elbow": 0.6,
-        "r_elbow": 0.6, "lean": 0.12,
-    }  # fmt: skip
+    return _pose(
+        r_hip=0.1 + 0.55 * right, r_knee=0.1 + 0.7 * right, l_hip=0.1 + 0.55 * left,
+        l_knee=0.1 + 0.7 * left, arm_out=0.6, elbow=0.6, lean=0.12,
+    )  # fmt: skip
 
 
 def bounce_ball(phase_rad: float) -> Angles:
     """Dribbling a basketball on the spot with the right hand."""
     sin = math.sin(phase_rad)
-    return {
-        "l_knee": 0.5, "r_knee": 0.5, "l_hip": 0.4, "r_hip": 0.4, "lean": 0.4,
-        "r_shoulder": 0.6 + 0.25 * sin, "r_elbow": 0.8 - 0.4 * sin, "l_shoulder": 0.5,
-        "l_elbow": 0.9,
-    }  # fmt: skip
+    return _pose(
+        knee=0.5, hip=0.4, lean=0.4, r_shoulder=0.6 + 0.25 * sin, r_elbow=0.8 - 0.4 * sin,
+        l_shoulder=0.5, l_elbow=0.9,
+    )  # fmt: skip
 
 
 def wave(time_s: float) -> Angles:
     """Waving to somebody with the left arm."""
-    return {
-        "l_shoulder": 2.6 + 0.3 * math.sin(9 * time_s), "l_arm_out": 0.4,
-        "l_elbow": 0.5 + 0.4 * math.sin(9 * time_s + 1), "r_arm_out": 0.2, "r_elbow": 0.3,
-    }  # fmt: skip
+    return _pose(
+        l_shoulder=2.6 + 0.3 * math.sin(9 * time_s), l_arm_out=0.4,
+        l_elbow=0.5 + 0.4 * math.sin(9 * time_s + 1), r_arm_out=0.2, r_elbow=0.3,
+    )  # fmt: skip
 
 
 def clap(time_s: float) -> Angles:
     """Applauding."""
     apart = 0.25 + 0.25 * math.sin(2 * math.pi * 2.6 * time_s)
-    return {
-        "l_shoulder": 1.1, "r_shoulder": 1.1, "l_elbow": 0.9, "r_elbow": 0.9,
-        "l_arm_out": apart - 0.35, "r_arm_out": apart - 0.35, "lean": 0.05,
-    }  # fmt: skip
+    return _pose(shoulder=1.1, elbow=0.9, arm_out=apart - 0.35, lean=0.05)
 
 
 def squat(depth: float) -> Angles:
     """Stretching or lifting something: 0 upright, 1 deep in the knees."""
-    return {
-        "l_knee": 1.9 * depth + 0.1, "r_knee": 1.9 * depth + 0.1, "l_hip": 1.3 * depth,
-        "r_hip": 1.3 * depth, "lean": 0.5 * depth, "l_shoulder": 0.8 * depth,
-        "r_shoulder": 0.8 * depth,
-    }  # fmt: skip
+    return _pose(knee=1.9 * depth + 0.1, hip=1.3 * depth, lean=0.5 * depth, shoulder=0.8 * depth)
 
 
 def cheer(time_s: float, phase_rad: float) -> Angles:
     """Both arms up while trotting: a goal has been scored."""
     up = 2.5 + 0.25 * math.sin(7 * time_s)
-    return run(phase_rad + 9 * time_s, 0.6) | {
-        "l_shoulder": up, "r_shoulder": up, "l_arm_out": 0.5, "r_arm_out": 0.5, "l_elbow": 0.2,
-        "r_elbow": 0.2,
-    }  # fmt: skip
+    return run(phase_rad + 9 * time_s, 0.6) | _pose(shoulder=up, arm_out=0.5, elbow=0.2)
 
 
 def idle(time_s: float, phase_rad: float) -> Angles:
     """Standing about, shifting weight."""
     sway = math.sin(1.7 * time_s + phase_rad)
-    return {
-        "l_arm_out": 0.2, "r_arm_out": 0.2, "l_elbow": 0.4 + 0.15 * sway, "r_elbow": 0.4,
-        "twist": 0.15 * sway, "l_knee": 0.1 + 0.05 * sway, "lean": 0.04,
-    }  # fmt: skip
+    return _pose(
+        arm_out=0.2, l_elbow=0.4 + 0.15 * sway, r_elbow=0.4, twist=0.15 * sway,
+        l_knee=0.1 + 0.05 * sway, lean=0.04,
+    )  # fmt: skip
 
 
 def guard(time_s: float, phase_rad: float) -> Angles:
     """A goalkeeper on their toes."""
     bob = 0.06 * math.sin(2 * math.pi * 1.4 * time_s + phase_rad)
-    return {
-        "l_knee": 0.55 + bob, "r_knee": 0.55 + bob, "l_hip": 0.45 + bob, "r_hip": 0.45 + bob,
-        "lean": 0.28, "l_shoulder": 0.5, "r_shoulder": 0.5, "l_arm_out": 0.55, "r_arm_out": 0.55,
-        "l_elbow": 0.6, "r_elbow": 0.6, "l_leg_out": 0.16, "r_leg_out": 0.16,
-    }  # fmt: skip
+    return _pose(
+        knee=0.55 + bob, hip=0.45 + bob, lean=0.28, shoulder=0.5, arm_out=0.55, elbow=0.6,
+        leg_out=0.16,
+    )  # fmt: skip
 
 
 def dive(reach: float, toward_right: float) -> Angles:

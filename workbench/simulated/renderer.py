@@ -59,21 +59,18 @@ class Renderer:
         light = camera.rotation @ venue.sun
         self._light = light[:2] / (np.linalg.norm(light[:2]) + 1e-6)
         size = (camera.height + 64, camera.width + 64)
-        grain = rng.normal(0, 0.8 * optics.noise, (*size, 1)) + rng.normal(
-            0, 0.5 * optics.noise, (*size, 3)
-        )
+        grain = rng.normal(0, 0.8 * optics.noise, (*size, 1))
+        grain = grain + rng.normal(0, 0.5 * optics.noise, (*size, 3))
         self._grain = np.clip(grain + 128, 0, 255).astype(np.uint8)
         y, x = np.mgrid[0 : camera.height, 0 : camera.width]
-        radius2 = ((x - camera.width / 2) ** 2 + (y - camera.height / 2) ** 2) / (
-            camera.width / 2
-        ) ** 2
+        radius2 = (x - camera.width / 2) ** 2 + (y - camera.height / 2) ** 2
+        radius2 /= (camera.width / 2) ** 2
         self._vignette = cv2.merge([((1 - 0.13 * radius2) * 255).astype(np.uint8)] * 3)
         self._shift, self._drift = np.zeros(2), np.zeros(2)
         self._before: Moment | None = None  # in the middle of the last frame
 
     def film(self, scene: Scene, frame_count: int) -> Iterator[TrueFrame]:
         """Frames of the scene from its start."""
-        self._before = None
         for number in range(frame_count):
             yield self._expose(scene, float((number + Fraction(1, 2)) / self._optics.fps))
 
@@ -119,9 +116,8 @@ class Renderer:
         height, width = camera.height, camera.width
         if right == down == 0:
             return seen[:height, :width].copy()
-        level = cv2.addWeighted(
-            seen[: height + 1, :width], 1 - right, seen[: height + 1, 1 : width + 1], right, 0
-        )
+        seen = seen[: height + 1]
+        level = cv2.addWeighted(seen[:, :width], 1 - right, seen[:, 1 : width + 1], right, 0)
         return np.asarray(cv2.addWeighted(level[:-1], 1 - down, level[1:], down, 0), np.uint8)
 
     def _shake(self) -> None:
@@ -141,11 +137,9 @@ class Renderer:
         moved_px = self._optics.shutter * float(np.abs(a - b)[in_view].max(initial=0.0))
         count = 1 if moved_px <= _BLUR_FROM_PX else 3 if moved_px <= 3 * _BLUR_FROM_PX else 5
         offsets = np.linspace(-0.5, 0.5, count) * self._optics.shutter * frame_s
-        half = count // 2
         return [
-            *(scene(time_s + offset) for offset in offsets[:half]),
-            middle,
-            *(scene(time_s + offset) for offset in offsets[half + 1 :]),
+            middle if number == count // 2 else scene(time_s + offset)
+            for number, offset in enumerate(offsets)
         ]
 
     def _region(self, camera: Camera, moments: list[Moment]) -> tuple[int, int, int, int]:

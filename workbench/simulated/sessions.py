@@ -8,9 +8,10 @@ processes.
 
 import json
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal
@@ -116,7 +117,7 @@ def make_footage(
         raise FootageError(f"camera_m is {camera_m}", "give metres from 2 to 100")
     if width < 64 or height < 64 or width % 2 or height % 2:
         raise FootageError(f"{width}×{height} is not a video size", "give even sides of 64 or more")
-    action_wh = _even(width * _ACTION_SCALE), _even(height * _ACTION_SCALE)
+    action_wh = [2 * round(side_px * _ACTION_SCALE / 2) for side_px in size_wh]
     jobs = [
         ClipJob("action", s, c, seed, *action_wh) for s in range(sessions) for c in range(clips)
     ]
@@ -183,10 +184,6 @@ class _Shoot:
     what_happens: dict[str, Any]
 
 
-def _even(length_px: float) -> int:
-    return 2 * round(length_px / 2)
-
-
 def _prepare_action(job: ClipJob) -> _Shoot:
     rng = job.rng(0)  # the same for every clip of the session
     venue = draw_venue(rng, VENUES[job.session % 2], with_goal=bool(rng.random() < 0.6))
@@ -199,7 +196,7 @@ def _prepare_action(job: ClipJob) -> _Shoot:
     duration_s = rng.uniform(1.2, 2.0)
     temper = draw_temper(rng, duration_s)
     act = draw_act(rng, sport, temper)
-    staged = stage_act(rng, act, cast, venue, (job.width, job.height))
+    scene, camera, left_handed = stage_act(rng, act, cast, venue, (job.width, job.height))
     optics = Optics(
         fps=fps,
         shutter=rng.uniform(0.2, 0.6),
@@ -207,13 +204,9 @@ def _prepare_action(job: ClipJob) -> _Shoot:
         shake_px=rng.uniform(0.1, 1.2) * job.height / 360,
         soft=bool(rng.random() < 0.6),
     )
-    what = {
-        "sport": sport,
-        "act": act.name,
-        "left_handed": staged.left_handed,
-        "decisive_s": round(temper.at_s, 4),
-    }
-    return _Shoot(venue, staged.camera, optics, staged.scene, round(duration_s * fps), what)
+    what = {"sport": sport, "act": act.name, "left_handed": left_handed,
+            "decisive_s": round(temper.at_s, 4)}  # fmt: skip
+    return _Shoot(venue, camera, optics, scene, round(duration_s * fps), what)
 
 
 def _prepare_shot(job: ClipJob) -> _Shoot:
@@ -225,7 +218,7 @@ def _prepare_shot(job: ClipJob) -> _Shoot:
     scene, shot = stage_shot(rng, place, venue)
     optics = Optics(fps=fps, shutter=rng.uniform(0.15, 0.5), noise=rng.uniform(1.5, 4),
                     shake_px=0.0, soft=bool(rng.random() < 0.6))  # fmt: skip
-    what = {"sport": "soccer", "act": "shot", "shot": shot.to_dict()}
+    what = {"sport": "soccer", "act": "shot", "shot": asdict(shot)}
     return _Shoot(venue, place.camera, optics, scene, round(3.0 * fps), what)
 
 
@@ -236,20 +229,12 @@ def _run(jobs: list[ClipJob], out_dir: Path, workers: int) -> Iterator[Clip]:
             yield make_clip(job, out_dir)
         return
     # Spawned, not forked: a fork of a process that holds encoder or torch threads can hang.
-    with ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)
-    ) as pool:
-        try:
-            for done in as_completed([pool.submit(make_clip, job, out_dir) for job in jobs]):
-                yield done.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    with ProcessPoolExecutor(workers, get_context("spawn"), cv2.setNumThreads, (1,)) as pool:
+        yield from pool.map(make_clip, jobs, repeat(out_dir))
 
 
-def _made_with(truth: Path) -> dict[str, Any] | None:
+def _made_with(truth: Path) -> Any:
     try:
-        found = json.loads(truth.read_text(encoding="utf-8"))["clip"]["made_with"]
+        return json.loads(truth.read_text(encoding="utf-8"))["clip"]["made_with"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return found if isinstance(found, dict) else None

@@ -6,8 +6,8 @@ contact, foot, speed and verdict are known exactly.
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -16,14 +16,17 @@ from workbench.simulated import motions
 from workbench.simulated.cameras import close_to_the_shooter
 from workbench.simulated.flight import GoalFrame
 from workbench.simulated.kicks import DeadBall, Kind, StagedShot, stage
-from workbench.simulated.people import Body, draw_body, joints_of, mirrored
 from workbench.simulated.scene import (
     BALL_COLOURS,
     FIRST_BALL_ID,
     Ball,
+    Body,
     Moment,
     Person,
     Scene,
+    draw_body,
+    joints_of,
+    mirrored,
 )
 from workbench.simulated.staging import goal_sticks
 from workbench.simulated.venue import Rgb, Venue
@@ -55,10 +58,6 @@ class ShotTruth:
     goal_wh_m: tuple[float, float]
     distance_m: float  # from the ball at contact to the middle of the goal line
     events: list[tuple[str, float]]  # as in `Flight`, with seconds since the clip's start
-
-    def to_dict(self) -> dict[str, Any]:
-        """As saved with the clip's truth."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -138,11 +137,7 @@ def _draw_shot(rng: np.random.Generator, place: ShootingPlace, goal: GoalFrame) 
 
 
 def _shooter(
-    rng: np.random.Generator,
-    body: Body,
-    shot: StagedShot,
-    contact_s: float,
-    right_footed: bool,
+    rng: np.random.Generator, body: Body, shot: StagedShot, contact_s: float, right_footed: bool
 ) -> Choreography:
     heading = math.atan2(-shot.velocity_mps[0], shot.velocity_mps[1])
     side = 1.0 if right_footed else -1.0

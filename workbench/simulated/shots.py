@@ -1,9 +1,10 @@
 """Simulated shots as one phone's ball detector would report them, with the truth beside each.
 
-The unit is one shot: a track of ball positions in pixels, the goal's corners as a person clicked
-them, people who stand about, a contact frame from the shooter's pose, all with errors, and what
-really happened. One seed, one shot, whatever was simulated before. For measuring `judge_shot` and
-for training its head; renders no pictures (`sessions` does).
+The unit is one shot: a track of ball positions (with noise, motion blur, bursts of missed frames
+and false detections, some at one fixed place), the goal's corners as a person clicked them, people
+who stand about, a contact frame from the shooter's pose, and what really happened. One seed, one
+shot, whatever was simulated before. For measuring `judge_shot` and for training its head; renders
+no pictures (`sessions` does).
 """
 
 from dataclasses import dataclass
@@ -11,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from workbench.footage.pinhole import Camera, Floats, goal_corners
+from workbench.footage.pinhole import BALL_RADIUS_M, Camera, Floats, goal_corners
 from workbench.simulated.cameras import PHONE_FOCAL_PX_AT_1920, PLACEMENTS, Placement, beside_a_shot
-from workbench.simulated.detector import DetectorQuality, observe
 from workbench.simulated.kicks import Kind, StagedShot, stage
 
 Range = tuple[float, float]
@@ -31,13 +32,13 @@ class SimulationSettings:
     placement_share: tuple[float, float, float, float] = (0.40, 0.30, 0.15, 0.15)  # PLACEMENTS
     focal_px_at_1920: Range = PHONE_FOCAL_PX_AT_1920
     distortion_k1: float = 0.02
-    noise_px: Range = (0.5, 1.5)
-    gap_share: Range = (0.10, 0.60)
-    gap_frames: Range = (1.5, 4.0)  # mean length
-    outlier_share: Range = (0.02, 0.10)
+    noise_px: Range = (0.5, 1.5)  # standard deviation of the ball's centre along each axis
+    gap_share: Range = (0.10, 0.60)  # frames without any detection
+    gap_frames: Range = (1.5, 4.0)  # mean length of a gap
+    outlier_share: Range = (0.02, 0.10)  # detections that are not the ball
     decoy_share: float = 0.40  # outliers at one fixed place
-    diameter_noise: Range = (0.05, 0.12)  # relative
-    diameter_bias: float = 0.05  # relative, standard deviation
+    diameter_noise: Range = (0.05, 0.12)  # relative, frame by frame
+    diameter_bias: float = 0.05  # relative, of a whole shot, standard deviation
     exposure_s: Range = (0.001, 0.015)
     corner_noise_px: Range = (1.0, 3.0)
     people: tuple[int, int] = (3, 10)  # standing about; the ones out of the picture are not given
@@ -97,15 +98,8 @@ class SimulatedShot:
         Example:
             >>> verdict = judge_shot(**simulate_shot(7).question(), method="3d")
         """
-        return {
-            "track": self.track,
-            "goal_corners_px": self.goal_corners_px,
-            "goal_size_m": self.goal_size_m,
-            "fps": self.fps,
-            "image_wh": self.image_wh,
-            "people": self.people,
-            "kick_frame": self.kick_frame,
-        }
+        names = ("track", "goal_corners_px", "goal_size_m", "fps", "image_wh", "people")
+        return {name: getattr(self, name) for name in (*names, "kick_frame")}
 
 
 def simulate_shot(
@@ -130,18 +124,8 @@ def simulate_shot(
     frames = int(contact_frame + (_interest_s(staged) + rng.uniform(0.5, 1.1)) * fps)
     times_s = (np.arange(frames, dtype=np.float64) - contact_frame) / fps
     half = readout_s / 2
-    quality = DetectorQuality(
-        noise_px=rng.uniform(*settings.noise_px),
-        gap_share=rng.uniform(*settings.gap_share),
-        gap_frames=rng.uniform(*settings.gap_frames),
-        outlier_share=rng.uniform(*settings.outlier_share),
-        decoy_share=settings.decoy_share,
-        diameter_noise=rng.uniform(*settings.diameter_noise),
-        diameter_bias=rng.normal(0, settings.diameter_bias),
-        exposure_s=rng.uniform(*settings.exposure_s),
-    )
     before_m, after_m = staged.positions_at(times_s - half), staged.positions_at(times_s + half)
-    track = observe(rng, camera, times_s, before_m, after_m, quality)
+    track = _observe(rng, camera, times_s, before_m, after_m, settings)
     positions = staged.positions_at(times_s)
     corners = camera.project(goal_corners(staged.goal.wh_m))[0]
     corners += rng.normal(0, rng.uniform(*settings.corner_noise_px), (4, 2))
@@ -149,8 +133,7 @@ def simulate_shot(
     people = _standing_people(rng, camera, crowd, staged.start_m, noise_px=2.0)
     error = rng.uniform(-settings.kick_error_frames, settings.kick_error_frames)
     kick_known = rng.random() < settings.kick_known_share
-    flight = staged.flight
-    line = flight.line_speed_mps
+    flight, line = staged.flight, staged.flight.line_speed_mps
     return SimulatedShot(
         seed=seed,
         fps=fps,
@@ -177,10 +160,7 @@ def simulate_shot(
 
 
 def _stage_in_view(
-    rng: np.random.Generator,
-    placement: Placement,
-    settings: SimulationSettings,
-    kind: Kind | None,
+    rng: np.random.Generator, placement: Placement, settings: SimulationSettings, kind: Kind | None
 ) -> tuple[StagedShot, Camera, float]:
     """Stage shots until there is a place for the camera from which goal and kick are seen."""
     meant = kind
@@ -189,17 +169,96 @@ def _stage_in_view(
         # The kind is kept once drawn: else the kinds that are easily filmed would be too many.
         meant = staged.meant
         filmed = beside_a_shot(
-            rng,
-            placement,
-            staged.start_m,
-            staged.goal.wh_m,
-            settings.image_wh,
-            settings.focal_px_at_1920,
-            settings.distortion_k1,
-        )
+            rng, placement, staged.start_m, staged.goal.wh_m, settings.image_wh,
+            settings.focal_px_at_1920, settings.distortion_k1,
+        )  # fmt: skip
         if filmed is not None:
             return staged, *filmed
     raise AssertionError(f"no camera {placement} sees a shot of kind {meant}")
+
+
+def _observe(
+    rng: np.random.Generator,
+    camera: Camera,
+    times_s: Floats,
+    before_m: Floats,
+    after_m: Floats,
+    settings: SimulationSettings,
+) -> pd.DataFrame:
+    """The track that a detector reports of a ball: one row per frame with a detection.
+
+    Args:
+        rng: Draws how good the detector is in this shot, and its errors.
+        camera: Sees the ball.
+        times_s: Of the frames (N,).
+        before_m: Ball centre (N, 3) when the first row of each frame is read.
+        after_m: The same for the last row. Between the two the ball moves straight.
+        settings: Within what limits the detector varies.
+    """
+    noise_px = rng.uniform(*settings.noise_px)
+    gap_share, gap_frames = rng.uniform(*settings.gap_share), rng.uniform(*settings.gap_frames)
+    outlier_share = rng.uniform(*settings.outlier_share)
+    diameter_noise = rng.uniform(*settings.diameter_noise)
+    diameter_bias = rng.normal(0, settings.diameter_bias)
+    exposure_s = rng.uniform(*settings.exposure_s)
+    centre_px, streak_px, depths = _streaks(camera, before_m, after_m, times_s, exposure_s)
+    count, wh = len(times_s), np.array([camera.width, camera.height])
+    diameter = 2 * BALL_RADIUS_M * camera.focal_px / np.maximum(depths, 0.3)
+    diameter *= 1 + diameter_bias
+    size_px = diameter[:, None] * (1 + rng.normal(0, diameter_noise, (count, 2)))
+    size_px = np.maximum(size_px + np.abs(streak_px), 1.5)
+    # A streak is found somewhere along its length: its ends fade.
+    along = rng.normal(0, 0.12, (count, 1)) * streak_px
+    x_y = centre_px + along + rng.normal(0, noise_px, (count, 2))
+    score = rng.beta(6, 2, count)
+
+    false = rng.random(count) < outlier_share
+    fixed = false & (rng.random(count) < settings.decoy_share)
+    decoy = rng.uniform([0, 0], wh) * [1, 0.5] + [0, 0.3 * wh[1]]
+    elsewhere = rng.uniform([0, 0], wh, (count, 2))
+    x_y[false] = elsewhere[false]
+    x_y[fixed] = decoy + rng.normal(0, noise_px, (int(fixed.sum()), 2))
+    size_px[false] = np.median(diameter) * rng.lognormal(0, 0.35, (int(false.sum()), 2))
+    score[false] = rng.beta(3, 3, int(false.sum()))
+
+    visible = (depths > 0.3) & (x_y > 0).all(axis=1) & (x_y < wh).all(axis=1)
+    seen = visible & ~_bursts(rng, count, gap_share, gap_frames)
+    track = pd.DataFrame(
+        np.column_stack([x_y, size_px, size_px.min(axis=1), score]),
+        columns=["x", "y", "width_px", "height_px", "diameter_px", "score"],
+    )
+    track.insert(0, "frame", np.arange(count))
+    return track[seen].reset_index(drop=True)
+
+
+def _streaks(
+    camera: Camera, before_m: Floats, after_m: Floats, times_s: Floats, exposure_s: float
+) -> tuple[Floats, Floats, Floats]:
+    """Middle (N, 2) and extent (N, 2) of the blurred ball in pixels, and depths (N,)."""
+    first_px, first_depth = camera.project(before_m)
+    last_px, last_depth = camera.project(after_m)
+    # The row at which the ball is found says when in the readout it was seen.
+    share = np.clip((first_px[:, 1] + last_px[:, 1]) / 2 / camera.height, 0, 1)
+    centre = first_px + (last_px - first_px) * share[:, None]
+    depths = first_depth + (last_depth - first_depth) * share
+    frame_s = float(np.median(np.diff(times_s)))
+    streak = np.gradient(centre, axis=0) * exposure_s / frame_s
+    return centre, streak, depths
+
+
+def _bursts(
+    rng: np.random.Generator, count: int, gap_share: float, gap_frames: float
+) -> NDArray[np.bool_]:
+    """Frames that are missed, in runs (a two-state chain)."""
+    end = 1 / max(gap_frames, 1.0)
+    begin = min(1.0, end * gap_share / max(1e-6, 1 - gap_share))
+    draws = rng.random(count)
+    missed = np.empty(count, bool)
+    state = bool(rng.random() < gap_share)
+    for place in range(count):
+        missed[place] = state
+        state = draws[place] >= end if state else draws[place] < begin
+    return missed
 
 
 def _interest_s(staged: StagedShot) -> float:
@@ -213,11 +272,7 @@ def _interest_s(staged: StagedShot) -> float:
 
 
 def _standing_people(
-    rng: np.random.Generator,
-    camera: Camera,
-    count: int,
-    around_m: Floats,
-    noise_px: float,
+    rng: np.random.Generator, camera: Camera, count: int, around_m: Floats, noise_px: float
 ) -> Floats:
     """Foot and head of people who stand about, as a detector's boxes give them (n, 4).
 

@@ -14,17 +14,21 @@ from workbench.footage.pinhole import POST_RADIUS_M, Camera, Floats
 from workbench.simulated import motions
 from workbench.simulated.acts import Act
 from workbench.simulated.cameras import by_hand
-from workbench.simulated.people import JOINT, Body, draw_body, joints_of
 from workbench.simulated.scene import (
     BALL_COLOURS,
     BALL_RADII_M,
     FIRST_BALL_ID,
+    JOINT,
     Ball,
     BallLook,
+    Body,
     Moment,
     Person,
     Scene,
     Stick,
+    draw_body,
+    draw_colour,
+    joints_of,
 )
 from workbench.simulated.venue import Rgb, Venue
 
@@ -47,8 +51,8 @@ class Cast:
 
 def draw_cast(rng: np.random.Generator) -> Cast:
     """Draw the people of a session; half of the sessions play in team shirts."""
-    r, g, b = (int(channel) for channel in rng.integers(20, 235, 3))
-    team: Rgb | None = (r, g, b) if rng.random() < 0.5 else None
+    colour = draw_colour(rng)
+    team = colour if rng.random() < 0.5 else None
     return Cast(
         performers=tuple(draw_body(rng, team) for _ in range(4)),
         hoop_at_m=(rng.uniform(-10, 10), rng.uniform(5, 16)) if rng.random() < 0.5 else None,
@@ -56,24 +60,10 @@ def draw_cast(rng: np.random.Generator) -> Cast:
     )
 
 
-@dataclass(frozen=True)
-class StagedAct:
-    """An act in a place, seen by a camera."""
-
-    act: Act
-    scene: Scene
-    camera: Camera
-    left_handed: bool
-
-
 def stage_act(
-    rng: np.random.Generator,
-    act: Act,
-    cast: Cast,
-    venue: Venue,
-    wh: tuple[int, int],
-) -> StagedAct:
-    """Put an act somewhere in the venue and a camera around it."""
+    rng: np.random.Generator, act: Act, cast: Cast, venue: Venue, wh: tuple[int, int]
+) -> tuple[Scene, Camera, bool]:
+    """Put an act somewhere in the venue and a camera around it; whether it is left-handed."""
     left_handed = bool(rng.random() < 0.5)
     heading = rng.uniform(0, 2 * math.pi)
     place = np.array([rng.uniform(-12, 12), rng.uniform(4, 17), 0.0])
@@ -86,9 +76,9 @@ def stage_act(
     cos, sin = math.cos(heading), math.sin(heading)
     turn = np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])
 
-    def joints(t: float) -> Floats:
-        angles, forward, jump = act.move(t)
-        return joints_of(body, angles, (0.0, forward), 0.0, jump)
+    def joints(since: float) -> Floats:
+        forward_m, jump_m = act.forward_m(since), act.jump_m(since)
+        return joints_of(body, act.pose(since), (0.0, forward_m), 0.0, jump_m)
 
     def placed(points: Floats) -> Floats:
         if left_handed:
@@ -96,22 +86,23 @@ def stage_act(
         return np.asarray(points @ turn + place)
 
     def scene(t: float) -> Moment:
-        own = joints(t)
+        since = t - act.at_s
+        own = joints(since)
         stands = placed(own[_MIRROR_ORDER] if left_handed else own)
         balls, sticks = list(clutter), list(fixed)
         if act.ball is not None and act.ball_look is not None:
-            center = placed(act.ball(t, joints))
+            center = placed(act.ball(since, joints))
             radius = BALL_RADII_M[act.ball_look]
             balls.append(Ball(FIRST_BALL_ID, center, radius, *colours, 11 * t))
         if act.bat is not None:
-            grip, direction = act.bat(t, joints)
+            grip, direction = act.bat(since, joints)
             ends = placed(np.stack([grip, grip + direction * _BAT_M]))
             sticks.append(Stick(ends[0], ends[1], (0.018, 0.033), _BAT_RGB))
         others = tuple(bystander(t) for bystander in people)
         bats = tuple(_bystander_bat(person) for person in others if person.track_id % 3 == 0)
         return Moment((Person(PERFORMER_ID, body, stands), *others), tuple(balls), (*sticks, *bats))
 
-    return StagedAct(act, scene, camera, left_handed)
+    return scene, camera, left_handed
 
 
 def goal_sticks(venue: Venue) -> list[Stick]:
@@ -143,8 +134,7 @@ def _draw_bystanders(
         yaw, phase = rng.uniform(0, 2 * math.pi), rng.uniform(0, 2 * math.pi)
         speed_mps = rng.uniform(0, 2.5) if rng.random() < 0.7 else 0.0
         at = place[:2] + offset
-        apart = math.hypot(*offset) > 1.5 and math.hypot(*(at - camera.position[:2])) > 3.5
-        if apart:
+        if math.hypot(*offset) > 1.5 and math.hypot(*(at - camera.position[:2])) > 3.5:
             people.append(_bystander(2 + number, body, at, yaw, phase, speed_mps))
     return people
 

@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pycocotools import mask as rle
 
 from workbench.footage.pinhole import Camera, goal_corners
 from workbench.saving import save_json
-from workbench.simulated.people import JOINT, JOINTS, SKELETON
 from workbench.simulated.renderer import TrueFrame
-from workbench.simulated.scene import Person
+from workbench.simulated.scene import JOINT, JOINTS, SKELETON, Person
 from workbench.simulated.venue import Venue
 
 PERSON, BALL, GOAL = 1, 2, 3
@@ -37,13 +35,7 @@ CATEGORIES: list[dict[str, Any]] = [
 
 
 class TruthRecorder:
-    """Collects the truth of a clip frame by frame, then saves it.
-
-    Args:
-        clip_id: Names the clip and its frames.
-        fps: Of the clip.
-        venue: Where it is filmed: knows whether there is a goal.
-    """
+    """Collects the truth of a clip frame by frame, then saves it."""
 
     def __init__(self, clip_id: str, fps: Fraction, venue: Venue) -> None:
         self._clip_id, self._fps, self._venue = clip_id, fps, venue
@@ -68,10 +60,10 @@ class TruthRecorder:
         )
         for person in frame.moment.people:
             extra = {"keypoints": _keypoints(person, frame), "num_keypoints": len(JOINTS)}
-            self._visible(frame.identity == person.track_id, PERSON, person.track_id, extra)
+            self._annotate(_mask(frame, person.track_id), PERSON, person.track_id, extra)
         for ball in frame.moment.balls:
             extra = {"center_m": [round(float(value), 4) for value in ball.center]}
-            self._visible(frame.identity == ball.track_id, BALL, ball.track_id, extra)
+            self._annotate(_mask(frame, ball.track_id), BALL, ball.track_id, extra)
         if self._venue.goal is not None:
             polygon = _goal_polygon(camera, self._venue.goal.wh_m)
             if polygon is not None:
@@ -92,13 +84,6 @@ class TruthRecorder:
             indent=None,
         )
 
-    def _visible(
-        self, mask: NDArray[np.bool_], category_id: int, track_id: int, extra: dict[str, Any]
-    ) -> None:
-        if mask.any():
-            encoded = rle.encode(np.asfortranarray(mask, dtype=np.uint8))
-            self._annotate(encoded, category_id, track_id, extra)
-
     def _annotate(
         self, encoded: dict[str, Any], category_id: int, track_id: int, extra: dict[str, Any]
     ) -> None:
@@ -111,7 +96,7 @@ class TruthRecorder:
                 "image_id": len(self._images),
                 "category_id": category_id,
                 "track_id": track_id,
-                "bbox": [float(value) for value in rle.toBbox(encoded)],
+                "bbox": rle.toBbox(encoded).tolist(),
                 "area": area,
                 "segmentation": {
                     "size": [int(side) for side in encoded["size"]],
@@ -121,6 +106,11 @@ class TruthRecorder:
                 **extra,
             }
         )
+
+
+def _mask(frame: TrueFrame, track_id: int) -> dict[str, Any]:
+    """Run lengths of where something is visible."""
+    return dict(rle.encode(np.asfortranarray(frame.identity == track_id, dtype=np.uint8)))
 
 
 def _keypoints(person: Person, frame: TrueFrame) -> list[float]:

@@ -27,8 +27,14 @@ Rgb = tuple[int, int, int]
 
 VENUES = ("park", "yard")
 
+_MESH_M = 0.24  # of the net
 _FAR_M = 380.0  # the ground ends in haze here
 _TILE = 512  # side of the noise tile; lookups wrap around
+_SKIES = np.array([
+    [[238, 245, 250], [150, 195, 235]],  # fair
+    [[238, 240, 242], [205, 212, 220]],  # overcast
+    [[250, 225, 195], [150, 165, 200]],  # evening
+], float)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -57,14 +63,6 @@ def draw_venue(rng: np.random.Generator, name: str, with_goal: bool = True) -> V
     """Draw a venue of the given kind: "park" (grass, trees) or "yard" (asphalt or turf, wall)."""
     azimuth = rng.uniform(0, 2 * np.pi)
     sun = np.array([np.cos(azimuth), np.sin(azimuth), rng.uniform(0.7, 1.8)])
-    skies = np.array(
-        [
-            [[238, 245, 250], [150, 195, 235]],  # fair
-            [[238, 240, 242], [205, 212, 220]],  # overcast
-            [[250, 225, 195], [150, 165, 200]],  # evening
-        ],
-        float,
-    )
     if name == "park":
         ground = rng.uniform([70, 105, 45], [110, 145, 70])
         horizon = rng.uniform([30, 55, 30], [60, 85, 50])
@@ -80,7 +78,7 @@ def draw_venue(rng: np.random.Generator, name: str, with_goal: bool = True) -> V
     return Venue(
         name="park" if name == "park" else "yard",
         ground_rgb=ground,
-        sky_rgb=skies[rng.integers(len(skies))],
+        sky_rgb=_SKIES[rng.integers(len(_SKIES))],
         horizon_rgb=horizon,
         horizon_rise=rise,
         board_rgb=rng.uniform(40, 210, (2, 3)) if boards else None,
@@ -107,9 +105,8 @@ def backdrop(venue: Venue, camera: Camera, margin_px: int) -> Image:
         np.arange(rows, dtype=float) - margin_px + 0.5,
     )
     ray = camera.rays(u, v)
-    picture = _surroundings(venue, ray, noise)
     ground, visible = _ground(venue, camera, ray, noise)
-    picture = np.where(visible[..., None], ground, picture)
+    picture = np.where(visible[..., None], ground, _surroundings(venue, ray, noise))
     image = np.clip(picture * venue.light, 0, 255).astype(np.uint8)
     if venue.goal is not None:
         image = _draw_net(image, venue.goal, camera, margin_px)
@@ -121,16 +118,14 @@ def _surroundings(venue: Venue, ray: Floats, noise: NDArray[np.float32]) -> Floa
     azimuth = np.arctan2(ray[..., 0], ray[..., 1])
     height = np.clip(elevation / 0.5, 0, 1)[..., None]
     picture = venue.sky_rgb[0] * (1 - height) + venue.sky_rgb[1] * height
-    clouds = _at(noise, azimuth * 6, elevation * 20) + 0.6 * _at(
-        noise, azimuth * 14, elevation * 50
-    )
+    clouds = _at(noise, azimuth * 6, elevation * 20)
+    clouds += 0.6 * _at(noise, azimuth * 14, elevation * 50)
     picture = picture + ((clouds - 0.8) * 16)[..., None]
     if venue.name == "park":
         outline = 0.6 * _at(noise, azimuth * 9, 0) + 0.25 * _at(noise, azimuth * 40, 7)
         top = venue.horizon_rise * (0.5 + outline)
-        speckle = _at(noise, azimuth * 120, elevation * 240) + _at(
-            noise, azimuth * 300, elevation * 500
-        )
+        speckle = _at(noise, azimuth * 120, elevation * 240)
+        speckle += _at(noise, azimuth * 300, elevation * 500)
     else:
         top = np.full_like(elevation, venue.horizon_rise)
         brick = (np.floor(elevation * 90) % 2) * 0.12 + (np.floor(azimuth * 40) % 2) * 0.06
@@ -186,25 +181,17 @@ def _lines(x: Floats, y: Floats, pixel_m: Floats) -> Floats:
 
 
 def _draw_net(image: Image, goal: GoalFrame, camera: Camera, margin_px: int) -> Image:
-    width, height, mesh_m = goal.width_m, goal.height_m, 0.24
-    half, top_depth, bottom_depth = width / 2, goal.roof_m, goal.depth_m
-    across, upward = int(width / mesh_m), int(height / mesh_m)
-    back = [[-half, -bottom_depth, 0], [half, -bottom_depth, 0]]
-    back += [[-half, -top_depth, height], [half, -top_depth, height]]
-    roof = [[-half, 0, height], [half, 0, height]]
-    roof += [[-half, -top_depth, height], [half, -top_depth, height]]
-    panels = [(back, across, upward), (roof, across, 5)]
-    for side in (-half, half):
-        panel = [
-            [side, 0, 0],
-            [side, -bottom_depth, 0],
-            [side, 0, height],
-            [side, -top_depth, height],
-        ]
-        panels.append((panel, 8, upward))
+    across, upward = (int(side_m / _MESH_M) for side_m in goal.wh_m)
+    half, height = goal.width_m / 2, goal.height_m
+    foot, bar, floor, roof = (
+        np.array([[-half, y, z], [half, y, z]])
+        for y, z in ((0, 0), (0, height), (-goal.depth_m, 0), (-goal.roof_m, height))
+    )
+    panels = [([*floor, *roof], across, upward), ([*bar, *roof], across, 5)]
+    panels += [([foot[i], floor[i], bar[i], roof[i]], 8, upward) for i in (0, 1)]
     strings: list[Floats] = []
     for corners, columns, rows in panels:
-        p00, p10, p01, p11 = np.array(corners, float)
+        p00, p10, p01, p11 = corners
         for a in np.linspace(0, 1, columns + 1):
             strings.append(np.stack([p00 * (1 - a) + p10 * a, p01 * (1 - a) + p11 * a]))
         for a in np.linspace(0, 1, rows + 1):

@@ -10,7 +10,6 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,14 +32,10 @@ class ChatError(WorkbenchError):
 class Chat(Protocol):
     """Somebody who answers a question about an image."""
 
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """Everything that decides the answers."""
-        ...
+    settings: Mapping[str, Any]  # everything that decides the answers
 
     def ask(self, image: Image, question: str) -> str:
         """The answer, as written."""
-        ...
 
 
 class Endpoint:
@@ -61,7 +56,7 @@ class Endpoint:
             raise ChatError(f"address {base_url!r}", "give one like http://localhost:8000/v1")
         self._url = base_url.rstrip("/") + "/chat/completions"
         self._model, self._key_from, self._timeout_s = model, api_key_from, timeout_s
-        self.settings = {"model": model}  # wherever it runs
+        self.settings: Mapping[str, Any] = {"model": model}  # wherever it runs
 
     def ask(self, image: Image, question: str) -> str:
         """The answer, as written."""
@@ -119,15 +114,18 @@ class Checkpoint:
         device: str = "auto",
         amp: str = "auto",
     ) -> None:
-        self._weights = Pretrained(weights, device, amp)
-        self._trust, self._most = trust_remote_code, max_tokens
-        self.settings = {**self._weights.settings, "max_tokens": max_tokens}
+        classes = "AutoProcessor", "AutoModelForImageTextToText"
+        self._weights = Pretrained(
+            weights, classes, device, amp, trust_remote_code=trust_remote_code
+        )
+        self._most = max_tokens
+        self.settings: Mapping[str, Any] = {**self._weights.settings, "max_tokens": max_tokens}
 
     def ask(self, image: Image, question: str) -> str:
         """The answer, as written; always the same to the same question."""
         import PIL.Image
 
-        processor, model = self._parts
+        processor, model = self._weights.parts
         content = [
             {"type": "image", "image": PIL.Image.fromarray(np.ascontiguousarray(image))},
             {"type": "text", "text": question},
@@ -144,11 +142,3 @@ class Checkpoint:
         new = tokens[0, inputs["input_ids"].shape[1] :]
         # Box tags may be special tokens.
         return str(processor.decode(new, skip_special_tokens=False))
-
-    @cached_property
-    def _parts(self) -> tuple[Any, Any]:
-        from transformers import AutoModelForImageTextToText, AutoProcessor
-
-        return self._weights.load(
-            AutoProcessor, AutoModelForImageTextToText, trust_remote_code=self._trust
-        )

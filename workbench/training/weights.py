@@ -104,14 +104,22 @@ def fetch_pinned(address: str, sha256: str, path: Path) -> None:
 class Pretrained:
     """Weights, device and precision of one model; nothing is loaded before it is needed.
 
-    Weights are a local folder or hub id; `device` and `amp` are as in `compute`.
+    Weights are a local folder or hub id, classes those of processor and model by their names in
+    transformers, options those of `from_pretrained`; `device` and `amp` are as in `compute`.
 
     Raises:
         WeightsError: If the weights are missing.
     """
 
-    def __init__(self, weights: str | Path, device: str = "auto", amp: str = "auto") -> None:
-        self.folder = find_weights(weights)
+    def __init__(
+        self,
+        weights: str | Path,
+        classes: tuple[str, str],
+        device: str = "auto",
+        amp: str = "auto",
+        **options: Any,
+    ) -> None:
+        self.folder, self._classes, self._options = find_weights(weights), classes, options
         self._device_name, self._amp = device, amp
 
     @cached_property
@@ -141,15 +149,19 @@ class Pretrained:
         with torch.inference_mode(), autocast(precision, self.device):
             yield
 
-    def load(self, processor_class: Any, model_class: Any, **options: Any) -> tuple[Any, Any]:
-        """Processor and model of these classes, on the device and ready to run.
+    @cached_property
+    def parts(self) -> tuple[Any, Any]:
+        """Processor and model, on the device and ready to run.
 
         Raises:
             WeightsError: If the folder holds something else.
         """
+        import transformers
+
+        processor_class, model_class = (getattr(transformers, name) for name in self._classes)
         try:
-            processor = processor_class.from_pretrained(self.folder, **options)
-            model = model_class.from_pretrained(self.folder, **options)
+            processor = processor_class.from_pretrained(self.folder, **self._options)
+            model = model_class.from_pretrained(self.folder, **self._options)
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise WeightsError(
                 f"{self.folder} holds no {model_class.__name__} ({str(error).splitlines()[0]})",

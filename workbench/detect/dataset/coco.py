@@ -28,9 +28,8 @@ from workbench.detect.dataset.derived import derive_classes
 from workbench.detect.detections import CLASSES, Detection, accepted, to_coco
 from workbench.detect.store import ClipDetections, LazyFrames, coco_categories
 from workbench.errors import DatasetError
-from workbench.footage.clips import Clip
+from workbench.footage.clips import Clip, Origin, origin_of
 from workbench.footage.frames import iter_frames
-from workbench.footage.origin import Origin, origin_of
 from workbench.saving import save_bytes, save_json
 from workbench.training.versions import META, parent_version
 

@@ -27,7 +27,7 @@ from workbench.detect.dataset.derived import DERIVED_TO_BASE, FIVE_CLASSES
 from workbench.detect.detections import CLASSES, plain_rle
 from workbench.detect.segmentation import to_rle
 from workbench.errors import DatasetError
-from workbench.footage.origin import Origin
+from workbench.footage.clips import Origin
 from workbench.training.splits import SPLITS, split_or_train
 
 IMPORTED = "imported"  # the teacher of labels that do not name theirs

@@ -1,15 +1,16 @@
-"""The ball through one window of frames: candidates, a chain, a second look with what was learned.
+"""The ball's path through one window of frames, found in two passes.
 
-Fed frame by frame, twice: `observe` each frame, `learn`, `observe_again` each frame, `choose`. Only
-candidates are kept between frames, no pictures. There may be doubt how small the ball is: each
-assumption makes its own chain, and the one that explains itself best wins. Nothing is thrown away
-for being unlikely: the score says how much a chain looks and moves like a ball. Knows nothing of
-files.
+The caller shows each frame twice: `observe` each, `learn`, `observe_again` each, `choose`. Between
+frames only candidates are kept, no pictures. The size of the ball is not known beforehand: each
+assumed size gives its own chain of candidates, and the chain with the highest summed and mean gain
+wins. An unlikely chain is kept with a low score, which says how much it looks and moves like a
+ball. Knows nothing about files.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -22,31 +23,34 @@ from workbench.detect.ballpath import (
     speeds,
     without_bystanders,
 )
-from workbench.detect.motion.balls import USUAL_PX, as_spot, find_balls, to_half_height
-from workbench.detect.motion.change import Blob, Change, substance
-from workbench.detect.motion.secondlook import (
+from workbench.detect.motion.balls import (
+    USUAL_PX,
     BallLook,
     Colours,
+    as_spot,
     colours_of,
     count_colours,
+    find_balls,
     look_again,
+    to_half_height,
 )
+from workbench.detect.motion.change import Blob, Change, substance
 
 _SMALL_PX = 3.0  # side of a far ball; specks as small as that are mostly noise
 _REACH = 0.12  # of the picture's width: how far a ball can move from one frame to the next
-_LEAST_LOOK = 0.55  # likeness that earns something once colours count
+_LEAST_LOOK = 0.55  # likeness above which a spot has a gain once colours count
 _STILL_AGAIN = 0.3  # share of its gain that a spot at rest earns in the second chain
-_FULL_GAIN = 0.3  # mean gain of a chain that leaves no doubt …
+_FULL_GAIN = 0.3  # mean gain of a chain whose scores are not reduced …
 _FULL_SPEED = 0.6  # … if its fastest tenth moves so many sizes per frame
-_MOVING = 0.3  # sizes per frame from which a blob's colours are surely not the background's
-_LEAST_MOVING = 5  # such blobs teach the colours alone
-_MOST_TRIES = 3  # chains, until no bystander is part of one
+_MOVING = 0.3  # sizes per frame from which a blob is surely no part of the background
+_LEAST_MOVING = 5  # if there are so many such blobs, colours are learned from them alone
+_MOST_TRIES = 3  # searches for a chain without bystanders
 _MOST_CANDIDATES = 40  # of one frame, the most ball-like; only a moving camera makes more
-_SMEARED_PX = 7  # side up to which the smear of lens and codec is much of what is seen
-_GHOST_COST = 0.5  # of its likeness, to a blob that is in the background alone
+_SMEARED_PX = 7  # side up to which the blur of lens and codec is a large part of a blob
+_GHOST_COST = 0.5  # share of its likeness that a blob loses that is in the background alone
 _LONGEST_BRIDGE = 12  # frames between two blobs of the first chain that are filled in
-_EXPECTED_BONUS = 0.1  # of likeness where the first chain leads
-_TURN_AGAIN = 0.15  # most that a turn costs in the second chain: its spots can be trusted more
+_EXPECTED_BONUS = 0.1  # added to the likeness of a spot on the first chain
+_TURN_AGAIN = 0.15  # most that a turn costs in the second chain, whose spots are more reliable
 
 
 @dataclass(frozen=True)
@@ -56,29 +60,21 @@ class _Candidate:
     blob: Blob
     colours: Colours
     outline: Blob  # what is said to be the ball, if it is
-    credit: float  # what it counts if its edges are the frame's own, less for ghosts
+    credit: float  # factor of its likeness: 1 if its edges are the frame's own, less for ghosts
 
     def as_spot(self, ball_px: float = USUAL_PX, look: float | None = None) -> Spot:
-        """Where it is, and how much it is like a ball that is really there."""
+        """The candidate for `best_path`, its likeness reduced if it may be a ghost."""
         spot = as_spot(self.blob, ball_px, look)
         return replace(spot, likeness=self.credit * spot.likeness)
 
 
-@dataclass(frozen=True)
-class SeenBall:
-    """The ball in one frame."""
-
-    blob: Blob
-    score: float
-
-
 @dataclass
 class _Idea:
-    """One assumption about the ball, and what follows from it."""
+    """One assumption about the ball's size, and what was found under it."""
 
     ball_px: float  # its side
-    still_gain: float  # how much blobs count that do not move
-    still: float  # sizes per frame up to which they do not
+    still_gain: float  # share of its gain that a blob earns that does not move
+    still: float  # sizes per frame up to which a blob does not move
     look: BallLook | None = None
     expected: dict[int, Spot] = field(default_factory=dict)  # the first chain, gaps bridged
     seen_again: list[list[_Candidate]] = field(default_factory=list)  # by frame
@@ -95,7 +91,7 @@ class BallFinder:
     def __init__(self, width: int, small_ball: bool = True) -> None:
         self._reach_px = _REACH * width
         self._ideas = [_Idea(USUAL_PX, still_gain=1.0, still=0.1)]
-        if small_ball:  # of specks that stay in their places most are noise
+        if small_ball:  # most specks that do not move are noise
             self._ideas.append(_Idea(_SMALL_PX, still_gain=0.0, still=0.4))
         self._seen: list[list[_Candidate]] = []  # by frame
         self._changed = count_colours([])
@@ -129,9 +125,9 @@ class BallFinder:
                 again = [(blob, _tight(blob, change)) for blob in found[:_MOST_CANDIDATES]]
                 idea.seen_again.append([_candidate(change, *blobs) for blobs in again])
 
-    def choose(self) -> dict[int, SeenBall]:
+    def choose(self) -> dict[int, Blob]:
         """The ball in each frame where it is seen, frames counted from the window's first."""
-        best: dict[int, SeenBall] = {}
+        best: dict[int, Blob] = {}
         best_worth = 0.0
         for idea in self._ideas:
             if idea.look is not None and idea.seen_again:
@@ -144,14 +140,16 @@ class BallFinder:
                 seen, floor = self._seen, LEAST_LIKENESS
                 spots, chosen = self._first_chain(idea)
             gains = [spots[frame][index].likeness - floor for frame, index in chosen.items()]
-            # Long and surely a ball: a short chain of the ball beats a long one of feet and hands.
+            # Sum times mean: a short chain of the ball beats a long one of feet and hands.
             worth = float(np.sum(gains) * np.mean(gains)) if gains else 0.0
             if worth > best_worth:
                 speed = float(np.quantile(list(speeds(spots, chosen).values()), 0.9))
                 sure = min(1.0, float(np.mean(gains)) / _FULL_GAIN) * min(1.0, speed / _FULL_SPEED)
                 best_worth = worth
                 best = {
-                    frame: SeenBall(seen[frame][index].outline, sure * spots[frame][index].likeness)
+                    frame: replace(
+                        seen[frame][index].outline, score=sure * spots[frame][index].likeness
+                    )
                     for frame, index in chosen.items()
                 }
         return best
@@ -164,15 +162,18 @@ class BallFinder:
         self, spots: list[list[Spot]], floor: float, turn: float, still_gain: float, still: float
     ) -> tuple[list[list[Spot]], dict[int, int]]:
         """The best chain without bystanders, and the spots as they then count."""
-        chosen = best_path(spots, self._reach_px, floor, turn, still_gain=still_gain, still=still)
+        best = partial(
+            best_path,
+            reach_px=self._reach_px,
+            least_likeness=floor,
+            most_turn_cost=turn,
+            still_gain=still_gain,
+            still=still,
+        )
+        chosen = best(spots)
         for _ in range(_MOST_TRIES - 1):
             fewer = without_bystanders(spots, chosen)
-            if fewer == spots:
-                break
-            again = best_path(
-                fewer, self._reach_px, floor, turn, still_gain=still_gain, still=still
-            )
-            if not again:
+            if fewer == spots or not (again := best(fewer)):
                 break
             spots, chosen = fewer, again
         return spots, chosen

@@ -1,20 +1,30 @@
-"""What in one frame may be a ball: small compact blobs beside the people, how ball-like each is.
+"""What in one frame may be a ball: small compact blobs beside the people, or the ball's colours.
 
-The unit is a frame's `Change`. Which of the candidates is the ball, `ballpath` decides; what
-melts with a body, `secondlook` finds.
+The unit is a frame's `Change`. The first look takes blobs as they differ from the background, which
+melts a ball with a body that it touches. Once the ball's colours are learned from the blobs found
+first, the second look takes whatever has changed and has these colours: in front of a body, between
+legs, in the net. Which candidate is the ball is decided by `ballpath`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from workbench.detect.ballpath import Spot
-from workbench.detect.motion.change import Blob, Change, blobs, covered, is_shadow
+from workbench.detect.motion.change import Blob, Change, blobs, covered, is_shadow, regions
 
 USUAL_PX = 4.0
 _PATTERNED_PX = 8  # side from which a ball's dark patches are seen as such
 _LEAST_SOLID = 0.5  # of its hull that a patterned ball shows
+_BINS = 16  # per axis of L*a*b*; lightness over its range, a and b over the half that occurs
+_LIKELY = 0.35  # evidence that makes a pixel part of a candidate
+_FULL_CONTRAST = 40.0  # difference from the background, in grey levels, that counts in full
+
+Colours = NDArray[np.int64]  # bin of each pixel
 
 
 def find_balls(change: Change, people: Sequence[Blob]) -> list[Blob]:
@@ -25,7 +35,7 @@ def find_balls(change: Change, people: Sequence[Blob]) -> list[Blob]:
     beside = cv2.dilate(change.strong.astype(np.uint8), np.ones((5, 5), np.uint8))
     rest = change.weak & (beside > 0) & ~covered(people, change.weak.shape)
     found = []
-    for wide in blobs(np.asarray(rest, np.uint8), change):
+    for wide in blobs(rest, change):
         seen = to_half_height(wide, change)
         rows, columns = seen.mask.shape
         area, side = int(seen.mask.sum()), max(rows, columns)
@@ -73,3 +83,59 @@ def _filled(blob: Blob) -> Blob:
     filled = np.zeros(blob.mask.shape, np.uint8)
     cv2.fillConvexPoly(filled, cv2.convexHull(points), (1,))
     return Blob(blob.x, blob.y, filled.astype(bool), blob.score)
+
+
+def colours_of(pixels: NDArray[np.uint8]) -> Colours:
+    """Colour bins of RGB pixels (N, 3)."""
+    if not len(pixels):
+        return np.zeros(0, np.int64)
+    lab = cv2.cvtColor(pixels[None], cv2.COLOR_RGB2LAB)[0].astype(np.int64)
+    lightness = lab[:, 0] * _BINS // 256
+    a, b = np.clip((lab[:, 1:] - 64) * _BINS // 128, 0, _BINS - 1).T
+    return np.asarray((lightness * _BINS + a) * _BINS + b)
+
+
+def count_colours(samples: Iterable[Colours]) -> NDArray[np.float64]:
+    """How many pixels of each colour there are."""
+    counts = np.zeros(_BINS**3)
+    for sample in samples:
+        counts += np.bincount(sample, minlength=_BINS**3)
+    return counts
+
+
+@dataclass(frozen=True)
+class BallLook:
+    """The colours of one ball against those of everything else that moves."""
+
+    likelihood: NDArray[np.float32]  # (bins,) that a changed pixel of this colour is the ball's
+
+    @classmethod
+    def learn(cls, ball: Sequence[Colours], changed: NDArray[np.float64]) -> "BallLook":
+        """Learn from the ball's pixels in some frames and the colour counts of all that changed."""
+        own = _spread(count_colours(ball))
+        all_changed = _spread(changed)
+        return cls(np.asarray(own / (own + all_changed + 1e-6), np.float32))
+
+    def of(self, colours: Colours) -> float:
+        """Mean likelihood of some pixels."""
+        return float(self.likelihood[colours].mean())
+
+
+def look_again(change: Change, look: BallLook) -> list[Blob]:
+    """Regions of a frame that have changed and look like the ball, however they lie."""
+    evidence = np.zeros(change.weak.shape, np.float32)
+    contrast = np.minimum(change.difference[change.weak] / _FULL_CONTRAST, 1)
+    evidence[change.weak] = look.likelihood[colours_of(change.image[change.weak])] * contrast
+    evidence = np.asarray(cv2.GaussianBlur(evidence, (3, 3), 0.8), np.float32)
+    height, width = evidence.shape
+    return [
+        blob
+        for blob in regions(evidence > _LIKELY, evidence)
+        if blob.mask.sum() <= 0.003 * height * width and max(blob.mask.shape) <= 0.1 * height
+    ]
+
+
+def _spread(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Shares of colours, each bin's shared out to its neighbours: nearby colours are alike."""
+    smooth = gaussian_filter(counts.reshape(_BINS, _BINS, _BINS), 0.7).ravel()
+    return np.asarray(smooth / max(smooth.sum(), 1e-9))

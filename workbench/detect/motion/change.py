@@ -7,16 +7,16 @@ in every clip of a view. Knows nothing about people or balls, nor about other fr
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import TypeVar, cast
+from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Image = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
-_Number = TypeVar("_Number", np.uint8, np.float32)
+from workbench.detect.detections import Mask
+
+Image = NDArray[np.uint8]  # (H, W, 3) RGB
 
 _STRONG_CONTRAST = 90  # mean difference, in grey levels, that nothing but an object makes
 _DARKENED = 0.9  # of the background's brightness, below which it may be a shadow …
@@ -59,12 +59,6 @@ class Blob:
         return slice(y0, y1), slice(x0, x1)
 
 
-def greatest(channels: NDArray[_Number]) -> NDArray[_Number]:
-    """Greatest of three channels (H, W, 3) at each pixel; twenty times as fast as `max(axis=2)`."""
-    first, second, third = cv2.split(channels)
-    return cast(NDArray[_Number], cv2.max(cv2.max(first, second), third))
-
-
 def compare(image: Image, background: Image, min_contrast: int) -> Change:
     """Find what differs from the background by more than noise, and is no shadow.
 
@@ -74,7 +68,9 @@ def compare(image: Image, background: Image, min_contrast: int) -> Change:
         min_contrast: Least difference in any channel, in grey levels, of a strong change; half of
             it makes a weak one. Noisy footage raises both.
     """
-    difference = greatest(np.asarray(cv2.absdiff(image, background), np.uint8))
+    red, green, blue = cv2.split(cv2.absdiff(image, background))
+    # Twenty times as fast as `max(axis=2)`.
+    difference = np.asarray(cv2.max(cv2.max(red, green), blue), np.uint8)
     noise = 1.4826 * float(np.median(difference[::4, ::4]))
     weak = difference > max(min_contrast / 2, 4 * noise)
     # A shadow darkens all channels by about the same factor; an object changes their ratio.
@@ -86,25 +82,29 @@ def compare(image: Image, background: Image, min_contrast: int) -> Change:
     return Change(image, background, difference, strong, weak)
 
 
-def blobs(mask: NDArray[np.uint8], change: Change) -> Iterator[Blob]:
-    """Connected regions of a mask, of 3 pixels and more, that hold a strong change."""
-    count, labels, boxes, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+def regions(mask: NDArray[np.bool_ | np.uint8], strength: NDArray[Any]) -> Iterator[Blob]:
+    """Connected regions of a mask (H, W), of 3 pixels and more; scored by their mean `strength`."""
+    binary = mask.astype(np.uint8)
+    count, labels, boxes, _ = cv2.connectedComponentsWithStats(binary, connectivity=8)
     for number in range(1, count):
         x, y, width, height, area = (int(value) for value in boxes[number])
-        if area < 3:
-            continue
-        box = slice(y, y + height), slice(x, x + width)
-        own = labels[box] == number
-        if not (own & change.strong[box]).any():
-            continue
-        contrast = float(change.difference[box][own].mean())
-        yield Blob(x, y, own, min(1.0, contrast / _STRONG_CONTRAST))
+        if area >= 3:
+            box = slice(y, y + height), slice(x, x + width)
+            own = labels[box] == number
+            yield Blob(x, y, own, float(strength[box][own].mean()))
 
 
-def covered(regions: Iterable[Blob], shape_hw: tuple[int, int]) -> Mask:
+def blobs(mask: NDArray[np.bool_ | np.uint8], change: Change) -> Iterator[Blob]:
+    """Connected regions that hold a strong change; scored 0–1 by their contrast."""
+    for blob in regions(mask, change.difference):
+        if (blob.mask & change.strong[blob.window]).any():
+            yield replace(blob, score=min(1.0, blob.score / _STRONG_CONTRAST))
+
+
+def covered(found: Iterable[Blob], shape_hw: tuple[int, int]) -> Mask:
     """(H, W) what any of the blobs covers."""
     mask = np.zeros(shape_hw, bool)
-    for blob in regions:
+    for blob in found:
         mask[blob.window] |= blob.mask
     return mask
 

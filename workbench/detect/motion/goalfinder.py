@@ -14,6 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.detect.detections import Mask
+from workbench.detect.motion.change import Image, regions
+
 Corners = NDArray[np.float64]
 Stroke = tuple[Corners, Corners]  # top and bottom of something upright and white
 
@@ -34,17 +37,10 @@ class Goal:
 
     corners: Corners
     score: float  # share of posts and bar that is white
-    mask: NDArray[np.bool_]  # (H, W) the mouth
-
-    @property
-    def xyxy(self) -> tuple[int, int, int, int]:
-        """Box around the mouth."""
-        columns = np.flatnonzero(self.mask.any(axis=0))
-        rows = np.flatnonzero(self.mask.any(axis=1))
-        return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+    mask: Mask  # (H, W) the mouth
 
 
-def find_goal(image: NDArray[np.uint8]) -> Goal | None:
+def find_goal(image: Image) -> Goal | None:
     """Find the goal in an RGB image (H, W, 3), or None."""
     height, width = image.shape[:2]
     white = _thin_white(image)
@@ -61,7 +57,7 @@ def find_goal(image: NDArray[np.uint8]) -> Goal | None:
     return Goal(best[1], min(1.0, best[0]), mask.astype(bool))
 
 
-def _thin_white(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _thin_white(image: Image) -> NDArray[np.uint8]:
     """Mask of bright, colourless, thin structures: posts, bars, lines; not sky, not walls."""
     size = max(9, 2 * round(image.shape[0] / 40) + 1)
     light = image.min(axis=2)  # white is high in every channel
@@ -78,13 +74,12 @@ def _strokes(white: NDArray[np.uint8]) -> list[Stroke]:
     # What survives an opening by an upright line is upright; joining it sideways mends a slant.
     upright = cv2.morphologyEx(white, cv2.MORPH_OPEN, np.ones((run, 1), np.uint8))
     joined = cv2.dilate(upright, np.ones((3, 3), np.uint8))
-    count, labels, boxes, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
     strokes: list[Stroke] = []
-    for number in range(1, count):
-        x, y, columns, rows, _ = (int(value) for value in boxes[number])
+    for region in regions(np.asarray(joined, np.uint8), joined):
+        x, y, own = region.x, region.y, region.mask
+        rows, columns = own.shape
         if rows < _LEAST_STUB * height or rows < 1.2 * columns:
             continue
-        own = labels[y : y + rows, x : x + columns] == number
         slope, middle = np.polyfit(np.arange(rows), [np.flatnonzero(row).mean() for row in own], 1)
         top = np.array([x + middle + slope, y + 1.0])
         strokes.append((top, np.array([x + middle + slope * (rows - 2), y + rows - 1.0])))

@@ -25,7 +25,7 @@ from workbench.detect.detections import (
     Mask,
     encode_mask,
 )
-from workbench.detect.motion.ballfinder import BallFinder, SeenBall
+from workbench.detect.motion.ballfinder import BallFinder
 from workbench.detect.motion.change import Blob, Change, Image, blobs, compare, covered
 from workbench.detect.motion.goalfinder import find_goal
 from workbench.detect.teacher import Past, Teacher
@@ -35,7 +35,7 @@ from workbench.footage.video_info import probe
 
 _METHOD = 4  # raise when the same settings would give other labels: old ones are then made anew
 _MOST_COMPANIONS = 6  # clips of the same view that help the background
-_OBJECT_IDS = {GOAL: 1, BALL: 2}  # there is one of each; people are counted on from there
+_GOAL_ID, _BALL_ID = 1, 2  # there is one of each; people are counted on from there
 _RECALLED_FRAMES = 30  # of the window before, for a tracker to know who moves where
 
 
@@ -67,8 +67,8 @@ class MotionTeacher(Teacher):
         second_look: bool = True,
     ) -> None:
         self.window_frames, self._samples = window_frames, background_samples
-        self._min_contrast = min_contrast
-        self._small_ball, self._second_look = small_ball, second_look
+        self._min_contrast, self._small_ball = min_contrast, small_ball
+        self._second_look = second_look
         self.settings = {
             "method": _METHOD,
             "window_frames": window_frames,
@@ -86,26 +86,23 @@ class MotionTeacher(Teacher):
         others = _companions(path, tuple(same_view), self._samples)
         background = np.median(np.concatenate([own, *others]), axis=0).astype(np.uint8)
         shape_hw = background.shape[0], background.shape[1]
-        goal = find_goal(background)
-        goals: FrameDetections = ()
-        if goal is not None:
-            corners = np.round(goal.corners, 2).tolist()
-            more = {"corners_px": corners}
-            goals = (_found(GOAL, goal.mask, goal.score, track_id=_OBJECT_IDS[GOAL], more=more),)
+        goals = []
+        if goal := find_goal(background):
+            more = {"corners_px": np.round(goal.corners, 2).tolist()}
+            goals = [_found(GOAL, goal.mask, goal.score, track_id=_GOAL_ID, more=more)]
         people, balls = self._look(path, window, background)
         tracker = _tracker_after(past)
         for offset, persons in enumerate(people):
             seen = [_found(PERSON, covered([one], shape_hw), one.score) for one in persons]
-            ball = balls.get(offset)
-            single: FrameDetections = ()
-            if ball is not None:
-                mask = covered([ball.blob], shape_hw)
-                single = (_found(BALL, mask, ball.score, track_id=_OBJECT_IDS[BALL]),)
+            single = []
+            if ball := balls.get(offset):
+                mask = covered([ball], shape_hw)
+                single = [_found(BALL, mask, ball.score, track_id=_BALL_ID)]
             yield (*tracker.update(seen), *single, *goals)
 
     def _look(
         self, path: Path, window: range, background: Image
-    ) -> tuple[list[list[Blob]], dict[int, SeenBall]]:
+    ) -> tuple[list[list[Blob]], dict[int, Blob]]:
         """People by frame, and the ball where it is seen."""
         people: list[list[Blob]] = []
         finder = BallFinder(background.shape[1], self._small_ball)
@@ -135,7 +132,7 @@ def _companions(path: Path, same_view: tuple[Path, ...], samples: int) -> tuple[
 
 def _tracker_after(past: Past) -> Tracker:
     """A tracker that knows the people of the frames before."""
-    first_id = max(past.next_id, 1 + max(_OBJECT_IDS.values()))
+    first_id = max(past.next_id, _BALL_ID + 1)
     # People are larger than their steps: half of somebody's size is reach enough.
     tracker = Tracker(reach_px=0.0, sure=0.0, first_id=first_id)
     for found in past.frames[-_RECALLED_FRAMES:]:

@@ -28,7 +28,7 @@ from workbench.detect.dataset.coco_file import load_ground_truth
 from workbench.detect.detections import encode_mask, xywh_of
 from workbench.detect.segmentation import to_mask
 from workbench.errors import DatasetError
-from workbench.footage.origin import Origin
+from workbench.footage.clips import Origin
 from workbench.training.versions import META
 
 _SMALL = 0.25  # an object is small if its longer side is less than this share of a crop's

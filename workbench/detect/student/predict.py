@@ -18,7 +18,7 @@ import supervision as sv
 from numpy.typing import NDArray
 
 from workbench.detect.detections import FrameDetections, from_supervision, least_score
-from workbench.detect.overlay import paint_detections
+from workbench.detect.drawing import paint_detections
 from workbench.detect.store import DetectionWriter, image_row
 from workbench.detect.student.checkpoint import Student
 from workbench.detect.student.variants import StudentError, quiet

@@ -47,12 +47,7 @@ def clean_mask(mask: Mask, hole_share: float = 0.1, speck_share: float = 0.1) ->
 
 
 def one_per_object(found: Sequence[Detection], least_iou: float = 0.8) -> list[Detection]:
-    """Drop detections that are copies of an earlier one of the same class.
-
-    Args:
-        found: With masks, of one frame, the ones to prefer first.
-        least_iou: Overlap of masks from which two are the same object.
-    """
+    """Drop detections of one frame whose mask overlaps that of an earlier one of the same class."""
     overlap = mask_iou(found, found)
     kept: list[int] = []
     for place, one in enumerate(found):

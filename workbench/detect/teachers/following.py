@@ -7,7 +7,7 @@ the length of the clip. Knows nothing about the model that follows, which is a `
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -57,30 +57,22 @@ class Session(Protocol):
         Yields:
             Place and what is there; every place once.
         """
-        ...
 
 
 class Follower(Protocol):
     """Follows prompted objects through images."""
 
     name: str
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """Everything that decides what it sees."""
-        ...
+    settings: Mapping[str, Any]  # everything that decides what it sees
 
     def open(self, images: NDArray[np.uint8]) -> Session:
         """Make the images (N, H, W, 3), RGB, of a window ready."""
-        ...
 
 
 class FollowingTeacher(Teacher):
     """A prompter that says what to follow, and a follower that does.
 
     Args:
-        follower: Who follows.
-        prompter: Who prompts.
         window_frames: Frames that are held, followed and saved together.
         match_iou: Overlap of boxes from which a prompt means an object that already runs.
         max_objects: Objects followed at a time; the surest first. Bounds time and memory.
@@ -109,18 +101,21 @@ class FollowingTeacher(Teacher):
         self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()
     ) -> Iterator[FrameDetections]:
         """Yield what is followed in every frame of one window."""
-        running = {one.track_id: one for one in past.tracked() if one.track_id is not None}
+        running = {
+            one.track_id: Prompt(one.class_name, one.prompt or "", one.score, mask=one.mask)
+            for one in past.tracked()
+            if one.track_id is not None
+        }
         keys = self._prompter.key_frames(path, window)
         # One frame of overlap: the masks that running objects had there are their prompts here.
         first = window.start - bool(running)
         shot = _Shot(self._follower, path, range(first, window.stop))
         if running:
-            prompts = {number: _go_on(one) for number, one in running.items()}
-            shot.follow(prompts, 0)
+            shot.follow(running, 0)
         next_id = past.next_id
         for frame in keys:
             place = frame - first
-            asked = self._prompter.prompts(path, frame, shot.image(place), same_view)
+            asked = self._prompter.prompts(path, frame, shot.images[place], same_view)
             room = self._most - len(shot.prompts)
             fresh = shot.match(asked, place, self._match_iou)[: max(0, room)]
             if fresh:
@@ -130,33 +125,21 @@ class FollowingTeacher(Teacher):
             yield tuple(shot.found(frame - first, self._follower.name))
 
 
-@dataclass
 class _Shot:
     """What is known of one window while it is worked on; masks as run lengths."""
 
-    follower: Follower
-    path: Path
-    frames: range
-    prompts: dict[int, Prompt] = field(default_factory=dict)  # by track id
-
-    def __post_init__(self) -> None:
-        start, stop = self.frames.start, self.frames.stop
-        images = [frame.image for frame in iter_frames(self.path, start=start, stop=stop)]
-        self._images = np.stack(images)
-        self._seen: list[dict[int, tuple[Rle, float]]] = [{} for _ in images]
+    def __init__(self, follower: Follower, path: Path, frames: range) -> None:
+        shown = iter_frames(path, start=frames.start, stop=frames.stop)
+        self.images = np.stack([frame.image for frame in shown])
+        self.prompts: dict[int, Prompt] = {}  # by track id
+        self._follower = follower
+        self._seen: list[dict[int, tuple[Rle, float]]] = [{} for _ in self.images]
         self._session: Session | None = None
-
-    @property
-    def shape_hw(self) -> tuple[int, int]:
-        return self._images.shape[1], self._images.shape[2]
-
-    def image(self, place: int) -> NDArray[np.uint8]:
-        return np.asarray(self._images[place], np.uint8)
 
     def follow(self, prompts: Mapping[int, Prompt], place: int) -> None:
         self.prompts.update(prompts)
         if self._session is None:  # where nothing is prompted, nothing is made ready either
-            self._session = self.follower.open(self._images)
+            self._session = self._follower.open(self.images)
         for where, found in self._session.follow(prompts, place):
             for one in found:
                 if one.mask.any():
@@ -180,10 +163,12 @@ class _Shot:
                 own = self.prompts[number]
                 if own.score is not None and prompt.score is not None:
                     self.prompts[number] = replace(own, score=max(own.score, prompt.score))
-            outlines = [
-                _outline(one, self.shape_hw) for one in fresh if one.class_name == prompt.class_name
-            ]
-            again = any(mask and _means(prompt, mask, least_iou) for mask in outlines)
+            again = any(
+                one.class_name == prompt.class_name
+                and (mask := self._outline(one))
+                and _means(prompt, mask, least_iou)
+                for one in fresh
+            )
             if not meant and not again:
                 fresh.append(prompt)
         return fresh
@@ -207,9 +192,11 @@ class _Shot:
             )
         return one_per_object(found)
 
-
-def _go_on(one: Detection) -> Prompt:
-    return Prompt(one.class_name, one.prompt or "", one.score, mask=one.mask)
+    def _outline(self, prompt: Prompt) -> Rle | None:
+        if prompt.mask is not None or prompt.box is None:
+            return prompt.mask
+        height, width = self.images.shape[1:3]
+        return encode_box(prompt.box, (height, width))
 
 
 def _means(prompt: Prompt, mask: Rle, least_iou: float) -> bool:
@@ -219,20 +206,13 @@ def _means(prompt: Prompt, mask: Rle, least_iou: float) -> bool:
         height, width = pixels.shape
         on = [(round(y), round(x)) for x, y, label in prompt.points if label]
         return any(0 <= y < height and 0 <= x < width and pixels[y, x] for y, x in on)
-    box = _xywh(prompt.box) if prompt.box is not None else xywh_of(prompt.mask or mask)
+    if prompt.box is not None:
+        left, top, right, bottom = prompt.box
+        box: Box = left, top, right - left, bottom - top
+    else:
+        box = xywh_of(prompt.mask or mask)
     (overlap,) = rle.iou([_grown(box)], [_grown(xywh_of(mask))], [0])[0]
     return bool(overlap >= least_iou)
-
-
-def _outline(prompt: Prompt, shape_hw: tuple[int, int]) -> Rle | None:
-    if prompt.mask is not None or prompt.box is None:
-        return prompt.mask
-    return encode_box(prompt.box, shape_hw)
-
-
-def _xywh(xyxy: Box) -> Box:
-    left, top, right, bottom = xyxy
-    return left, top, right - left, bottom - top
 
 
 def _grown(xywh: Box) -> list[float]:

@@ -1,11 +1,9 @@
 """The grounding teacher: Grounding DINO finds boxes by words, frame by frame.
 
-Sees each image for itself and so also what has only just appeared; masks are the filled boxes.
-Slow on a CPU: let it find, and `sam2` follow (prompter "grounding").
+Masks are the filled boxes. Slow on a CPU: there it is better used as prompter of `sam2`.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +28,11 @@ class GroundingDino:
         weights: Local folder or hub id.
         phrases: What each class is asked for by.
         min_score: Boxes below are not kept. Low on purpose: acceptance comes later.
-        device: "auto", "cpu", "cuda".
-        amp: "auto", "off", "bf16", "fp16".
+        device, amp: As for `Pretrained`.
 
     Raises:
-        TeacherError: If weights are missing or phrases are unclear.
+        WeightsError: If weights are missing.
+        TeacherError: If phrases are unclear.
     """
 
     name = "grounding"
@@ -48,8 +46,9 @@ class GroundingDino:
         amp: str = "auto",
     ) -> None:
         self._phrases, self._min_score = checked_phrases(phrases), min_score
-        self._weights = Pretrained(weights, device, amp)
-        self.settings: dict[str, Any] = {
+        classes = "GroundingDinoProcessor", "GroundingDinoForObjectDetection"
+        self._weights = Pretrained(weights, classes, device, amp)
+        self.settings: Mapping[str, Any] = {
             **self._weights.settings,
             "phrases": self._phrases,
             "min_score": min_score,
@@ -57,7 +56,7 @@ class GroundingDino:
 
     def look(self, image: Image) -> list[Detection]:
         """What of the phrases is in an image (H, W, 3), RGB."""
-        processor, model = self._parts
+        processor, model = self._weights.parts
         height, width = image.shape[:2]
         phrases = [phrase for own in self._phrases.values() for phrase in own]
         text = ". ".join(phrases) + "."
@@ -79,12 +78,6 @@ class GroundingDino:
             if scores[best := int(scores.argmax())] >= self._min_score
         ]
         return box_detections(boxes, self._phrases, (height, width), self.name)
-
-    @cached_property
-    def _parts(self) -> tuple[Any, Any]:
-        from transformers import GroundingDinoForObjectDetection, GroundingDinoProcessor
-
-        return self._weights.load(GroundingDinoProcessor, GroundingDinoForObjectDetection)
 
 
 def _words_of(tokens: Sequence[int], tokenizer: Any, count: int) -> list[list[int]]:

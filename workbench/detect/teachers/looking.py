@@ -35,15 +35,10 @@ class Looker(Protocol):
     """Finds objects in single images."""
 
     name: str
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """Everything that decides what it finds."""
-        ...
+    settings: Mapping[str, Any]  # everything that decides what it finds
 
     def look(self, image: Image) -> list[Detection]:
         """What is in an image (H, W, 3), RGB, without track ids."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -59,7 +54,6 @@ class LookingTeacher(Teacher):
     """A looker at work on every frame.
 
     Args:
-        looker: Who looks.
         window_frames: Frames that are labelled, and saved, together.
         least_iou: Overlap from which objects of neighbouring frames are one.
     """
@@ -77,21 +71,15 @@ class LookingTeacher(Teacher):
         """Yield what is seen in every frame of one window."""
         before, next_id = past.tracked(), past.next_id
         for frame in iter_frames(path, start=window.start, stop=window.stop):
-            found = self._with_ids(self.looker.look(frame.image), before, next_id)
-            next_id = max([next_id, *(1 + one.track_id for one in found if one.track_id)])
-            before = found
-            yield tuple(found)
-
-    def _with_ids(
-        self, found: Sequence[Detection], before: Sequence[Detection], next_id: int
-    ) -> list[Detection]:
-        pairs = match_detections(found, before, self._least_iou)
-        ids = {new: before[old].track_id for new, old in pairs.items()}
-        for place in range(len(found)):
-            if place not in ids:
-                ids[place] = next_id
-                next_id += 1
-        return [replace(one, track_id=ids[place]) for place, one in enumerate(found)]
+            found = self.looker.look(frame.image)
+            pairs = match_detections(found, before, self._least_iou)
+            ids = {new: before[old].track_id for new, old in pairs.items()}
+            for place in range(len(found)):
+                if place not in ids:
+                    ids[place] = next_id
+                    next_id += 1
+            before = [replace(one, track_id=ids[place]) for place, one in enumerate(found)]
+            yield tuple(before)
 
 
 def box_detections(
@@ -100,14 +88,7 @@ def box_detections(
     shape_hw: tuple[int, int],
     found_by: str,
 ) -> list[Detection]:
-    """Filled boxes of our classes, each object once, the surest first.
-
-    Args:
-        boxes: What a model answered.
-        phrases: What it was asked for.
-        shape_hw: Height and width of the image; boxes are cut to it.
-        found_by: Who saw them.
-    """
+    """Filled boxes of our classes, cut to the image, each object once, the surest first."""
     seen: list[Detection] = []
     for box in sorted(boxes, key=lambda box: -1.0 if box.score is None else -box.score):
         name, mask = class_of(box.words, phrases), encode_box(box.xyxy, shape_hw)
@@ -139,31 +120,21 @@ def checked_phrases(phrases: Phrases) -> dict[str, tuple[str, ...]]:
 def class_of(answer: str, phrases: Mapping[str, Sequence[str]]) -> str | None:
     """The class that a model's words mean; None if they name none of ours, or two of them.
 
-    Args:
-        answer: For example "Soccer balls", "goal post" or "a person".
-        phrases: From `checked_phrases`.
-
     Example:
-        >>> class_of("A Ball", DEFAULT_PHRASES)
+        >>> class_of("Soccer balls", DEFAULT_PHRASES)
         'ball'
     """
     words = _plain(answer)
     for name, own in phrases.items():
         if words in own:
             return name
-    said = words.split()
-    matches = {name for name, own in phrases.items() for phrase in own if _says(said, phrase)}
+    matches = {name for name, own in phrases.items() for phrase in own if _says(words, phrase)}
     return matches.pop() if len(matches) == 1 else None
 
 
-def _says(said: Sequence[str], phrase: str) -> bool:
-    wanted = phrase.split()
-    singular = [word.removesuffix("s") for word in said]
-    return any(
-        words[place : place + len(wanted)] == wanted
-        for words in (list(said), singular)
-        for place in range(len(words) - len(wanted) + 1)
-    )
+def _says(said: str, phrase: str) -> bool:
+    singular = " ".join(word.removesuffix("s") for word in said.split())
+    return any(f" {phrase} " in f" {words} " for words in (said, singular))
 
 
 def _plain(text: str) -> str:

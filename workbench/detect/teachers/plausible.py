@@ -8,16 +8,58 @@ models.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
+from typing import NamedTuple
 
-from workbench.detect.ballpath import Spot
+from workbench.detect.ballpath import Spot, travels
 
 _NEAR = 5  # frames, to either side, in which a find looks for company
 _MOST_RESIZE = 3.0  # times between neighbours: boxes by words are rough
 _LEAST_TRAVEL = 2.0  # ball sizes, where nobody else has seen the ball move
 
-Key = tuple[int, int]  # frame, place among its candidates
-_ACCEPTED = -1  # place of a spot that is no candidate but known
+
+_KNOWN = -1  # place of a spot that is no candidate: the ball is known to be there
+
+
+class _Find(NamedTuple):
+    frame: int
+    place: int  # among the candidates of its frame
+    spot: Spot
+
+
+@dataclass(frozen=True)
+class _Motion:
+    """What a ball can do from one frame to the next."""
+
+    reach_px: float  # its largest step
+    bend_px: float  # the largest change of its step
+
+    def reaches(self, one: _Find, other: _Find) -> bool:
+        distance = math.hypot(one.spot.x - other.spot.x, one.spot.y - other.spot.y)
+        return distance <= self.reach_px * abs(one.frame - other.frame)
+
+    def is_smooth(self, *finds: _Find) -> bool:
+        """Whether three finds, in order of time, lie on one piece of flight or roll."""
+        (t0, _, p0), (t1, _, p1), (t2, _, p2) = finds
+        sizes = (p0.size, p1.size, p2.size)
+        if max(sizes) > _MOST_RESIZE * min(sizes):
+            return False
+        v0 = (p1.x - p0.x) / (t1 - t0), (p1.y - p0.y) / (t1 - t0)
+        v1 = (p2.x - p1.x) / (t2 - t1), (p2.y - p1.y) / (t2 - t1)
+        if max(math.hypot(*v0), math.hypot(*v1)) > self.reach_px:
+            return False
+        # Places are known to half a ball; over a short step that is much of a velocity.
+        blur = 0.5 * max(sizes) * (1 / (t1 - t0) + 1 / (t2 - t1))
+        return math.dist(v0, v1) <= self.bend_px * (t2 - t0) / 2 + blur
+
+    def company(self, find: _Find, finds: Sequence[_Find]) -> Iterator[tuple[_Find, _Find]]:
+        """Pairs of others near in time with which a find makes a smooth piece of path."""
+        near = [other for other in finds if 0 < abs(other.frame - find.frame) <= _NEAR]
+        for pair in combinations(near, 2):
+            first, second, third = sorted((find, *pair), key=lambda one: one.frame)
+            if first.frame < second.frame < third.frame and self.is_smooth(first, second, third):
+                yield pair
 
 
 def plausible_spots(
@@ -42,108 +84,57 @@ def plausible_spots(
         >>> plausible_spots(finds | {9: [Spot(300.0, 90.0, 4.0, 0.9)]}, {}, 77, 6)
         {0: 0, 1: 0, 2: 0, 3: 0}
     """
-    spots: dict[Key, Spot] = {(frame, _ACCEPTED): spot for frame, spot in accepted.items()}
-    for frame, own in candidates.items():
-        for place, spot in enumerate(own):
-            if frame not in accepted and _can_be_reached(frame, spot, accepted, reach_px):
-                spots[frame, place] = spot
-    _drop_unsupported(spots, reach_px, bend_px)
-    company = {key: sum(1 for _ in _triples(key, spots, reach_px, bend_px)) for key in spots}
-    path = {frame: (frame, _ACCEPTED) for frame in accepted}
-    for key in spots:
-        rival = path.get(key[0])
-        if rival is None or company[key] > company[rival]:  # none beside an accepted one
-            path[key[0]] = key
-    chosen = _drop_interlopers(path, spots, company, reach_px, bend_px)
-    if not accepted and not _travels([spots[key] for key in chosen]):
+    motion = _Motion(reach_px, bend_px)
+    known = [_Find(frame, _KNOWN, accepted[frame]) for frame in sorted(accepted)]
+    finds = [
+        find
+        for frame, own in candidates.items()
+        if frame not in accepted
+        for find in (_Find(frame, place, spot) for place, spot in enumerate(own))
+        if all(motion.reaches(find, other) for other in _neighbours(frame, known))
+    ]
+    finds = _supported([*known, *finds], motion)
+    company = {find: sum(1 for _ in motion.company(find, finds)) for find in finds}
+    path: dict[int, _Find] = {}
+    for find in finds:
+        rival = path.get(find.frame)
+        if rival is None or company[find] > company[rival]:
+            path[find.frame] = find
+    chosen = _without_interlopers([path[frame] for frame in sorted(path)], company, motion)
+    if not accepted and not travels([find.spot for find in chosen], _LEAST_TRAVEL):
         return {}  # nothing moves: a mark on the pitch
-    return dict(chosen)
+    return {find.frame: find.place for find in chosen}
 
 
-def _can_be_reached(frame: int, spot: Spot, accepted: Mapping[int, Spot], reach_px: float) -> bool:
-    before = max((other for other in accepted if other < frame), default=None)
-    after = min((other for other in accepted if other > frame), default=None)
-    return all(
-        math.hypot(spot.x - accepted[other].x, spot.y - accepted[other].y)
-        <= reach_px * abs(frame - other)
-        for other in (before, after)
-        if other is not None
-    )
+def _neighbours(frame: int, known: Sequence[_Find]) -> list[_Find]:
+    """The last known find before a frame and the first after it."""
+    before = [find for find in known if find.frame < frame]
+    after = [find for find in known if find.frame > frame]
+    return before[-1:] + after[:1]
 
 
-def _drop_unsupported(spots: dict[Key, Spot], reach_px: float, bend_px: float) -> None:
+def _supported(finds: list[_Find], motion: _Motion) -> list[_Find]:
     """Drop candidates without company, then those whose company went, until all have some."""
-    changed = True
-    while changed:
-        alone = [
-            key
-            for key in spots
-            if key[1] != _ACCEPTED and next(_triples(key, spots, reach_px, bend_px), None) is None
-        ]
-        for key in alone:
-            del spots[key]
-        changed = bool(alone)
+    while True:
+        kept = [f for f in finds if f.place == _KNOWN or any(motion.company(f, finds))]
+        if len(kept) == len(finds):
+            return kept
+        finds = kept
 
 
-def _drop_interlopers(
-    path: Mapping[int, Key],
-    spots: Mapping[Key, Spot],
-    company: Mapping[Key, int],
-    reach_px: float,
-    bend_px: float,
-) -> list[Key]:
-    """Drop candidates that fit no neighbours on the path, those with least company first.
+def _without_interlopers(
+    path: list[_Find], company: Mapping[_Find, int], motion: _Motion
+) -> list[_Find]:
+    """The candidates of a path without those that fit no neighbours on it, least company first.
 
     A mark on the pitch is smooth by itself, but not between sightings of a ball that moves.
     """
-    keys = [path[frame] for frame in sorted(path)]
     while True:
-        fitting: set[Key] = set()
-        for triple in zip(keys, keys[1:], keys[2:], strict=False):
-            near = triple[2][0] - triple[0][0] <= 2 * _NEAR
-            if near and _is_smooth(triple, spots, reach_px, bend_px):
+        fitting: set[_Find] = set()
+        for triple in zip(path, path[1:], path[2:], strict=False):
+            if triple[2].frame - triple[0].frame <= 2 * _NEAR and motion.is_smooth(*triple):
                 fitting.update(triple)
-        strangers = [key for key in keys if key[1] != _ACCEPTED and key not in fitting]
+        strangers = [find for find in path if find.place != _KNOWN and find not in fitting]
         if not strangers:
-            return [key for key in keys if key[1] != _ACCEPTED]
-        keys.remove(min(strangers, key=lambda key: company[key]))
-
-
-def _triples(
-    key: Key, spots: Mapping[Key, Spot], reach_px: float, bend_px: float
-) -> Iterator[tuple[Key, Key]]:
-    """Pairs of other spots near in time with which a spot makes a smooth piece of path."""
-    frame = key[0]
-    near = [other for other in spots if 0 < abs(other[0] - frame) <= _NEAR]
-    for pair in combinations(near, 2):
-        first, second, third = sorted((key, *pair))
-        if first[0] < second[0] < third[0] and _is_smooth(
-            (first, second, third), spots, reach_px, bend_px
-        ):
-            yield pair
-
-
-def _is_smooth(
-    triple: tuple[Key, Key, Key], spots: Mapping[Key, Spot], reach_px: float, bend_px: float
-) -> bool:
-    """Whether three spots, in order of time, lie on one piece of flight or roll."""
-    (t0, _), (t1, _), (t2, _) = triple
-    p0, p1, p2 = (spots[key] for key in triple)
-    sizes = (p0.size, p1.size, p2.size)
-    if max(sizes) > _MOST_RESIZE * min(sizes):
-        return False
-    v0 = (p1.x - p0.x) / (t1 - t0), (p1.y - p0.y) / (t1 - t0)
-    v1 = (p2.x - p1.x) / (t2 - t1), (p2.y - p1.y) / (t2 - t1)
-    if max(math.hypot(*v0), math.hypot(*v1)) > reach_px:
-        return False
-    # Places are known to half a ball; over a short step that is much of a velocity.
-    blur = 0.5 * max(sizes) * (1 / (t1 - t0) + 1 / (t2 - t1))
-    return math.dist(v0, v1) <= bend_px * (t2 - t0) / 2 + blur
-
-
-def _travels(spots: Sequence[Spot]) -> bool:
-    if not spots:
-        return False
-    xs, ys = [spot.x for spot in spots], [spot.y for spot in spots]
-    travel = math.hypot(max(xs) - min(xs), max(ys) - min(ys))
-    return travel >= _LEAST_TRAVEL * sorted(spot.size for spot in spots)[len(spots) // 2]
+            return [find for find in path if find.place != _KNOWN]
+        path.remove(min(strangers, key=lambda find: company[find]))

@@ -6,22 +6,27 @@ about how objects are followed.
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from workbench.detect.detections import CLASSES, HUMAN, Box, Detection, Rle, accepted
-from workbench.detect.teacher import Teacher, TeacherError, TeacherReader
-from workbench.detect.teachers.looking import Looker
+from workbench.detect.detections import (
+    CLASSES,
+    HUMAN,
+    Box,
+    Detection,
+    FrameDetections,
+    Rle,
+    accepted,
+)
+from workbench.detect.teacher import Teacher, TeacherError
+from workbench.detect.teachers.looking import Image, Looker
 from workbench.training.weights import weights_identity
 
 PROMPTS_FORMAT = "workbench-prompts/1"
 
-Image = NDArray[np.uint8]  # (H, W, 3) RGB
 Point = tuple[float, float, int]  # x, y in pixels; 1 on the object, 0 beside it
 
 
@@ -41,69 +46,35 @@ class Prompter(Protocol):
     """Says what to follow on key frames."""
 
     needs_fixed_camera: bool
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """Everything that decides its prompts."""
-        ...
+    settings: Mapping[str, Any]  # everything that decides its prompts
 
     def key_frames(self, path: Path, window: range) -> list[int]:
         """Frames of the window that it wants to prompt on."""
-        ...
 
     def prompts(
         self, path: Path, frame: int, image: Image, same_view: Sequence[Path]
     ) -> list[Prompt]:
         """What is to be followed from this frame on."""
-        ...
 
 
 class TeacherPrompter:
-    """Boxes of another teacher's labels, every so many frames.
+    """Boxes that a teacher or a looker finds, every so many frames.
 
     Args:
-        teacher: Who finds the objects.
-        every: Frames from one key frame to the next.
-        min_score: Labels below are not worth following.
-    """
-
-    def __init__(self, teacher: Teacher, every: int = 16, min_score: float = 0.3) -> None:
-        self.needs_fixed_camera = teacher.needs_fixed_camera
-        self.settings = {
-            "teacher": teacher.name, "every": every, "min_score": min_score, **teacher.settings
-        }  # fmt: skip
-        self._teacher, self._every, self._min_score = teacher, every, min_score
-        self._reader: TeacherReader | None = None
-
-    def key_frames(self, path: Path, window: range) -> list[int]:
-        """The first frame of the window and every so many after it."""
-        return list(window)[:: self._every]
-
-    def prompts(
-        self, path: Path, frame: int, image: Image, same_view: Sequence[Path]
-    ) -> list[Prompt]:
-        """Boxes of what the teacher labels in this frame."""
-        if self._reader is None or not self._reader.reaches(path, frame):
-            self._reader = TeacherReader(self._teacher, path, same_view)
-        return _as_prompts(accepted(self._reader.at(frame), self._min_score))
-
-
-class LookPrompter:
-    """Boxes that a looker finds in single frames, every so many frames.
-
-    Args:
-        looker: Who finds the objects.
+        finder: Who finds the objects. A teacher labels all frames on the way to a key frame; a
+            looker sees the key frames alone.
         every: Frames from one key frame to the next.
         min_score: Finds below are not worth following.
     """
 
-    needs_fixed_camera = False
-
-    def __init__(self, looker: Looker, every: int = 16, min_score: float = 0.3) -> None:
-        self.settings = {
-            "teacher": looker.name, "every": every, "min_score": min_score, **looker.settings
+    def __init__(self, finder: Teacher | Looker, every: int = 16, min_score: float = 0.3) -> None:
+        self.needs_fixed_camera = isinstance(finder, Teacher) and finder.needs_fixed_camera
+        self.settings: Mapping[str, Any] = {
+            "teacher": finder.name, "every": every, "min_score": min_score, **finder.settings
         }  # fmt: skip
-        self._looker, self._every, self._min_score = looker, every, min_score
+        self._finder, self._every, self._min_score = finder, every, min_score
+        self._path, self._next = Path(), 0  # what the teacher labels, and from which frame on
+        self._labels: Iterator[FrameDetections] = iter(())
 
     def key_frames(self, path: Path, window: range) -> list[int]:
         """The first frame of the window and every so many after it."""
@@ -112,8 +83,26 @@ class LookPrompter:
     def prompts(
         self, path: Path, frame: int, image: Image, same_view: Sequence[Path]
     ) -> list[Prompt]:
-        """Boxes of what the looker finds in this frame."""
-        return _as_prompts(accepted(self._looker.look(image), self._min_score))
+        """Boxes of what is found in this frame."""
+        found: Sequence[Detection]
+        if isinstance(self._finder, Teacher):
+            if path != self._path or frame < self._next:
+                self._path, self._next = path, 0
+                self._labels = self._finder.label(path, same_view)
+            coming = islice(self._labels, frame - self._next, None)
+            self._next = frame + 1
+            found = next(coming)
+        else:
+            found = self._finder.look(image)
+        return [
+            Prompt(
+                one.class_name,
+                source=f"{one.found_by}: {one.prompt or one.class_name}",
+                score=one.score,
+                box=one.xyxy,
+            )
+            for one in accepted(found, self._min_score)
+        ]
 
 
 class FilePrompter:
@@ -127,9 +116,6 @@ class FilePrompter:
 
     Boxes are left, top, right, bottom in pixels; a point is x, y and 1 on the object or 0 beside.
 
-    Args:
-        path: The file.
-
     Raises:
         TeacherError: If the file is absent or says something else.
     """
@@ -138,7 +124,7 @@ class FilePrompter:
 
     def __init__(self, path: Path) -> None:
         self._clip_to_frames = _read_prompts(path)
-        self.settings = {"teacher": HUMAN, "prompts": weights_identity(path)}
+        self.settings: Mapping[str, Any] = {"teacher": HUMAN, "prompts": weights_identity(path)}
 
     def key_frames(self, path: Path, window: range) -> list[int]:
         """The frames of the window that the human prompted on."""
@@ -149,18 +135,6 @@ class FilePrompter:
     ) -> list[Prompt]:
         """What the human marked in this frame."""
         return list(self._clip_to_frames[path.stem][frame])
-
-
-def _as_prompts(found: Iterable[Detection]) -> list[Prompt]:
-    return [
-        Prompt(
-            one.class_name,
-            source=f"{one.found_by}: {one.prompt or one.class_name}",
-            score=one.score,
-            box=one.xyxy,
-        )
-        for one in found
-    ]
 
 
 def _read_prompts(path: Path) -> dict[str, dict[int, list[Prompt]]]:

@@ -4,13 +4,20 @@ A name is one teacher, or several joined with "+": the first labels, the others 
 missed, in this order. Options are those of the classes and functions named here.
 """
 
-import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from workbench.detect.motion.teacher import MotionTeacher
 from workbench.detect.teacher import Teacher, TeacherError
+from workbench.detect.teachers.grounding import grounding_teacher
+from workbench.detect.teachers.looking import LookingTeacher
+from workbench.detect.teachers.prompts import FilePrompter, TeacherPrompter
+from workbench.detect.teachers.rescue import RescueTeacher
+from workbench.detect.teachers.sam2_teacher import sam2_teacher
+from workbench.detect.teachers.sam3_teacher import Sam3Teacher
+from workbench.detect.teachers.vlm import vlm_teacher
 
 
 def make_teacher(name: str, **options: Any) -> Teacher:
@@ -22,7 +29,8 @@ def make_teacher(name: str, **options: Any) -> Teacher:
             for the chain itself (`RescueTeacher`) under "rescue".
 
     Raises:
-        TeacherError: If there is no such teacher or option, or weights are missing.
+        TeacherError: If there is no such teacher or option.
+        WeightsError: If weights are missing.
 
     Example:
         >>> make_teacher("motion", window_frames=120).name
@@ -39,10 +47,13 @@ def make_teacher(name: str, **options: Any) -> Teacher:
                 f"no teacher is called {member!r}", f"choose one of {', '.join(_MAKERS)}"
             )
     if len(members) == 1:
-        return _made(name, _maker(name), options)
-    _check(name, options, {*members, "rescue"})
-    from workbench.detect.teachers.rescue import RescueTeacher
-
+        return _made(name, _MAKERS[name], options)
+    known = sorted({*members, "rescue"})
+    for option in options:
+        if option not in known:
+            raise TeacherError(
+                f"chain {name!r} has no member {option!r}", f"name one of {', '.join(known)}"
+            )
     made = [make_teacher(member, **options.get(member, {})) for member in members]
     return _made(name, RescueTeacher, options.get("rescue", {}), made[0], made[1:])
 
@@ -62,32 +73,7 @@ def _made(
         ) from None
 
 
-def _check(name: str, options: Mapping[str, Any], known: set[str]) -> None:
-    for option in options:
-        if option not in known:
-            raise TeacherError(
-                f"chain {name!r} has no member {option!r}",
-                f"name one of {', '.join(sorted(known))}",
-            )
-
-
-def _maker(name: str) -> Callable[..., Teacher]:
-    """What makes a teacher; each brings its own heavy packages and is imported when asked for."""
-    module, _, attribute = _MAKERS[name].rpartition(".")
-    maker: Callable[..., Teacher] = getattr(importlib.import_module(module), attribute)
-    return maker
-
-
-_MAKERS = {
-    "motion": "workbench.detect.motion.teacher.MotionTeacher",
-    "sam2": "workbench.detect.teachers.registry.prompted_sam2",
-    "sam3": "workbench.detect.teachers.sam3_teacher.Sam3Teacher",
-    "grounding": "workbench.detect.teachers.grounding.grounding_teacher",
-    "vlm": "workbench.detect.teachers.vlm.vlm_teacher",
-}
-
-
-def prompted_sam2(
+def _prompted_sam2(
     prompter: str = "motion",
     prompter_options: Mapping[str, Any] | None = None,
     every: int = 16,
@@ -95,13 +81,17 @@ def prompted_sam2(
     **options: Any,
 ) -> Teacher:
     """SAM 2 prompted by the teacher of that name, or by a human's prompts file (.json)."""
-    from workbench.detect.teachers.looking import LookingTeacher
-    from workbench.detect.teachers.prompts import FilePrompter, LookPrompter, TeacherPrompter
-    from workbench.detect.teachers.sam2_teacher import sam2_teacher
-
     if prompter.endswith(".json"):
         return sam2_teacher(FilePrompter(Path(prompter)), **options)
     asked = make_teacher(prompter, **(prompter_options or {}))
-    if isinstance(asked, LookingTeacher):
-        return sam2_teacher(LookPrompter(asked.looker, every, min_score), **options)
-    return sam2_teacher(TeacherPrompter(asked, every, min_score), **options)
+    finder = asked.looker if isinstance(asked, LookingTeacher) else asked
+    return sam2_teacher(TeacherPrompter(finder, every, min_score), **options)
+
+
+_MAKERS: Mapping[str, Callable[..., Teacher]] = {
+    "motion": MotionTeacher,
+    "sam2": _prompted_sam2,
+    "sam3": Sam3Teacher,
+    "grounding": grounding_teacher,
+    "vlm": vlm_teacher,
+}

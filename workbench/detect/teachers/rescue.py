@@ -20,7 +20,7 @@ from workbench.detect.detections import (
     FrameDetections,
     accepted,
 )
-from workbench.detect.teacher import Past, Teacher, TeacherError
+from workbench.detect.teacher import Past, Teacher, TeacherError, split_frames
 from workbench.detect.teachers.looking import LookingTeacher
 from workbench.detect.teachers.plausible import plausible_spots
 from workbench.footage.frames import sample_frames
@@ -69,10 +69,7 @@ class RescueTeacher(Teacher):
         }
         self._primary, self._rescuers = primary, list(rescuers)
         self._classes, self._min_score = list(classes), min_score
-
-    def windows(self, path: Path) -> list[range]:
-        """Frames of each window: the primary's."""
-        return self._primary.windows(path)
+        self.window_frames = primary.window_frames
 
     def label_window(
         self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()
@@ -107,9 +104,8 @@ class RescueTeacher(Teacher):
         # The primary goes on from its own detections alone, as it would without rescuers.
         helpers = {rescuer.name for rescuer in self._rescuers}
         own = [tuple(one for one in found if one.found_by not in helpers) for found in past.frames]
-        labelled = self._primary.label_window(
-            path, window, replace(past, frames=tuple(own)), same_view
-        )
+        past = replace(past, frames=tuple(own))
+        labelled = self._primary.label_window(path, window, past, same_view)
         return dict(zip(window, labelled, strict=True))
 
     def _accepted(self, found: Sequence[Detection], name: str) -> FrameDetections:
@@ -131,14 +127,14 @@ def _ask(
     """What a rescuer sees in these frames, growing, and in as few others as it can."""
     seen: dict[int, Sequence[Detection]] = {}
     if isinstance(rescuer, LookingTeacher):
-        for start in range(0, len(frames), _BATCH):
-            batch = frames[start : start + _BATCH]
-            for frame, image in zip(batch, sample_frames(path, batch), strict=True):
-                seen[frame] = rescuer.looker.look(image)
+        for batch in split_frames(len(frames), _BATCH):
+            numbers = [frames[place] for place in batch]
+            seen |= zip(
+                numbers, map(rescuer.looker.look, sample_frames(path, numbers)), strict=True
+            )
         return seen
-    wanted = set(frames)
     for window in rescuer.windows(path):
-        if not wanted.isdisjoint(window):
+        if not set(frames).isdisjoint(window):
             # Without a past: windows without a missed frame are not labelled for its sake.
             found = rescuer.label_window(path, window, Past(), same_view)
             seen |= zip(window, found, strict=True)

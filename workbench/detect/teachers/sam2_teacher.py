@@ -1,13 +1,14 @@
-"""SAM 2 as a follower: boxes, points or masks in, masklets both ways in time out.
+"""SAM 2 as a follower: it turns boxes, points or masks in one frame into masks in all frames.
 
-Two backends for the same networks. `HubSam2` runs the transformers port on folders and hub ids;
-`PackageSam2` runs the package `sam2` on Meta's own `.pt` files. Prompts and windows are
-`following`'s.
+Two backends for the same networks: `HubSam2` runs the transformers port on folders and hub ids,
+`PackageSam2` the package `sam2` on Meta's own `.pt` files. What to follow, and in which windows, is
+decided in `prompts` and `following`.
 """
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,6 @@ from workbench.detect.teacher import TeacherError
 from workbench.detect.teachers.following import Followed, Follower, FollowingTeacher
 from workbench.detect.teachers.prompts import Prompt, Prompter
 from workbench.training.weights import Pretrained, find_weights, weights_identity
-
-Inference = Callable[[], AbstractContextManager[None]]
 
 _SIZES = {"tiny": "t", "small": "s", "base_plus": "b+", "large": "l"}  # of checkpoints and configs
 
@@ -41,15 +40,16 @@ def sam2_teacher(
     Args:
         prompter: Who says what to follow.
         weights: A transformers folder or hub id, or a `.pt` file for the package `sam2`.
-        config: Of a `.pt` file, such as "configs/sam2.1/sam2.1_hiera_l.yaml"; by default told from
-            the file's name.
+        config: Of a `.pt` file, such as "configs/sam2.1/sam2.1_hiera_l.yaml"; by default the one
+            that belongs to the file's name.
         overrides: Of the config, as Hydra writes them, such as "++model.image_size=512".
-        device: "auto", "cpu", "cuda".
-        amp: "auto", "off", "bf16", "fp16".
+        device: As for `Pretrained`.
+        amp: As there.
         loop: Options of `FollowingTeacher`.
 
     Raises:
-        TeacherError: If weights are missing, or options do not go together.
+        WeightsError: If weights are missing.
+        TeacherError: If options do not go together.
     """
     follower: Follower
     if Path(weights).suffix == ".pt":
@@ -64,51 +64,42 @@ def sam2_teacher(
 
 
 class HubSam2:
-    """SAM 2 by transformers.
-
-    Raises:
-        TeacherError: If the weights are missing.
-    """
+    """SAM 2 by transformers."""
 
     name = "sam2"
 
     def __init__(self, weights: str | Path, device: str = "auto", amp: str = "auto") -> None:
-        self._weights = Pretrained(weights, device, amp)
-        self.settings = {"backend": "transformers", **self._weights.settings}
+        self._weights = Pretrained(weights, ("Sam2VideoProcessor", "Sam2VideoModel"), device, amp)
+        self.settings: Mapping[str, Any] = {"backend": "transformers", **self._weights.settings}
 
     def open(self, images: NDArray[np.uint8]) -> "_HubSession":
         """Make the images (N, H, W, 3), RGB, of a window ready."""
-        processor, model = self._parts
+        processor, _ = self._weights.parts
         state = processor.init_video_session(
             video=list(images),
             inference_device=self._weights.device,
-            processing_device="cpu",  # of frames one by one; only the one at work is on the GPU
+            processing_device="cpu",  # only the frame being followed is on the GPU
             video_storage_device="cpu",
         )
-        return _HubSession(processor, model, state, self._weights)
-
-    @cached_property
-    def _parts(self) -> tuple[Any, Any]:
-        from transformers import Sam2VideoModel, Sam2VideoProcessor
-
-        return self._weights.load(Sam2VideoProcessor, Sam2VideoModel)
+        return _HubSession(self._weights, state)
 
 
+@dataclass
 class _HubSession:
-    def __init__(self, processor: Any, model: Any, state: Any, weights: Pretrained) -> None:
-        self._processor, self._model, self._state = processor, model, state
-        self._weights = weights
+    weights: Pretrained
+    state: Any
 
     def follow(
         self, prompts: Mapping[int, Prompt], place: int
     ) -> Iterator[tuple[int, list[Followed]]]:
         """Follow objects from one frame to both ends of the window."""
+        processor, _ = self.weights.parts
         found: dict[int, list[Followed]] = {}
-        # A call takes prompts of one kind, and a second call would forget the first.
+        # A call takes prompts of one kind, and a second call discards those of the first.
         for group in _by_kind(prompts):
-            self._state.reset_tracking_data()
-            self._processor.add_inputs_to_inference_session(
-                inference_session=self._state,
+            self.state.reset_tracking_data()
+            processor.add_inputs_to_inference_session(
+                inference_session=self.state,
                 frame_idx=place,
                 obj_ids=list(group),
                 **_as_inputs(list(group.values())),
@@ -120,22 +111,19 @@ class _HubSession:
         yield from sorted(found.items())
 
     def _run(self, place: int, backwards: bool) -> Iterator[tuple[int, list[Followed]]]:
-        size = [[self._state.video_height, self._state.video_width]]
-        with self._weights.inference():
-            for out in self._model.propagate_in_video_iterator(
-                self._state, start_frame_idx=place, reverse=backwards
+        processor, model = self.weights.parts
+        size = [[self.state.video_height, self.state.video_width]]
+        with self.weights.inference():
+            for out in model.propagate_in_video_iterator(
+                self.state, start_frame_idx=place, reverse=backwards
             ):
-                (masks,) = self._processor.post_process_masks(
+                (masks,) = processor.post_process_masks(
                     [out.pred_masks.float()], original_sizes=size, binarize=True
                 )
-                sure = out.object_score_logits.float().sigmoid().flatten().tolist()
-                yield (
-                    out.frame_idx,
-                    [
-                        Followed(number, mask[0].cpu().numpy(), presence)
-                        for number, mask, presence in zip(out.object_ids, masks, sure, strict=True)
-                    ],
-                )
+                masks = masks[:, 0].cpu().numpy()
+                presences = out.object_score_logits.float().sigmoid().flatten().tolist()
+                objects = zip(out.object_ids, masks, presences, strict=True)
+                yield out.frame_idx, [Followed(*one) for one in objects]
 
 
 def _by_kind(prompts: Mapping[int, Prompt]) -> Iterable[dict[int, Prompt]]:
@@ -161,10 +149,10 @@ def _as_inputs(prompts: Sequence[Prompt]) -> dict[str, Any]:
 class PackageSam2:
     """SAM 2 by the package `sam2`, which reads Meta's `.pt` files.
 
-    The package takes frames only as JPEG files: each window goes through a temporary folder.
+    The package takes frames only as JPEG files: each window is written to a temporary folder.
 
     Raises:
-        TeacherError: If package or weights are missing, or the config cannot be told.
+        TeacherError: If the file's name implies no config and none is given.
     """
 
     name = "sam2"
@@ -180,7 +168,7 @@ class PackageSam2:
         self._file = find_weights(weights)
         self._config = config or _config_of(self._file)
         self._overrides, self._device_name, self._amp = list(overrides), device, amp
-        self.settings = {
+        self.settings: Mapping[str, Any] = {
             "backend": "sam2",
             "weights": weights_identity(self._file),
             "config": self._config,
@@ -190,21 +178,22 @@ class PackageSam2:
 
     def open(self, images: NDArray[np.uint8]) -> "_PackageSession":
         """Make the images (N, H, W, 3), RGB, of a window ready."""
-        with tempfile.TemporaryDirectory(prefix="sam2-") as folder, self._inference():
+        with tempfile.TemporaryDirectory(prefix="sam2-") as folder, self.inference():
             for place, image in enumerate(images):
                 bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
                 name = str(Path(folder, f"{place}.jpg"))
                 cv2.imwrite(name, bgr, [cv2.IMWRITE_JPEG_QUALITY, 100])
-            state = self._model.init_state(folder, offload_video_to_cpu=True)
-        return _PackageSession(self._model, state, self._inference)
+            state = self.model.init_state(folder, offload_video_to_cpu=True)
+        return _PackageSession(self, state)
 
     @contextmanager
-    def _inference(self) -> Iterator[None]:
+    def inference(self) -> Iterator[None]:
+        """Run the model inside: no gradients, at its precision."""
         import torch
 
         from workbench.training.compute import autocast, choose_precision
 
-        device = self._model.device
+        device = self.model.device
         # On a CPU the package multiplies bf16 memories with fp32 features unless it is told to
         # use bf16 throughout (facebookresearch/sam2, issues 308 and 577).
         precision = "bf16" if device.type == "cpu" else choose_precision(self._amp, device)
@@ -212,7 +201,8 @@ class PackageSam2:
             yield
 
     @cached_property
-    def _model(self) -> Any:
+    def model(self) -> Any:
+        """The network, on the device and ready to run."""
         try:
             import sam2.sam2_video_predictor as predictor
             import sam2.utils.misc as misc
@@ -221,7 +211,7 @@ class PackageSam2:
             raise TeacherError("the package sam2 is not installed", "pip install sam2") from None
         from workbench.training.compute import choose_device
 
-        for module in (predictor, misc):  # has no switch of its own for its progress bars
+        for module in (predictor, misc):  # the package cannot switch off its progress bars
             module.tqdm = partial(module.tqdm, disable=True)
         try:
             model = build_sam2_video_predictor(
@@ -239,22 +229,23 @@ class PackageSam2:
         return model
 
 
+@dataclass
 class _PackageSession:
-    def __init__(self, model: Any, state: Any, inference: Inference) -> None:
-        self._model, self._state, self._inference = model, state, inference
+    sam2: PackageSam2
+    state: Any
 
     def follow(
         self, prompts: Mapping[int, Prompt], place: int
     ) -> Iterator[tuple[int, list[Followed]]]:
         """Follow objects from one frame to both ends of the window."""
         found: dict[int, list[Followed]] = {}
-        with self._inference():
-            self._model.reset_state(self._state)
+        with self.sam2.inference():
+            self.sam2.model.reset_state(self.state)
             for number, prompt in prompts.items():
                 self._add(number, prompt, place)
             for backwards in (False, True)[: 1 + (place > 0)]:
-                for where, numbers, logits in self._model.propagate_in_video(
-                    self._state, start_frame_idx=place, reverse=backwards
+                for where, numbers, logits in self.sam2.model.propagate_in_video(
+                    self.state, start_frame_idx=place, reverse=backwards
                 ):
                     masks = (logits[:, 0] > 0).cpu().numpy()
                     found[where] = [
@@ -264,28 +255,30 @@ class _PackageSession:
         yield from sorted(found.items())
 
     def _add(self, number: int, prompt: Prompt, place: int) -> None:
-        at = {"inference_state": self._state, "frame_idx": place, "obj_id": number}
+        model = self.sam2.model
+        at = {"inference_state": self.state, "frame_idx": place, "obj_id": number}
         if prompt.mask is not None:
-            self._model.add_new_mask(**at, mask=rle.decode(prompt.mask).astype(bool))
+            model.add_new_mask(**at, mask=rle.decode(prompt.mask).astype(bool))
         elif prompt.points:
             spots = np.array([point[:2] for point in prompt.points], np.float32)
             labels = np.array([point[2] for point in prompt.points], np.int32)
-            self._model.add_new_points_or_box(**at, points=spots, labels=labels)
+            model.add_new_points_or_box(**at, points=spots, labels=labels)
         else:
-            self._model.add_new_points_or_box(**at, box=np.array(prompt.box, np.float32))
+            model.add_new_points_or_box(**at, box=np.array(prompt.box, np.float32))
 
     def _presence(self, order: int, where: int) -> float:
         # The package keeps the logit that an object is there, but does not return it.
-        kept = self._state["output_dict_per_obj"][order]
+        kept = self.state["output_dict_per_obj"][order]
         out = kept["cond_frame_outputs"].get(where) or kept["non_cond_frame_outputs"][where]
         return float(out["object_score_logits"].float().sigmoid())
 
 
 def _config_of(file: Path) -> str:
-    """Config of one of Meta's checkpoints by its name, such as sam2.1_hiera_base_plus.pt."""
+    """The config that belongs to a checkpoint of Meta's, such as sam2.1_hiera_base_plus.pt."""
     family, _, size = file.stem.partition("_hiera_")
     if family not in ("sam2", "sam2.1") or size not in _SIZES:
         raise TeacherError(
-            f"{file.name} does not say its config", 'give one: "configs/sam2.1/sam2.1_hiera_l.yaml"'
+            f"the name {file.name} implies no config",
+            'give one, such as "configs/sam2.1/sam2.1_hiera_l.yaml"',
         )
     return f"configs/{family}/{family}_hiera_{_SIZES[size]}.yaml"

@@ -8,7 +8,6 @@ kernels that transformers downloads at run time, and silently does without.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +32,11 @@ class Sam3Teacher(Teacher):
         phrases: What each class is asked for by.
         window_frames: Frames that are held, followed and saved together. SAM 3 decides late which
             objects are real (its `hotstart_delay`, 15 frames): far longer than that.
-        device: "auto", "cpu", "cuda".
-        amp: "auto", "off", "bf16", "fp16".
+        device, amp: As for `Pretrained`.
 
     Raises:
-        TeacherError: If weights are missing or phrases are unclear.
+        WeightsError: If weights are missing.
+        TeacherError: If phrases are unclear.
     """
 
     name = "sam3"
@@ -51,8 +50,8 @@ class Sam3Teacher(Teacher):
         amp: str = "auto",
     ) -> None:
         self._phrases, self.window_frames = checked_phrases(phrases), window_frames
-        self._weights = Pretrained(weights, device, amp)
-        self.settings: dict[str, Any] = {
+        self._weights = Pretrained(weights, ("Sam3VideoProcessor", "Sam3VideoModel"), device, amp)
+        self.settings = {
             **self._weights.settings,
             "phrases": self._phrases,
             "window_frames": window_frames,
@@ -67,21 +66,22 @@ class Sam3Teacher(Teacher):
         frames = iter_frames(path, start=first, stop=window.stop)
         images = [frame.image for frame in frames]
         seen = self._follow(images)
-        number_to_id = _recognise(seen[0], before) if before else {}
+        # Track ids within the window to those the same objects had before.
+        pairs = match_detections(seen[0], before)
+        number_to_id = {seen[0][new].track_id: before[old].track_id for new, old in pairs.items()}
         next_id = past.next_id
         for frame in window:
-            found = []
             for one in seen[frame - first]:
-                assert one.track_id is not None
                 if one.track_id not in number_to_id:
                     number_to_id[one.track_id] = next_id
                     next_id += 1
-                found.append(replace(one, track_id=number_to_id[one.track_id]))
-            yield tuple(found)
+            yield tuple(
+                replace(one, track_id=number_to_id[one.track_id]) for one in seen[frame - first]
+            )
 
     def _follow(self, images: Sequence[Image]) -> list[list[Detection]]:
         """Objects of every image, their track ids counted within the window."""
-        processor, model = self._parts
+        processor, model = self._weights.parts
         phrase_to_class = {phrase: name for name, own in self._phrases.items() for phrase in own}
         state = processor.init_video_session(
             video=list(images),
@@ -96,12 +96,6 @@ class Sam3Teacher(Teacher):
                 answer = processor.postprocess_outputs(state, out)
                 seen[out.frame_idx] = _as_detections(answer, phrase_to_class)
         return seen
-
-    @cached_property
-    def _parts(self) -> tuple[Any, Any]:
-        from transformers import Sam3VideoModel, Sam3VideoProcessor
-
-        return self._weights.load(Sam3VideoProcessor, Sam3VideoModel)
 
 
 def _as_detections(
@@ -130,14 +124,3 @@ def _as_detections(
                 )
             )
     return one_per_object(seen)
-
-
-def _recognise(seen: Sequence[Detection], before: Sequence[Detection]) -> dict[int, int]:
-    """Track ids within the window to those the same objects had before."""
-    ids: dict[int, int] = {}
-    for new, old in match_detections(seen, before).items():
-        number, known = seen[new].track_id, before[old].track_id
-        assert number is not None
-        assert known is not None
-        ids[number] = known
-    return ids

@@ -53,7 +53,6 @@ class VisionLanguage:
     """A vision-language model that is asked for boxes.
 
     Args:
-        chat: Who answers.
         phrases: What each class is asked for by.
         style: How to ask: "json", or "locate" for LocateAnything.
         coordinates: What the numbers of JSON answers count.
@@ -84,7 +83,7 @@ class VisionLanguage:
             quoted=json.dumps(words),
             unit=_UNITS[coordinates],
         )
-        self.settings: dict[str, Any] = {
+        self.settings: Mapping[str, Any] = {
             **chat.settings,
             "phrases": self._phrases,
             "question": self._question,
@@ -99,54 +98,50 @@ class VisionLanguage:
         return box_detections(boxes, self._phrases, (height, width), self.name)
 
 
-def vlm_looker(
+def vlm_teacher(
     base_url: str | None = None,
     model: str | None = None,
     weights: str | Path | None = None,
     phrases: Mapping[str, Sequence[str]] = DEFAULT_PHRASES,
     style: Literal["json", "locate"] = "json",
     coordinates: Coordinates = "per_mille",
-    **chat: Any,
-) -> VisionLanguage:
-    """A model behind `base_url` under the name `model`, or the checkpoint `weights`.
+    window_frames: int = 16,
+    **options: Any,
+) -> LookingTeacher:
+    """A vision-language model on every frame: one that a server offers, or a checkpoint.
 
     Args:
         base_url: Of an OpenAI-compatible server.
         model: The model's name there.
         weights: Local folder or hub id, instead of a server.
-        phrases: What each class is asked for by.
-        style: How to ask.
-        coordinates: What the numbers of JSON answers count.
-        chat: Further options of `Endpoint` or `Checkpoint`.
+        phrases: As for `VisionLanguage`.
+        style: As there.
+        coordinates: As there.
+        window_frames: Frames that are labelled, and saved, together.
+        options: Further ones of `Endpoint` or `Checkpoint`.
 
     Raises:
         TeacherError: If neither server nor weights are given, or both.
         ChatError: If the address is not one.
     """
+    chat: Chat
     if weights is not None and base_url is None and model is None:
-        return VisionLanguage(Checkpoint(weights, **chat), phrases, style, coordinates)
-    if weights is None and base_url is not None and model is not None:
-        return VisionLanguage(Endpoint(base_url, model, **chat), phrases, style, coordinates)
-    raise TeacherError(
-        "the vlm teacher needs a model", "give `base_url` and `model`, or `weights` alone"
-    )
-
-
-def vlm_teacher(window_frames: int = 16, **options: Any) -> LookingTeacher:
-    """A vision-language model on every frame; `options` are those of `vlm_looker`."""
-    return LookingTeacher(vlm_looker(**options), window_frames)
+        chat = Checkpoint(weights, **options)
+    elif weights is None and base_url is not None and model is not None:
+        chat = Endpoint(base_url, model, **options)
+    else:
+        raise TeacherError(
+            "the vlm teacher needs a model", "give `base_url` and `model`, or `weights` alone"
+        )
+    return LookingTeacher(VisionLanguage(chat, phrases, style, coordinates), window_frames)
 
 
 def read_boxes(
     answer: str, size_wh: tuple[int, int], coordinates: Coordinates = "per_mille"
 ) -> list[NamedBox]:
-    """Return the boxes that an answer names, in pixels of the image.
+    """Return the boxes that an answer names, in pixels of an image of that width and height.
 
-    Args:
-        answer: What the model wrote.
-        size_wh: Width and height of the image.
-        coordinates: What the numbers of JSON boxes count: thousandths of width and height, or
-            pixels. Tags always count thousandths.
+    Tags always count thousandths of width and height.
 
     Example:
         >>> read_boxes("<ref>ball</ref><box><500><0><750><500></box>", (200, 100))

@@ -65,6 +65,12 @@ def find_events(
     return tuple(ShotEvent(kind, time_s * fps, time_s) for kind, time_s in named)
 
 
+def find_kick(track: BallTrack, *, fps: float) -> float | None:
+    """Find the frame of the kick, perhaps between two."""
+    events = find_events(track, fps=fps)
+    return next((event.frame for event in events if event.kind == "kick"), None)
+
+
 class _Path:
     """The smoothed path: pieces that hand over to each other."""
 

@@ -1,1 +1,1 @@
-"""Evaluation of verdicts: on simulated shots, along the whole chain, and against people."""
+"""Verdicts against the truth: simulated shots, the whole chain, people; and the head's training."""

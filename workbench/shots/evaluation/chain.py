@@ -1,16 +1,14 @@
 """Scores of every stage of the chain, from labels to verdict, against the truth.
 
 The unit is one row of facts per shot and label source: what each stage found beside what was true.
-Counts once, derives every table from the rows, and compares two label sources, or the two methods,
-on the same shots only; nothing but the labels differs between sources. A foot or a shooter that was
-not told counts as wrong, a verdict with its better guess, also where it abstains. Truth comes from
-built-in footage; people's verdicts are the business of `people`.
-
-Intervals (95 %) are by session where there are enough, else by clip (`stats`).
+Every table derives from these rows; two label sources, or the two methods, are compared on the same
+shots only. A foot or a shooter that was not told counts as wrong, a verdict with its better guess,
+also where it abstains. Where the chain loses, `judge_with_truth` says: the same shots judged again
+with one thing that was found replaced by the truth. If true corners make the verdicts better, the
+loss is there; if nothing does, it is in the fit. Truth comes from built-in footage.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -21,13 +19,16 @@ from scipy.optimize import linear_sum_assignment
 
 from workbench.detect.dataset.coco import load_dataset
 from workbench.errors import DatasetError
+from workbench.shots.analyse import standing_people
 from workbench.shots.analysed import ShotAnalysis
+from workbench.shots.ball.track import ball_track
 from workbench.shots.evaluation.truth import TrueShot, load_true_shot
+from workbench.shots.judge import judge_shot
+from workbench.shots.verdict import ShotError, ShotVerdict
 from workbench.stats import (
     Clusters,
     Floats,
     Interval,
-    PairedTest,
     Weights,
     bootstrap,
     choose_clusters,
@@ -35,6 +36,7 @@ from workbench.stats import (
     median_interval,
     pooled_share,
     show,
+    wilson,
 )
 
 CLOSE_KICK_FRAMES = 2.0
@@ -45,6 +47,8 @@ HEADLINES = (  # the scores that lead the report
     "shooter right",
     "foot right",
 )
+AS_FOUND = "as found"
+REPLACED = (AS_FOUND, "true kick", "true corners", "true ball", "all three true")
 _SAME_BALL_PX, _SAME_BALL_DIAMETERS = 4.0, 1.0
 _SAME_PERSON_IOU = 0.3
 
@@ -77,16 +81,19 @@ def collect_facts(
         truth = load_true_shot(shot.clip, footage_dir)
         if truth is None:
             continue
-        split = splits.get(shot.clip.session, "all")
-        names = {"clip_id": shot.clip.clip_id, "session": shot.clip.session, "split": split}
-        rows.append(
-            names
-            | {"labels": shot.labels, "true_goal": truth.is_goal}
-            | _ball_facts(shot, truth)
-            | _player_facts(shot, truth)
-            | {"corners_px": _corner_error(shot.goal.corners_px, truth.corners_px)}
-            | _verdict_facts(shot, truth)
-        )
+        facts = {
+            "clip_id": shot.clip.clip_id,
+            "session": shot.clip.session,
+            "split": splits.get(shot.clip.session, "all"),
+            "labels": shot.labels,
+            "true_goal": truth.is_goal,
+            "corners_px": _corner_error(shot.goal.corners_px, truth.corners_px),
+        }
+        facts |= _ball_facts(shot, truth) | _player_facts(shot, truth)
+        for method, verdict in shot.verdicts.items():
+            own = _verdict_facts(verdict, truth)
+            facts |= {f"{name}_{method}": value for name, value in own.items()}
+        rows.append(facts)
     return pd.DataFrame(rows)
 
 
@@ -109,14 +116,13 @@ def _ball_facts(shot: ShotAnalysis, truth: TrueShot) -> dict[str, Any]:
 
 
 def _player_facts(shot: ShotAnalysis, truth: TrueShot) -> dict[str, Any]:
-    told = shot.foot is not None and shot.foot.side is not None
+    side = shot.foot.side if shot.foot else None
+    kick = shot.shooter.contact_frame if shot.shooter else np.nan
     return {
-        "kick_frames": shot.shooter.contact_frame - truth.contact_frame
-        if shot.shooter is not None
-        else np.nan,
+        "kick_frames": kick - truth.contact_frame,
         "shooter": _is_true_shooter(shot, truth),
-        "foot": told and shot.foot is not None and shot.foot.side == truth.foot,
-        "foot_told": told,
+        "foot": side == truth.foot,
+        "foot_told": side is not None,
         "pose_found": len(shot.pose.poses) if shot.pose is not None else 0,
         "pose_asked": shot.pose.asked if shot.pose is not None else 0,
     }
@@ -152,20 +158,17 @@ def _corner_error(found: Floats | None, true: Floats) -> float:
     return float(apart[linear_sum_assignment(apart)].mean())
 
 
-def _verdict_facts(shot: ShotAnalysis, truth: TrueShot) -> dict[str, Any]:
-    facts: dict[str, Any] = {}
-    for method, verdict in shot.verdicts.items():
-        speed, interval = verdict.speed_kmh, verdict.speed_interval_kmh
-        facts |= {
-            f"p_{method}": verdict.goal_probability,
-            f"right_{method}": verdict.is_goal == truth.is_goal,
-            f"abstained_{method}": verdict.abstained,
-            f"speed_{method}": np.nan if speed is None else speed - truth.speed_kmh,
-            f"holds_{method}": np.nan
-            if interval is None
-            else float(interval[0] <= truth.speed_kmh <= interval[1]),
-        }
-    return facts
+def _verdict_facts(verdict: ShotVerdict, truth: TrueShot) -> dict[str, Any]:
+    speed, interval = verdict.speed_kmh, verdict.speed_interval_kmh
+    return {
+        "p": verdict.goal_probability,
+        "right": verdict.is_goal == truth.is_goal,
+        "abstained": verdict.abstained,
+        "speed": np.nan if speed is None else speed - truth.speed_kmh,
+        "holds": np.nan
+        if interval is None
+        else float(interval[0] <= truth.speed_kmh <= interval[1]),
+    }
 
 
 def stage_scores(facts: pd.DataFrame) -> dict[str, Interval]:
@@ -251,22 +254,16 @@ def stage_table(facts: pd.DataFrame, by: str = "labels") -> pd.DataFrame:
     return pd.DataFrame(columns).fillna("").rename_axis("stage")
 
 
-@dataclass(frozen=True)
-class StageComparison:
-    """What a stage wins or loses when one thing is swapped, on the same shots."""
+def compare_stages(facts: pd.DataFrame) -> pd.DataFrame:
+    """Compare the methods on each label source, and each two label sources stage by stage.
 
-    stage: str
-    first: str
-    second: str
-    test: PairedTest  # the second against the first
-
-
-def compare_stages(facts: pd.DataFrame) -> list[StageComparison]:
-    """Compare the methods on each label source, and each two label sources stage by stage."""
+    Returns:
+        One row per comparison of the same shots: stage, from, to, and change (`PairedTest`).
+    """
     found = []
     for labels, rows in facts.groupby("labels", sort=False):
         test = mcnemar(rows["right_2d"], rows["right_3d"])
-        found.append(StageComparison(f"goal right ({labels})", "2D rules", "3D fit", test))
+        found.append((f"goal right ({labels})", "2D rules", "3D fit", test))
     for first, second in combinations(dict.fromkeys(facts["labels"]), 2):
         one = facts[facts["labels"] == first].set_index("clip_id")
         two = facts[facts["labels"] == second].set_index("clip_id")
@@ -275,8 +272,8 @@ def compare_stages(facts: pd.DataFrame) -> list[StageComparison]:
             continue
         for name, column in _PAIRED.items():
             test = mcnemar(column(one.loc[both]), column(two.loc[both]))
-            found.append(StageComparison(name, str(first), str(second), test))
-    return found
+            found.append((name, str(first), str(second), test))
+    return pd.DataFrame(found, columns=["stage", "from", "to", "change"]).set_index("stage")
 
 
 _PAIRED: dict[str, Callable[[pd.DataFrame], Any]] = {
@@ -288,15 +285,6 @@ _PAIRED: dict[str, Callable[[pd.DataFrame], Any]] = {
 }
 
 
-def comparison_table(comparisons: Sequence[StageComparison]) -> pd.DataFrame:
-    """Return comparisons as a table, one row each."""
-    rows = [
-        {"stage": c.stage, "from": c.first, "to": c.second, "change": str(c.test)}
-        for c in comparisons
-    ]
-    return pd.DataFrame(rows, columns=["stage", "from", "to", "change"]).set_index("stage")
-
-
 def _brier_score(facts: pd.DataFrame, clusters: Clusters) -> Interval | None:
     squared = ((facts["p_3d"] - facts["true_goal"]) ** 2).to_numpy(float)
 
@@ -304,3 +292,64 @@ def _brier_score(facts: pd.DataFrame, clusters: Clusters) -> Interval | None:
         return np.asarray(weights @ squared / weights.sum(axis=1))
 
     return bootstrap(mean, clusters, within=(0.0, 1.0)) if len(squared) else None
+
+
+def judge_with_truth(shots: Sequence[ShotAnalysis], footage_dir: Path) -> pd.DataFrame:
+    """Judge every shot in 3D with nothing, one thing, and everything replaced by the truth.
+
+    Returns:
+        One row per shot and replacement: clip_id, session, given, true_goal, and p, right,
+        abstained, speed, holds as in `collect_facts`.
+    """
+    rows = []
+    for shot in shots:
+        truth = load_true_shot(shot.clip, footage_dir)
+        if truth is None:
+            continue
+        names = {"clip_id": shot.clip.clip_id, "session": shot.clip.session}
+        for given in REPLACED:
+            verdict = shot.verdicts["3d"] if given == AS_FOUND else _judge_given(shot, truth, given)
+            own = {"given": given, "true_goal": truth.is_goal, **_verdict_facts(verdict, truth)}
+            rows.append(names | own)
+    return pd.DataFrame(rows)
+
+
+def loss_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return accuracy, Brier score and speed error for each replacement, against as found."""
+    base = rows[rows["given"] == AS_FOUND]
+    lines = {}
+    for given, own in rows.groupby("given", sort=False):
+        squared = (own["p"] - own["true_goal"]) ** 2
+        lines[given] = {
+            "goal right": str(share_right(own)),
+            "against as found": str(mcnemar(base["right"], own["right"])),
+            "Brier score": f"{squared.mean():.3f}",
+            "speed off, km/h (median)": f"{own['speed'].abs().median():.1f}",
+            "abstains": f"{int(own['abstained'].sum())} of {len(own)}",
+        }
+    return pd.DataFrame.from_dict(lines, orient="index").rename_axis("given")
+
+
+def share_right(rows: pd.DataFrame) -> Interval:
+    """Return the share of verdicts that are right in some rows of one replacement."""
+    clusters = choose_clusters(rows["session"].tolist(), rows["clip_id"].tolist())
+    return pooled_share(rows["right"], None, clusters) or wilson(0, 0)
+
+
+def _judge_given(shot: ShotAnalysis, truth: TrueShot, given: str) -> ShotVerdict:
+    everything = given == REPLACED[-1]
+    corners = truth.corners_px if everything or given == "true corners" else shot.goal.corners_px
+    track = ball_track(truth.labels) if everything or given == "true ball" else shot.track
+    kick: float | None = shot.shooter.contact_frame if shot.shooter is not None else None
+    if everything or given == "true kick":
+        kick = truth.contact_frame
+    if corners is None:
+        return ShotVerdict.abstaining("3d", "Can't tell, because there is no goal in view.")
+    try:
+        return judge_shot(
+            track, corners, goal_size_m=shot.goal_wh_m, fps=shot.fps, image_wh=shot.size_wh,
+            people=standing_people(shot.people, shot.clip),
+            kick_frame=None if kick is None else round(kick),
+        )  # fmt: skip
+    except ShotError as error:
+        return ShotVerdict.abstaining("3d", f"Can't tell, because {error}.")

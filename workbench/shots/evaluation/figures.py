@@ -1,18 +1,20 @@
 """Figures of the evaluation: the chain's stages, what each loses, and verdicts on simulated shots.
 
-Takes the rows of `chain.collect_facts`, `chain_loss.judge_with_truth` and `simulated.judge_seeds`.
+Takes the rows of `chain.collect_facts`, `chain.judge_with_truth` and `simulated.judge_seeds`.
 Every function answers the question in its title, draws on the axes it is given and returns them.
 """
+
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
 from workbench.actions.figures import draw_reliability
-from workbench.shots.evaluation.chain import stage_scores
-from workbench.shots.evaluation.chain_loss import share_right
-from workbench.shots.evaluation.simulated import accuracy_table, reliability, score_speed
+from workbench.shots.evaluation.chain import share_right, stage_scores
+from workbench.shots.evaluation.simulated import accuracy_table, reliability
 from workbench.shots.verdict import Method
+from workbench.stats import Interval
 from workbench.style import BLUE, GREY, ORANGE, PURPLE, axes_or_new, draw_interval, open_frame
 
 _MARKS = ((BLUE, "o"), (ORANGE, "s"), (PURPLE, "^"), (GREY, "D"))
@@ -34,15 +36,9 @@ def draw_stage_scores(facts: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax = axes_or_new(ax, (8, 4.4), layout="constrained")
     sources = list(facts.groupby("labels", sort=False))
     for row, (labels, rows) in enumerate(sources):
-        colour, mark = _MARKS[row % len(_MARKS)]
-        shift = 0.22 * (row - (len(sources) - 1) / 2)
-        scores = stage_scores(rows)
-        for place, stage in enumerate(_SHARES):
-            if stage not in scores:
-                continue
-            at = place + shift
-            draw_interval(ax, scores[stage], at, colour=colour, marker=mark, mark_colour=colour)
-        ax.plot([], [], mark, color=colour, label=f"labels: {labels}")
+        scores, mark = stage_scores(rows), _MARKS[row % len(_MARKS)]
+        shares = [scores.get(stage) for stage in _SHARES]
+        _draw_shares(ax, shares, 0.22 * (row - (len(sources) - 1) / 2), f"labels: {labels}", *mark)
     ax.set_yticks(range(len(_SHARES)), _SHARES)
     ax.set(xlim=(-0.02, 1.02), ylim=(len(_SHARES) - 0.5, -0.5), xlabel="share, with 95 % interval")
     ax.set_title("Where does the chain lose?", loc="left", x=-0.6)
@@ -52,6 +48,26 @@ def draw_stage_scores(facts: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.tick_params(axis="y", length=0)
     return ax
+
+
+def _draw_shares(
+    ax: Axes,
+    shares: Iterable[Interval | None],
+    shift: float,
+    name: str,
+    colour: str,
+    marker: str,
+    *,
+    upright: bool = False,
+) -> None:
+    """Draw one mark per place, each moved by `shift`, and an entry of the legend for all."""
+    for place, share in enumerate(shares):
+        if share is not None:
+            draw_interval(
+                ax, share, place + shift, colour=colour, marker=marker, mark_colour=colour,
+                upright=upright,
+            )  # fmt: skip
+    ax.plot([], [], marker, color=colour, label=name)
 
 
 def draw_loss(rows: pd.DataFrame, ax: Axes | None = None) -> Axes:
@@ -75,13 +91,8 @@ def draw_accuracy(rows: pd.DataFrame, ax: Axes | None = None) -> Axes:
     places = np.arange(len(table))
     methods = [name for name in _METHOD_STYLE if name in table]
     for step, method in enumerate(methods):
-        name, colour, marker = _METHOD_STYLE[method]
         offset = 0.16 * (step - (len(methods) - 1) / 2)
-        for place, share in zip(places + offset, table[method], strict=True):
-            draw_interval(
-                ax, share, place, colour=colour, marker=marker, mark_colour=colour, upright=True
-            )
-        ax.plot([], [], marker, color=colour, label=name)
+        _draw_shares(ax, table[method], offset, *_METHOD_STYLE[method], upright=True)
     ax.scatter(
         places, table["majority"], marker="_", s=400, color=GREY, label="always the commoner answer"
     )
@@ -136,11 +147,9 @@ def draw_speed_errors(rows: pd.DataFrame, ax: Axes | None = None) -> Axes:
         errors = np.sort((part["speed"] - part["true_speed"]).abs().dropna().to_numpy())
         if len(errors) == 0:
             continue
-        score = score_speed(part)
-        label = f"{name}: median {score.median_error_kmh.value:.1f} km/h"
-        style = "-" if method == "3d" else "--"
-        ax.step(errors, np.arange(1, len(errors) + 1) / len(errors), style, color=colour,
-                label=label)  # fmt: skip
+        label = f"{name}: median {np.median(errors):.1f} km/h"
+        share = np.arange(1, len(errors) + 1) / len(errors)
+        ax.step(errors, share, "-" if method == "3d" else "--", color=colour, label=label)
     ax.set(xlim=(0, 40), ylim=(0, 1), xlabel="error of the speed at the foot in km/h")
     ax.set_ylabel("share of shots at most so far off")
     ax.set_title("How exact is the speed?")
@@ -152,15 +161,11 @@ def draw_kinds(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw `simulated.kind_table`: the share of right verdicts by what happened."""
     ax = axes_or_new(ax, (6.0, 4.2))
     rows = table.iloc[::-1]
-    places = np.arange(len(rows))
-    for step, (method, (name, colour, marker)) in enumerate(_METHOD_STYLE.items()):
-        if method not in rows:
-            continue
-        for place, share in zip(places + 0.2 * (step - 0.5), rows[method], strict=True):
-            draw_interval(ax, share, place, colour=colour, marker=marker, mark_colour=colour)
-        ax.plot([], [], marker, color=colour, label=name)
+    for step, (method, style) in enumerate(_METHOD_STYLE.items()):
+        if method in rows:
+            _draw_shares(ax, rows[method], 0.2 * (step - 0.5), *style)
     labels = [f"{str(kind).replace('_', ' ')} (n={n})" for kind, n in rows["n"].items()]
-    ax.set_yticks(places, labels)
+    ax.set_yticks(range(len(rows)), labels)
     ax.set(xlabel="share of right verdicts", xlim=(0, 1.02))
     ax.set_title("Which shots are hard to tell?")
     ax.legend(loc="lower left", fontsize=8)

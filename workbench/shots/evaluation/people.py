@@ -15,12 +15,11 @@ from workbench.labels.store import LabelStore
 from workbench.labels.table import label_table
 from workbench.saving import save_json
 from workbench.shots.analysed import ShotAnalysis
+from workbench.shots.evaluation.simulated import METHODS
 from workbench.shots.verdict import Method
 from workbench.stats import (
     Interval,
-    PairedTest,
     choose_clusters,
-    mcnemar,
     pooled_share,
     wilson,
 )
@@ -31,7 +30,6 @@ class PeopleScore:
     """How often the chain says what people say."""
 
     right: dict[Method, Interval]  # agreement of each method
-    paired: PairedTest | None  # 3D against 2D; None where no clip was judged
     judged: int  # clips with a goal or no goal that people agree on
     unsure: int  # clips left out: unsure, or judged differently
 
@@ -57,19 +55,15 @@ def score_against_people(
 ) -> PeopleScore:
     """Compare the verdicts of both methods with those of people on the same clips."""
     asked = [shot for shot in shots if shot.clip.clip_id in said]
-    judged = [(shot, said[shot.clip.clip_id]) for shot in asked]
-    sure = [(shot, is_goal) for shot, is_goal in judged if is_goal is not None]
-    methods: tuple[Method, ...] = ("2d", "3d")
-    right = {
-        method: [shot.verdicts[method].is_goal == is_goal for shot, is_goal in sure]
-        for method in methods
-    }
-    clips = [shot.clip for shot, _ in sure]
+    sure = [shot for shot in asked if said[shot.clip.clip_id] is not None]
+    clips = [shot.clip for shot in sure]
     clusters = choose_clusters([one.session for one in clips], [one.clip_id for one in clips])
-    shares = {method: pooled_share(own, None, clusters) for method, own in right.items()}
+    right: dict[Method, Interval] = {}
+    for method in METHODS:
+        agrees = [shot.verdicts[method].is_goal == said[shot.clip.clip_id] for shot in sure]
+        right[method] = pooled_share(agrees, None, clusters) or wilson(0, 0)
     return PeopleScore(
-        right={method: share or wilson(0, 0) for method, share in shares.items()},
-        paired=mcnemar(right["2d"], right["3d"]) if sure else None,
+        right=right,
         judged=len(sure),
         unsure=len(asked) - len(sure),
     )

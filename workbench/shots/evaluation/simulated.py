@@ -13,17 +13,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from workbench.actions.calibration import Calibration, calibrate
+from workbench.shots.judge import judge_shot
 from workbench.shots.verdict import Method, ShotVerdict
 from workbench.simulated.cameras import PLACEMENTS
-from workbench.simulated.shots import (
-    STANDARD,
-    SimulatedShot,
-    SimulationSettings,
-    simulate_shot,
-)
-from workbench.stats import Interval, PairedTest, mcnemar, median_interval, wilson
+from workbench.simulated.shots import SimulatedShot, simulate_shot
+from workbench.stats import Interval, mcnemar, median_interval, wilson
 
 METHODS: tuple[Method, ...] = ("2d", "3d")
 HELD_OUT_SEEDS = range(50_000, 51_000)  # nothing is tuned or trained on these shots
@@ -47,26 +44,15 @@ class SpeedScore:
     median_width_kmh: float  # of the intervals; NaN for a method without
 
 
-def judge_seeds(
-    seeds: Sequence[int],
-    settings: SimulationSettings = STANDARD,
-    methods: Sequence[Method] = METHODS,
-    workers: int = 1,
-) -> pd.DataFrame:
+def judge_seeds(seeds: Sequence[int], workers: int = 1) -> pd.DataFrame:
     """Simulate the shots of these seeds, judge each by every method, return one row for each.
 
     Columns: seed, method, placement, kind, view_angle_deg, distance_m, true_goal,
     goal_probability, called, right, abstained, true_speed, speed, speed_low, speed_high,
     true_line_speed, line_speed, line_low, line_high (km/h, NaN where absent), cpu_s, reason.
-
-    Args:
-        seeds: One for each shot.
-        settings: Of the simulator.
-        methods: Of `judge_shot`.
-        workers: Processes; rows come in the order of the seeds whatever their number.
+    Rows come in the order of the seeds, whatever the number of processes (`workers`).
     """
-    jobs = [(seed, settings, tuple(methods)) for seed in seeds]
-    found = for_each(_judge_seed, jobs, workers)
+    found = for_each(_judge_seed, seeds, workers)
     return pd.DataFrame([row for rows in found for row in rows])
 
 
@@ -80,13 +66,9 @@ def for_each(
         return pool.map(work, items, chunksize=8)
 
 
-def _judge_seed(job: tuple[int, SimulationSettings, tuple[Method, ...]]) -> list[dict[str, Any]]:
-    from workbench.shots.judge import judge_shot
-
-    seed, settings, methods = job
-    shot = simulate_shot(seed, settings)
-    rows = []
-    for method in methods:
+def _judge_seed(seed: int) -> list[dict[str, Any]]:
+    shot, rows = simulate_shot(seed), []
+    for method in METHODS:
         begin = time.process_time()
         verdict = judge_shot(**shot.question(), method=method)
         rows.append(_as_row(shot, verdict, time.process_time() - begin))
@@ -109,11 +91,11 @@ def _as_row(shot: SimulatedShot, verdict: ShotVerdict, cpu_s: float) -> dict[str
         "right": verdict.is_goal == shot.is_goal,
         "abstained": verdict.abstained,
         "true_speed": shot.speed_kmh if shot.has_speed else np.nan,
-        "speed": _number(verdict.speed_kmh),
+        "speed": number_or_nan(verdict.speed_kmh),
         "speed_low": speed_low,
         "speed_high": speed_high,
-        "true_line_speed": _number(shot.line_speed_kmh),
-        "line_speed": _number(verdict.line_speed_kmh),
+        "true_line_speed": number_or_nan(shot.line_speed_kmh),
+        "line_speed": number_or_nan(verdict.line_speed_kmh),
         "line_low": line_low,
         "line_high": line_high,
         "cpu_s": cpu_s,
@@ -121,7 +103,8 @@ def _as_row(shot: SimulatedShot, verdict: ShotVerdict, cpu_s: float) -> dict[str
     }
 
 
-def _number(value: float | None) -> float:
+def number_or_nan(value: float | None) -> float:
+    """The value; NaN where there is none."""
     return float("nan") if value is None else value
 
 
@@ -136,15 +119,18 @@ def accuracy_table(rows: pd.DataFrame) -> pd.DataFrame:
         goals = part.drop_duplicates("seed")["true_goal"]
         cells: dict[str, Any] = {"n": len(goals), "majority": max(goals.mean(), 1 - goals.mean())}
         by_method = {name: some.set_index("seed")["right"] for name, some in _by_method(part)}
-        cells |= {name: wilson(int(right.sum()), len(right)) for name, right in by_method.items()}
+        cells |= {name: _share(right) for name, right in by_method.items()}
         judged = list(by_method.values())
-        cells["paired"] = _compare(judged[0], judged[-1])
+        first, last = judged[0], judged[-1]
+        cells["paired"] = mcnemar(first.to_numpy(bool), last.loc[first.index].to_numpy(bool))
         table[place] = cells
     return pd.DataFrame.from_dict(table, orient="index")
 
 
-def _compare(first: "pd.Series[bool]", last: "pd.Series[bool]") -> PairedTest:
-    return mcnemar(first.to_numpy(bool), last.loc[first.index].to_numpy(bool))
+def _share(flags: ArrayLike) -> Interval:
+    """The share of items that are true."""
+    held = np.asarray(flags, bool)
+    return wilson(int(held.sum()), len(held))
 
 
 def certainty_table(rows: pd.DataFrame, method: Method = "3d") -> pd.DataFrame:
@@ -159,9 +145,9 @@ def certainty_table(rows: pd.DataFrame, method: Method = "3d") -> pd.DataFrame:
         miss = part["goal_probability"] - part["true_goal"].astype(float)
         table[place] = {
             "n": len(part),
-            "abstains": wilson(int(unsure.sum()), len(part)),
-            "right_if_sure": wilson(int(right[~unsure].sum()), int((~unsure).sum())),
-            "right_if_not": wilson(int(right[unsure].sum()), int(unsure.sum())),
+            "abstains": _share(unsure),
+            "right_if_sure": _share(right[~unsure]),
+            "right_if_not": _share(right[unsure]),
             "brier": float((miss**2).mean()),
         }
     return pd.DataFrame.from_dict(table, orient="index")
@@ -177,10 +163,8 @@ def kind_table(rows: pd.DataFrame) -> pd.DataFrame:
     """By what happened: n and the share right of each method (`Interval`)."""
     table = {}
     for kind, part in rows.groupby("kind", sort=False):
-        cells: dict[str, Any] = {"n": part["seed"].nunique()}
-        for name, some in _by_method(part):
-            cells[name] = wilson(int(some["right"].sum()), len(some))
-        table[kind] = cells
+        shares = {name: _share(some["right"]) for name, some in _by_method(part)}
+        table[kind] = {"n": part["seed"].nunique(), **shares}
     return pd.DataFrame.from_dict(table, orient="index").sort_values("n", ascending=False)
 
 
@@ -208,8 +192,8 @@ def score_speed(rows: pd.DataFrame, *, at_line: bool = False) -> SpeedScore:
         asked=int(asked.sum()),
         median_error_kmh=median_interval(errors),
         mean_error_kmh=float(errors.mean()) if len(errors) else float("nan"),
-        within_5_kmh=wilson(int((errors <= _CLOSE_KMH).sum()), len(errors)),
-        coverage=wilson(int(covered.sum()), len(covered)) if len(covered) else None,
+        within_5_kmh=_share(errors <= _CLOSE_KMH),
+        coverage=_share(covered) if len(covered) else None,
         median_width_kmh=float(np.median((high - low)[bounded])) if len(covered) else float("nan"),
     )
 

@@ -4,7 +4,7 @@ The unit is one clip. A student that was never trained is no error: there is not
 with. Knows nothing about shots.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,24 +12,20 @@ from workbench.detect.store import ClipDetections, load_detections
 from workbench.errors import DatasetError
 from workbench.footage.clips import Clip
 
-NAME = "student"
-
 
 def label_with_student(
     clips: Sequence[Clip],
     footage_dir: Path,
     out_dir: Path,
     models_dir: Path | None,
-    on_progress: Callable[[Clip], None] | None = None,
 ) -> dict[str, ClipDetections]:
     """Let the student that was finished last label clips; returns labels by clip id.
 
     Args:
-        clips: What to look at; for an honest comparison, clips of sessions it was not trained on.
+        clips: For an honest comparison, clips of sessions it was not trained on.
         footage_dir: Folder of `clips.json`.
         out_dir: Where its detections go, one COCO file per clip.
         models_dir: The shelf of students; None, or an empty one: nothing is labelled.
-        on_progress: Called with each clip once it is labelled.
 
     Raises:
         StudentError: If the student cannot be loaded.
@@ -51,7 +47,5 @@ def label_with_student(
     for clip in clips:
         video, folder = footage_dir / clip.file, out_dir / run_dir.name
         seen = predict_video(video, student, folder, PredictOptions(overlay=False))
-        labels[clip.clip_id] = replace(load_detections(seen.coco, clip), found_by=NAME)
-        if on_progress is not None:
-            on_progress(clip)
+        labels[clip.clip_id] = replace(load_detections(seen.coco, clip), found_by="student")
     return labels

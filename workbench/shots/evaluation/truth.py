@@ -5,7 +5,8 @@ somebody measures with a tape. Knows nothing about what the chain found.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,11 +41,10 @@ def load_true_shot(clip: Clip, footage_dir: Path) -> TrueShot | None:
         DatasetError: If the truth is not a label file.
         ShotError: If it holds a shot that cannot be read.
     """
-    told, images = _read(clip, footage_dir)
-    if told is None:
-        return None
-    [labels] = load_truth([clip], footage_dir)
-    try:
+    with _reading(clip):
+        told, images = _read(clip, footage_dir)
+        if told is None:
+            return None
         # Frame i is exposed in the middle of its time, and pixel i is measured at its middle.
         contact_frame = float(told["contact_s"]) * float(clip.fps) - 0.5
         place = min(max(0, round(contact_frame)), len(images) - 1)
@@ -57,46 +57,39 @@ def load_true_shot(clip: Clip, footage_dir: Path) -> TrueShot | None:
             speed_kmh=float(told["speed_kmh"]),
             goal_wh_m=goal_wh_m,
             corners_px=to_pixels(camera, goal_corners(goal_wh_m)) + 0.5,
-            labels=labels,
+            labels=load_truth([clip], footage_dir)[0],
             shooter_track_id=int(told["shooter_track_id"]),
         )
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise _unreadable(clip, error) from None
 
 
 def goal_sizes(
     clips: Iterable[Clip], footage_dir: Path, measured_wh_m: tuple[float, float]
 ) -> dict[str, tuple[float, float]]:
-    """Return the goal's width and height in metres for each clip id.
-
-    Args:
-        clips: The clips.
-        footage_dir: Folder of `clips.json`.
-        measured_wh_m: What was measured; built-in footage knows its own.
-    """
+    """Return the goal's width and height for each clip id: its own if known, else as measured."""
     sizes = {}
     for clip in clips:
-        told, _ = _read(clip, footage_dir)
-        try:
+        with _reading(clip):
+            told, _ = _read(clip, footage_dir)
             sizes[clip.clip_id] = measured_wh_m if told is None else _size(told)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise _unreadable(clip, error) from None
     return sizes
 
 
 def _read(clip: Clip, footage_dir: Path) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
     if clip.truth is None:
         return None, []
-    try:
-        content = json.loads((footage_dir / clip.truth).read_text(encoding="utf-8"))
-        return content["clip"].get("shot"), content["images"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _unreadable(clip, error) from None
+    content = json.loads((footage_dir / clip.truth).read_text(encoding="utf-8"))
+    return content["clip"].get("shot"), content["images"]
 
 
 def _size(told: dict[str, Any]) -> tuple[float, float]:
     return float(told["goal_wh_m"][0]), float(told["goal_wh_m"][1])
 
 
-def _unreadable(clip: Clip, error: Exception) -> ShotError:
-    return ShotError(f"{clip.truth} holds no shot that can be read ({error})", "make it anew")
+@contextmanager
+def _reading(clip: Clip) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise ShotError(
+            f"{clip.truth} holds no shot that can be read ({error})", "make it anew"
+        ) from None

@@ -57,20 +57,18 @@ def line_speed_kmh(posterior: Posterior) -> tuple[float, float] | None:
 def crossing_m(posterior: Posterior) -> tuple[tuple[float, float], tuple[float, float]] | None:
     """Middle of x, z at the plane of the line and their deviations; None if not reached."""
     meets = np.isfinite(posterior.crossing).all(axis=1)
-    if posterior.weight[meets].sum() < 0.5:
+    weight = posterior.weight[meets]
+    if weight.sum() < 0.5:
         return None
-    across, up = (
-        _mean_and_sd(posterior.crossing[meets, axis], posterior.weight[meets]) for axis in (0, 1)
-    )
-    return (across[0], up[0]), (across[1], up[1])
+    (x, x_sd), (z, z_sd) = (_mean_and_sd(values, weight) for values in posterior.crossing[meets].T)
+    return (x, z), (x_sd, z_sd)
 
 
 def find_path_events(
     posterior: Posterior, observations: Observations, clock: Clock
 ) -> tuple[ShotEvent, ...]:
     """Kick, bounces, line, end of the free path and rest of the most probable hypothesis."""
-    row = posterior.best
-    ball = posterior.fitted.parameters[row : row + 1]
+    ball, ending = posterior.best_ball
     kick, end = float(ball[0, col.KICK_S]), float(ball[0, col.EVENT_S])
     found = [clock.event("kick", kick)]
     legs = legs_of(ball)
@@ -78,11 +76,11 @@ def find_path_events(
         # A ball that rolls from the start "lands" at once: not a bounce.
         if start > before + 0.05 and kick + start < min(end, observations.times_s[-1]):
             found.append(clock.event("bounce", kick + float(start)))
-    name = BANK[posterior.hypothesis[row]].name
+    name = BANK[posterior.hypothesis[posterior.best]].name
     if name in _END_OF:
         found.append(clock.event(_END_OF[name], end))
     times = np.arange(kick, observations.times_s[-1] + 0.5, 0.004)
-    path, _, _ = trace(ball, times, posterior.priors.ending[row : row + 1])
+    path, _, _ = trace(ball, times, ending)
     beyond = np.flatnonzero(path[1, 0] <= 0.0)
     if len(beyond):
         found.append(clock.event("line", float(times[beyond[0]])))
@@ -97,24 +95,13 @@ def find_path_events(
 def fitted_path(
     posterior: Posterior, observations: Observations, clock: Clock, scale: float
 ) -> FlightPath:
-    """The most probable path, frame by frame over the track.
-
-    Args:
-        posterior: Of the fit.
-        observations: What it was fitted to.
-        clock: For the frames.
-        scale: Pixels of the fit per pixel of the clip.
-    """
-    row = posterior.best
-    ball = posterior.fitted.parameters[row : row + 1]
+    """The most probable path, frame by frame; `scale`: pixels of the fit per pixel of the clip."""
+    ball, ending = posterior.best_ball
     first = int(np.ceil(clock.first_frame))
     frames = np.arange(first, int(clock.frame(float(observations.times_s[-1]))) + 1)
     times = np.asarray((frames - clock.first_frame) / clock.fps, dtype=np.float64)
-    ending = posterior.priors.ending[row : row + 1]
-    path, _, _ = trace(ball, times, ending)
     step = 1e-3
-    ahead, _, _ = trace(ball, times + step, ending)
-    behind, _, _ = trace(ball, times - step, ending)
+    behind, path, ahead = (trace(ball, times + by, ending)[0] for by in (-step, 0.0, step))
     speed = _KMH * np.linalg.norm(ahead - behind, axis=0)[0] / (2 * step)
     matrix = projection_matrix(ball[0, col.BALL_SIZE :], observations.center_px)
     matrix[:2] /= scale
@@ -123,7 +110,7 @@ def fitted_path(
 
 def sight_line(posterior: Posterior) -> tuple[float, float]:
     """Distance of the camera from the goal in metres; degrees between its view and the shot."""
-    ball = posterior.fitted.parameters[posterior.best]
+    [ball], _ = posterior.best_ball
     camera = ball[col.BALL_SIZE :]
     look, shot = -camera[: OUT + 1], ball[col.VX : col.VY + 1]
     lengths = np.linalg.norm(look) * np.linalg.norm(shot)
@@ -135,9 +122,8 @@ def feature_row(
     posterior: Posterior, observations: Observations, modes: tuple[CameraMode, ...], clock: Clock
 ) -> dict[str, float]:
     """Features of the fit for the head: always the same names, always finite."""
-    weight, samples = posterior.weight, posterior.samples
-    row = posterior.best
-    best = posterior.fitted.parameters[row : row + 1]
+    weight, samples, row = posterior.weight, posterior.samples, posterior.best
+    best, _ = posterior.best_ball
     goal = np.clip(goal_probability(posterior), 3e-4, 1 - 3e-4)
     features = {"logit_goal": float(np.log(goal / (1 - goal)))}
     shares = outcome_shares(posterior)
@@ -152,15 +138,13 @@ def feature_row(
     margin = np.clip(np.nan_to_num(margin, nan=-3.0), -3.0, 3.0)
     features["margin_mean"], features["margin_sd"] = _mean_and_sd(margin, weight)
     features["reaches_line"] = float(weight[np.isfinite(posterior.line_mps)].sum())
-    speed, speed_sd = kick_speed_kmh(posterior)
-    features["speed_kmh"], features["speed_sd_kmh"] = speed, speed_sd
-    line = line_speed_kmh(posterior)
-    features["line_speed_kmh"], features["line_speed_sd_kmh"] = line or (0.0, 0.0)
+    features["speed_kmh"], features["speed_sd_kmh"] = kick_speed_kmh(posterior)
+    line = line_speed_kmh(posterior) or (0.0, 0.0)
+    features["line_speed_kmh"], features["line_speed_sd_kmh"] = line
     features["after_y"] = _mean_and_sd(np.clip(samples[:, col.AFTER_Y], -15, 15), weight)[0]
-    features["toward_goal"] = float(
-        -best[0, col.VY] / max(np.linalg.norm(best[0, col.VELOCITY]), 0.1)
-    )
-    features["rise"] = float(best[0, col.VZ] / max(np.linalg.norm(best[0, col.VELOCITY]), 0.1))
+    kick_mps = max(np.linalg.norm(best[0, col.VELOCITY]), 0.1)
+    features["toward_goal"] = float(-best[0, col.VY] / kick_mps)
+    features["rise"] = float(best[0, col.VZ] / kick_mps)
     features["kick_distance"] = float(np.clip(np.hypot(best[0, col.X], best[0, col.Y]), 0, 60))
     features["start_height"] = float(np.clip(best[0, col.Z], 0, 3))
 
@@ -172,15 +156,13 @@ def feature_row(
     features["flight_trust"] = float(trust[0, flown].mean()) if flown.any() else 0.0
     features["tail_observations"] = float(min(tail.sum(), 60))
     features["tail_trust"] = float(trust[0, tail].mean()) if tail.any() else 0.0
-    features["miss_px"] = (
-        float(np.clip(np.median(misses[0, flown | tail]), 0, 50)) if (flown | tail).any() else 50.0
-    )
+    known = misses[0, flown | tail]
+    features["miss_px"] = float(np.clip(np.median(known), 0, 50)) if len(known) else 50.0
     counted = max(float(posterior.priors.counted[row].sum()), 1.0)
     features["cost_per_observation"] = float(np.clip(posterior.fitted.cost[row] / counted, -5, 9))
     features["gap_share"] = 1.0 - len(times) / max((times[-1] - times[0]) * clock.fps + 1, 1.0)
     features["longest_gap_s"] = float(np.diff(times).max()) if len(times) > 1 else 0.0
-    near_end = np.abs(times - end) * clock.fps < 4
-    features["event_observations"] = float(near_end.sum())
+    features["event_observations"] = float((np.abs(times - end) * clock.fps < 4).sum())
 
     camera = best[:, col.BALL_SIZE :]
     last = observations.uv[-_LAST_OBSERVATIONS:]

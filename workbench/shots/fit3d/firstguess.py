@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from workbench.footage.pinhole import BALL_RADIUS_M, GRAVITY_MPS2, Floats
 from workbench.shots.fit3d import columns as col
 from workbench.shots.fit3d.ballistics import DRAG_PER_M
-from workbench.shots.fit3d.fit import Observations, legs_of
+from workbench.shots.fit3d.fit import Bools, Ints, Observations, legs_of
 from workbench.shots.goal.camera import CameraMode, on_height, project, rays
 
 _ANCHOR_S = (0.17, 0.02)  # before and after the kick: observations that may give its place
@@ -31,7 +31,7 @@ class Guesses:
     """Starts for a fit, the best first."""
 
     parameters: Floats  # (G, 30); the event is where the observations leave the path
-    mode: NDArray[np.int64]  # (G,) index of the camera
+    mode: Ints  # (G,) index of the camera
 
 
 def guess_kicks(
@@ -43,10 +43,10 @@ def guess_kicks(
     keep: int,
     rng: np.random.Generator,
 ) -> Guesses:
-    """Guess kicks at the given times.
+    """Guess kicks.
 
     Args:
-        observations: Observations, in order of time.
+        observations: In order of time.
         modes: Cameras to try.
         kicks_s: Times (T,) at which the kick may have been.
         samples: Pairs drawn for each time and camera.
@@ -62,14 +62,12 @@ def guess_kicks(
     parts: list[tuple[Floats, Floats, int]] = []
     for number, mode in enumerate(modes):
         ball = _solve_kicks(observations, mode, kick, height, anchor, first, second, style == 0)
-        score, until = _score(observations, ball, anchor)
-        ball[:, col.EVENT_S] = until
-        for index in _distinct(ball, score, keep):
-            parts.append((ball[index], score[index], number))
+        score, ball[:, col.EVENT_S] = _score(observations, ball, anchor)
+        parts += [(ball[row], score[row], number) for row in _distinct(ball, score, keep)]
     parts.sort(key=lambda part: -part[1])
     return Guesses(
-        np.array([part[0] for part in parts]).reshape(-1, col.SIZE),
-        np.array([part[2] for part in parts], dtype=np.int64),
+        np.array([ball for ball, _, _ in parts]).reshape(-1, col.SIZE),
+        np.array([number for _, _, number in parts], dtype=np.int64),
     )
 
 
@@ -91,7 +89,7 @@ def _solve_kicks(
     anchor: NDArray[np.intp],
     first: NDArray[np.intp],
     second: NDArray[np.intp],
-    rolls: NDArray[np.bool_],
+    rolls: Bools,
 ) -> Floats:
     """Parameters (K, 30) of kicks through an anchor and two observations."""
     camera, count = mode.parameters[None], len(kick)

@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from workbench.footage.pinhole import BALL_RADIUS_M, GRAVITY_MPS2, POST_RADIUS_M, Floats
 from workbench.shots.fit3d import columns as col
 from workbench.shots.fit3d.ballistics import DRAG_PER_M, Kicks, Legs, after_contact, follow
-from workbench.shots.goal.camera import CAMERA_SIZE, LOG_FOCAL, project
+from workbench.shots.goal.camera import LOG_FOCAL, project
 from workbench.shots.leastsquares import minimise
 
-Bools = NDArray[np.bool_]
+Ints, Bools = NDArray[np.int64], NDArray[np.bool_]
+Traced = tuple[Floats, Floats, Floats]
+"""Path (3, B, N); place and velocity (3, B) at the event, just before it."""
 
 # Those that change the shape of the free path, not only its place.
 _FLOWN = (
@@ -34,6 +36,7 @@ _BOUND_SIGMA_M = 0.10
 _LEAST_KICK_M = 0.4  # in front of the line
 _BOUNDS = 4
 _STEP = 1e-6
+_TRACED = 1 + col.SIZE_BIAS  # paths of a finite difference: unmoved, and each parameter of the path
 _POST_REACH_M = round(POST_RADIUS_M + BALL_RADIUS_M, 3)  # rounded: same figures on every machine
 
 INSIDE, OUTSIDE, ON_FRAME, ANYWHERE = 1, -1, 2, 0  # where the ball meets the plane of the line
@@ -49,7 +52,6 @@ class Observations:
     has_diameter: Floats  # (N,) 1 or 0
     center_px: Floats  # (2,) principal point
     goal_size_m: tuple[float, float]
-    sigma_px: float = _SIGMA_PX
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,9 @@ class Priors:
     camera: Floats  # (B, 8)
     information: Floats  # (B, 8, 8) of the camera
     counted: Floats  # (B, N) 1 where an observation counts
-    ending: NDArray[np.int64]  # (B,) FALLS, HELD or NETTED after the event
+    ending: Ints  # (B,) FALLS, HELD or NETTED after the event
     event_y: Floats  # (B, 2) between which depths the event is, metres
-    event_frame: NDArray[np.int64]  # (B,) INSIDE, OUTSIDE, ON_FRAME or ANYWHERE
+    event_frame: Ints  # (B,) INSIDE, OUTSIDE, ON_FRAME or ANYWHERE
 
     def __len__(self) -> int:
         return len(self.mean)
@@ -101,24 +103,19 @@ def legs_of(ball: Floats, until_s: Floats | float = np.inf) -> Legs:
     return follow(kicks, np.asarray(until_s - ball[:, col.KICK_S]))
 
 
-def trace(
-    ball: Floats, times_s: Floats, ending: NDArray[np.int64]
-) -> tuple[Floats, Floats, Floats]:
+def trace(ball: Floats, times_s: Floats, ending: Ints) -> Traced:
     """Return the whole path of balls (B, ≥ 22): before the kick, free, after the event.
 
     Args:
         ball: Parameters.
         times_s: Seconds (N,).
         ending: As in `Priors`.
-
-    Returns:
-        Positions (3, B, N); place and velocity (3, B) at the event, just before it.
     """
-    return _finish(ball, times_s, ending, *_fly(ball, times_s))
+    return _finish(ball, times_s, ending, _fly(ball, times_s))
 
 
-def _fly(ball: Floats, times_s: Floats) -> tuple[Floats, Floats, Floats]:
-    """The path (3, B, N) as if nothing ended it; place and velocity (3, B) at the event."""
+def _fly(ball: Floats, times_s: Floats) -> Traced:
+    """The path as if nothing ended it."""
     kick, event = ball[:, col.KICK_S, None], ball[:, col.EVENT_S, None]
     since = times_s - kick
     legs = legs_of(ball, np.maximum(times_s[-1], ball[:, col.EVENT_S]))
@@ -130,15 +127,9 @@ def _fly(ball: Floats, times_s: Floats) -> tuple[Floats, Floats, Floats]:
     return path, place, legs.velocity_at(event - kick)[:, :, 0]
 
 
-def _finish(
-    ball: Floats,
-    times_s: Floats,
-    ending: NDArray[np.int64],
-    path: Floats,
-    place: Floats,
-    motion: Floats,
-) -> tuple[Floats, Floats, Floats]:
+def _finish(ball: Floats, times_s: Floats, ending: Ints, free: Traced) -> Traced:
     """Replace what comes after the event."""
+    path, place, motion = free
     later = times_s - ball[:, col.EVENT_S, None]
     if (later > 0).any():
         after = after_contact(
@@ -153,21 +144,17 @@ def _finish(
     return path, place, motion
 
 
-def _finite_moves(
-    at: Floats, times_s: Floats, ending: NDArray[np.int64]
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Parameters moved one by one (B·22, 30), and `trace` of each: the first is not moved.
+def _finite_moves(at: Floats, times_s: Floats, ending: Ints) -> tuple[Floats, Traced]:
+    """Parameters moved one by one (B·31, 30), and `trace` of each: the first is not moved.
 
     Only the columns that change the shape of the free path are recomputed.
     """
     batch, count = len(at), len(times_s)
-    moves = np.concatenate([np.zeros((1, col.SIZE)), _STEP * np.eye(col.SIZE)[: col.SIZE_BIAS]])
-    each = len(moves)
-    moved = at[:, None] + moves
+    moved = at[:, None] + np.concatenate([np.zeros((1, col.SIZE)), _STEP * np.eye(col.SIZE)])
     flown = np.concatenate([[0], 1 + np.array(_FLOWN)])
     path, place, motion = _fly(moved[:, flown].reshape(-1, col.SIZE), times_s)
-    paths = np.empty((3, batch, each, count))
-    places, motions = np.empty((3, batch, each)), np.empty((3, batch, each))
+    paths = np.empty((3, batch, _TRACED, count))
+    places, motions = np.empty((3, batch, _TRACED)), np.empty((3, batch, _TRACED))
     for whole, part in ((paths, path), (places, place), (motions, motion)):
         part = part.reshape(3, batch, len(flown), *part.shape[2:])
         whole[:] = part[:, :, :1]
@@ -182,16 +169,19 @@ def _finite_moves(
     later = (at[:, col.EVENT_S] + _STEP - at[:, col.KICK_S])[:, None]
     places[:, :, 1 + col.EVENT_S] = legs.at(later)[:, :, 0]
     motions[:, :, 1 + col.EVENT_S] = legs.velocity_at(later)[:, :, 0]
-    moved = moved.reshape(-1, col.SIZE)
-    traced = _finish(
-        moved,
-        times_s,
-        np.repeat(ending, each),
-        paths.reshape(3, -1, count),
-        places.reshape(3, -1),
-        motions.reshape(3, -1),
+    own = moved[:, :_TRACED].reshape(-1, col.SIZE)
+    flat = paths.reshape(3, -1, count), places.reshape(3, -1), motions.reshape(3, -1)
+    path, place, motion = (
+        _with_unmoved(part.reshape(3, batch, _TRACED, *part.shape[2:]))
+        for part in _finish(own, times_s, np.repeat(ending, _TRACED), flat)
     )
-    return moved, *traced
+    return moved.reshape(-1, col.SIZE), (path, place, motion)
+
+
+def _with_unmoved(part: Floats) -> Floats:
+    """Append the unmoved one for each parameter that leaves the ball where it is: camera, size."""
+    unmoved = np.repeat(part[:, :, :1], 1 + col.SIZE - _TRACED, axis=2)
+    return np.concatenate([part, unmoved], axis=2).reshape(3, -1, *part.shape[3:])
 
 
 def solve(observations: Observations, priors: Priors, start: Floats, iterations: int) -> Fitted:
@@ -209,49 +199,53 @@ def solve(observations: Observations, priors: Priors, start: Floats, iterations:
 
 def cost_of(observations: Observations, priors: Priors, parameters: Floats) -> Floats:
     """Minus log posterior (B,) up to a constant; infinite where it is not a number."""
-    path, place, motion = trace(parameters, observations.times_s, priors.ending)
-    off, size = _misses(observations, parameters, path)
-    spread = (off * off).sum(axis=0)
-    bounds = _bounds(observations, priors.event_y, priors.event_frame, parameters, place, motion)
-    total = _cauchy_cost(priors.counted, spread, size * size)
-    total += 0.5 * (bounds * bounds).sum(axis=0) + _prior_cost(priors, parameters)
-    return np.asarray(np.where(np.isfinite(total), total, np.inf))
+    traced = trace(parameters, observations.times_s, priors.ending)
+    return _cost(priors, parameters, _residuals(observations, priors, parameters, traced))
 
 
 def explained(
     observations: Observations, priors: Priors, parameters: Floats
 ) -> tuple[Floats, Floats]:
     """Weights (B, N) of the observations, 1 for good ones, and misses in pixels (B, N)."""
-    path, _, _ = trace(parameters, observations.times_s, priors.ending)
-    off, _ = _misses(observations, parameters, path)
-    spread = (off * off).sum(axis=0)
-    return 1.0 / (1.0 + spread / _CAUCHY**2), np.sqrt(spread) * observations.sigma_px
+    traced = trace(parameters, observations.times_s, priors.ending)
+    spread, _, _ = _squares(_residuals(observations, priors, parameters, traced))
+    return 1.0 / (1.0 + spread / _CAUCHY**2), np.sqrt(spread) * _SIGMA_PX
 
 
-def _misses(observations: Observations, parameters: Floats, path: Floats) -> tuple[Floats, Floats]:
-    """Misses along u and v (2, B, N) and of the size (B, N), in standard deviations."""
+def _residuals(
+    observations: Observations, priors: Priors, parameters: Floats, traced: Traced
+) -> Floats:
+    """Misses along u, along v and of the size, then of the bounds: (B, 3N + 4) in sigmas."""
+    path, place, motion = traced
     cameras = parameters[:, col.BALL_SIZE :]
     u, v, depth = project(cameras, path, observations.center_px)
-    off = np.stack([u - observations.uv[:, 0], v - observations.uv[:, 1]]) / observations.sigma_px
     expected = np.log(2 * BALL_RADIUS_M / np.maximum(depth, 0.2)) + cameras[:, LOG_FOCAL, None]
     size = observations.log_diameter - expected - parameters[:, col.SIZE_BIAS, None]
-    return off, size * observations.has_diameter * (_SIZE_WEIGHT / _SIZE_SIGMA)
+    rows = [
+        (u - observations.uv[:, 0]) / _SIGMA_PX,
+        (v - observations.uv[:, 1]) / _SIGMA_PX,
+        size * observations.has_diameter * (_SIZE_WEIGHT / _SIZE_SIGMA),
+        _bounds(observations, priors, parameters, place, motion).T,
+    ]
+    return np.concatenate(rows, axis=1)
+
+
+def _squares(residuals: Floats) -> tuple[Floats, Floats, Floats]:
+    """Squares of the misses in place (B, N), in size (B, N), and of the bounds (B, 4)."""
+    count = (residuals.shape[1] - _BOUNDS) // 3
+    u, v, size, bounds = np.split(residuals**2, [count, 2 * count, 3 * count], axis=1)
+    return u + v, size, bounds
 
 
 def _bounds(
-    observations: Observations,
-    event_y: Floats,
-    event_frame: NDArray[np.int64],
-    parameters: Floats,
-    place: Floats,
-    motion: Floats,
+    observations: Observations, priors: Priors, parameters: Floats, place: Floats, motion: Floats
 ) -> Floats:
     """Violations (4, B) of the bounds on event, crossing and kick, in standard deviations.
 
     The depth of an event has hard bounds and within them a prior with the spread of an even one.
     """
     half, height = observations.goal_size_m[0] / 2, observations.goal_size_m[1]
-    low, high = event_y.T
+    low, high = priors.event_y.T
     depth = np.maximum(low - place[1], 0.0) + np.maximum(place[1] - high, 0.0)
     # Where it meets the plane of the line, extrapolated from the event.
     ago = place[1] / np.minimum(motion[1], -3.0)
@@ -259,14 +253,14 @@ def _bounds(
     up = place[2] - (motion[2] + 0.5 * GRAVITY_MPS2 * ago) * ago
     outside = np.maximum(across - half, up - height)
     off_frame = np.select(
-        [event_frame == INSIDE, event_frame == OUTSIDE, event_frame == ON_FRAME],
+        [priors.event_frame == where for where in (INSIDE, OUTSIDE, ON_FRAME)],
         [outside, -outside, np.abs(outside - POST_RADIUS_M) - _POST_REACH_M],
         0.0,
     )
     # Shots start in front of the line.
     behind = np.maximum(_LEAST_KICK_M - parameters[:, col.Y], 0.0)
     firm = np.stack([depth, np.maximum(off_frame, 0.0), behind]) / _BOUND_SIGMA_M
-    spread = (place[1] - 0.5 * (low + high)) / even_sigma(event_y)
+    spread = (place[1] - 0.5 * (low + high)) / even_sigma(priors.event_y)
     return np.concatenate([firm, spread[None]])
 
 
@@ -275,17 +269,17 @@ def even_sigma(event_y: Floats) -> Floats:
     return np.asarray((event_y[:, 1] - event_y[:, 0]) / np.sqrt(12.0))
 
 
-def _cauchy_cost(counted: Floats, place_off: Floats, size_off: Floats) -> Floats:
-    """Cauchy's loss (B,) of squared misses (B, N) of place and size, in standard deviations."""
-    seen = np.log1p(place_off / _CAUCHY**2) + np.log1p(size_off / _CAUCHY**2)
-    return np.asarray(0.5 * _CAUCHY**2 * (counted * seen).sum(axis=1))
-
-
-def _prior_cost(priors: Priors, parameters: Floats) -> Floats:
+def _cost(priors: Priors, parameters: Floats, residuals: Floats) -> Floats:
+    """Cost (B,) with Cauchy's loss for place and size of the observations, squares for the rest."""
+    place, size, bounds = _squares(residuals)
+    seen = np.log1p(place / _CAUCHY**2) + np.log1p(size / _CAUCHY**2)
     off = (parameters[:, : col.BALL_SIZE] - priors.mean) * priors.weight
     camera = parameters[:, col.BALL_SIZE :] - priors.camera
     away = (priors.information @ camera[..., None])[..., 0]
-    return np.asarray(0.5 * (off * off).sum(axis=1) + 0.5 * (camera * away).sum(axis=1))
+    prior = 0.5 * (off * off).sum(axis=1) + 0.5 * (camera * away).sum(axis=1)
+    cost = 0.5 * _CAUCHY**2 * (priors.counted * seen).sum(axis=1)
+    cost += 0.5 * bounds.sum(axis=1) + prior
+    return np.where(np.isfinite(cost), cost, np.inf)
 
 
 def _expand(
@@ -293,44 +287,19 @@ def _expand(
 ) -> tuple[Floats, Floats, Floats]:
     """Cost (B,), gradient (B, 30) and Gauss–Newton matrix (B, 30, 30) at parameters (B, 30)."""
     batch, count = len(at), len(observations.times_s)
-    moved, path, place, motion = _finite_moves(at, observations.times_s, priors.ending)
-    each = len(moved) // batch
-    off, size = _misses(observations, moved, path)
-    event_y = np.repeat(priors.event_y, each, axis=0)
-    event_frame = np.repeat(priors.event_frame, each)
-    bounds = _bounds(observations, event_y, event_frame, moved, place, motion)
-    off = off.reshape(2, batch, each, count).transpose(1, 2, 0, 3).reshape(batch, each, -1)
-    size, bounds = size.reshape(batch, each, count), bounds.reshape(_BOUNDS, batch, each)
-    rows = np.concatenate([off, size, bounds.transpose(1, 2, 0)], axis=2)  # (B, 22, 3N + 4)
-
-    base = path.reshape(3, batch, each, count)[:, :, 0]
-    lens = np.repeat(at[:, None], CAMERA_SIZE, axis=1)
-    lens[:, :, col.BALL_SIZE :] += _STEP * np.eye(CAMERA_SIZE)
-    seen, seen_size = _misses(
-        observations, lens.reshape(-1, col.SIZE), np.repeat(base, CAMERA_SIZE, axis=1)
-    )
-    seen = seen.reshape(2, batch, CAMERA_SIZE, count).transpose(1, 2, 0, 3)
-    seen = np.concatenate(
-        [seen.reshape(batch, CAMERA_SIZE, -1), seen_size.reshape(batch, CAMERA_SIZE, count)], axis=2
-    )
-
+    moved, traced = _finite_moves(at, observations.times_s, priors.ending)
+    own = priors.take(np.repeat(np.arange(batch), 1 + col.SIZE))
+    rows = _residuals(observations, own, moved, traced).reshape(batch, 1 + col.SIZE, -1)
     value = rows[:, 0]
-    slopes = np.zeros((batch, col.SIZE, rows.shape[2]))
-    slopes[:, : col.SIZE_BIAS] = (rows[:, 1:] - value[:, None]) / _STEP
+    slopes = (rows[:, 1:] - value[:, None]) / _STEP
+    slopes[:, col.SIZE_BIAS] = 0.0  # known exactly
     slopes[:, col.SIZE_BIAS, 2 * count : 3 * count] = -observations.has_diameter * (
         _SIZE_WEIGHT / _SIZE_SIGMA
     )
-    slopes[:, col.BALL_SIZE :, : 3 * count] = (seen - value[:, None, : 3 * count]) / _STEP
-
-    spread = value[:, :count] ** 2 + value[:, count : 2 * count] ** 2
-    size_off = value[:, 2 * count : 3 * count] ** 2
-    trust = priors.counted / (1.0 + spread / _CAUCHY**2)
-    weight = np.concatenate(
-        [trust, trust, priors.counted / (1.0 + size_off / _CAUCHY**2), np.ones((batch, _BOUNDS))],
-        axis=1,
-    )
-    cost = _cauchy_cost(priors.counted, spread, size_off)
-    cost += 0.5 * (value[:, 3 * count :] ** 2).sum(axis=1) + _prior_cost(priors, at)
+    place, size, bounds = _squares(value)
+    trust = priors.counted / (1.0 + place / _CAUCHY**2)
+    size_trust = priors.counted / (1.0 + size / _CAUCHY**2)
+    weight = np.concatenate([trust, trust, size_trust, np.ones_like(bounds)], axis=1)
 
     weighted = slopes * weight[:, None]
     normal = weighted @ slopes.transpose(0, 2, 1)
@@ -341,4 +310,4 @@ def _expand(
     normal[:, col.BALL_SIZE :, col.BALL_SIZE :] += priors.information
     camera = (at[:, col.BALL_SIZE :] - priors.camera)[..., None]
     gradient[:, col.BALL_SIZE :] += (priors.information @ camera)[..., 0]
-    return np.where(np.isfinite(cost), cost, np.inf), np.nan_to_num(gradient), np.nan_to_num(normal)
+    return _cost(priors, at, value), np.nan_to_num(gradient), np.nan_to_num(normal)

@@ -25,25 +25,16 @@ def flat_features(
     kick_frame: float,
     goal_size_m: tuple[float, float],
 ) -> dict[str, float]:
-    """Return the features of the track after the kick.
+    """Return the features of the track after the kick; corners (4, 2) in any order.
 
-    Args:
-        track: The ball's track.
-        goal_corners_px: Corners of the goal's inner edge (4, 2), any order.
-        fps: Frames per second.
-        kick_frame: Contact.
-        goal_size_m: Inner width and height.
-
-    Returns:
-        Finite numbers, always under the same names; 0 where there is nothing to tell.
+    Finite numbers, always under the same names; 0 where there is nothing to tell.
     """
     kept = track.without_outliers
     after = kept.take(kept.frames > kick_frame)
     frames, xy = after.frames, after.xy
     corners = order_corners(goal_corners_px)
     across_up = _in_goals(xy, corners)
-    posts_px = np.hypot(*(corners[[1, 2]] - corners[[0, 3]]).T)
-    height_px = float(posts_px.mean())
+    height_px = float(np.hypot(*(corners[[1, 2]] - corners[[0, 3]]).T).mean())
     ball_px = 2 * BALL_RADIUS_M * height_px / goal_size_m[1]  # how wide the ball looks in the goal
     outside = np.maximum(np.abs(across_up[:, 0]) - 1, np.maximum(across_up[:, 1] - 1, 0.0))
     inside = (outside <= 0.05) & (across_up[:, 1] > -0.05)

@@ -4,8 +4,8 @@ The unit is one shot's features, a dict of finite numbers. The fit's own posteri
 goals and its intervals are too narrow, because the fit does not model fading spin, nets and lenses.
 Linear models of the features correct that: one for the log-odds of a goal and, for the speed at the
 foot and at the line, one for the log of the correction factor and one for the log of the interval's
-half width. They are trained on simulated shots alone (`head_training`); the coefficients are in a
-JSON file beside this module. Knows nothing about where features come from.
+half width. They are trained on simulated shots alone (`evaluation.head_training`); `head.json`
+beside this module has the coefficients. Knows nothing about where features come from.
 """
 
 import json
@@ -13,7 +13,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,11 +20,11 @@ from workbench.saving import save_json
 from workbench.shots.verdict import ShotError
 
 HEAD_FORMAT = "workbench-shothead/1"
-HEAD_FILE = "head.json"
 Place = Literal["foot", "line"]
 
 PLACES: tuple[Place, ...] = ("foot", "line")
 LOG_FROM = 0.01  # added before a logarithm is taken
+_TRAINING = "workbench.shots.evaluation.head_training"
 _MOST_CORRECTION = 1.25
 
 
@@ -62,6 +61,8 @@ class LinearModel:
 class Head:
     """The linear models that are applied to the features of a shot.
 
+    All that take features raise a `ShotError` where one is missing or not finite.
+
     Example:
         >>> head = Head.load()
         >>> 0 < head.probability(dict.fromkeys(head.scales, 1.0)) < 1
@@ -71,9 +72,7 @@ class Head:
     scales: dict[str, Scale]  # feature to scale
     goal: LinearModel  # log-odds of a goal
     correction: dict[Place, LinearModel]  # log of true over fitted speed
-    spread: dict[
-        Place, LinearModel
-    ]  # log of half the width of the 90 % interval of the speed, in km/h
+    spread: dict[Place, LinearModel]  # log of half the width of the speed's 90 % interval, km/h
     sure_from: float  # least probability of the likelier answer; below it the verdict abstains
     trained: dict[str, Any]  # seeds, shots, and cross-validated scores
 
@@ -89,18 +88,30 @@ class Head:
         Raises:
             ShotError: If the file is not a head.
         """
-        return _from_json(path.read_text(encoding="utf-8"), str(path))
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            if found["format"] != HEAD_FORMAT:
+                raise ValueError(found["format"])
+            return cls(
+                scales={feature: Scale(**scale) for feature, scale in found["scales"].items()},
+                goal=LinearModel(**found["goal"]),
+                correction={place: LinearModel(**found["correction"][place]) for place in PLACES},
+                spread={place: LinearModel(**found["spread"][place]) for place in PLACES},
+                sure_from=float(found["sure_from"]),
+                trained=found["trained"],
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise ShotError(
+                f"{path} is not a head of this version: {error}",
+                f"train one: python -m {_TRAINING}",
+            ) from error
 
     def save(self, path: Path) -> None:
         """Write the head for `read`."""
         save_json(path, {"format": HEAD_FORMAT, **asdict(self)})
 
     def probability(self, features: Mapping[str, float]) -> float:
-        """Return the calibrated probability that the whole ball crossed the line in the frame.
-
-        Raises:
-            ShotError: If a feature is missing or not finite.
-        """
+        """Return the calibrated probability that the whole ball crossed the line in the frame."""
         log_odds = self.goal.at(self._scaled(features))
         return 1 / (1 + math.exp(-min(30.0, max(-30.0, log_odds))))
 
@@ -109,20 +120,12 @@ class Head:
         return max(probability, 1 - probability) >= self.sure_from
 
     def correct_kmh(self, features: Mapping[str, float], speed_kmh: float, place: Place) -> float:
-        """Return the fit's speed, corrected for the bias expected from the features.
-
-        Raises:
-            ShotError: If a feature is missing or not finite.
-        """
+        """Return the fit's speed, corrected for the bias expected from the features."""
         factor = math.exp(self.correction[place].at(self._scaled(features)))
         return speed_kmh * min(_MOST_CORRECTION, max(1 / _MOST_CORRECTION, factor))
 
     def half_width_kmh(self, features: Mapping[str, float], place: Place) -> float:
-        """Return half the width of the 90 % interval around the corrected speed.
-
-        Raises:
-            ShotError: If a feature is missing or not finite.
-        """
+        """Return half the width of the 90 % interval around the corrected speed."""
         return math.exp(min(6.0, self.spread[place].at(self._scaled(features))))
 
     def _scaled(self, features: Mapping[str, float]) -> dict[str, float]:
@@ -137,24 +140,4 @@ class Head:
 
 @cache
 def _shipped() -> Head:
-    text = files("workbench.shots.fit3d").joinpath(HEAD_FILE).read_text(encoding="utf-8")
-    return _from_json(text, HEAD_FILE)
-
-
-def _from_json(text: str, name: str) -> Head:
-    try:
-        found = json.loads(text)
-        if found["format"] != HEAD_FORMAT:
-            raise ValueError(found["format"])
-        return Head(
-            scales={feature: Scale(**scale) for feature, scale in found["scales"].items()},
-            goal=LinearModel(**found["goal"]),
-            correction={place: LinearModel(**found["correction"][place]) for place in PLACES},
-            spread={place: LinearModel(**found["spread"][place]) for place in PLACES},
-            sure_from=float(found["sure_from"]),
-            trained=found["trained"],
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise ShotError(
-            f"{name} is not a head of this version: {error}", "train one: see head_training"
-        ) from error
+    return Head.read(Path(__file__).with_name("head.json"))

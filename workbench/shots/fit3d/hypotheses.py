@@ -106,13 +106,7 @@ def priors_of(
 ) -> Priors:
     """Return the priors of each case (B,).
 
-    Args:
-        observations: What was seen.
-        modes: Cameras.
-        cases: Of the batch.
-        guessed_kicks_s: Each problem's first guess of the kick (B,).
-        kick_s: When the foot met the ball, if somebody knows.
-        frame_s: Time between frames.
+    `guessed_kicks_s` (B,) are first guesses; `kick_s` is the kick, if somebody knows.
     """
     which, air = cases.hypothesis, cases.air
     mean = np.zeros((len(which), col.BALL_SIZE))

@@ -43,6 +43,12 @@ class Posterior:
         return int(np.argmax(self.probability))
 
     @property
+    def best_ball(self) -> tuple[Floats, Ints]:
+        """The parameters (1, 30) of the most probable hypothesis, and its ending (1,)."""
+        row = slice(self.best, self.best + 1)
+        return self.fitted.parameters[row], self.priors.ending[row]
+
+    @property
     def kick_s(self) -> float:
         """When the foot met the ball."""
         return float(self.fitted.parameters[self.best, col.KICK_S])
@@ -56,15 +62,9 @@ def weigh(
     start_cost: Floats,
     rng: np.random.Generator,
 ) -> Posterior:
-    """Weigh fitted hypotheses against each other.
+    """Weigh fitted hypotheses (H,) against each other.
 
-    Args:
-        observations: What was seen.
-        priors: Of each problem (H).
-        fitted: Its solution.
-        hypothesis: Which it is (H,).
-        start_cost: What its start costs besides (H,), see `hypotheses.cost_of_start`.
-        rng: Draws the samples.
+    `start_cost` (H,) is what each start costs besides, see `hypotheses.cost_of_start`.
     """
     log_weight = _log_evidence(fitted, priors, hypothesis) - start_cost
     log_weight = np.where(np.isfinite(log_weight), log_weight, _HOPELESS)
@@ -76,28 +76,16 @@ def weigh(
     place = legs_of(samples).at((samples[:, col.EVENT_S] - samples[:, col.KICK_S])[:, None])
     depth, (low, high) = place[1, :, 0], priors.event_y[rows].T
     weight = even * ((depth > low - _LEEWAY_M) & (depth < high + _LEEWAY_M))
-    weight = weight * _goes(hypothesis[rows], goal)
+    # How well each sample's outcome, goal or not, goes with its hypothesis.
+    goes = np.array([item.goes for item in BANK], dtype=np.float64)
+    weight = weight * goes[hypothesis[rows], np.where(goal, 0, 1)]
     if weight.sum() <= 0:  # no sample is within its depths: use all
         weight = even
     weight = weight / weight.sum()
+    probability = np.bincount(rows, weight, len(share)).astype(np.float64)
     return Posterior(
-        hypothesis=hypothesis,
-        probability=np.bincount(rows, weight, len(share)).astype(np.float64),
-        priors=priors,
-        fitted=fitted,
-        samples=samples,
-        weight=weight,
-        goal=goal,
-        crossing=crossing,
-        line_mps=line_mps,
+        hypothesis, probability, priors, fitted, samples, weight, goal, crossing, line_mps
     )
-
-
-def _goes(hypothesis: Ints, goal: NDArray[np.bool_]) -> Floats:
-    """How compatible each sample's outcome, goal or not, is with its hypothesis (S,)."""
-    return np.array([item.goes for item in BANK], dtype=np.float64)[
-        hypothesis, np.where(goal, 0, 1)
-    ]
 
 
 def _log_evidence(fitted: Fitted, priors: Priors, hypothesis: Ints) -> Floats:

@@ -43,15 +43,9 @@ def fit_hypotheses(
     frame_s: float,
     rng: np.random.Generator,
 ) -> Posterior:
-    """Fit every hypothesis from the guesses and weigh them.
+    """Fit every hypothesis from the guesses, at least one, and weigh them.
 
-    Args:
-        observations: What was seen.
-        modes: Cameras, as numbered in the guesses.
-        guesses: At least one.
-        kick_s: When the foot met the ball, if somebody knows.
-        frame_s: Time between frames.
-        rng: Draws the samples.
+    Modes are numbered as in the guesses; `kick_s` is when the foot met the ball, if somebody knows.
     """
     bases, their_cases = _fit_bases(observations, modes, guesses, kick_s, frame_s)
     parameters, cases = _starts(observations, bases, their_cases)
@@ -139,10 +133,10 @@ def _events(observations: Observations, base: Floats) -> list[list[Floats]]:
     starts: list[list[Floats]] = []
     for number, item in enumerate(BANK):
         if number == NOTHING:
-            starts.append([_moved_event(base, float(observations.times_s[-1]) + LAST_EVENT_S)])
+            starts.append([_with_event(base, observations.times_s[-1] + LAST_EVENT_S)])
             continue
         reached = [np.flatnonzero(path[1] <= depth) for depth in item.start_depths_m]
-        found = [_moved_event(base, float(times[where[0]])) for where in reached if len(where)]
+        found = [_with_event(base, times[where[0]]) for where in reached if len(where)]
         low, high = item.depth_m
         there = low - _REACH_M <= left_at[1] <= high + _REACH_M
         found.append(base.copy() if there else _bent(base, left_at, item.start_depths_m[0]))
@@ -150,7 +144,7 @@ def _events(observations: Observations, base: Floats) -> list[list[Floats]]:
     return starts
 
 
-def _moved_event(base: Floats, event_s: float) -> Floats:
+def _with_event(base: Floats, event_s: float) -> Floats:
     row = base.copy()
     row[col.EVENT_S] = event_s
     return row

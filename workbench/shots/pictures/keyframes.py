@@ -14,6 +14,7 @@ from workbench.detect.drawing import Image
 from workbench.footage.frames import sample_readable
 from workbench.footage.pinhole import to_pixels
 from workbench.shots.analysed import ShotAnalysis
+from workbench.shots.pictures.figures import say_why_not
 from workbench.shots.pictures.overlay import ShotOverlay
 from workbench.shots.words import EVENT_WORDS
 from workbench.style import axes_or_new
@@ -43,11 +44,8 @@ def key_moments(shot: ShotAnalysis) -> list[Moment]:
         return []
     times = [("run-up", kick - _RUN_UP_S * shot.fps), ("contact", kick)]
     if end is not None:
-        times += [
-            ("flight", (kick + end) / 2),
-            (_end_name(shot), end),
-            ("after", end + _AFTER_S * shot.fps),
-        ]
+        at_end = next(EVENT_WORDS[one.kind] for one in shot.verdict.events if one.frame == end)
+        times += [("flight", (kick + end) / 2), (at_end, end), ("after", end + _AFTER_S * shot.fps)]
     moments: list[Moment] = []
     for name, time in times:
         frame = min(max(0, round(time)), shot.clip.frame_count - 1)
@@ -87,10 +85,9 @@ def draw_key_frames(shot: ShotAnalysis, video: Path, ax: Axes | None = None) -> 
     moments = key_moments(shot)
     ax = axes_or_new(ax, (10, 3.1), layout="constrained")
     ax.set_title("What happened, in pictures?", loc="left")
-    ax.set_axis_off()
     if not moments:
-        ax.text(0.5, 0.5, "No kick was found.", ha="center", va="center", color="#666666")
-        return ax
+        return say_why_not(ax, "No kick was found.")
+    ax.set_axis_off()
     images = cut_moments(shot, video, moments)
     height = max(image.shape[0] for image in images)
     gap, left = round(0.04 * height), 0
@@ -105,11 +102,6 @@ def draw_key_frames(shot: ShotAnalysis, video: Path, ax: Axes | None = None) -> 
     return ax
 
 
-def _end_name(shot: ShotAnalysis) -> str:
-    events = shot.verdict.events
-    return next(EVENT_WORDS[one.kind] for one in events if one.frame == shot.arrival_frame)
-
-
 def _where(shot: ShotAnalysis, name: str, frame: int) -> tuple[tuple[float, float], float]:
     """Middle and reach of what a moment is about: shooter at first, then ball and goal."""
     shorter = min(shot.size_wh)
@@ -120,10 +112,8 @@ def _where(shot: ShotAnalysis, name: str, frame: int) -> tuple[tuple[float, floa
             nearest = int(np.argmin(np.abs(rows["frame"].to_numpy() - frame)))
             x0, y0, x1, y1 = rows[["x0", "y0", "x1", "y1"]].to_numpy(float)[nearest]
             return ((x0 + x1) / 2, (y0 + y1) / 2), max(_LEAST_SHARE * shorter, 1.4 * (y1 - y0))
-    if name in ("run-up", "contact", "flight"):
-        return _ball_at(shot, frame), 0.6 * shorter
     goal = shot.goal.corners_px
-    if goal is None:
+    if goal is None or name in ("run-up", "contact", "flight"):
         return _ball_at(shot, frame), 0.6 * shorter
     middle = goal.mean(axis=0)
     extent = goal.max(axis=0) - goal.min(axis=0)
@@ -147,8 +137,7 @@ def _crop(image: Image, focus_px: tuple[float, float], reach_px: float) -> Image
     """Cut out an upright part as high as `reach_px`, moved inside; enlarged to the common size."""
     height, width = image.shape[:2]
     share = min(1.0, height / reach_px, width / (reach_px * _CROP_WH[0] / _CROP_WH[1]))
-    tall = round(share * reach_px)
-    wide = round(share * reach_px * _CROP_WH[0] / _CROP_WH[1])
+    tall, wide = round(share * reach_px), round(share * reach_px * _CROP_WH[0] / _CROP_WH[1])
     x = min(max(0, round(focus_px[0] - wide / 2)), width - wide)
     y = min(max(0, round(focus_px[1] - tall / 2)), height - tall)
     return np.ascontiguousarray(image[y : y + tall, x : x + wide])

@@ -1,11 +1,13 @@
 """The overlay video of a shot: who has the ball, its path, and the verdict.
 
-The unit is one frame of the clip: `ShotOverlay.paint` draws on it what has happened by then and the
-verdict only after the flight; `save_overlay` does the whole clip. Size and frame rate are the
-clip's; every length is a multiple of `unit_px`, so that large, small and upright pictures look
-alike. Knows nothing about how anything was found.
+The unit is one frame of the clip: `ShotOverlay.paint` draws on it what has happened by then, and a
+card with the verdict only after the flight; `save_overlay` does the whole clip. Size and frame rate
+are the clip's; every length is a multiple of `unit_px`, so that large, small and upright pictures
+look alike.
 """
 
+import textwrap
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,8 +21,11 @@ from workbench.detect.drawing import (
     Image,
     draw_line,
     draw_outline,
+    draw_panel,
     draw_pill,
     draw_ring,
+    draw_text,
+    text_wh,
     tint,
     unit_px,
 )
@@ -30,21 +35,27 @@ from workbench.footage.video_info import probe
 from workbench.footage.writer import VideoWriter
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.ball.track import smooth_track
-from workbench.shots.pictures.card import VerdictCard
-from workbench.shots.pictures.colours import player_colours, speed_colour
-from workbench.shots.words import headline_colour
+from workbench.shots.pictures.colours import FASTEST_KMH, player_colours, speed_colour
+from workbench.shots.words import (
+    foot_words,
+    headline,
+    headline_colour,
+    reason_words,
+    speed_words,
+    sure_words,
+)
 from workbench.style import SKY
 
 _TRAIL_S = 0.7
 _CARD_DELAY_S, _CARD_FADE_S, _CARD_LEAST_S = 0.3, 0.2, 1.2
+_SOFT = "#C9CED3"
+_MOST_WIDTH = 0.9  # of the picture
+_SCALE_STEPS = 24
+_REASON_LETTERS = 34  # in a line of the reason
 
 
 class ShotOverlay:
-    """Draws one analysed shot on the frames of its clip.
-
-    Args:
-        shot: What is drawn.
-    """
+    """Draws one analysed shot on the frames of its clip."""
 
     def __init__(self, shot: ShotAnalysis) -> None:
         self._shot, self._unit = shot, unit_px(shot.size_wh)
@@ -66,14 +77,14 @@ class ShotOverlay:
             card: Whether the verdict is shown once it is known.
         """
         canvas = image.copy()
-        shown = self._card_opacity(frame) if card else 0.0
         self._paint_people(canvas, frame)
         self._paint_goal(canvas, is_over=frame >= self._card_from)
         self._paint_path(canvas, frame)
         self._paint_trail(canvas, frame)
         self._paint_names(canvas, frame)
-        if shown > 0:
-            self._card.paint(canvas, shown)
+        opacity = min(1.0, (frame - self._card_from) / (_CARD_FADE_S * self._shot.fps))
+        if card and opacity > 0:
+            self._card.paint(canvas, opacity)
         return canvas
 
     def _paint_people(self, canvas: Image, frame: int) -> None:
@@ -156,14 +167,9 @@ class ShotOverlay:
 
     def _card_start(self) -> float:
         """A moment after the flight ends, but early enough to be read before the clip does."""
-        shot = self._shot
+        shot, end = self._shot, self._shot.arrival_frame
         latest = shot.clip.frame_count - _CARD_LEAST_S * shot.fps
-        end = shot.arrival_frame
         return max(0.0, min(latest, latest if end is None else end + _CARD_DELAY_S * shot.fps))
-
-    def _card_opacity(self, frame: int) -> float:
-        fade = (frame - self._card_from) / (_CARD_FADE_S * self._shot.fps)
-        return float(np.clip(fade, 0, 1))
 
     def _busy_places(self) -> NDArray[np.float64]:
         """Pixels (N, 2) that the card should not hide: goal, ball, and whoever is near the ball."""
@@ -174,18 +180,119 @@ class ShotOverlay:
             places.append(np.linspace(first, second, 12).reshape(-1, 2))
         table = shot.people.table
         late = table[table["frame"] >= self._card_from]
-        places.append(late[["x0", "y0"]].to_numpy(float))
-        places.append(late[["x1", "y1"]].to_numpy(float))
+        places += [late[names].to_numpy(float) for names in (["x0", "y0"], ["x1", "y1"])]
         return np.concatenate(places)
 
 
-def save_overlay(shot: ShotAnalysis, video: Path, path: Path) -> Path:
-    """Draw the shot over its clip and save it as H.264 that starts to play at once.
+@dataclass(frozen=True)
+class _Line:
+    text: str
+    size_px: float
+    colour: str = _SOFT
+    bold: bool = False
+
+    @property
+    def wh(self) -> tuple[int, int]:
+        return text_wh(self.text, self.size_px, bold=self.bold)
+
+    def draw(self, image: Image, xy: tuple[float, float], opacity: float) -> None:
+        draw_text(image, self.text, xy, self.size_px, self.colour, bold=self.bold, opacity=opacity)
+
+
+class VerdictCard:
+    """The verdict: goal or not, how sure, how fast, which foot.
+
+    As large as its text, in the corner of the picture where it hides least.
 
     Args:
-        shot: What is drawn.
-        video: The clip.
-        path: Where the overlay goes: .mp4.
+        shot: Whose verdict it is.
+        keep_clear_px: Pixels (N, 2) that should stay visible.
+    """
+
+    def __init__(self, shot: ShotAnalysis, keep_clear_px: NDArray[np.float64]) -> None:
+        unit = unit_px(shot.size_wh)
+        lines, pad = _lines_of(shot, unit), 12 * unit
+        room = _MOST_WIDTH * shot.size_wh[0] - 2.5 * pad
+        scale = min(1.0, room / max(line.wh[0] for line in lines))
+        self._colour = headline_colour(shot.verdict)
+        self._lines = [replace(line, size_px=scale * line.size_px) for line in lines]
+        self._pad = scale * pad
+        self._scale_px = scale * 10 * unit if shot.verdict.path is not None else 0.0
+        widths, heights = zip(*(line.wh for line in self._lines), strict=True)
+        height = sum(heights) + 2.2 * self._scale_px + 1.4 * self._pad
+        card_wh = round(max(widths) + 2.5 * self._pad), round(height)
+        self.box = _quietest_corner(shot.size_wh, card_wh, self._pad, keep_clear_px)
+
+    def paint(self, image: Image, opacity: float = 1.0) -> None:
+        """Paint the card; `opacity` below 1 while it fades in."""
+        x, y, _, height = self.box
+        bar = round(0.6 * self._pad)
+        draw_panel(image, self.box, INK, radius_px=0.7 * self._pad, opacity=0.84 * opacity)
+        inner = x + bar, y + bar, round(0.4 * self._pad), height - 2 * bar
+        draw_panel(image, inner, self._colour, radius_px=self._pad, opacity=opacity)
+        top = y + 0.7 * self._pad
+        for line in self._lines:
+            line.draw(image, (x + 1.5 * self._pad, top), opacity)
+            top += line.wh[1]
+        if self._scale_px:
+            self._paint_scale(image, top + 0.3 * self._scale_px, opacity)
+
+    def _paint_scale(self, image: Image, top: float, opacity: float) -> None:
+        """The colours of the trail, from standing still to the fastest."""
+        x, _, width, _ = self.box
+        left, right = x + 1.5 * self._pad, x + width - self._pad
+        steps = np.linspace(left, right, _SCALE_STEPS + 1).round().astype(int)
+        high = max(1, round(0.4 * self._scale_px))
+        for place in range(_SCALE_STEPS):
+            colour = speed_colour(FASTEST_KMH * place / (_SCALE_STEPS - 1))
+            box = int(steps[place]), round(top), int(steps[place + 1] - steps[place]), high
+            draw_panel(image, box, colour, opacity=opacity)
+        for words, share in (("0", 0.0), (f"{FASTEST_KMH:.0f} km/h", 1.0)):
+            wide = text_wh(words, self._scale_px)[0]
+            place_x = left + share * (right - left - wide)
+            draw_text(image, words, (place_x, top + high), self._scale_px, _SOFT, opacity=opacity)
+
+
+def _lines_of(shot: ShotAnalysis, unit: float) -> list[_Line]:
+    verdict = shot.verdict
+    lines = [_Line(headline(verdict).upper(), 26 * unit, PAPER, True)]
+    if not verdict.abstained or verdict.path is not None:
+        lines.append(_Line(sure_words(verdict), 15 * unit))
+    if verdict.speed_kmh is not None:
+        speed = speed_words(verdict.speed_kmh, verdict.speed_interval_kmh)
+        lines.append(_Line(speed, 17 * unit, PAPER, True))
+    if shot.shooter is not None:
+        who = f"{shot.shooter.player}, {foot_words(shot.foot)}"
+        lines.append(_Line(who, 15 * unit))
+    if verdict.abstained:
+        reason = textwrap.wrap(reason_words(verdict), _REASON_LETTERS)
+        lines += [_Line(words, 13 * unit) for words in reason]
+    return lines
+
+
+def _quietest_corner(
+    image_wh: tuple[int, int],
+    card_wh: tuple[int, int],
+    margin_px: float,
+    keep_clear_px: NDArray[np.float64],
+) -> Box:
+    """Of the picture's corners, the one whose card hides the fewest places.
+
+    High ones first: low ones are where a player shows its controls.
+    """
+    left, top = round(margin_px), round(margin_px)
+    right, bottom = image_wh[0] - card_wh[0] - left, image_wh[1] - card_wh[1] - top
+    boxes = [(x, y, *card_wh) for y in (top, bottom) for x in (left, right)]
+
+    def hidden(box: Box) -> int:
+        low, high = np.array(box[:2]), np.add(box[:2], box[2:])
+        return int(((keep_clear_px >= low) & (keep_clear_px < high)).all(axis=1).sum())
+
+    return min(boxes, key=hidden)
+
+
+def save_overlay(shot: ShotAnalysis, video: Path, path: Path) -> Path:
+    """Draw the shot over its clip and save it as H.264 (.mp4) that starts to play at once.
 
     Raises:
         FootageError: If the clip cannot be read, or the overlay not be written.

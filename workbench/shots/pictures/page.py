@@ -9,24 +9,20 @@ import base64
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image as Picture
 
 from workbench.detect.drawing import Image
-from workbench.footage.clips import Clip
+from workbench.footage.clips import Clip, origin_of
 from workbench.footage.frames import sample_readable
-from workbench.footage.origin import origin_of
 from workbench.pages.page import render
 from workbench.saving import save_text
 from workbench.shots.analysed import ShotAnalysis
-from workbench.shots.pictures.figures import draw_goal_mouth, draw_speed_curve
+from workbench.shots.pictures.figures import draw_goal_mouth, draw_pitch_map, draw_speed_curve
 from workbench.shots.pictures.keyframes import cut_moments, key_moments
 from workbench.shots.pictures.overlay import ShotOverlay, save_overlay
-from workbench.shots.pictures.pitchmap import draw_pitch_map
-from workbench.shots.players.technique import TechniqueMeasure
 from workbench.shots.words import (
     METHOD_WORDS,
     OUTCOME_WORDS,
@@ -51,8 +47,8 @@ def save_shot_page(shot: ShotAnalysis, video: Path, overlay: Path | None, path: 
     Args:
         shot: What the page tells.
         video: The clip, for still pictures.
-        overlay: The overlay video, if there is one; it must lie in the page's folder or below when
-            it is too large to go into the page.
+        overlay: If there is one; where it is too large to go into the page it must lie in the
+            page's folder or below.
         path: Where the page goes: .html.
 
     Raises:
@@ -74,11 +70,11 @@ def save_shot_page(shot: ShotAnalysis, video: Path, overlay: Path | None, path: 
         poster=_poster(shot, video),
         moments=_moments(shot, video),
         figures=_figures(shot),
-        measures=[_measure(one) for one in shot.technique if one.value is not None],
+        measures=[(one, advice_words(one)) for one in shot.technique if one.value is not None],
         no_measures=_why_no_measures(shot),
         decided=_decided(shot),
         outcomes=_outcomes(shot),
-        small_print=_SMALL_PRINT,
+        percent=percent,
     )
     save_text(path, text)
     return path
@@ -108,16 +104,9 @@ def save_pictures(
     return pages
 
 
-_SMALL_PRINT = (
-    "Made from one video by the Workbench. Intervals hold the true value nine times in ten where "
-    "the simulated shots they were calibrated on resemble this one. A verdict that abstains is not "
-    "a weak verdict: what the camera saw fits more than one story."
-)
-
-
-def _numbers(shot: ShotAnalysis) -> list[dict[str, str]]:
-    verdict = shot.verdict
-    rows = []
+def _numbers(shot: ShotAnalysis) -> list[tuple[str, str, str]]:
+    """Name, value and note of each number."""
+    verdict, rows = shot.verdict, []
     if verdict.speed_kmh is not None:
         value = f"{verdict.speed_kmh:.0f} km/h"
         rows.append(("at the foot", value, spread_words(verdict.speed_interval_kmh)))
@@ -132,7 +121,7 @@ def _numbers(shot: ShotAnalysis) -> list[dict[str, str]]:
     if verdict.path is not None:
         x, y, _ = verdict.path.positions_m[0]
         rows.append(("shot from", f"{float((x**2 + y**2) ** 0.5):.1f} m", "to the goal’s middle"))
-    return [dict(zip(("name", "value", "note"), row, strict=True)) for row in rows]
+    return rows
 
 
 def _decided(shot: ShotAnalysis) -> list[tuple[str, str]]:
@@ -146,8 +135,7 @@ def _decided(shot: ShotAnalysis) -> list[tuple[str, str]]:
     width, height = shot.goal_wh_m
     rows.append(("people, ball, goal by", shot.labels))
     rows.append(("goal frame", f"{shot.goal.reason} Taken as {width:g} × {height:g} m."))
-    seen = len(shot.track)
-    rows.append(("ball seen", f"in {seen} of {shot.clip.frame_count} frames"))
+    rows.append(("ball seen", f"in {len(shot.track)} of {shot.clip.frame_count} frames"))
     if shot.shooter is not None:
         rows.append(("shooter", shot.shooter.reason))
     if shot.foot is not None:
@@ -158,29 +146,10 @@ def _decided(shot: ShotAnalysis) -> list[tuple[str, str]]:
     return rows
 
 
-def _outcomes(shot: ShotAnalysis) -> list[dict[str, Any]]:
+def _outcomes(shot: ShotAnalysis) -> list[tuple[str, float]]:
+    """What may have happened and how likely it is, the likeliest first."""
     shares = sorted(shot.verdict.outcomes.items(), key=lambda entry: -entry[1])
-    return [
-        {
-            "name": OUTCOME_WORDS.get(name, name),
-            "share": f"{share:.3f}",
-            "percent": percent(share),
-        }
-        for name, share in shares
-        if share >= _LEAST_OUTCOME
-    ]
-
-
-def _measure(measure: TechniqueMeasure) -> dict[str, Any]:
-    value = "" if measure.value is None else f"{measure.value:.0f} {measure.unit}"
-    return {
-        "name": measure.name,
-        "value": value,
-        "is_flagged": measure.flag in ("low", "high"),
-        "advice": advice_words(measure),
-        "note": f"Good: {measure.good_low:g} to {measure.good_high:g} {measure.unit}. "
-        f"{measure.note} Range after {measure.source}; rough guidance.",
-    }
+    return [(OUTCOME_WORDS.get(name, name), p) for name, p in shares if p >= _LEAST_OUTCOME]
 
 
 def _why_no_measures(shot: ShotAnalysis) -> str:
@@ -190,20 +159,17 @@ def _why_no_measures(shot: ShotAnalysis) -> str:
     return f"No technique was measured. {why}"
 
 
-def _moments(shot: ShotAnalysis, video: Path) -> list[dict[str, str]]:
-    moments = key_moments(shot)
-    kick = round(shot.kick_frame or 0.0)
+def _moments(shot: ShotAnalysis, video: Path) -> list[tuple[str, str, str]]:
+    """Name, time and picture of each moment."""
+    moments, kick = key_moments(shot), round(shot.kick_frame or 0.0)
     return [
-        {
-            "name": moment.name,
-            "time": f"{(moment.frame - kick) / shot.fps:+.2f} s",
-            "image": _jpeg(image),
-        }
+        (moment.name, f"{(moment.frame - kick) / shot.fps:+.2f} s", _jpeg(image))
         for moment, image in zip(moments, cut_moments(shot, video, moments), strict=True)
     ]
 
 
-def _figures(shot: ShotAnalysis) -> list[dict[str, str]]:
+def _figures(shot: ShotAnalysis) -> list[tuple[str, str]]:
+    """Description and picture of each figure; none where nothing was fitted."""
     if shot.verdict.path is None:
         return []
     drawn = (
@@ -211,7 +177,7 @@ def _figures(shot: ShotAnalysis) -> list[dict[str, str]]:
         ("where it crossed the goal line", draw_goal_mouth(shot)),
         ("speed over time", draw_speed_curve(shot)),
     )
-    return [{"name": name, "image": _png(ax.get_figure(root=True))} for name, ax in drawn]
+    return [(name, _png(ax.get_figure(root=True))) for name, ax in drawn]
 
 
 def _poster(shot: ShotAnalysis, video: Path) -> str | None:

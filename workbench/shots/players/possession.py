@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.footage.pinhole import Floats
-from workbench.shots.ball.events import find_events
+from workbench.shots.ball.events import find_kick
 from workbench.shots.ball.track import BallTrack
 from workbench.shots.goal.corners import inside_goal, order_corners
 from workbench.shots.players.people import Mask, People
@@ -82,7 +82,7 @@ def find_shooter(
     goalkeeper's. None where nobody is near the ball, or nothing looks like a shot: neither a kick
     nor a ball that arrives at the goal.
     """
-    kick = next((e.frame for e in find_events(track, fps=fps) if e.kind == "kick"), None)
+    kick = find_kick(track, fps=fps)
     if kick is not None:
         gaps: dict[str, list[float]] = {}
         for row in possession:

@@ -151,9 +151,10 @@ def measure_technique(
         return tuple(replace(scale, note="No pose is seen at the contact.") for scale in scales)
     kicking, standing = ("l", "r") if foot.side == "left" else ("r", "l")
     how = "Between joints in space, inferred from one picture."
-    joints = {frame: one.world_m for frame, one in pose.poses.items() if one.world_m is not None}
+    joints: dict[int, Joints] = {f: one.world_m for f, one in pose.poses.items() if one.world_m}
     if len(joints) < len(pose.poses):
-        how, joints = "In the picture.", {frame: one.joints for frame, one in pose.poses.items()}
+        how = "In the picture."
+        joints = {frame: one.joints for frame, one in pose.poses.items()}
     drive = _hip_drive(joints, kicking, contact_frame, fps)
     return (
         _rate(_STANDING_KNEE, _knee_bend(joints[near], standing), how),

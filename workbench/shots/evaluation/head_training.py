@@ -4,7 +4,7 @@ The unit is one table of training shots: the features of the fit and the truth. 
 the threshold of abstention come from cross-validated predictions; the held-out shots that results
 are reported for are never used.
 
-    python -m workbench.shots.fit3d.head_training --workers 2 --out head.json
+    python -m workbench.shots.evaluation.head_training --workers 2 --out head.json
 """
 
 import argparse
@@ -20,14 +20,12 @@ from sklearn.linear_model import LogisticRegression, QuantileRegressor
 from sklearn.model_selection import KFold, cross_val_predict
 
 from workbench.footage.pinhole import Floats
-from workbench.shots.evaluation.simulated import for_each
+from workbench.shots.evaluation.simulated import for_each, number_or_nan
 from workbench.shots.fit3d.head import LOG_FROM, PLACES, Head, LinearModel, Place, Scale
 from workbench.shots.fit3d.question import ask
 from workbench.shots.judge import CannotFitError, fit_shot
 from workbench.simulated.shots import STANDARD, SimulationSettings, simulate_shot
 from workbench.stats import wilson
-
-Bools = NDArray[np.bool_]
 
 FIRST_TRAINING_SEED = 10_000
 TRAINING_SHOTS = 2000
@@ -53,8 +51,8 @@ class TrainingRows:
     """Features of shots, and the truth."""
 
     features: pd.DataFrame  # one column per feature, one row per shot
-    is_goal: Bools  # (N,)
-    standard: Bools  # (N,) filmed as the shots that results are reported for
+    is_goal: NDArray[np.bool_]  # (N,)
+    standard: NDArray[np.bool_]  # (N,) filmed as the shots that results are reported for
     fitted_kmh: dict[Place, Floats]  # (N,) NaN where the fit gives no speed
     true_kmh: dict[Place, Floats]  # (N,) NaN where there is none to be found
 
@@ -189,16 +187,12 @@ def _measure(seed: int) -> dict[str, float] | None:
         "seed": seed,
         "standard": settings == STANDARD,
         "is_goal": shot.is_goal,
-        "fitted_foot": _number(found.speed_kmh),
-        "fitted_line": _number(found.line_speed_kmh),
+        "fitted_foot": found.speed_kmh,
+        "fitted_line": number_or_nan(found.line_speed_kmh),
         "true_foot": shot.speed_kmh if shot.has_speed else np.nan,
-        "true_line": _number(shot.line_speed_kmh),
+        "true_line": number_or_nan(shot.line_speed_kmh),
         **found.features,
     }
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else value
 
 
 def main() -> None:
