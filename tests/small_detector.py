@@ -39,8 +39,7 @@ def make_dataset(
             }
             if masks:
                 disc = cv2.circle(np.zeros((side, side), np.uint8), (x, y), radius, 1, cv2.FILLED)
-                runs = encode_mask(disc)
-                label["segmentation"] = runs | {"counts": runs["counts"].decode()}
+                label["segmentation"] = encode_mask(disc)
             row = {"width": side, "height": side, "clip_id": f"{split}{number // 2}",
                    "session": split, "frame": number}  # fmt: skip
             writer.add(split, f"{number:03d}.jpg", to_jpeg(image), row, [label])

@@ -82,7 +82,7 @@ def test_kappa_gives_cohens_example():
 PAIRS = st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5)), min_size=2, max_size=40)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(pairs=PAIRS, weights=st.sampled_from(["none", "linear", "quadratic"]))
 def test_kappa_agrees_with_scikit_learn(pairs, weights):
     first, second = zip(*pairs, strict=True)
@@ -110,7 +110,7 @@ MATRICES = st.integers(2, 5).flatmap(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     items=MATRICES,
     level=st.sampled_from(["nominal", "ordinal", "interval"]),

@@ -10,7 +10,7 @@ from test_chain import made_up
 from test_testreport import predictions_of
 
 from workbench.actions.testreport import report_on
-from workbench.detect.scores.scoring import LabelScore
+from workbench.detect.scores.matching import LabelScore
 from workbench.detect.student.comparison import ClassComparison, Comparison, Share
 from workbench.detect.student.trained import answer as student_answer
 from workbench.detect.student.trained import judge_student

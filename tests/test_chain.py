@@ -50,7 +50,7 @@ class TestFacts:
         assert abs(row["kick_frames"]) <= 2
 
     @given(order=st.permutations(range(4)), shift=st.floats(-20, 20))
-    @settings(deadline=None, max_examples=10)
+    @settings(max_examples=10)
     def test_know_corners_in_any_order(self, order: list[int], shift: float) -> None:
         shot = film_shot()
         moved = shot.truth.corners_px[order] + [shift, 0]

@@ -58,7 +58,6 @@ def test_a_tiny_ball_survives() -> None:
     assert (clean_mask(mask) == mask).all()
 
 
-@settings(deadline=None)
 @given(MASKS)
 def test_cleaning_twice_changes_nothing_more_and_stays_in_the_box(mask: np.ndarray) -> None:
     clean = clean_mask(mask)
@@ -109,7 +108,6 @@ def test_truth_and_people_have_no_score_on_disk_and_unscored_models_a_null() -> 
     assert [from_coco(row, PERSON).found_by for row in rows] == [TRUTH, HUMAN, "vlm"]
 
 
-@settings(deadline=None)
 @given(st.tuples(*[st.floats(-50, 150)] * 4))
 def test_a_box_becomes_the_pixels_it_covers(corners: tuple) -> None:
     left, right = sorted(corners[:2])

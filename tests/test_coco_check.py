@@ -161,7 +161,7 @@ def test_roboflow_export_keeps_splits_and_drops_the_dummy_class(tmp_path: Path) 
     assert (coco.annToMask(row) == ring).all()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 99), cut=st.integers(0, 30), swap=st.integers(33, 126))
 def test_broken_run_lengths_are_refused_and_sound_ones_read(seed: int, cut: int, swap: int) -> None:
     mask = np.random.default_rng(seed).random((12, 17)) < 0.4

@@ -89,7 +89,7 @@ def test_a_corrected_frame_is_in_the_dataset_wherever_the_grid_lies(
     assert {row["image_id"] for row in content["annotations"]} == {1}
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(edits)
 def test_export_edit_import_export_gives_the_edited(
     tmp_path_factory: pytest.TempPathFactory,

@@ -214,7 +214,7 @@ clip_lists = st.lists(
 ).filter(lambda rows: len({session for session, _ in rows}) >= 3)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(clip_lists, st.integers(0, 5))
 def test_any_split_keeps_sessions_whole_and_every_part_filled(rows, seed):
     sessions, labels = zip(*rows, strict=True)
@@ -253,7 +253,7 @@ def test_a_class_filmed_once_cannot_be_split():
         split_sessions(["a", "b", "c"], ["x", "y", "z"])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=80), st.integers(0, 9))
 def test_balanced_order_shows_classes_equally_and_repeats_late(targets, seed):
     order = balanced_order(np.array(targets), np.random.default_rng(seed))
@@ -311,7 +311,7 @@ def test_varied_views_depend_on_the_seed_alone(augmentation):
     assert (one != other).any()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10_000))
 def test_time_never_runs_backwards_in_a_view(seed):
     frames = (np.arange(16, dtype=np.uint8) * 10)[:, None, None, None]

@@ -54,7 +54,7 @@ def test_what_a_person_has_said_stays() -> None:
 sides = st.tuples(st.integers(0, 140), st.integers(0, 70), st.integers(1, 20), st.integers(1, 20))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.sampled_from(CLASSES), sides), max_size=6), st.integers(0, 5))
 def test_only_classes_change_whatever_the_order(things: list, turn: int) -> None:
     annotations = [thing(name, *box, score=0.5, track_id=n) for n, (name, box) in enumerate(things)]

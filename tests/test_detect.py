@@ -16,11 +16,12 @@ from pycocotools.coco import COCO
 
 from workbench.detect.ballpath import Spot, best_path
 from workbench.detect.dataset.coco import export_dataset
+from workbench.detect.dataset.quality import frames_without
 from workbench.detect.detections import FrameDetections, from_coco, from_supervision, to_coco
 from workbench.detect.labelling import label_clips
 from workbench.detect.motion.goalfinder import find_goal
 from workbench.detect.motion.teacher import MotionTeacher
-from workbench.detect.scores.scoring import frames_without, score_labels
+from workbench.detect.scores.matching import score_labels
 from workbench.detect.store import ClipDetections, load_detections, load_truth
 from workbench.detect.teacher import TeacherError
 from workbench.detect.teachers.registry import make_teacher

@@ -87,7 +87,7 @@ anything = st.recursive(
 rows = [("truth", part, place) for part in TRUTH for place in range(2)] + [("found", "", 0)]
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(data=st.data(), value=anything, row=st.sampled_from(rows), kind=st.sampled_from(KINDS))
 def test_whatever_stands_in_a_file_is_judged_or_named(
     data: st.DataObject, value: Any, row: tuple[str, str, int], kind: Any

@@ -78,7 +78,7 @@ def test_equals_pycocotools_on_the_public_pair(
     assert (len(score.images), score.objects) == (100, 830)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(scenes)
 def test_equals_pycocotools_on_anything(scene: list) -> None:
     truth, results = content(scene)
@@ -88,7 +88,7 @@ def test_equals_pycocotools_on_anything(scene: list) -> None:
     )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(scenes)
 def test_a_weight_of_two_is_an_image_twice(scene: list) -> None:
     # No two scores alike: among equal ones pycocotools goes by the order of images.
@@ -102,7 +102,7 @@ def test_a_weight_of_two_is_an_image_twice(scene: list) -> None:
         assert judged[name][0] == pytest.approx(value, nan_ok=True)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(scenes)
 def test_lists_fit_the_curve_and_the_threshold_is_the_best(scene: list) -> None:
     truth, results = content(scene)
@@ -123,7 +123,7 @@ def test_lists_fit_the_curve_and_the_threshold_is_the_best(scene: list) -> None:
         assert curve.f1.max() == pytest.approx(best)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(scenes)
 def test_confusion_counts_every_object_and_detection_once(scene: list) -> None:
     truth, results = content(scene)

@@ -61,7 +61,7 @@ def test_guessed_sides_turn_round_where_the_ball_comes_towards_the_camera():
     assert find_foot(measured, coming, CONTACT).side == "right"
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     side=st.sampled_from(["left", "right"]),
     method=st.sampled_from(["geometric", "mediapipe"]),

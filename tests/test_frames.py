@@ -85,7 +85,7 @@ def test_any_frames_in_any_order(made, name):
         assert read_numbers(images) == list(wanted)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(start=st.integers(0, 90), length=st.integers(0, 90), step=st.integers(1, 40))
 def test_iterating_over_a_part(made, start, length, step):
     stop = min(90, start + length)
@@ -170,7 +170,7 @@ def test_no_frames_asked_for(made):
     assert sample_frames(made("gop_10_closed.mp4"), [], SMALL).shape == (0, 24, 40, 3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(time_s=st.floats(0, 6.9))
 def test_the_frame_at_a_time_is_the_last_one_due(made, time_s):
     times_s = (np.array(ANY_TIMES) - ANY_TIMES[0]) / 30_000

@@ -69,7 +69,7 @@ def picture_of(corners, post_px=5.0, noise=4.0):
     return np.clip(noisy, 0, 255).astype(np.uint8)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(order=st.permutations(range(4)), mirrored=st.booleans(), scale=st.floats(0.1, 30))
 def test_corners_come_in_one_order(order, mirrored, scale):
     corners = CORNERS * scale
@@ -82,7 +82,7 @@ def corners_of(mask):
     return find_corners(labels_of([[goal(mask)]])).corners_px
 
 
-@settings(deadline=None, max_examples=8)
+@settings(max_examples=8)
 @given(st.lists(st.tuples(st.floats(-25, 25), st.floats(-25, 25)), min_size=4, max_size=4))
 def test_masks_give_their_corners_back(shifts):
     corners = CORNERS + np.array(shifts)

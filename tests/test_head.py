@@ -110,7 +110,7 @@ def test_a_missing_feature_is_named(head: Head, value: float | None) -> None:
         head.probability(features)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     value=st.floats(-1e9, 1e9),
     low=st.floats(-10, 0),
@@ -150,7 +150,7 @@ def test_most_training_shots_are_standard_and_some_are_not() -> None:
     assert 0.6 < np.mean(standard) < 0.9
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     seed=st.integers(0, 10_000),
     shift=st.tuples(st.floats(-300, 300), st.floats(-300, 300)),

@@ -12,7 +12,7 @@ from workbench.shots.judge import judge_shot
 from workbench.shots.verdict import ShotError, ShotVerdict
 from workbench.simulated.shots import SimulatedShot, simulate_shot
 
-FEW = settings(deadline=None, max_examples=4, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=4, suppress_health_check=list(HealthCheck))
 PLAIN_SHOTS = (0, 4, 6, 17)  # seeds: oblique, behind the goal and side view; two are goals
 
 

@@ -90,7 +90,7 @@ VALUES = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(said=st.lists(st.tuples(VALUES, TEXT, TEXT, st.booleans()), max_size=12))
 def test_any_history_survives_the_round_trip(said):
     with tempfile.TemporaryDirectory() as name:

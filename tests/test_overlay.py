@@ -106,7 +106,7 @@ class TestTheOverlay:
 @given(
     reason=st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=90)
 )
-@settings(deadline=None, max_examples=8)
+@settings(max_examples=8)
 def test_the_card_stays_inside_pictures_of_any_shape(wh: tuple[int, int], reason: str) -> None:
     shot = film_shot().analysis
     clip = replace(shot.clip, width=wh[0], height=wh[1])
@@ -121,7 +121,7 @@ def test_the_card_stays_inside_pictures_of_any_shape(wh: tuple[int, int], reason
 @given(
     x=st.floats(-1e4, 1e4), y=st.floats(-1e4, 1e4), text=st.sampled_from(["P1", "P12 BALL", "ß±"])
 )
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_a_pill_is_always_all_inside(x: float, y: float, text: str) -> None:
     image = np.zeros((120, 200, 3), np.uint8)
     left, top, width, height = draw_pill(image, text, (x, y), 14, "#0072B2")
@@ -140,7 +140,7 @@ def test_a_pill_is_always_all_inside(x: float, y: float, text: str) -> None:
         st.tuples(*[st.floats(-1e6, 1e6) | st.just(float("nan"))] * 2), min_size=2, max_size=6
     )
 )
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_lines_may_lead_anywhere(points: list[tuple[float, float]]) -> None:
     image = np.zeros((60, 80, 3), np.uint8)
     draw_line(image, points, "#FFFFFF", 2)

@@ -178,7 +178,7 @@ _KINDS: st.SearchStrategy[_Drawn] = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_what_is_written_is_read_again(data: st.DataObject) -> None:
     annotation, values = data.draw(_KINDS)

@@ -40,7 +40,7 @@ def camera_at(x: float, y: float, z: float) -> Camera:
     points=st.lists(st.tuples(st.floats(-6, 6), st.floats(-2, 8)), min_size=1, max_size=5),
     scale=st.floats(0.01, 100) | st.floats(-100, -0.01),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_the_ground_is_found_again_whatever_the_matrix_is_scaled_by(
     place: tuple[float, float, float], points: list[tuple[float, float]], scale: float
 ) -> None:

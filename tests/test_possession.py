@@ -106,7 +106,7 @@ def test_people_nobody_followed_who_are_far_apart_or_long_unseen_are_not_the_sam
     assert follow_people(labels_of(away), FPS).players == ("P1", "P2")
 
 
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(
     ids=st.lists(st.integers(1, 999), min_size=3, max_size=3, unique=True),
     shift=st.tuples(st.integers(-200, 200), st.integers(-200, 200)),

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.detect.ballpath import Spot
+from workbench.detect.dataset.quality import found_by, frames_without
 from workbench.detect.detections import BALL, GOAL, Detection, FrameDetections, encode_box
 from workbench.detect.figures import draw_found_by
-from workbench.detect.scores.scoring import found_by, frames_without
 from workbench.detect.store import ClipDetections
 from workbench.detect.teacher import Past, Teacher, TeacherError
 from workbench.detect.teachers.looking import LookingTeacher
@@ -163,7 +163,7 @@ def flight(frame: int) -> Spot:
         st.integers(0, 29), st.tuples(st.floats(300, 600), st.floats(220, 350)), max_size=2
     ),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_flight_is_kept_whole_and_strays_are_dropped(kept: set, stray: dict) -> None:
     finds = {frame: [flight(frame)] for frame in kept}
     for frame, (x, y) in stray.items():
@@ -180,7 +180,7 @@ def test_a_flight_is_kept_whole_and_strays_are_dropped(kept: set, stray: dict) -
         st.integers(0, 20), st.lists(st.tuples(st.floats(0, 640), st.floats(0, 360)), max_size=2)
     ),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_what_is_chosen_can_be_reached_from_its_neighbours(accepted: dict, finds: dict) -> None:
     known = {frame: Spot(x, y, 5, 1) for frame, (x, y) in accepted.items()}
     spots = {frame: [Spot(x, y, 5, 0.5) for x, y in own] for frame, own in finds.items()}

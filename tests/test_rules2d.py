@@ -86,7 +86,7 @@ def test_simulated_shots_are_judged_better_than_by_the_most_frequent_answer():
     assert (np.array(said) == truth).mean() > max(truth.mean(), 1 - truth.mean()) + 0.03
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(
     seed=st.integers(30_000, 30_020),
     shift=st.tuples(st.integers(-2000, 2000), st.integers(-2000, 2000)),

@@ -81,7 +81,7 @@ def test_kicks_of_simulated_shots_are_found():
     assert right >= 30
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(
     shift=st.tuples(st.integers(-300, 300), st.integers(-300, 300)),
     scale=st.sampled_from([0.5, 2.0, 4.0]),

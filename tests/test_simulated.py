@@ -110,7 +110,7 @@ def test_speed_counts_only_what_has_one() -> None:
     assert score_speed(pd.DataFrame(made), at_line=True).coverage is None
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(values=st.lists(st.floats(-100, 100), min_size=1, max_size=60))
 def test_the_median_lies_in_its_interval(values: list[float]) -> None:
     found = median_interval(np.array(values))

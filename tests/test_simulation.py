@@ -16,7 +16,7 @@ from workbench.simulated.shots import STANDARD, SimulationSettings, simulate_sho
 SEEDS = st.integers(0, 10**9)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=SEEDS)
 def test_a_shot_is_true_to_itself(seed: int) -> None:
     shot = simulate_shot(seed)

@@ -45,7 +45,7 @@ notes = st.one_of(
 detections = st.builds(detection, st.sampled_from(CLASSES), st.integers(0, 70), notes)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.lists(detections, max_size=3), max_size=12), st.data())
 def test_any_range_of_frames_reads_back(
     tmp_path_factory: pytest.TempPathFactory, frames: list[list[Detection]], data: st.DataObject

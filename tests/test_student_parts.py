@@ -71,7 +71,7 @@ def test_the_same_recipe_gives_the_same_crops_and_is_not_done_twice(tmp_path: Pa
     assert fewer.meta["counts"]["valid"]["images"] == 2
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     frames=st.lists(
         st.lists(st.fixed_dictionaries({"score": st.floats(0, 1), "prompt": st.text(max_size=8)})),

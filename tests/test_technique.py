@@ -95,7 +95,7 @@ def test_what_cannot_be_measured_is_not_made_up(pose, foot):
     assert all(measure.note for measure in measures)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     standing=st.floats(0, 120), kicking=st.floats(0, 120), lean=st.floats(0, 80),
     width_px=st.floats(0, 4000), scale=st.floats(0.1, 20),

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import supervision as sv
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.detect.tiles import Image, TilingError, detect_tiled, tile_boxes
@@ -50,7 +50,6 @@ def pitch(*balls: tuple[int, int, int], wh: tuple[int, int] = (1280, 720)) -> Im
     return image
 
 
-@settings(deadline=None)
 @given(
     image_wh=st.tuples(st.integers(1, 2000), st.integers(1, 1200)),
     tile_wh=st.tuples(st.integers(64, 900), st.integers(64, 900)),
@@ -88,7 +87,6 @@ def test_a_far_ball_is_found_in_tiles_only_and_a_near_one_once() -> None:
     assert list(found.data["class_name"]) == ["ball", "ball"]
 
 
-@settings(deadline=None)
 @given(x=st.integers(12, 628), y=st.integers(12, 348))
 def test_a_small_ball_is_found_exactly_once_wherever_it_lies(x: int, y: int) -> None:
     image = pitch((x, y, 10), wh=(640, 360))

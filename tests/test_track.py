@@ -106,7 +106,7 @@ def test_short_gaps_are_filled_and_long_ones_stay():
     assert smooth.xy[25:29] == pytest.approx(steady[25:29], abs=0.1)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(
     shift=st.tuples(st.integers(-500, 500), st.integers(-500, 500)),
     scale=st.sampled_from([0.25, 0.5, 2.0, 4.0]),

@@ -19,7 +19,7 @@ def ids(found: Sequence[Detection]) -> list[int | None]:
     return [one.track_id for one in found]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     speed=st.floats(-4, 4), gap=st.integers(0, 8), order=st.permutations([0, 1, 2]),
     first_id=st.integers(1, 50),

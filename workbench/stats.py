@@ -79,10 +79,7 @@ class Interval:
 def show(estimate: Interval | None, *, signed: bool = False, percent: bool = False) -> str:
     """Return "value [low, high]" with its unit; a dash where there was nothing to measure.
 
-    Args:
-        estimate: What to write.
-        signed: Write a plus before positive numbers, for differences.
-        percent: Write a share in percent.
+    Differences are `signed`: a plus before positive numbers. A share can be written in `percent`.
 
     Example:
         >>> show(wilson(110, 117)), show(wilson(110, 117), percent=True), show(None)
@@ -97,10 +94,8 @@ def show(estimate: Interval | None, *, signed: bool = False, percent: bool = Fal
 
 def show_ends(estimate: Interval, *, signed: bool = False, percent: bool = False) -> str:
     """Return the 95 % interval as [low, high]."""
-    low, high = (
-        show_number(end, signed=signed, percent=percent) for end in (estimate.low, estimate.high)
-    )
-    return f"[{low}, {high}]"
+    ends = estimate.low, estimate.high
+    return f"[{', '.join(show_number(end, signed=signed, percent=percent) for end in ends)}]"
 
 
 def show_number(value: float, *, signed: bool = False, percent: bool = False) -> str:
@@ -182,10 +177,10 @@ class Clusters:
         """What an interval says about its resampling."""
         return f"resampled by {self.by} ({self.count})"
 
-    def places(self) -> tuple[int, npt.NDArray[np.int64]]:
-        """Return the number of clusters, and the place of each item's among them."""
+    def places(self) -> npt.NDArray[np.int64]:
+        """Return the place of each item's cluster among them, in order of appearance."""
         name_to_place = {name: place for place, name in enumerate(dict.fromkeys(self.names))}
-        return len(name_to_place), np.array([name_to_place[n] for n in self.names], dtype=np.int64)
+        return np.array([name_to_place[name] for name in self.names], dtype=np.int64)
 
     def take(self, kept: npt.NDArray[np.bool_]) -> "Clusters":
         """Return the clusters of some of the items."""
@@ -205,12 +200,7 @@ def choose_clusters(
     here hold the truth in 93 to 99 of 100 cases (`benchmarks/interval_coverage.py`); fewer sessions
     make them so wide that they say next to nothing. Intervals by clip leave out how sessions
     differ: of four sessions whose clips correlate by 0.1 they hold the truth in 88 of 100 cases.
-    Where items name neither, each stands alone.
-
-    Args:
-        sessions: The session of each item; None where it has none.
-        clips: The clip of each item; None where it has none.
-        item: What an item is called, where each stands alone.
+    Where items name neither (None), each stands alone and is called an `item`.
 
     Example:
         >>> choose_clusters(["monday", "tuesday"], ["clip_1", "clip_2"]).note
@@ -226,10 +216,9 @@ def choose_clusters(
 
 def cluster_weights(clusters: Clusters, resamples: int = RESAMPLES, seed: int = 0) -> Weights:
     """Return how often each item is in each resample (B, n), whole clusters at a time."""
-    count, places = clusters.places()
-    rng = np.random.default_rng(seed)
+    count, rng = clusters.count, np.random.default_rng(seed)
     draws = rng.multinomial(count, np.full(count, 1 / count), size=resamples)
-    return draws[:, places].astype(np.int64)
+    return draws[:, clusters.places()].astype(np.int64)
 
 
 def bootstrap(
@@ -244,7 +233,7 @@ def bootstrap(
 
     Args:
         statistic: Judges all resamples at once; weights of one give the value itself.
-        clusters: The cluster of each item, see `choose_clusters`.
+        clusters: See `choose_clusters`.
         within: The least and the greatest value that the statistic can take.
         resamples: Number of data sets drawn.
         seed: Of the draws.
@@ -340,7 +329,7 @@ def f1_interval(hits: npt.ArrayLike, touching: npt.ArrayLike, clusters: Clusters
     Args:
         hits: Of each item (n,): true positives.
         touching: Of each item (n,): true positives, false positives and false negatives.
-        clusters: The cluster of each item.
+        clusters: Of the items.
 
     Example:
         >>> print(f1_interval(np.ones(29), np.ones(29), Clusters("clip", tuple(range(29)))))
@@ -358,12 +347,8 @@ def pooled_difference(
 ) -> Interval:
     """Return `second` − `first` of two pooled shares of the same items, paired.
 
-    The standard error is that of a difference of ratios by clusters (Taylor linearisation).
-
-    Args:
-        first: Parts and wholes of each item, as in `pooled_share`.
-        second: The same.
-        clusters: The cluster of each item.
+    Both are parts and wholes of each item, as in `pooled_share`. The standard error is that of a
+    difference of ratios by clusters (Taylor linearisation).
     """
     shares, residuals = [], []
     for parts, wholes in (first, second):
@@ -379,11 +364,7 @@ def median_interval(values: Floats, clusters: Clusters | None = None) -> Interva
     """Return the median; NaN of nothing.
 
     The interval of independent values is free of assumptions: two order statistics. Clusters are
-    resampled.
-
-    Args:
-        values: Of the items.
-        clusters: The cluster of each item; None: each is its own.
+    resampled; without any, each value is its own.
 
     Example:
         >>> print(median_interval(np.arange(1.0, 102.0)))
@@ -396,7 +377,7 @@ def median_interval(values: Floats, clusters: Clusters | None = None) -> Interva
     if clusters is None or clusters.count == n:
         tail = int(stats.binom.ppf((1 - CONFIDENCE) / 2, n, 0.5))
         low, high = float(ordered[max(0, tail - 1)]), float(ordered[min(n - 1, n - tail)])
-        note = clusters.note if clusters is not None else ""
+        note = clusters.note if clusters else ""
         return Interval(float(np.median(ordered)), low, high, n, note=note)
 
     def median(weights: Weights) -> Floats:
@@ -410,7 +391,7 @@ def median_interval(values: Floats, clusters: Clusters | None = None) -> Interva
 
 def _variance(residuals: Floats, clusters: Clusters) -> float:
     """Variance of a sum of residuals (n,) over clusters, divisor unadjusted; 0 of one cluster."""
-    sums = np.bincount(clusters.places()[1], residuals)
+    sums = np.bincount(clusters.places(), residuals)
     return float((sums**2).sum()) if len(sums) > 1 else 0.0
 
 
@@ -420,11 +401,7 @@ def _t(clusters: int) -> float:
 
 
 def mcnemar(first_right: npt.ArrayLike, second_right: npt.ArrayLike) -> PairedTest:
-    """Compare two scorers on the same items by the exact two-sided McNemar test.
-
-    Args:
-        first_right: Whether the first scorer has each item right (n,).
-        second_right: The same for the second.
+    """Compare two scorers, right or wrong on each item (n,), by the exact two-sided McNemar test.
 
     Raises:
         ValueError: If the two differ in length or are empty.

@@ -64,6 +64,11 @@ class Comparison:
     paired: PairedTest  # ours against it
     difference: Interval  # of accuracy, ours − its
 
+    @property
+    def is_told_apart(self) -> bool:
+        """Whether the difference is more than chance explains."""
+        return self.paired.p_value < _TOLD_APART
+
 
 @dataclass(frozen=True, eq=False)
 class ClipTestReport:
@@ -115,7 +120,7 @@ class ClipTestReport:
             return f"Can't tell: {ours}, with nothing to compare with."
         best = max(self.comparisons, key=lambda other: other.accuracy.value)
         word = "Yes" if best.paired.difference > 0 else "No"
-        if best.paired.p_value >= _TOLD_APART:
+        if not best.is_told_apart:
             word = "Can't tell"
         against = f"{show(best.accuracy, percent=True)} for {best.scorer}"
         return f"{word}: {ours}, against {against}; paired {best.paired}."
@@ -135,47 +140,46 @@ class ClipTestReport:
                 "differ: they are too narrow for other sessions."
             )
         lines += self._confused_pairs()
-        names = [score.name for score in self.classes]
-        if wrong and "none" in names:
-            place = names.index("none")
-            row, column = self.confusion[place].sum(), self.confusion[:, place].sum()
-            involved = int(row + column - 2 * self.confusion[place, place])
+        if wrong and "none" in self._names:
+            errors, place = self._errors, self._names.index("none")
+            alarms, misses = int(errors[place].sum()), int(errors[:, place].sum())
             lines.append(
-                f"{involved} of {wrong} errors involve none: "
-                f"{int(row - self.confusion[place, place])} false alarms and "
-                f"{int(column - self.confusion[place, place])} misses."
+                f"{alarms + misses} of {wrong} errors involve none: "
+                f"{alarms} false alarms and {misses} misses."
             )
         gap = self.calibration
+        finding = f"its probabilities are too {'high' if gap.overconfidence > 0 else 'low'}"
         lines.append(
             f"Calibration error {gap.error:.3f}; a perfectly calibrated scorer would show "
             f"{gap.null_mean:.3f} on these clips, above {gap.null_high:.3f} once in twenty: "
-            + (
-                f"its probabilities are too {'high' if gap.overconfidence > 0 else 'low'}."
-                if gap.is_off
-                else "no finding."
-            )
+            f"{finding if gap.is_off else 'no finding'}."
         )
         for other in self.comparisons:
             verdict = "better than" if other.paired.difference > 0 else "worse than"
-            if other.paired.p_value >= _TOLD_APART:
+            if not other.is_told_apart:
                 verdict = "not told apart from"
             lines.append(f"{self.predictions.scorer} is {verdict} {other.scorer}: {other.paired}.")
         return lines
 
+    @property
+    def _names(self) -> list[str]:
+        return [score.name for score in self.classes]
+
+    @property
+    def _errors(self) -> npt.NDArray[np.int64]:
+        return self.confusion - np.diag(np.diag(self.confusion))
+
     def _confused_pairs(self, limit: int = 3) -> list[str]:
-        names = [score.name for score in self.classes]
-        pairs = [
-            (int(self.confusion[true, called]), true, called)
-            for true in range(len(names))
-            for called in range(len(names))
-            if true != called and self.confusion[true, called]
-        ]
-        pairs.sort(key=lambda pair: (-pair[0], pair[1:]))
-        return [
-            f"{count} of {self.classes[true].support} {names[true]} clips are called "
-            f"{names[called]} ({show(wilson(count, self.classes[true].support), percent=True)})."
-            for count, true, called in pairs[:limit]
-        ]
+        lines = []
+        for cell in np.argsort(-self._errors, axis=None, kind="stable")[:limit]:
+            true, called = np.unravel_index(cell, self.confusion.shape)
+            count, score = int(self._errors[true, called]), self.classes[true]
+            if count:
+                lines.append(
+                    f"{count} of {score.support} {score.name} clips are called "
+                    f"{self._names[called]} ({show(wilson(count, score.support), percent=True)})."
+                )
+        return lines
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report for JSON."""
@@ -186,19 +190,16 @@ class ClipTestReport:
             "dataset_version": self.predictions.dataset_version,
             "test_clips": self.accuracy.n,
             "test_sessions": self.sessions,
-            **_with_interval("accuracy", self.accuracy),
-            **_with_interval("macro_f1", self.macro_f1),
+            **_with_intervals(accuracy=self.accuracy, macro_f1=self.macro_f1),
             "classes": {
                 score.name: {
-                    **_with_interval("precision", score.precision),
-                    **_with_interval("recall", score.recall),
-                    **_with_interval("f1", score.f1),
+                    **_with_intervals(precision=score.precision, recall=score.recall, f1=score.f1),
                     "support": score.support,
                 }
                 for score in self.classes
             },
             "confusion_matrix": {
-                "labels": [score.name for score in self.classes],
+                "labels": self._names,
                 "rows": self.confusion.tolist(),  # a row per true class
             },
             "calibration": {
@@ -208,9 +209,11 @@ class ClipTestReport:
             },
             "baselines": {
                 other.scorer: {
-                    **_with_interval("accuracy", other.accuracy),
-                    **_with_interval("macro_f1", other.macro_f1),
-                    **_with_interval("accuracy_difference", other.difference),
+                    **_with_intervals(
+                        accuracy=other.accuracy,
+                        macro_f1=other.macro_f1,
+                        accuracy_difference=other.difference,
+                    ),
                     "gained": other.paired.gained,
                     "lost": other.paired.lost,
                     "mcnemar_p": other.paired.p_value,
@@ -251,18 +254,15 @@ def report_on(
         raise DatasetError(
             "clips without labels cannot be scored", "show predictions, or label the clips"
         )
-    names = predictions.classes
-    matrix = np.asarray(
-        confusion_matrix(predictions.labels, predictions.predicted, labels=list(names)),
-        dtype=np.int64,
-    )
+    names, right = predictions.classes, _right(predictions)
+    matrix = confusion_matrix(predictions.labels, predictions.predicted, labels=list(names))
     return ClipTestReport(
         predictions,
         tuple(_score_class(predictions, name) for name in names),
         _accuracy(predictions),
         _macro_f1(predictions, seed),
-        matrix,
-        calibrate(predictions.probabilities.max(axis=1), _right(predictions), seed=seed),
+        matrix.astype(np.int64),
+        calibrate(predictions.probabilities.max(axis=1), right, seed=seed),
         tuple(_compare(predictions, _aligned(other, predictions), seed) for other in others),
     )
 
@@ -272,8 +272,7 @@ def _clusters(predictions: Predictions) -> Clusters:
 
 
 def _right(predictions: Predictions) -> npt.NDArray[np.bool_]:
-    pairs = zip(predictions.labels, predictions.predicted, strict=True)
-    return np.array([label == called for label, called in pairs])
+    return np.asarray(np.array(predictions.labels) == np.array(predictions.predicted), bool)
 
 
 def _of_class(
@@ -332,15 +331,12 @@ def _aligned(other: Predictions, ours: Predictions) -> Predictions:
             "run it on the same split of the same dataset",
         )
     places = [order[name] for name in ours.clip_ids]
-    return Predictions(
-        other.scorer,
-        other.classes,
-        ours.clip_ids,
-        ours.sessions,
-        ours.labels,
-        other.probabilities[places],
-        other.dataset_version,
-        other.caveat,
+    return replace(
+        other,
+        clip_ids=ours.clip_ids,
+        sessions=ours.sessions,
+        labels=ours.labels,
+        probabilities=other.probabilities[places],
     )
 
 
@@ -355,7 +351,11 @@ def _compare(ours: Predictions, other: Predictions, seed: int) -> Comparison:
     )
 
 
-def _with_interval(name: str, interval: Interval) -> dict[str, Any]:
-    content = interval.to_dict()
-    ends = [content["low"], content["high"]]
-    return {name: content["value"], f"{name}_interval": ends, f"{name}_n": interval.n}
+def _with_intervals(**named: Interval) -> dict[str, Any]:
+    """Return for each name its value, the ends of its interval and n, as JSON has them."""
+    content: dict[str, Any] = {}
+    for name, interval in named.items():
+        row = interval.to_dict()
+        content |= {name: row["value"], f"{name}_interval": [row["low"], row["high"]]}
+        content[f"{name}_n"] = interval.n
+    return content

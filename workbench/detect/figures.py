@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from workbench.detect.dataset.quality import Oddity, object_sizes_px
 from workbench.detect.detections import CLASSES
 from workbench.detect.drawing import paint_detections
-from workbench.detect.scores.scoring import LabelScore
+from workbench.detect.scores.matching import LabelScore
 from workbench.detect.store import ClipDetections
 from workbench.footage.clips import Clip
 from workbench.footage.frames import sample_frames
@@ -109,7 +109,7 @@ def draw_ball_presence(labels: Sequence[ClipDetections], ax: Axes | None = None)
 
 
 def draw_found_by(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw the table of `scoring.found_by`: per class, the share of frames each teacher found."""
+    """Draw the table of `quality.found_by`: per class, the share of frames each teacher found."""
     ax = axes_or_new(ax, (7.2, 0.9 + 0.55 * len(table)))
     teachers = [name for name in table.columns if name not in ("nobody", "frames")]
     shares = table.div(table["frames"].clip(lower=1), axis=0)

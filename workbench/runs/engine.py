@@ -23,8 +23,8 @@ from typing import Any
 import psutil
 
 SAMPLE_EVERY_S = 0.2
-# What the process that started this one sends to end it, and what the run then counts as.
-STOP_SIGNALS = {signal.SIGTERM: "killed", signal.SIGINT: "killed", signal.SIGUSR1: "timeout"}
+# What the process that started this one sends to end it; the last one when the time is up.
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 
 class WorkbenchEngine:
@@ -44,15 +44,8 @@ class WorkbenchEngine:
     ) -> Any:
         """Execute `nb` in place and return it; called by papermill.
 
-        Args:
-            nb: The notebook with its parameters injected.
-            kernel_name: The kernel to start, unless `session` brings one.
-            output_path: Where the notebook is saved as it goes.
-            progress_bar: Whether to show papermill's own bar.
-            log_output: Whether outputs go to papermill's log.
-            start_timeout: Seconds the kernel has to answer.
-            execution_timeout: Seconds one cell may take; None for no limit.
-            options: `session`, from our own process; papermill's `stdout_file` and `stderr_file`.
+        Timeouts are in seconds: of the kernel's first answer, and of one cell. `options` holds
+        `session`, from our own process, and papermill's `stdout_file` and `stderr_file`.
         """
         from papermill.log import logger
 
@@ -200,11 +193,7 @@ class Session:
         """Handle a signal: record the cell under way as ended from outside, and leave."""
         for other in STOP_SIGNALS:
             signal.signal(other, signal.SIG_IGN)
-        kind = STOP_SIGNALS[signal.Signals(number)]
-        if kind == "timeout":
-            error, message = "RunTimeout", f"the run took longer than {self._timeout_s:g} s"
-        else:
-            error, message = "Interrupted", "the run was stopped from outside"
+        kind, error, message = how_it_ends(number, self._timeout_s)
         try:
             if self.manager is None:
                 self.tell({"event": "failed", "kind": kind, "error": error, "message": message})
@@ -213,6 +202,13 @@ class Session:
         finally:
             self.end_kernel()
             os._exit(1)
+
+
+def how_it_ends(number: int, timeout_s: float | None) -> tuple[str, str, str]:
+    """Return status, error and message of a run that one of the stop signals ends."""
+    if number == signal.SIGUSR1:
+        return "timeout", "RunTimeout", f"the run took longer than {timeout_s:g} s"
+    return "killed", "Interrupted", "the run was stopped from outside"
 
 
 def skip_iri_grammar() -> None:

@@ -26,7 +26,8 @@ import psutil
 
 from workbench.runs.bars import ENVIRONMENT as BARS
 from workbench.runs.conclusion import RUN_DIR_VARIABLE
-from workbench.runs.run_record import LOG, NOTEBOOK
+from workbench.runs.engine import how_it_ends
+from workbench.runs.run_record import LOG, NOTEBOOK, Event
 from workbench.saving import save_json
 
 ENGINE = "workbench.runs.engine"  # the module that a run's process executes
@@ -34,8 +35,6 @@ MARK_VARIABLE = "WORKBENCH_RUN_MARK"
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 GRACE_S = 8.0  # for the process to save the notebook after it was told to stop
 _POLL_S = 0.2
-
-Event = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -127,24 +126,25 @@ def _follow(
     ending: tuple[str, str, str] | None = None  # kind, error, message
     kill_at = float("inf")
     told_end = False
+
+    def take(event: Event) -> None:
+        nonlocal told_end
+        told_end = told_end or event["event"] in ("end", "failed")
+        on_event(event)
+
     while True:
         with contextlib.suppress(queue.Empty):
             event = events.get(timeout=_POLL_S)
             if event is None:
                 break
-            told_end = told_end or event["event"] in ("end", "failed")
-            on_event(event)
+            take(event)
             if not events.empty():
                 continue
         family.look()
         elapsed_s = time.monotonic() - started
         if ending is None and (stop.is_set() or (timeout_s is not None and elapsed_s > timeout_s)):
-            if stop.is_set():
-                ending = ("killed", "Interrupted", "the run was stopped from outside")
-                number = signal.SIGTERM
-            else:
-                ending = ("timeout", "RunTimeout", f"the run took longer than {timeout_s:g} s")
-                number = signal.SIGUSR1
+            number = signal.SIGTERM if stop.is_set() else signal.SIGUSR1
+            ending = how_it_ends(number, timeout_s)
             kill_at = time.monotonic() + GRACE_S
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(number)
@@ -154,12 +154,12 @@ def _follow(
             # A grandchild may hold the pipe open for ever.
             with contextlib.suppress(queue.Empty):
                 while (event := events.get(timeout=_POLL_S)) is not None:
-                    told_end = told_end or event["event"] in ("end", "failed")
-                    on_event(event)
+                    take(event)
             break
-    code = process.poll() if process.poll() is not None else _wait(process)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=GRACE_S)  # the pipe was closed, so the process is on its way out
     if not told_end:
-        kind, error, message = ending or ("killed", "ProcessDied", _fate(code))
+        kind, error, message = ending or ("killed", "ProcessDied", _fate(process.returncode))
         on_event({"event": "failed", "kind": kind, "error": error, "message": message})
 
 
@@ -219,14 +219,6 @@ def _read_events(read_end: int, events: "queue.Queue[Event | None]") -> None:
             with contextlib.suppress(ValueError):
                 events.put(json.loads(line))
     events.put(None)
-
-
-def _wait(process: subprocess.Popen[bytes]) -> int | None:
-    # The pipe was closed, so the process is on its way out.
-    try:
-        return process.wait(timeout=GRACE_S)
-    except subprocess.TimeoutExpired:
-        return None
 
 
 def _fate(code: int | None) -> str:

@@ -79,7 +79,8 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
         if not self.output_path:
             return
         started = time.monotonic()
-        if _is_local(self.output_path):
+        is_local = "://" not in self.output_path and self.output_path != "-"
+        if is_local:
             text: str = nbformat.writes(self.nb)  # type: ignore[no-untyped-call]
             save_text(Path(self.output_path), text)
         else:
@@ -96,7 +97,7 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
         """Note that a cell begins."""
         self._current = cell_index
         self._started_at = time.monotonic()
-        name = self._names.get(cell_index if cell_index is not None else -1)
+        name = self._names.get(cell_index)
         if name is not None:
             self._tell({"event": "cell", **name})
         if self._memory is not None:
@@ -105,7 +106,7 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
 
     def cell_said(self, text: str) -> None:
         """Tell how far the cell under way has come, if the text it wrote is a progress bar."""
-        name = self._names.get(self._current if self._current is not None else -1)
+        name = self._names.get(self._current)
         if name is None or time.monotonic() - self._told_at < TELL_EVERY_S:
             return
         items = read_bar(text)
@@ -116,7 +117,7 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
     def cell_complete(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:
         """Note that a cell has ended, well or not."""
         super().cell_complete(cell, cell_index, **kwargs)
-        name = self._names.get(cell_index if cell_index is not None else -1)
+        name = self._names.get(cell_index)
         if name is None:
             return
         status = "failed" if cell.metadata.papermill["status"] == self.FAILED else "ok"
@@ -130,11 +131,7 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
     def fail(self, kind: str, error: str, message: str, index: int | None = None) -> None:
         """Mark a cell, by default the one under way, as the one at which the run ended.
 
-        Args:
-            kind: `failed`, `timeout` or `killed`: the status of the run.
-            error: The name of the error.
-            message: What it says.
-            index: The cell's position in the notebook.
+        `kind`, the status of the run, is `failed`, `timeout` or `killed`.
         """
         if self.failed:
             return
@@ -245,9 +242,9 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         return f"{cause}, as happens when memory runs out" if -code == signal.SIGKILL else cause
 
 
-def _name_cells(cells: list[Any]) -> dict[int, dict[str, Any]]:
+def _name_cells(cells: list[Any]) -> dict[int | None, dict[str, Any]]:
     """Name the code cells as the notebook's author counts them, without the injected one."""
-    names: dict[int, dict[str, Any]] = {}
+    names: dict[int | None, dict[str, Any]] = {}
     index = number = 0
     for position, cell in enumerate(cells):
         if INJECTED_TAG in cell.metadata.get("tags", []):
@@ -257,7 +254,3 @@ def _name_cells(cells: list[Any]) -> dict[int, dict[str, Any]]:
             names[position] = {"index": index, "number": number, "id": cell.get("id")}
         index += 1
     return names
-
-
-def _is_local(path: str) -> bool:
-    return "://" not in path and path != "-"

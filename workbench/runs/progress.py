@@ -20,8 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from workbench.pages.page import show_duration
-from workbench.runs.execution import Event
-from workbench.runs.run_record import REPORT, Run
+from workbench.runs.run_record import REPORT, Event, Run
 from workbench.runs.runner import Decision, Outcome
 
 _MARKS = {

@@ -1,11 +1,14 @@
 """The record of a run: `run.json` in the folder `<out>/<stage>/<profile>-<key8>`.
 
-The unit is one execution of one stage's notebook. The record says how it ended, never better than
-it did: a run whose process vanished reads as killed. Knows nothing about how runs are started.
+The unit is one execution of one stage's notebook. `new_record` opens its record, a `Recorder` keeps
+it up with each event, `finish` closes it. The record says how the run ended, never better than it
+did: a run whose process vanished reads as killed. Knows nothing about how runs are started.
 """
 
 import json
 import os
+import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,7 +19,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import psutil
 
 from workbench.runs.bars import ItemsDone
-from workbench.runs.conclusion import Conclusion
+from workbench.runs.conclusion import Conclusion, load_conclusion
+from workbench.runs.parameters import read_notebook
+from workbench.runs.plan import Plan, PlannedStage
+from workbench.runs.provenance import Digests, KeyParts, files_in, fingerprint, portable
 from workbench.saving import save_json
 
 if TYPE_CHECKING:
@@ -25,6 +31,10 @@ if TYPE_CHECKING:
 RUN_FORMAT = "workbench-run/1"
 RECORD, NOTEBOOK, REPORT, LOG = "run.json", "notebook.ipynb", "report.html", "log.txt"
 
+_EXCERPT_LINES = 12
+_SAVE_EVERY_S = 2.0  # while items are done; cells that begin or end are saved at once
+
+Event = dict[str, Any]  # of a run under way, as `notebook_client` tells it
 Status = Literal["running", "ok", "failed", "timeout", "killed", "skipped"]
 
 
@@ -47,9 +57,9 @@ class Cell:
 class FailedCell:
     """The cell at which a run ended, and why."""
 
-    index: int | None
-    number: int | None
-    id: str | None
+    index: int
+    number: int
+    id: str
     source: str  # excerpt
     error: str  # name
     message: str
@@ -152,6 +162,148 @@ def load_runs(out: Path, stage: str | None = None) -> list[Run]:
     return sorted(
         (run for run in runs if run is not None), key=lambda run: run.started, reverse=True
     )
+
+
+def new_record(
+    planned: PlannedStage, plan: Plan, parts: KeyParts, run_dir: Path, reasons: Sequence[str]
+) -> Run:
+    """Open the record of a run: what it is, with nothing run yet."""
+    stage, root = planned.stage, plan.pipeline.root
+    return Run(
+        stage=stage.name,
+        run=run_dir.name,
+        profile=plan.profile.name,
+        title=stage.title,
+        notebook=portable(str(stage.notebook), root),
+        status="running",
+        reason="; ".join(reasons),
+        params=portable(planned.values_in(run_dir), root),
+        parameters=[
+            {
+                "name": parameter.name,
+                "type": parameter.annotation,
+                "default": parameter.default,
+                "help": parameter.help,
+                "source": planned.sources[parameter.name],
+            }
+            for parameter in planned.parameters.values()
+        ],
+        key=parts.key,
+        key_parts=parts.to_json(),
+        started=now(),
+        cells=_cells(read_notebook(stage.notebook)),
+        fingerprint=fingerprint(root),
+        parent=this_process(),
+    )
+
+
+class Recorder:
+    """The record of a run under way, kept up with its events, in memory and on disk."""
+
+    def __init__(self, record: Run, notebook: Path, run_dir: Path) -> None:
+        self.record = record
+        self._run_dir = run_dir
+        self._saved_at = float("-inf")
+        self._sources = {cell["index"]: cell["source"] for cell in read_notebook(notebook)}
+
+    def take(self, event: Event) -> None:
+        """Note one event."""
+        if event["event"] == "cell":
+            self._set_cell(event, status="running")
+        elif event["event"] == "items":
+            self._set_cell(event, items=ItemsDone(**event["items"]))
+            if time.monotonic() - self._saved_at < _SAVE_EVERY_S:
+                return
+        elif event["event"] == "cell_end":
+            known = {key: event[key] for key in ("status", "wall_s", "peak_mb")}
+            self._set_cell(event, **known, items=None)
+        elif event["event"] == "failed":
+            self._fail(event)
+        elif event["event"] == "end" and self.record.status == "running":
+            self.record = replace(self.record, status="ok")
+        if self.record.status == "running":  # how it ended is saved once everything is known
+            save_run(self._run_dir, self.record)
+            self._saved_at = time.monotonic()
+
+    def _fail(self, event: Event) -> None:
+        if self.record.status != "running":
+            return
+        cells = {cell.index: cell for cell in self.record.cells}
+        under_way = (cell for cell in cells.values() if cell.status == "running")
+        cell = cells.get(event.get("index", -1)) or next(under_way, None)
+        error, message = event["error"], event["message"]
+        said = f"{error}: {message}" if message else error
+        failed = None
+        if cell is not None:
+            said = f"code cell {cell.number}: {said}"
+            lines = self._sources[cell.index].splitlines()
+            rest = len(lines) - _EXCERPT_LINES
+            excerpt = lines[:_EXCERPT_LINES] + ([f"… {rest} more lines"] if rest > 0 else [])
+            shown = "\n".join(excerpt)
+            failed = FailedCell(cell.index, cell.number, cell.id, shown, error, message)
+        self.record = replace(self.record, status=event["kind"], reason=said, failed_cell=failed)
+        if cell is not None:
+            self._set_cell({"index": cell.index}, status="failed")
+
+    def _set_cell(self, event: Event, **values: Any) -> None:
+        cells = [
+            replace(cell, **values) if cell.index == event["index"] else cell
+            for cell in self.record.cells
+        ]
+        self.record = replace(self.record, cells=cells)
+
+
+def finish(record: Run, planned: PlannedStage, plan: Plan, run_dir: Path, digests: Digests) -> Run:
+    """Close the record: products, times, conclusion, and whether the run went well."""
+    ended = now()
+    started_s = datetime.fromisoformat(record.started).timestamp()
+    wall_s = datetime.fromisoformat(ended).timestamp() - started_s
+    products = []
+    for path in planned.products_in(run_dir):
+        files = files_in(path) if path.is_dir() else [path] if path.exists() else []
+        products.append(
+            Product(
+                path=portable(str(path), plan.pipeline.root),
+                present=path.exists(),
+                size=sum(file.stat().st_size for file in files),
+                digest=digests.of(path) if path.exists() else "",
+                # File systems keep coarser times than the clock tells.
+                written=any(file.stat().st_mtime >= started_s - 0.1 for file in files),
+            )
+        )
+    status, reason = record.status, record.reason
+    absent = [product.path for product in products if not product.present]
+    if status == "ok":
+        reason = ""
+        if absent:
+            status, reason = "failed", f"the declared product {absent[0]} was not written"
+    peaks = [cell.peak_mb for cell in record.cells if cell.peak_mb is not None]
+    return replace(
+        record,
+        status=status,
+        reason=reason,
+        products=products,
+        conclusion=load_conclusion(run_dir),
+        ended=ended,
+        wall_s=round(wall_s, 3),
+        peak_mb=max(peaks, default=None),
+        parent=(),
+    )
+
+
+def _cells(notebook: Sequence[dict[str, Any]]) -> list[Cell]:
+    """Return the code cells, each with the heading it stands under."""
+    cells: list[Cell] = []
+    heading = ""
+    for cell in notebook:
+        if cell["type"] == "markdown":
+            headings = re.findall(r"^#{1,6}\s+(.+)$", cell["source"], re.M)
+            heading = re.sub(r"[*_`]", "", headings[-1]).strip() if headings else heading
+        elif cell["type"] == "code":
+            lines = (line.strip() for line in cell["source"].splitlines())
+            first = next((line[:120] for line in lines if line), "")
+            cells.append(Cell(cell["index"], len(cells) + 1, cell["id"], first, heading=heading))
+    return cells
 
 
 @cache

@@ -20,20 +20,24 @@ from typing import Literal, Protocol
 
 from workbench.errors import PipelineError
 from workbench.runs.conclusion import FILE_NAME as CONCLUSION
-from workbench.runs.execution import Event, Limits, execute
+from workbench.runs.execution import Limits, execute
+from workbench.runs.index import save_index
 from workbench.runs.metrics import FILE_NAME as METRICS
 from workbench.runs.metrics import ITEMS
 from workbench.runs.plan import Plan, PlannedStage
 from workbench.runs.provenance import Digests, KeyParts, changes, key_parts, portable
-from workbench.runs.recording import Recorder, finish, new_record
 from workbench.runs.run_record import (
     LOG,
     NOTEBOOK,
     RECORD,
     REPORT,
+    Event,
+    Recorder,
     Run,
+    finish,
     load_run,
     load_runs,
+    new_record,
     save_run,
 )
 
@@ -144,13 +148,13 @@ def run_plan(
             del running[task]
             settle(task.result())
         if ended or time.monotonic() - renewed_at > _RENEW_S:
-            _renew_index(plan, out)
+            save_index(out, plan.pipeline)
             renewed_at = time.monotonic()
 
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         try:
             while len(outcomes) < len(plan.stages) and not stop.is_set():
-                name = next(iter(_ready(plan, outcomes, set(running.values()))), None)
+                name = _next_stage(plan, outcomes, set(running.values()))
                 if name is None or len(running) >= jobs:
                     collect(timeout_s=_POLL_S)
                     continue
@@ -175,21 +179,19 @@ def run_plan(
             stop.set()  # or leaving the pool would wait for runs that nobody ends
             raise
     digests.save()
-    _renew_index(plan, out)
+    save_index(out, plan.pipeline)
     if stop.is_set():
         raise Stopped(list(outcomes.values()))
     return list(outcomes.values())
 
 
-def _ready(plan: Plan, outcomes: dict[str, Outcome], running: set[str]) -> list[str]:
-    """Return the stages whose turn has come, in the order of the plan."""
-    return [
-        name
-        for name, planned in plan.stages.items()
-        if name not in outcomes
-        and name not in running
-        and all(need in outcomes for need in planned.needs)
-    ]
+def _next_stage(plan: Plan, outcomes: dict[str, Outcome], running: set[str]) -> str | None:
+    """Return the first stage of the plan whose turn has come."""
+    for name, planned in plan.stages.items():
+        is_open = name not in outcomes and name not in running
+        if is_open and all(need in outcomes for need in planned.needs):
+            return name
+    return None
 
 
 def _reasons(
@@ -295,12 +297,6 @@ def _make_report(run_dir: Path, record: Run, plan: Plan) -> Run:
             record = replace(record, reason=f"{record.reason}; {reason}")
         save_run(run_dir, record)
     return record
-
-
-def _renew_index(plan: Plan, out: Path) -> None:
-    from workbench.runs.index import save_index
-
-    save_index(out, plan.pipeline)
 
 
 def _clear(planned: PlannedStage, run_dir: Path) -> None:

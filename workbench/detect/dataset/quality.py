@@ -1,19 +1,21 @@
-"""Sizes of labels, and oddities: labels that look wrong without knowing the truth.
+"""What labels tell without the truth: who found what, frames without any, sizes, and oddities.
 
-The unit is one accepted label in one frame. An oddity is a reason to look, not a proof of a
-mistake: a ball near the camera may well be larger than a person far away.
+The unit is one label in one frame. An oddity is a reason to look, not a proof of a mistake: a ball
+near the camera may well be larger than a person far away.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import hypot
+from math import dist, hypot
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pycocotools import mask as rle
 
-from workbench.detect.detections import CLASSES, Detection
+from workbench.detect.detections import CLASSES, Detection, is_accepted
 from workbench.detect.store import ClipDetections
 
 TALLNESS = (0.7, 6.0)  # height by width of a person's box: lying down to a sliver
@@ -33,14 +35,61 @@ class Oddity:
     said: str  # with figures
 
 
+def frames_without(labels: Sequence[ClipDetections], name: str = "ball") -> dict[str, Any]:
+    """Which clips and frames have no label of a class, as saved in `noball_clips.json`.
+
+    Returns:
+        `clips_without` (ids of clips with none at all) and, per clip, the number of frames, how
+        many have one, and the frames that have none as half-open ranges.
+    """
+    clips = {}
+    for clip in labels:
+        missing = [not clip.of_class(frame, name) for frame in range(len(clip.frames))]
+        edges = np.flatnonzero(np.diff([False, *missing, False]))  # where it goes and comes back
+        clips[clip.clip_id] = {
+            "frames": len(missing),
+            f"with_{name}": missing.count(False),
+            "without": edges.reshape(-1, 2).tolist(),
+        }
+    without = [clip_id for clip_id, row in clips.items() if row[f"with_{name}"] == 0]
+    return {"class": name, "clips_without": sorted(without), "clips": clips}
+
+
+def found_by(labels: Sequence[ClipDetections], min_score: float = 0.3) -> pd.DataFrame:
+    """In how many frames each teacher found each class.
+
+    A frame counts once per class: for the teacher whose accepted label comes first, and rescuers
+    come after the primary teacher.
+
+    Args:
+        labels: Of any number of clips.
+        min_score: Labels below do not count as found; labels without a score do.
+
+    Returns:
+        One row per class; a column per teacher in the order they were asked, `nobody`, and
+        `frames`, the sum of the others.
+    """
+    names = dict.fromkeys(
+        name
+        for clip in labels
+        for name in (*clip.found_by.split("+"), *(x.found_by for f in clip.frames for x in f))
+    )
+    counts: Counter[tuple[str, str]] = Counter()
+    for clip in labels:
+        for frame in range(len(clip.frames)):
+            for name in CLASSES:
+                own = clip.of_class(frame, name)
+                finders = (x.found_by for x in own if is_accepted(x, min_score))
+                counts[name, next(finders, "nobody")] += 1
+    columns = [*names, "nobody"]
+    rows = [[counts[name, finder] for finder in columns] for name in CLASSES]
+    table = pd.DataFrame(rows, index=list(CLASSES), columns=columns)
+    return table.assign(frames=table.sum(axis=1)).rename_axis("class")
+
+
 def object_sizes_px(labels: Sequence[ClipDetections], name: str) -> npt.NDArray[np.float64]:
     """Return the size of every object of a class: the side, in pixels, of a square as large."""
-    areas = [
-        label.area_px
-        for clip in labels
-        for frame in range(len(clip.frames))
-        for label in clip.of_class(frame, name)
-    ]
+    areas = [one.area_px for clip in labels for one in _all_of_class(clip, name)]
     return np.sqrt(np.array(areas, dtype=np.float64))
 
 
@@ -52,10 +101,8 @@ def find_oddities(labels: Sequence[ClipDetections]) -> list[Oddity]:
     """
     found = []
     for clip in labels:
-        people = [
-            one for frame in range(len(clip.frames)) for one in clip.of_class(frame, "person")
-        ]
-        usual_px = float(np.median([one.xywh[3] for one in people])) if people else 0.0
+        heights_px = [one.xywh[3] for one in _all_of_class(clip, "person")]
+        usual_px = float(np.median(heights_px)) if heights_px else 0.0
         for frame in range(len(clip.frames)):
             odd = [*_odd_in_frame(clip, frame), *_odd_people(clip, frame, usual_px)]
             odd += _odd_moves(clip, frame) if frame else []
@@ -65,7 +112,7 @@ def find_oddities(labels: Sequence[ClipDetections]) -> list[Oddity]:
 
 def count_oddities(oddities: Sequence[Oddity]) -> pd.DataFrame:
     """Return one row per kind: how many frames, in how many clips, and the first of them."""
-    rows: dict[str, Mapping[str, object]] = {}
+    rows = {}
     for kind in sorted({oddity.kind for oddity in oddities}):
         own = [oddity for oddity in oddities if oddity.kind == kind]
         rows[kind] = {
@@ -76,6 +123,10 @@ def count_oddities(oddities: Sequence[Oddity]) -> pd.DataFrame:
         }
     columns = ["frames", "clips", "first", "what"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("oddity")
+
+
+def _all_of_class(clip: ClipDetections, name: str) -> list[Detection]:
+    return [one for found in clip.frames for one in found if one.class_name == name]
 
 
 def _odd_in_frame(clip: ClipDetections, frame: int) -> Iterator[tuple[str, str]]:
@@ -106,19 +157,19 @@ def _odd_people(clip: ClipDetections, frame: int, usual_px: float) -> Iterator[t
 
 def _odd_moves(clip: ClipDetections, frame: int) -> Iterator[tuple[str, str]]:
     """What has moved too far since the frame before, where there is one of it in both."""
-    before, now = (clip.of_class(place, "ball") for place in (frame - 1, frame))
-    if len(before) == len(now) == 1:
-        jump = _distance_px(before[0], now[0]) / hypot(clip.width, clip.height)
+    balls, goals = (
+        [clip.of_class(place, name) for place in (frame - 1, frame)] for name in ("ball", "goal")
+    )
+    if len(balls[0]) == len(balls[1]) == 1:
+        jump = dist(*(_centre(ball) for (ball,) in balls)) / hypot(clip.width, clip.height)
         if jump > BALL_JUMP_SHARE:
             yield "ball jumps", f"{jump:.0%} of the diagonal in one frame"
-    before, now = (clip.of_class(place, "goal") for place in (frame - 1, frame))
-    if len(before) == len(now) == 1:
-        boxes = np.array([before[0].xywh]), np.array([now[0].xywh])
-        overlap = float(rle.iou(*boxes, [0])[0, 0])
+    if len(goals[0]) == len(goals[1]) == 1:
+        overlap = float(rle.iou(*(np.array([goal.xywh]) for (goal,) in goals), [0])[0, 0])
         if overlap < GOAL_STAYS_IOU:
             yield "goal jumps", f"IoU {overlap:.2f} with the frame before"
 
 
-def _distance_px(first: Detection, second: Detection) -> float:
-    (x, y, width, height), (x2, y2, width2, height2) = first.xywh, second.xywh
-    return hypot(x2 + width2 / 2 - x - width / 2, y2 + height2 / 2 - y - height / 2)
+def _centre(label: Detection) -> tuple[float, float]:
+    x, y, width, height = label.xywh
+    return x + width / 2, y + height / 2

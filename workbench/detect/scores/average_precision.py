@@ -40,14 +40,12 @@ class Cell:
 
 
 def match_cells(
-    truth: Content,
-    found: list[dict[str, Any]],
-    images: Sequence[Mapping[str, Any]],
-    categories: Sequence[Mapping[str, Any]],
-    kind: Kind,
-    most: int,
+    truth: Content, found: list[dict[str, Any]], kind: Kind, most: int
 ) -> dict[tuple[int, str], Cell]:
-    """Let pycocotools match every class at every size; keyed by place of the class and size."""
+    """Let pycocotools match every class at every size; keyed by place of the class and size.
+
+    Images and classes are in the order of their ids.
+    """
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
@@ -61,38 +59,34 @@ def match_cells(
         judge = COCOeval(*sides, kind)
         judge.params.maxDets = [most]
         judge.evaluate()
-    rows = np.array(judge.evalImgs, dtype=object).reshape(len(categories), len(SIZES), len(images))
+    rows = np.array(judge.evalImgs, dtype=object).reshape(-1, len(SIZES), len(truth["images"]))
     return {
-        (place, size): _cell(list(rows[place, column]))
-        for place in range(len(categories))
+        (place, size): _cell(list(own[column]))
+        for place, own in enumerate(rows)
         for column, size in enumerate(SIZES)
     }
 
 
 def _cell(rows: Sequence[Mapping[str, Any] | None]) -> Cell:
     """Join one class's matches in all images; `None` where an image has nothing of it."""
-    nothing = np.zeros((len(IOUS), 0), bool)
-    scores, hits, judged = [np.zeros(0)], [nothing], [nothing]
-    images: list[int] = []
-    ranks: list[int] = []
+    held = [(place, row) for place, row in enumerate(rows) if row is not None]
+    places = [place for place, _ in held]
+    counts = [len(row["dtScores"]) for _, row in held]
     objects = np.zeros(len(rows), np.int64)
-    for place, row in enumerate(rows):
-        if row is None:
-            continue
-        scores.append(np.asarray(row["dtScores"], np.float64))
-        images += [place] * len(row["dtScores"])
-        ranks += range(len(row["dtScores"]))
-        hits.append(np.asarray(row["dtMatches"]) > 0)
-        judged.append(~np.asarray(row["dtIgnore"], bool))
-        objects[place] = np.count_nonzero(np.asarray(row["gtIgnore"]) == 0)
-    joined = np.concatenate(scores)
-    order = np.argsort(-joined, kind="stable")
+    objects[places] = [np.count_nonzero(np.asarray(row["gtIgnore"]) == 0) for _, row in held]
+    nothing = np.zeros((len(IOUS), 0))  # where no image has any
+
+    def joined(key: str) -> npt.NDArray[Any]:
+        return np.concatenate([nothing, *(row[key] for _, row in held)], axis=1)
+
+    scores = np.concatenate([nothing[0], *(row["dtScores"] for _, row in held)])
+    order = np.argsort(-scores, kind="stable")
     return Cell(
-        joined[order],
-        np.array(images, np.int64)[order],
-        np.array(ranks, np.int64)[order],
-        np.concatenate(hits, axis=1)[:, order],
-        np.concatenate(judged, axis=1)[:, order],
+        scores[order],
+        np.repeat(np.array(places, np.int64), counts)[order],
+        np.concatenate([np.arange(0), *map(np.arange, counts)])[order],
+        (joined("dtMatches") > 0)[:, order],
+        ~joined("dtIgnore").astype(bool)[:, order],
         objects,
     )
 

@@ -10,6 +10,7 @@ Source: Lin et al. (2014), "Microsoft COCO", and cocoapi's `cocoeval.py`.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,13 @@ MAX_DETS = (1, 10, 100)
 RESAMPLES = 300
 
 CLASS_STATS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR")
+_SIZE_TO_MARK = dict(zip(SIZES, ("", "s", "m", "l"), strict=True))  # in the names of numbers
 
 
 @dataclass(frozen=True, eq=False)
 class PrecisionRecall:
     """How precision falls as the threshold on the score does, for one class at one IoU."""
 
-    name: str
     score: Floats  # (D,) falling; a point holds for thresholds at or above its score
     precision: Floats  # (D,)
     recall: Floats  # (D,)
@@ -50,9 +51,7 @@ class PrecisionRecall:
     def f1(self) -> Floats:
         """F1 at each point."""
         total = self.precision + self.recall
-        return np.where(
-            total > 0, 2 * self.precision * self.recall / np.where(total > 0, total, 1), 0
-        )
+        return 2 * self.precision * self.recall / np.where(total > 0, total, 1)
 
     def best_f1_threshold(self) -> float:
         """Return the score from which on F1 is highest; choose it on validation, never on test.
@@ -131,7 +130,7 @@ class CocoScore:
         # Detections of one score come together: no threshold lies between them.
         is_end = np.append(scores[1:] != scores[:-1], True) if scores.size else np.zeros(0, bool)
         recall = hits / objects if objects else np.full(hits.size, np.nan)
-        return PrecisionRecall(name, scores[is_end], (hits / said)[is_end], recall[is_end], objects)
+        return PrecisionRecall(scores[is_end], (hits / said)[is_end], recall[is_end], objects)
 
     @cached_property
     def clusters(self) -> Clusters:
@@ -161,12 +160,10 @@ class CocoScore:
         named = self.intervals(resamples, seed) if resamples else {}
 
         def numbers(values: Mapping[str, float], suffix: str = "") -> dict[str, Any]:
-            ends = {stat: named[stat + suffix].to_dict() for stat in values} if named else {}
+            rows = {stat: named[stat + suffix].to_dict() for stat in values if named}
             return {
-                "stats": {
-                    stat: value if value == value else None for stat, value in values.items()
-                },
-                "intervals": {stat: [end["low"], end["high"]] for stat, end in ends.items()}
+                "stats": {stat: None if isnan(value) else value for stat, value in values.items()},
+                "intervals": {stat: [row["low"], row["high"]] for stat, row in rows.items()}
                 or None,
                 "n": {stat: self.objects_of(stat + suffix) for stat in values},
             }
@@ -198,7 +195,7 @@ class CocoScore:
     def objects_of(self, stat: str) -> int:
         """Return how many objects a number such as "APs" or "AP50/ball" rests on."""
         stat, _, name = stat.partition("/")
-        size = {"s": "small", "m": "medium", "l": "large"}.get(stat[2:], "all")
+        size = next((size for size, mark in _SIZE_TO_MARK.items() if mark == stat[2:]), "all")
         return sum(self.count(one, size) for one in ([name] if name else self.names))
 
     @cached_property
@@ -208,24 +205,25 @@ class CocoScore:
     def judge(self, weights: Weights) -> dict[str, Floats]:
         """Return every number (B,) for image weights (B, I): B data sets judged in one call."""
         most = self.max_dets[-1]
-        values: dict[str, Floats] = {}
-        per_class: dict[str, list[Floats]] = {name: [] for name in stat_names(self.max_dets)}
+        per_class: dict[str, dict[str, Floats]] = {}
         for place, name in enumerate(self.names):
-            for size, mark in zip(SIZES, ("", "s", "m", "l"), strict=True):
+            own = per_class[name] = {}
+            for size, mark in _SIZE_TO_MARK.items():
                 precision, recall = accumulate(self._cells[place, size], weights, most)
-                own = {f"AP{mark}": precision.mean(axis=1)}
+                own |= {f"AP{mark}": precision.mean(axis=1), f"AR{mark}": recall.mean(axis=1)}
                 if size == "all":
                     own |= {"AP50": precision[:, 0], "AP75": precision[:, 5]}
-                values |= {f"{stat}/{name}": value for stat, value in own.items()}
-                if size == "all":
-                    values[f"AR/{name}"] = recall.mean(axis=1)
-                recall_stat = f"AR{mark or most}"
-                for stat, value in (own | {recall_stat: recall.mean(axis=1)}).items():
-                    per_class[stat].append(value)
+            own[f"AR{most}"] = own["AR"]
             for fewer in self.max_dets[:-1]:
                 recall = accumulate(self._cells[place, "all"], weights, fewer)[1]
-                per_class[f"AR{fewer}"].append(recall.mean(axis=1))
-        return {stat: _mean_over_classes(rows) for stat, rows in per_class.items()} | values
+                own[f"AR{fewer}"] = recall.mean(axis=1)
+        means = {
+            stat: _mean_over_classes([own[stat] for own in per_class.values()])
+            for stat in stat_names(self.max_dets)
+        }
+        return means | {
+            f"{stat}/{name}": own[stat] for name, own in per_class.items() for stat in CLASS_STATS
+        }
 
 
 def stat_names(max_dets: Sequence[int] = MAX_DETS) -> tuple[str, ...]:
@@ -264,15 +262,10 @@ def evaluate_coco(
     found = load_predictions(predictions, truth, kind)
     images = sorted(truth["images"], key=lambda image: image["id"])
     categories = sorted(truth["categories"], key=lambda category: category["id"])
-    most = sorted(int(number) for number in max_dets)
-    return CocoScore(
-        kind,
-        tuple(category["name"] for category in categories),
-        tuple(most),
-        tuple(images),
-        len(found),
-        match_cells(truth, found, images, categories, kind, most[-1]),
-    )
+    names = tuple(category["name"] for category in categories)
+    most = tuple(sorted(int(number) for number in max_dets))
+    cells = match_cells(truth, found, kind, most[-1])
+    return CocoScore(kind, names, most, tuple(images), len(found), cells)
 
 
 def paired_differences(
@@ -307,11 +300,9 @@ def _resampled(score: CocoScore, resamples: int, seed: int) -> dict[str, Floats]
 
 def _mean_over_classes(rows: Sequence[Floats]) -> Floats:
     """Mean over the classes that have objects; NaN where none has."""
-    stacked = np.stack(rows) if rows else np.full((1, 1), np.nan)
-    there = np.isfinite(stacked)
-    total = np.where(there, stacked, 0).sum(axis=0)
-    count = there.sum(axis=0)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return np.asarray(
+        np.ma.masked_invalid(rows or [np.array([np.nan])]).mean(axis=0).filled(np.nan)
+    )
 
 
 def _interval(value: Floats, drawn: Floats, n: int, clusters: Clusters) -> Interval:

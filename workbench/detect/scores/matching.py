@@ -1,4 +1,4 @@
-"""Matches of detections and objects: the lists behind a confusion matrix and a gallery of misses.
+"""Matches of detections and objects, and what is counted of them: confusion, precision, recall.
 
 The unit is one image at one threshold per class and one IoU. Matching is COCO's: surest detection
 first, each to the free object of its class that it overlaps most. Averages over thresholds are
@@ -13,12 +13,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from pycocotools import mask as rle
 
 from workbench.detect.dataset.coco_file import Kind, load_ground_truth, load_predictions
-from workbench.detect.detections import least_score
+from workbench.detect.detections import CLASSES, least_score, plural
+from workbench.detect.store import ClipDetections
+from workbench.stats import Clusters, Floats, Interval, choose_clusters, pooled_share, show
+
+TRUSTED_PRECISION = 0.8  # labels of every class that a student may learn from
 
 Annotation = dict[str, Any]
+Counts = npt.NDArray[np.int64]  # (items, 3): true positives, false positives, misses
 
 
 @dataclass(frozen=True)
@@ -106,7 +112,101 @@ def confusion(
     return counts
 
 
-def greedy_pairs(overlaps: npt.NDArray[np.float64], least: float) -> list[tuple[int, int]]:
+def count_by_image(
+    matches: Sequence[ImageMatches], categories: Sequence[Mapping[str, Any]]
+) -> Counts:
+    """Count true positives, false positives and misses (images, classes, 3), as COCO does."""
+    tables = np.stack([confusion([image], categories) for image in matches])
+    right = np.diagonal(tables, axis1=1, axis2=2)
+    counts = np.stack([right, tables.sum(axis=1) - right, tables.sum(axis=2) - right], axis=2)
+    return counts[:, :-1]  # the last stands for nothing
+
+
+def precision_parts(counts: Counts) -> tuple[Counts, Counts]:
+    """Return right detections and all of them, whose pooled share is precision."""
+    return counts[:, 0], counts[:, 0] + counts[:, 1]
+
+
+def recall_parts(counts: Counts) -> tuple[Counts, Counts]:
+    """Return objects found and all of them, whose pooled share is recall."""
+    return counts[:, 0], counts[:, 0] + counts[:, 2]
+
+
+@dataclass(frozen=True)
+class LabelScore:
+    """Labels against the truth."""
+
+    clusters: Clusters  # of the clips
+    counts: Counts  # (clips, classes, 3)
+    iou: float
+
+    def precision(self, name: str) -> Interval | None:
+        """Share of labels that are right; n is the number of labels; None if there is none."""
+        return pooled_share(*precision_parts(self._of_class(name)), self.clusters)
+
+    def recall(self, name: str) -> Interval | None:
+        """Share of objects that are labelled; n is the number of objects; None if there is none."""
+        return pooled_share(*recall_parts(self._of_class(name)), self.clusters)
+
+    def answer(self) -> str:
+        """Say whether labels can be trusted, in a sentence that begins with the verdict."""
+        found = {name: (self.precision(name), self.recall(name)) for name in CLASSES}
+        judged = {name: pair for name, pair in found.items() if pair[0] is not None}
+        if not judged:
+            return "Nothing to see: the teacher labelled nothing."
+        precisions = [precision for precision, _ in judged.values() if precision is not None]
+        surely = all(one.low >= TRUSTED_PRECISION for one in precisions)
+        hardly = any(one.high < TRUSTED_PRECISION for one in precisions)
+        word = "Yes" if surely else "No" if hardly else "Can't tell"
+        right = [f"{show(pair[0], percent=True)} of {name} labels" for name, pair in judged.items()]
+        seen = [f"{show(pair[1], percent=True)} of {plural(name)}" for name, pair in judged.items()]
+        return f"{word}: {', '.join(right)} are right; the teacher finds {', '.join(seen)}."
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per class."""
+        rows = {}
+        for name in CLASSES:
+            precision, recall = self.precision(name), self.recall(name)
+            rows[name] = {
+                "objects": recall.n if recall else 0,
+                "labels": precision.n if precision else 0,
+                "precision": show(precision),
+                "recall": show(recall),
+            }
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("class")
+
+    def _of_class(self, name: str) -> Counts:
+        return self.counts[:, CLASSES.index(name)]
+
+
+def score_labels(
+    labels: Sequence[ClipDetections], truth: Sequence[ClipDetections], iou: float = 0.5
+) -> LabelScore:
+    """Match labels to the truth, frame by frame, best score first, by the IoU of boxes.
+
+    Args:
+        labels: What a teacher said.
+        truth: What is there; clips without labels are left out.
+        iou: Least overlap of a match.
+    """
+    clip_to_truth = {clip.clip_id: clip for clip in truth}
+    judged = [clip for clip in labels if clip.clip_id in clip_to_truth]
+    counts = np.zeros((len(judged), len(CLASSES), 3), np.int64)
+    for row, clip in enumerate(judged):
+        true_clip = clip_to_truth[clip.clip_id]
+        for frame in range(min(len(clip.frames), len(true_clip.frames))):
+            for place, name in enumerate(CLASSES):
+                said, there = clip.of_class(frame, name), true_clip.of_class(frame, name)
+                # Truth has no score; a teacher's label without one comes last.
+                said.sort(key=lambda one: -one.rank)
+                boxes, true_boxes = ([list(one.xywh) for one in side] for side in (said, there))
+                hits = len(greedy_pairs(_overlaps(boxes, true_boxes, [0] * len(there)), iou))
+                counts[row, place] += [hits, len(said) - hits, len(there) - hits]
+    clusters = choose_clusters([one.session for one in judged], [one.clip_id for one in judged])
+    return LabelScore(clusters, counts, iou)
+
+
+def greedy_pairs(overlaps: Floats, least: float) -> list[tuple[int, int]]:
     """Pair rows with columns, first rows first, each with the free column it overlaps most.
 
     Args:
@@ -134,18 +234,20 @@ def _match_image(
     least: float,
 ) -> ImageMatches:
     found = sorted(found, key=lambda one: -one["score"])
-    crowds = [one for one in objects if one["iscrowd"]]
-    objects = [one for one in objects if not one["iscrowd"]]
-    overlaps, on_crowd = _overlaps(found, objects, kind), _overlaps(found, crowds, kind)
-    is_same = _same_class(found, objects)
-    right = greedy_pairs(np.where(is_same, overlaps, -1.0), least)
-    taken = {row for row, _ in right} | {
-        # A detection in a crowd of its class is neither right nor wrong.
-        int(row)
-        for row in np.flatnonzero((_same_class(found, crowds) & (on_crowd >= least)).any(axis=1))
-    }
-    rows = [row for row in range(len(found)) if row not in taken]
-    columns = sorted(set(range(len(objects))) - {column for _, column in right})
+    objects = sorted(objects, key=lambda one: bool(one["iscrowd"]))  # crowds last
+    is_crowd = np.array([bool(one["iscrowd"]) for one in objects], bool)
+    shape = "bbox" if kind == "bbox" else "segmentation"
+    shapes, true_shapes = ([one[shape] for one in side] for side in (found, objects))
+    overlaps = _overlaps(shapes, true_shapes, is_crowd.astype(int).tolist())
+    called, true = (
+        np.array([one["category_id"] for one in side], object) for side in (found, objects)
+    )
+    is_same = np.asarray(called[:, None] == true, bool)
+    # A detection in a crowd of its class is neither right nor wrong.
+    in_crowd = (is_same & is_crowd & (overlaps >= least)).any(axis=1)
+    right = greedy_pairs(np.where(is_same & ~is_crowd, overlaps, -1.0), least)
+    rows = sorted(set(np.flatnonzero(~in_crowd).tolist()) - {row for row, _ in right})
+    columns = sorted(set(np.flatnonzero(~is_crowd).tolist()) - {column for _, column in right})
     others = [
         (rows[row], columns[column])
         for row, column in greedy_pairs(overlaps[np.ix_(rows, columns)], least)
@@ -167,17 +269,8 @@ def _match_image(
     )
 
 
-def _overlaps(
-    found: list[Annotation], objects: list[Annotation], kind: Kind
-) -> npt.NDArray[np.float64]:
+def _overlaps(found: list[Any], objects: list[Any], is_crowd: list[int]) -> Floats:
+    """IoU (found, objects) of boxes or of masks; of a crowd, the share of the detection."""
     if not found or not objects:
         return np.zeros((len(found), len(objects)))
-    key = "bbox" if kind == "bbox" else "segmentation"
-    crowds = [int(one["iscrowd"]) for one in objects]
-    return np.asarray(rle.iou([one[key] for one in found], [one[key] for one in objects], crowds))
-
-
-def _same_class(found: list[Annotation], objects: list[Annotation]) -> npt.NDArray[np.bool_]:
-    called = np.array([one["category_id"] for one in found], dtype=object)
-    true = np.array([one["category_id"] for one in objects], dtype=object)
-    return np.asarray(called[:, None] == true[None, :], dtype=bool)
+    return np.asarray(rle.iou(found, objects, is_crowd))

@@ -9,16 +9,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from workbench.detect.dataset.coco_file import Kind
 from workbench.detect.scores.evaluation import CocoScore, evaluate_coco, paired_differences
-from workbench.detect.scores.matching import match_images
+from workbench.detect.scores.matching import (
+    Counts,
+    count_by_image,
+    match_images,
+    precision_parts,
+    recall_parts,
+)
 from workbench.stats import Clusters, Interval, pooled_difference, pooled_share, show
 
-Counts = npt.NDArray[np.int64]  # (images, 3): right, wrong, missed
 Results = list[dict[str, Any]]
 
 
@@ -67,21 +70,18 @@ class Comparison:
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per class and measure."""
-        rows: list[dict[str, Any]] = []
+        rows = {}
         for one in self.classes:
-            shares = (("AP", one.ap), ("AP50", one.ap50), ("precision", one.precision))
-            for measure, share in (*shares, ("recall", one.recall)):
-                rows.append(
-                    {
-                        "class": one.name,
-                        "measure": measure,
-                        "objects": one.objects,
-                        "teacher": show(share.teacher),
-                        "student": show(share.student),
-                        "student − teacher": show(share.difference, signed=True),
-                    }
-                )
-        return pd.DataFrame(rows).set_index(["class", "measure"])
+            for measure in ("AP", "AP50", "precision", "recall"):
+                share: Share = getattr(one, measure.lower())
+                rows[one.name, measure] = {
+                    "objects": one.objects,
+                    "teacher": show(share.teacher),
+                    "student": show(share.student),
+                    "student − teacher": show(share.difference, signed=True),
+                }
+        table = pd.DataFrame.from_dict(rows, orient="index")
+        return table.rename_axis(["class", "measure"])
 
 
 def compare(
@@ -105,58 +105,37 @@ def compare(
         DatasetError: If results are not of these images.
     """
     first, second = (evaluate_coco(truth, results, kind) for results, _ in (teacher, student))
-    differences = paired_differences(first, second)
-    intervals = first.intervals(), second.intervals()
+    judged = first.intervals(), second.intervals(), paired_differences(first, second)
     counts = [_counts(truth, *found, kind) for found in (teacher, student)]
     rows = []
-    for name in first.names:
+    for place, name in enumerate(first.names):
         if not first.count(name):
             continue
-
-        def average(stat: str, name: str = name) -> Share:
-            key = f"{stat}/{name}"
-            return Share(intervals[0][key], intervals[1][key], differences[key])
-
-        ours = [count[name] for count in counts]
-        precision, recall = (_share(ours, first.clusters, against) for against in (1, 2))
-        at_precision = _recall_at(second, name, precision.teacher)
-        rows.append(
-            ClassComparison(
-                name,
-                first.count(name),
-                average("AP"),
-                average("AP50"),
-                precision,
-                recall,
-                at_precision,
-            )
+        own = [count[:, place] for count in counts]
+        ap, ap50 = (Share(*(one[f"{stat}/{name}"] for one in judged)) for stat in ("AP", "AP50"))
+        precision, recall = (
+            _share([parts_of(count) for count in own], first.clusters)
+            for parts_of in (precision_parts, recall_parts)
         )
+        best = _recall_at(second, name, precision.teacher)
+        rows.append(ClassComparison(name, first.count(name), ap, ap50, precision, recall, best))
     return Comparison(tuple(rows), against, first.clusters, len(first.images))
 
 
 def _counts(
     truth: Mapping[str, Any], results: Results, min_score: float | Mapping[str, float], kind: Kind
-) -> dict[str, Counts]:
-    names = {row["id"]: row["name"] for row in truth["categories"]}
+) -> Counts:
+    """Counts (images, classes, 3) in the order of a `CocoScore`."""
     matches = match_images(truth, results, kind, min_score=min_score)
-    counts = {name: np.zeros((len(matches), 3), np.int64) for name in names.values()}
-    for place, image in enumerate(sorted(matches, key=lambda one: int(one.image["id"]))):
-        for match in image.right:
-            counts[names[match.object["category_id"]]][place, 0] += 1
-        for wrong in image.false_positives():
-            counts[names[wrong["category_id"]]][place, 1] += 1
-        for missed in image.false_negatives():
-            counts[names[missed["category_id"]]][place, 2] += 1
-    return counts
+    matches.sort(key=lambda one: int(one.image["id"]))
+    return count_by_image(matches, sorted(truth["categories"], key=lambda row: int(row["id"])))
 
 
-def _share(counts: list[Counts], clusters: Clusters, against: int) -> Share:
-    """Precision (against wrong ones, 1) or recall (against missed ones, 2)."""
-    first, second = ((count[:, 0], count[:, 0] + count[:, against]) for count in counts)
-    teacher, student = pooled_share(*first, clusters), pooled_share(*second, clusters)
+def _share(parts: list[tuple[Counts, Counts]], clusters: Clusters) -> Share:
+    teacher, student = (pooled_share(*own, clusters) for own in parts)
     if teacher is None or student is None:
         return Share(teacher, student, None)
-    return Share(teacher, student, pooled_difference(first, second, clusters))
+    return Share(teacher, student, pooled_difference(parts[0], parts[1], clusters))
 
 
 def _recall_at(score: CocoScore, name: str, precision: Interval | None) -> float | None:
