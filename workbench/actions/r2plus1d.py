@@ -97,7 +97,7 @@ def fold_temporal_convolutions(network: nn.Module) -> int:
     return folded
 
 
-class NarrowConv2Plus1d(Conv2Plus1D):
+class NarrowConv2Plus1d(Conv2Plus1D):  # type: ignore[misc]
     """A (2+1)D convolution with as many channels between space and time as it gives out.
 
     torchvision's has about twice as many, to equal the parameters of a 3D convolution; half the

@@ -242,8 +242,13 @@ def _rounded(width: int, height: int, radius: int) -> Alpha:
 
 
 def _finite_runs(points: NDArray[np.float64], shape: Sequence[int]) -> list[NDArray[np.int32]]:
-    runs = np.ma.clump_unmasked(np.ma.masked_invalid(points.sum(axis=1)))
-    return [_as_fixed(points[run], shape) for run in runs if run.stop - run.start > 1]
+    finite = np.isfinite(points).all(axis=1)
+    breaks = np.flatnonzero(np.diff(np.concatenate([[False], finite, [False]]).astype(int)))
+    return [
+        _as_fixed(points[start:stop], shape)
+        for start, stop in zip(breaks[::2], breaks[1::2], strict=True)
+        if stop - start > 1
+    ]
 
 
 def _as_fixed(points: NDArray[np.float64], shape: Sequence[int]) -> NDArray[np.int32]:

@@ -122,7 +122,13 @@ def _merge(
     scores = [_or_all(answer.confidence, 1.0, answer) for answer, _ in seen]
     classes = [_or_all(answer.class_id, 0, answer) for answer, _ in seen]
     cut = [_is_cut(own, view, image_wh) for own, (_, view) in zip(boxes, seen, strict=True)]
-    kept = _suppress(*map(np.concatenate, (boxes, scores, classes, cut)), iou)
+    kept = _suppress(
+        np.concatenate(boxes),
+        np.concatenate(scores),
+        np.concatenate(classes),
+        np.concatenate(cut),
+        iou,
+    )
     origin = [(answer, index, view) for answer, view in seen for index in range(len(answer))]
     # One by one, in order of score: a detection's mask grows to the frame only now.
     return sv.Detections.merge([_moved(*origin[place], image_wh) for place in kept])

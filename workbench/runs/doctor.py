@@ -22,8 +22,10 @@ from workbench.runs.pipeline import Pipeline
 from workbench.runs.provenance import find_lock
 
 # Modules that every part needs.
-PACKAGES = ("av", "ipykernel", "jinja2", "jupyterlab", "matplotlib", "nbconvert", "numpy", "pandas")
-PACKAGES += ("papermill", "pycocotools", "sklearn", "scipy", "supervision", "torch", "torchvision")
+PACKAGES = (
+    *("av", "ipykernel", "jinja2", "jupyterlab", "matplotlib", "nbconvert", "numpy", "pandas"),
+    *("papermill", "pycocotools", "sklearn", "scipy", "supervision", "torch", "torchvision"),
+)
 MIN_PYTHON = (3, 11)
 LOW_DISK_BYTES = 5_000_000_000
 _PIN = re.compile(r"^[A-Za-z0-9][^\\\n]*==[^\\\n]*", re.M)

@@ -265,7 +265,8 @@ def _parse(source: str) -> ast.Module:
     except SyntaxError:
         from IPython.core.inputtransformer2 import TransformerManager
 
-        return ast.parse(TransformerManager().transform_cell(source))
+        cells = TransformerManager()  # type: ignore[no-untyped-call]
+        return ast.parse(cells.transform_cell(source))
 
 
 def _absolute(name: str, package: str) -> str:

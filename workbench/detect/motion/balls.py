@@ -127,7 +127,7 @@ def look_again(change: Change, look: BallLook) -> list[Blob]:
     contrast = np.minimum(change.difference[change.weak] / _FULL_CONTRAST, 1)
     evidence[change.weak] = look.likelihood[colours_of(change.image[change.weak])] * contrast
     evidence = np.asarray(cv2.GaussianBlur(evidence, (3, 3), 0.8), np.float32)
-    height, width = evidence.shape
+    height, width = change.weak.shape
     return [
         blob
         for blob in regions(evidence > _LIKELY, evidence)

@@ -19,7 +19,8 @@ from workbench.shots.fit3d.ballistics import DRAG_PER_M, Kicks, Legs, after_cont
 from workbench.shots.goal.camera import LOG_FOCAL, project
 from workbench.shots.leastsquares import minimise
 
-Ints, Bools = NDArray[np.int64], NDArray[np.bool_]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 Traced = tuple[Floats, Floats, Floats]
 """Path (3, B, N); place and velocity (3, B) at the event, just before it."""
 
