@@ -31,9 +31,10 @@ LONG = """
 """
 
 
-def _bar(**options: Any) -> str:
-    """Return what a bar really writes in a kernel of ours."""
+def _bar(label: str | None = None, **options: Any) -> str:
+    """Return what a bar really writes in a kernel of ours; a label stands there as it is."""
     code = f"from tqdm import tqdm\nbar = tqdm(**{options!r}, mininterval=0)\n"
+    code += f"bar.set_description_str({label!r})\n" if label else ""
     code += "import time; time.sleep(0.1)\nbar.update(9)\nbar.refresh()"
     environment = {**os.environ, **bars.ENVIRONMENT}
     command = [sys.executable, "-c", code]
@@ -46,6 +47,7 @@ def _bar(**options: Any) -> str:
     [
         ({"total": 20, "unit": "clip"}, "9 of 20 clips"),
         ({"total": 20, "desc": "valid", "unit": "frame"}, "valid 9 of 20 frames"),
+        ({"total": 20, "label": "AP 0.123", "unit": "step"}, "AP 0.123 9 of 20 steps"),
         ({"total": 20}, "9 of 20"),
         ({"unit": "clip"}, "9 clips"),
         ({"total": 1.0e9, "unit": "byte", "unit_scale": True}, "9 bytes"),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from workbench.pages.page import show_duration
 
 ENVIRONMENT = {
-    "TQDM_BAR_FORMAT": "{desc}{n}/{total_fmt} {unit} in {elapsed}, {remaining} left{postfix}"
+    "TQDM_BAR_FORMAT": "{desc} {n}/{total_fmt} {unit} in {elapsed}, {remaining} left{postfix}"
 }
 _BAR = re.compile(
     r"(?P<what>[^\r\n]*?)(?P<done>\d+(?:\.\d+)?)/(?P<total>\S+) (?P<unit>\S+)"
