@@ -14,8 +14,8 @@ import pytest
 import torch
 from tiny_learner import RECIPE, TinyLearner
 
-from workbench.errors import WorkbenchError
-from workbench.training.folder import HOW, claim, identity_of, run_name
+from workbench.errors import DatasetError, WorkbenchError
+from workbench.training.folder import HOW, claim, identity_of, last_run, run_name, shelve
 from workbench.training.history import Epoch, Step, TrainingResult, best_epoch, load_result
 from workbench.training.loop import train
 from workbench.training.recipe import Recipe
@@ -260,3 +260,23 @@ def _sha256(content: bytes) -> str:
     import hashlib
 
     return hashlib.sha256(content).hexdigest()
+
+
+def test_a_run_that_failed_does_not_displace_one_that_passed(tmp_path: Path) -> None:
+    unjudged, good, bad = (tmp_path / name for name in ("unjudged", "good", "bad"))
+    for folder in (unjudged, good, bad):
+        folder.mkdir()
+    failed = {"passed": False, "why": "finds nothing"}
+
+    shelve(unjudged, "student", {})
+    shelve(bad, "student", failed)
+    with pytest.raises(DatasetError, match="finds nothing"):
+        last_run(tmp_path, "student", "train one")
+
+    shelve(good, "student", {"passed": True, "why": "finds people"})
+    shelve(bad, "student", failed)
+    assert last_run(tmp_path, "student", "train one") == good
+
+    shelve(good, "student", failed)  # the same run, judged again
+    with pytest.raises(DatasetError, match="finds nothing"):
+        last_run(tmp_path, "student", "train one")

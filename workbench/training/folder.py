@@ -113,11 +113,23 @@ def load_checkpoint(path: Path, remedy: str = "train the network first") -> dict
 def shelve(run_dir: Path, kind: str, facts: Mapping[str, Any]) -> Path:
     """Make a finished run the newest of its kind; returns the file that says so.
 
-    With `"passed": False` and `"why"` among the facts, `last_run` refuses it.
+    With `"passed": False` and `"why"` among the facts, `last_run` refuses it; it does not take the
+    place of another run that is known to have passed.
     """
     path = run_dir.parent / f"last_{kind}.json"
-    save_json(path, {"run": run_dir.name, **facts})
+    if facts.get("passed", True) or not _another_passed(path, run_dir):
+        save_json(path, {"run": run_dir.name, **facts})
     return path
+
+
+def _another_passed(path: Path, run_dir: Path) -> bool:
+    try:
+        shelved = json.loads(path.read_text(encoding="utf-8"))
+        name = str(shelved["run"])
+        has_passed = shelved.get("passed") is True  # not said before failures were recorded
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+    return has_passed and name != run_dir.name and (run_dir.parent / name).is_dir()
 
 
 def last_run(models_dir: Path, kind: str, remedy: str) -> Path:

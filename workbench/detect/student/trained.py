@@ -75,7 +75,8 @@ def run_dir_for(models_dir: Path, dataset_dir: Path, config: FinetuneConfig) -> 
 def shelve(result: TrainingResult, judgement: Judgement) -> Path:
     """Make a finished run the newest on its shelf; returns the file that says so.
 
-    A run that failed is recorded, too, so that `last_student` can say what failed.
+    A run that failed is recorded, too, unless another one has passed: `last_student` can then say
+    what failed.
     """
     facts = {
         "classes": list(result.classes),
