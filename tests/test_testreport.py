@@ -157,8 +157,8 @@ def test_comparison_is_paired_on_the_same_clips():
     assert row.paired.gained == sum(a and not b for a, b in zip(right, theirs, strict=True))
     assert row.paired.lost == sum(b and not a for a, b in zip(right, theirs, strict=True))
     assert row.accuracy.value == pytest.approx(np.mean(theirs))
-    assert row.difference.value == pytest.approx(np.mean(right) - np.mean(theirs))
-    assert row.difference.low > 0
+    assert row.accuracy_difference.value == pytest.approx(np.mean(right) - np.mean(theirs))
+    assert row.accuracy_difference.low > 0
 
 
 @pytest.mark.parametrize(

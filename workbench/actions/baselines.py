@@ -9,7 +9,7 @@ The unit is one clip, as a short vector; a linear model does the rest. Each base
   network is not worth its cost.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -77,34 +77,28 @@ DESCRIPTIONS: dict[str, Describe] = {
 }
 
 
-def majority_baseline(clipset: Clipset, split: str = "test") -> Predictions:
-    """Call every clip by the commonest class of the training split."""
-    targets, judged = clipset.take("train").targets(), clipset.take(split)
+def majority_baseline(clipset: Clipset) -> Predictions:
+    """Call every test clip by the commonest class of the training split."""
+    targets, judged = clipset.take("train").targets(), clipset.take("test")
     shares = np.bincount(targets, minlength=len(clipset.classes)) / len(targets)
     return _predictions("majority class", judged, np.tile(shares, (len(judged), 1)))
 
 
 def linear_baseline(
-    clipset: Clipset,
-    describe: Describe,
-    name: str,
-    *,
-    split: str = "test",
-    mirror: bool = True,
+    clipset: Clipset, describe: Describe, name: str, *, mirror: bool = True
 ) -> Predictions:
-    """Fit logistic regression to a description of each clip, and call one split with it.
+    """Fit logistic regression to a description of each clip, and call the test clips with it.
 
     Args:
-        clipset: Train fits, valid chooses the regularisation, `split` is called.
+        clipset: Train fits, valid chooses the regularisation, test is called.
         describe: Maps stored frames (F, H, W, 3) to a vector.
         name: Of the row in the report.
-        split: Which clips to call.
         mirror: Train on mirrored clips as well, as the network does.
 
     Raises:
         DatasetError: If the training split has a single class.
     """
-    train, valid, judged = (clipset.take(part) for part in ("train", "valid", split))
+    train, valid, judged = (clipset.take(part) for part in ("train", "valid", "test"))
     targets = train.targets()
     if len(set(targets.tolist())) < 2:
         raise DatasetError("the training split has a single class", "label clips of another class")
@@ -122,35 +116,19 @@ def linear_baseline(
         for strength in _STRENGTHS
     ]
     valid_features, valid_targets = _describe_all(valid, describe), valid.targets()
-    scores = []
-    for model in models:
-        model.fit(features, targets)
-        called = model.predict(valid_features)
-        scores.append(f1_score(valid_targets, called, average="macro", zero_division=0))
+    called = (model.fit(features, targets).predict(valid_features) for model in models)
+    scores = [f1_score(valid_targets, one, average="macro", zero_division=0) for one in called]
     chosen = models[int(np.argmax(scores))]  # at a tie the most regularised
     probabilities = np.zeros((len(judged), len(clipset.classes)))
     probabilities[:, chosen.classes_] = chosen.predict_proba(_describe_all(judged, describe))
     return _predictions(name, judged, probabilities)
 
 
-def run_baselines(
-    clipset: Clipset,
-    names: Sequence[str] = tuple(DESCRIPTIONS),
-    *,
-    split: str = "test",
-    mirror: bool = True,
-) -> list[Predictions]:
-    """Return the majority row and the linear rows called `names`.
-
-    Example:
-        >>> [row.scorer for row in run_baselines(clipset, [])]  # doctest: +SKIP
-        ['majority class']
-    """
-    rows = [
-        linear_baseline(clipset, DESCRIPTIONS[name], name, split=split, mirror=mirror)
-        for name in names
-    ]
-    return [majority_baseline(clipset, split), *rows]
+def run_baselines(clipset: Clipset, *, mirror: bool = True) -> list[Predictions]:
+    """Return the majority row and a linear row for each of `DESCRIPTIONS`."""
+    rows = DESCRIPTIONS.items()
+    linear = [linear_baseline(clipset, describe, name, mirror=mirror) for name, describe in rows]
+    return [majority_baseline(clipset), *linear]
 
 
 def _describe_all(clipset: Clipset, describe: Describe) -> Features:

@@ -136,18 +136,11 @@ class Clipset:
 
     def to_frame(self) -> pd.DataFrame:
         """Return clips per split and class, with the number of sessions."""
-        table = pd.DataFrame([asdict(item) for item in self.items])
-        table["label"] = table["label"].fillna("unlabelled")
-        counts = pd.crosstab(table["split"], table["label"])
-        columns = [*self.classes, "unlabelled"]
-        counts = counts.reindex(
-            index=[split for split in (*SPLITS, PREDICT) if split in counts.index],
-            columns=[name for name in columns if name in counts.columns],
-            fill_value=0,
-        )
-        counts.insert(0, "sessions", table.groupby("split")["session"].nunique())
-        counts.insert(1, "clips", table.groupby("split").size())
-        return counts.rename_axis(index="split", columns=None)
+        counts = pd.DataFrame(count_clips(self.items, self.classes)).T.fillna(0).astype(int)
+        sessions = {split: len(names) for split, names in list_sessions(self.items).items()}
+        counts.insert(0, "sessions", pd.Series(sessions))
+        counts.insert(1, "clips", counts.drop(columns="sessions").sum(axis=1))
+        return counts[counts["clips"] > 0].rename_axis(index="split")
 
     def _repr_html_(self) -> str:
         notes = [f"version {self.version}", self.caveat, *self.meta["warnings"]]
@@ -217,14 +210,14 @@ def build_clipset(
         for clip in kept
     )
     check_leakage(items)
-    version = hash_items(items, names, frames, size_wh)
+    version, counts = hash_items(items, names, frames, size_wh), count_clips(items, names)
     meta = {
         "format": CLIPSET_FORMAT,
         "version": version,
         "parent_version": parent_version(out_dir, version),
         **asdict(origin),
         "classes": list(names),
-        "counts": count_clips(items, names),
+        "counts": counts,
         "sessions": list_sessions(items),
         "frames": frames,
         "size_wh": list(size_wh),
@@ -232,7 +225,7 @@ def build_clipset(
         "seed": seed,
         "duplicates": duplicates,
         "skipped": skipped,
-        "warnings": find_gaps(items, names),
+        "warnings": find_gaps(counts),
     }
     with replacing(out_dir / "frames.npy") as part:
         shape = (len(kept), frames, size_wh[1], size_wh[0], 3)

@@ -177,8 +177,7 @@ def draw_mistakes(
     ax.set_title(f"Which clips does it get wrong? {len(wrong)} of {len(predictions.mistakes())}")
     ax.set_xticks([])
     ax.set_yticks([])
-    for spine in ax.spines.values():
-        spine.set_visible(False)
+    ax.spines[:].set_visible(False)
     if wrong.empty:
         ax.text(0.5, 0.5, "no mistakes", ha="center", transform=ax.transAxes)
         return ax

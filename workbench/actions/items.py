@@ -6,7 +6,7 @@ The unit is one clip's row. Knows nothing about pixels or files.
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from workbench.errors import DatasetError
@@ -71,14 +71,9 @@ def list_sessions(items: Sequence[Item]) -> dict[str, list[str]]:
     }
 
 
-def find_gaps(items: Sequence[Item], classes: Sequence[str]) -> list[str]:
-    """Return what a reader should be warned of: classes that a split lacks."""
-    present = {(item.split, item.label) for item in items}
-    if all(item.split == PREDICT for item in items):
-        return []
-    return [
-        f"no clip of class {name!r} in {split}"
-        for split in SPLITS
-        for name in classes
-        if (split, name) not in present
-    ]
+def find_gaps(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Return what a reader of `count_clips` should be warned of: classes that a split lacks."""
+    gaps = [(split, name) for split in SPLITS for name, count in counts[split].items() if not count]
+    if len(gaps) == sum(len(counts[split]) for split in SPLITS):
+        return []  # nothing is labelled
+    return [f"no clip of class {name!r} in {split}" for split, name in gaps]

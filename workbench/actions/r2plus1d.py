@@ -48,25 +48,6 @@ class TemporalConv3d(nn.Conv3d):
             and conv.padding_mode == "zeros"
         )
 
-    @classmethod
-    def from_conv(cls, conv: nn.Conv3d) -> "TemporalConv3d":
-        """Return a stand-in for `conv` that shares its very parameters."""
-        # On the meta device nothing is allocated or drawn at random for weights replaced below.
-        stand_in = cls(
-            conv.in_channels,
-            conv.out_channels,
-            conv.kernel_size,  # type: ignore[arg-type]
-            conv.stride,  # type: ignore[arg-type]
-            conv.padding,  # type: ignore[arg-type]
-            conv.dilation,  # type: ignore[arg-type]
-            conv.groups,
-            conv.bias is not None,
-            device="meta",
-        )
-        stand_in.weight = conv.weight
-        stand_in.bias = conv.bias
-        return stand_in.train(conv.training)
-
     def forward(self, clips: Tensor) -> Tensor:
         """Convolve (N, C, T, H, W) over T."""
         assert not isinstance(self.padding, str)  # `can_stand_for` lets none through
@@ -83,18 +64,16 @@ class TemporalConv3d(nn.Conv3d):
 
 
 def fold_temporal_convolutions(network: nn.Module) -> int:
-    """Replace every (k, 1, 1) Conv3d below `network` by a `TemporalConv3d`; returns how many.
+    """Make every (k, 1, 1) Conv3d of `network` a `TemporalConv3d`; returns how many.
 
-    Parameters stay the same objects under the same names, so optimisers and checkpoints made
-    before or after fit alike.
+    Only the class of such a module changes. Its parameters stay the same objects under the same
+    names, so optimisers and checkpoints made before or after fit alike.
     """
-    folded = 0
-    for parent in list(network.modules()):
-        for name, child in list(parent.named_children()):
-            if type(child) is nn.Conv3d and TemporalConv3d.can_stand_for(child):
-                setattr(parent, name, TemporalConv3d.from_conv(child))
-                folded += 1
-    return folded
+    plain = [module for module in network.modules() if type(module) is nn.Conv3d]
+    foldable = [conv for conv in plain if TemporalConv3d.can_stand_for(conv)]
+    for conv in foldable:
+        conv.__class__ = TemporalConv3d
+    return len(foldable)
 
 
 class NarrowConv2Plus1d(Conv2Plus1D):  # type: ignore[misc]
@@ -199,7 +178,7 @@ class Architecture:
     frames: int
     size_wh: tuple[int, int]
     build: Callable[..., ClipNet]
-    kinetics: Callable[[], dict[str, Tensor]] | None = None  # fetches published weights
+    kinetics: R2Plus1D_18_Weights | None = None  # where they are published
 
 
 def _slim(classes: int, width: int = 16, dropout: float = 0.0) -> ClipNet:
@@ -213,14 +192,9 @@ def _r2plus1d_18(classes: int, dropout: float = 0.0) -> ClipNet:
     return ClipNet(backbone, difference=False)
 
 
-def _kinetics_r2plus1d_18() -> dict[str, Tensor]:
-    published = R2Plus1D_18_Weights.KINETICS400_V1
-    return dict(published.get_state_dict(progress=False, check_hash=True))
-
-
 ARCHITECTURES = {
     "slim": Architecture(8, (64, 64), _slim),
-    "r2plus1d_18": Architecture(16, (112, 112), _r2plus1d_18, _kinetics_r2plus1d_18),
+    "r2plus1d_18": Architecture(16, (112, 112), _r2plus1d_18, R2Plus1D_18_Weights.KINETICS400_V1),
 }
 
 
@@ -272,7 +246,7 @@ def _fetch_weights(architecture: Architecture, weights: str | Path) -> dict[str,
                 "use model r2plus1d_18, or weights None to start from random ones",
             )
         try:
-            return architecture.kinetics()
+            return dict(architecture.kinetics.get_state_dict(progress=False, check_hash=True))
         except (OSError, RuntimeError) as error:  # no network; or a download that is not the file
             raise WorkbenchError(
                 f"the Kinetics weights could not be downloaded ({error})",

@@ -62,7 +62,7 @@ class Comparison:
     accuracy: Interval
     macro_f1: Interval
     paired: PairedTest  # ours against it
-    difference: Interval  # of accuracy, ours − its
+    accuracy_difference: Interval  # ours − its
 
     @property
     def is_told_apart(self) -> bool:
@@ -89,28 +89,22 @@ class ClipTestReport:
 
     def to_frame(self) -> pd.DataFrame:
         """Return precision, recall, F1 with intervals and support per class."""
-        rows = {
-            score.name: {
-                "precision": show(score.precision),
-                "recall": show(score.recall),
-                "F1": show(score.f1),
-                "support": score.support,
-            }
-            for score in self.classes
-        }
-        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("class")
+        rows = [
+            (one.name, show(one.precision), show(one.recall), show(one.f1), one.support)
+            for one in self.classes
+        ]
+        columns = ["class", "precision", "recall", "F1", "support"]
+        return pd.DataFrame(rows, columns=columns).set_index("class")
 
     def comparison_frame(self) -> pd.DataFrame:
         """Return this scorer and the others, one row each, on the same clips."""
-        ours = {"accuracy": show(self.accuracy), "macro-F1": show(self.macro_f1)}
-        rows = {self.predictions.scorer: {**ours, "this one against it": ""}}
-        for other in self.comparisons:
-            rows[other.scorer] = {
-                "accuracy": show(other.accuracy),
-                "macro-F1": show(other.macro_f1),
-                "this one against it": str(other.paired),
-            }
-        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("scorer")
+        rows = [(self.predictions.scorer, show(self.accuracy), show(self.macro_f1), "")]
+        rows += [
+            (other.scorer, show(other.accuracy), show(other.macro_f1), str(other.paired))
+            for other in self.comparisons
+        ]
+        columns = ["scorer", "accuracy", "macro-F1", "this one against it"]
+        return pd.DataFrame(rows, columns=columns).set_index("scorer")
 
     def answer(self) -> str:
         """Say whether the scorer beats the best of the others; begins with the verdict."""
@@ -190,12 +184,9 @@ class ClipTestReport:
             "dataset_version": self.predictions.dataset_version,
             "test_clips": self.accuracy.n,
             "test_sessions": self.sessions,
-            **_with_intervals(accuracy=self.accuracy, macro_f1=self.macro_f1),
+            **_intervals_of(self),
             "classes": {
-                score.name: {
-                    **_with_intervals(precision=score.precision, recall=score.recall, f1=score.f1),
-                    "support": score.support,
-                }
+                score.name: {**_intervals_of(score), "support": score.support}
                 for score in self.classes
             },
             "confusion_matrix": {
@@ -209,11 +200,7 @@ class ClipTestReport:
             },
             "baselines": {
                 other.scorer: {
-                    **_with_intervals(
-                        accuracy=other.accuracy,
-                        macro_f1=other.macro_f1,
-                        accuracy_difference=other.difference,
-                    ),
+                    **_intervals_of(other),
                     "gained": other.paired.gained,
                     "lost": other.paired.lost,
                     "mcnemar_p": other.paired.p_value,
@@ -351,10 +338,11 @@ def _compare(ours: Predictions, other: Predictions, seed: int) -> Comparison:
     )
 
 
-def _with_intervals(**named: Interval) -> dict[str, Any]:
-    """Return for each name its value, the ends of its interval and n, as JSON has them."""
+def _intervals_of(scores: ClassScore | Comparison | ClipTestReport) -> dict[str, Any]:
+    """Return for each estimate its value, the ends of its interval and n, as JSON has them."""
     content: dict[str, Any] = {}
-    for name, interval in named.items():
+    estimates = {name: one for name, one in vars(scores).items() if isinstance(one, Interval)}
+    for name, interval in estimates.items():
         row = interval.to_dict()
         content |= {name: row["value"], f"{name}_interval": [row["low"], row["high"]]}
         content[f"{name}_n"] = interval.n
