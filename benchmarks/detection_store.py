@@ -20,7 +20,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from workbench.detect.detections import Detection, encode_box
-from workbench.detect.store import DetectionWriter, image_row, load_detections
+from workbench.detect.store import image_row, load_detections, write_detections
 from workbench.footage.clips import Clip
 
 EACH, WH = 12, (1920, 1080)
@@ -60,7 +60,7 @@ def write(path: Path, frames: int) -> str:
         assert mask is not None
         fields = {"score": 0.9, "track_id": place + 1, "found_by": "motion"}
         found.append(Detection.of_mask("person" if place else "ball", mask, **fields))
-    with DetectionWriter(path, {"clip": {"teacher": "motion"}}) as out:
+    with write_detections(path, {"clip": {"teacher": "motion"}}) as out:
         for frame in range(frames):
             out.add(image_row("match", frame, WH), found)
     return f"a file of {path.stat().st_size / 1e6:.0f} MB"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from workbench.detect import store
 from workbench.detect.detections import CLASSES, Detection, encode_box
-from workbench.detect.store import DetectionWriter, image_row, load_detections, read_head
+from workbench.detect.store import image_row, load_detections, read_head, write_detections
 from workbench.errors import DatasetError
 from workbench.footage.clips import Clip
 
@@ -33,7 +33,7 @@ def detection(name: str, x: int, note: str) -> Detection:
 
 def write(path: Path, frames: list[list[Detection]]) -> None:
     head = {"info": {"version": "workbench-labels/2"}, "clip": {"teacher": "motion"}}
-    with DetectionWriter(path, head) as out:
+    with write_detections(path, head) as out:
         for number, found in enumerate(frames):
             out.add(image_row("match", number, WH), found)
 

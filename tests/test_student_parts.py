@@ -14,7 +14,7 @@ from small_detector import CLASSES, make_dataset
 from workbench.detect.dataset.coco import ANNOTATIONS, DatasetWriter, to_jpeg
 from workbench.detect.detections import Detection
 from workbench.detect.drawing import paint_detections
-from workbench.detect.store import DetectionWriter
+from workbench.detect.store import write_detections
 from workbench.detect.student.comparison import compare
 from workbench.detect.student.crops import CropRecipe, make_crops
 from workbench.detect.student.testing import LABELS, load_split
@@ -82,7 +82,7 @@ def test_streamed_coco_reads_back(
     tmp_path_factory: pytest.TempPathFactory, frames: list[list[dict[str, Any]]]
 ) -> None:
     path = tmp_path_factory.mktemp("stream") / "found.json"
-    with DetectionWriter(path, {"info": {"description": "ä"}}) as coco:
+    with write_detections(path, {"info": {"description": "ä"}}) as coco:
         for number, rows in enumerate(frames):
             coco.add({"frame": number}, [Detection("ball", (1, 2, 3, 4), **row) for row in rows])
     content = json.loads(path.read_text(encoding="utf-8"))
@@ -101,7 +101,7 @@ def test_streamed_coco_reads_back(
 def test_a_stream_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "found.json"
     path.write_text("old")
-    with pytest.raises(ValueError, match="JSON"), DetectionWriter(path, {}) as coco:
+    with pytest.raises(ValueError, match="JSON"), write_detections(path, {}) as coco:
         coco.add({"frame": 0, "time_s": float("nan")}, [])
     assert path.read_text() == "old"
     assert [one.name for one in tmp_path.iterdir()] == ["found.json"]

@@ -13,18 +13,19 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from workbench.detect.detections import CLASSES, FrameDetections, from_coco, to_coco
+from workbench.detect.detections import FrameDetections
 from workbench.detect.store import (
     ClipDetections,
-    DetectionWriter,
     image_row,
     load_detections,
     read_head,
+    stored_frames,
+    write_detections,
 )
 from workbench.detect.teacher import Past, Teacher
+from workbench.errors import DatasetError
 from workbench.footage.clips import Clip
 from workbench.footage.video_info import content_digest
-from workbench.saving import save_json
 
 LABELS_FORMAT = "workbench-labels/2"
 
@@ -78,8 +79,9 @@ def _label_clip(
         frames = _read_part(part, stamp)
         if frames is None:
             frames = list(teacher.label_window(video, window, past, mates))
-            rows = [[to_coco(one) for one in found] for found in frames]
-            save_json(part, {"clip": stamp, "frames": rows}, indent=None)
+            with write_detections(part, {"clip": stamp}) as out:
+                for number, found in enumerate(frames):
+                    out.add({"frame": number}, found)
         past = past.after(frames)
         parts.append(part)
     # Written in the folder of parts, which goes away, so that a kill leaves nothing half beside
@@ -98,7 +100,7 @@ def _join(parts: Sequence[Path], path: Path, clip: Clip, stamp: dict[str, Any]) 
         },
         "clip": {"clip_id": clip.clip_id, **stamp},
     }
-    with DetectionWriter(path, head) as out:
+    with write_detections(path, head) as out:
         for part in parts:
             for found in _read_part(part, stamp) or []:
                 out.add(image_row(clip.clip_id, out.images, (clip.width, clip.height)), found)
@@ -110,15 +112,10 @@ def _parts_of(path: Path) -> Path:
 
 def _read_part(part: Path, stamp: dict[str, Any]) -> list[FrameDetections] | None:
     """The frames of a saved window; None if there is none with this stamp that can be read."""
+    head = read_head(part)
     try:
-        content = json.loads(part.read_text(encoding="utf-8"))
-        if _stamp_in(content) != stamp:
-            return None
-        return [
-            tuple(from_coco(row, CLASSES[row["category_id"] - 1]) for row in rows)
-            for rows in content["frames"]
-        ]
-    except (OSError, ValueError, KeyError, TypeError):
+        return list(stored_frames(part, head)) if head and _stamp_in(head) == stamp else None
+    except DatasetError:
         return None
 
 

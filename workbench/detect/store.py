@@ -1,21 +1,18 @@
 """The store of detections: one COCO file per clip, written and read without holding a match.
 
-The unit is one frame. `DetectionWriter` appends frames as they come; what others read is plain
-COCO JSON. Rows are written in the order of frames, so that a reader finds a range of frames by
-bisection and reads nothing else. A file that some other tool wrote is read whole.
+The unit is one frame. `write_detections` appends frames as they come; what others read is plain
+COCO JSON. One key more says at which byte the annotations of each frame begin, so that a reader
+finds a range of frames and reads nothing else. A file that some other tool wrote is read whole.
 """
 
 import json
-import re
 import shutil
 import tempfile
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, BinaryIO, NamedTuple, Self, overload
+from typing import IO, Any, overload
 
 from workbench.detect.detections import (
     CLASSES,
@@ -32,11 +29,9 @@ from workbench.saving import replacing
 BLOCK_FRAMES = 512  # read together
 MOST_BLOCKS = 4  # of a clip in memory: clips up to a minute are read once
 
-_IMAGES, _ANNOTATIONS = b', "images": [', b'], "annotations": ['
-_ROW = re.compile(rb'\{"id": (\d+), "(?:image_id": (\d+)|file_name")')
-_PIECE_BYTES = 1 << 14  # read at a time in search of a row
-_MOST_HEAD_BYTES = 1 << 20
-_END = b"]}\n"
+_STARTS = "frame_starts"  # of each frame's annotations, in bytes from the first, and their end
+_IMAGES, _ANNOTATIONS, _END = b', "images": [\n', b'\n], "annotations": [\n', b"\n]}\n"
+_MOST_HEAD_BYTES = 1 << 24
 
 
 class LazyFrames(Sequence[FrameDetections]):
@@ -83,9 +78,40 @@ class ClipDetections:
 
 
 class DetectionWriter:
-    """Writes a COCO file one frame at a time; it appears, whole, when the block ends well.
+    """Appends frames to a COCO file; made by `write_detections`."""
 
-    COCO tools want all images before all annotations; annotations wait in a second file.
+    def __init__(self, images: IO[bytes], annotations: IO[bytes], classes: Sequence[str]) -> None:
+        self._image_file, self._annotation_file, self._classes = images, annotations, classes
+        self.images = self.annotations = 0  # written
+        self._size = 0  # of the annotations, in bytes
+        self.starts: list[int] | None = [0]  # see `_STARTS`; None where frames are skipped
+
+    def add(self, image: Mapping[str, Any], found: Iterable[Detection]) -> None:
+        """Write one frame; ids of images and annotations are given here, counting from 1."""
+        self._write(self._image_file, {"id": self.images + 1, **image}, first=not self.images)
+        if image["frame"] != self.images:
+            self.starts = None
+        self.images += 1
+        for one in found:
+            place = {"id": self.annotations + 1, "image_id": self.images}
+            row = {**place, **to_coco(one, self._classes)}
+            self._size += self._write(self._annotation_file, row, first=not self.annotations)
+            self.annotations += 1
+        if self.starts is not None:
+            self.starts.append(self._size)
+
+    @staticmethod
+    def _write(file: IO[bytes], row: Mapping[str, Any], *, first: bool) -> int:
+        separator = "" if first else ",\n"
+        text = separator + json.dumps(row, ensure_ascii=False, allow_nan=False)
+        return file.write(text.encode())
+
+
+@contextmanager
+def write_detections(
+    path: Path, head: Mapping[str, Any], classes: Sequence[str] = CLASSES
+) -> Iterator[DetectionWriter]:
+    """Write a COCO file one frame at a time; it appears, whole, when the block ends well.
 
     Args:
         path: Where the file goes.
@@ -93,57 +119,23 @@ class DetectionWriter:
         classes: Names of the categories.
 
     Example:
-        >>> with DetectionWriter(Path("found.json"), {}) as out:  # doctest: +SKIP
+        >>> with write_detections(Path("found.json"), {}) as out:  # doctest: +SKIP
         ...     out.add(image_row("clip", 0, (640, 360)), [Detection("ball", (1, 2, 3, 4))])
     """
-
-    def __init__(
-        self, path: Path, head: Mapping[str, Any], classes: Sequence[str] = CLASSES
-    ) -> None:
-        self.path, self.classes = path, tuple(classes)
-        self._head = {**head, "categories": coco_categories(classes)}
-        self.images = self.annotations = 0
-
-    def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            part = stack.enter_context(replacing(self.path))
-            self._file: IO[str] = stack.enter_context(part.open("w", encoding="utf-8"))
-            waiting = tempfile.TemporaryFile("w+", encoding="utf-8", dir=self.path.parent)
-            self._waiting: IO[str] = stack.enter_context(waiting)
-            self._file.write(json.dumps(self._head, ensure_ascii=False)[:-1] + _IMAGES.decode())
-            self._open = stack.pop_all()
-        return self
-
-    def add(self, image: Mapping[str, Any], found: Iterable[Detection]) -> None:
-        """Write one frame; ids of images and annotations are given here, counting from 1."""
-        self._write(self._file, {"id": self.images + 1, **image}, first=not self.images)
-        self.images += 1
-        for one in found:
-            place = {"id": self.annotations + 1, "image_id": self.images}
-            row = {**place, **to_coco(one, self.classes)}
-            self._write(self._waiting, row, first=not self.annotations)
-            self.annotations += 1
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            with self._open:
-                self._file.write(_ANNOTATIONS.decode())
-                self._waiting.seek(0)
-                shutil.copyfileobj(self._waiting, self._file)
-                self._file.write(_END.decode())
-                self._file.flush()
-        else:
-            self._open.__exit__(kind, error, trace)
-
-    @staticmethod
-    def _write(file: IO[str], row: Mapping[str, Any], *, first: bool) -> None:
-        separator = "" if first else ", "
-        file.write(separator + json.dumps(row, ensure_ascii=False, allow_nan=False))
+    with (
+        replacing(path) as part,
+        tempfile.TemporaryFile(dir=path.parent) as images,
+        tempfile.TemporaryFile(dir=path.parent) as annotations,
+    ):
+        out = DetectionWriter(images, annotations, classes)
+        yield out
+        keys = {**head, "categories": coco_categories(classes), _STARTS: out.starts}
+        with part.open("wb") as file:
+            file.write(json.dumps(keys, ensure_ascii=False).encode()[:-1] + _IMAGES)
+            for rows, after in ((images, _ANNOTATIONS), (annotations, _END)):
+                rows.seek(0)
+                shutil.copyfileobj(rows, file)
+                file.write(after)
 
 
 def coco_categories(classes: Sequence[str] = CLASSES) -> list[dict[str, Any]]:
@@ -173,10 +165,9 @@ def load_detections(path: Path, clip: Clip) -> ClipDetections:
         DatasetError: If the file is absent or is not COCO JSON with a frame number per image.
     """
     try:
-        stored = _Stored.open(path)
-        if stored is not None:
-            head = stored.head
-            frames: Sequence[FrameDetections] = stored.frames()
+        head = read_head(path)
+        if head is not None:
+            frames: Sequence[FrameDetections] = stored_frames(path, head)
         else:
             head = json.loads(path.read_text(encoding="utf-8"))
             frames = _frames_of(head)
@@ -198,10 +189,16 @@ def load_truth(clips: Sequence[Clip], footage_dir: Path) -> list[ClipDetections]
 def read_head(path: Path) -> dict[str, Any] | None:
     """What a file of detections says before its rows; None if it is none of ours."""
     try:
-        stored = _Stored.open(path)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        with path.open("rb") as file:
+            line = file.readline(_MOST_HEAD_BYTES)
+            head: dict[str, Any] = json.loads(line.removesuffix(_IMAGES) + b"}")
+            first_byte = path.stat().st_size - len(_END) - head[_STARTS][-1]
+            file.seek(first_byte - len(_ANNOTATIONS))
+            if file.read(len(_ANNOTATIONS)) != _ANNOTATIONS:
+                return None
+            return head | {_STARTS: [first_byte + start for start in head[_STARTS]]}
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return None if stored is None else stored.head
 
 
 def _frames_of(content: Mapping[str, Any]) -> tuple[FrameDetections, ...]:
@@ -227,114 +224,37 @@ def _unreadable(path: Path, error: Exception) -> DatasetError:
     return DatasetError(f"{path} is not a label file ({error})", "label the clip anew")
 
 
-class _Row(NamedTuple):
-    """Where a row of a stored file stands among the others; sorts as rows do."""
+def stored_frames(path: Path, head: Mapping[str, Any]) -> LazyFrames:
+    """All frames of a file of ours; the blocks that were asked for last stay in memory.
 
-    is_annotation: bool
-    image_id: int
-    start: int  # byte at which it begins
+    Args:
+        path: The file.
+        head: As read by `read_head`.
+    """
+    names, starts = _names_of(head), head[_STARTS]
+    count = len(starts) - 1
+    blocks: dict[int, list[FrameDetections]] = {}
 
+    def frame_at(frame: int) -> FrameDetections:
+        number, place = divmod(frame, BLOCK_FRAMES)
+        if number not in blocks:
+            if len(blocks) >= MOST_BLOCKS:
+                del blocks[next(iter(blocks))]
+            start = number * BLOCK_FRAMES
+            blocks[number] = read(start, min(start + BLOCK_FRAMES, count))
+        return blocks[number][place]
 
-@dataclass(frozen=True)
-class _Stored:
-    """A file that `DetectionWriter` wrote: where its rows are."""
-
-    path: Path
-    head: dict[str, Any]
-    first_row: int  # byte at which the images begin
-    size: int  # of the file, in bytes
-    count: int  # frames
-
-    @classmethod
-    def open(cls, path: Path) -> "_Stored | None":
-        """None where the file is not laid out as ours are, or skips frames."""
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            found = _read_head(file)
-            file.seek(max(0, size - len(_END)))
-            if found is None or file.read() != _END:
-                return None
-            head, first_row = found
-            end_of_images = _bisect(file, first_row, size, (True, 0))
-            last = _row_at(file, max(first_row, end_of_images - 1), size)
-            if last is None or last.is_annotation:
-                return None
-            file.seek(last.start)
-            piece = file.read(_PIECE_BYTES).decode(errors="ignore")
-            row, _ = json.JSONDecoder().raw_decode(piece)
-        if row["frame"] != last.image_id - 1:
-            return None
-        return cls(path, head, first_row, size, last.image_id)
-
-    def frames(self) -> "LazyFrames":
-        """All frames; the blocks that were asked for last stay in memory."""
-        _names_of(self.head)
-        blocks: dict[int, list[FrameDetections]] = {}
-
-        def frame_at(frame: int) -> FrameDetections:
-            number, place = divmod(frame, BLOCK_FRAMES)
-            if number not in blocks:
-                if len(blocks) >= MOST_BLOCKS:
-                    del blocks[next(iter(blocks))]
-                start = number * BLOCK_FRAMES
-                blocks[number] = self.read(start, min(start + BLOCK_FRAMES, self.count))
-            return blocks[number][place]
-
-        return LazyFrames(self.count, frame_at)
-
-    def read(self, start: int, stop: int) -> list[FrameDetections]:
-        """Detections of the frames [start, stop).
-
-        Raises:
-            DatasetError: If the file is not what it was when it was opened.
-        """
-        names = _names_of(self.head)
+    def read(start: int, stop: int) -> list[FrameDetections]:
         frames: list[list[Detection]] = [[] for _ in range(start, stop)]
         try:
-            with self.path.open("rb") as file:
-                places = [
-                    _bisect(file, self.first_row, self.size, (True, frame + 1))
-                    for frame in (start, stop)
-                ]
-                rows = [_row_at(file, place, self.size) for place in places]
-                first, end = (self.size - len(_END) if row is None else row.start for row in rows)
-                file.seek(first)
-                text = file.read(end - first).rstrip(b", ")
+            with path.open("rb") as file:
+                file.seek(starts[start])
+                text = file.read(starts[stop] - starts[start]).strip(b",\n")
             for row in json.loads(b"[" + text + b"]"):
                 found = from_coco(row, names[row["category_id"]])
                 frames[row["image_id"] - 1 - start].append(found)
         except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-            raise _unreadable(self.path, error) from None
+            raise _unreadable(path, error) from None
         return [tuple(found) for found in frames]
 
-
-def _read_head(file: BinaryIO) -> tuple[dict[str, Any], int] | None:
-    """The keys before the rows, and where the rows begin; None if it is not laid out as ours."""
-    content = file.read(_MOST_HEAD_BYTES)
-    at = content.find(_IMAGES)
-    head = json.loads(content[:at] + b"}") if at >= 0 else {}
-    return (head, at + len(_IMAGES)) if "categories" in head else None
-
-
-def _bisect(file: BinaryIO, low: int, high: int, wanted: tuple[bool, int]) -> int:
-    """The first byte from which on the next row is not before the wanted one."""
-
-    def key(position: int) -> tuple[bool, int]:
-        row = _row_at(file, position, high)
-        return (True, 1 << 62) if row is None else row[:2]
-
-    return low + bisect_left(range(low, high), wanted, key=key)
-
-
-def _row_at(file: BinaryIO, position: int, size: int) -> _Row | None:
-    """The first row that begins at a byte or after it."""
-    content = b""
-    file.seek(position)
-    while position + len(content) < size:
-        content += file.read(_PIECE_BYTES)
-        found = _ROW.search(content)
-        # At the very end of a piece a number may be cut off.
-        if found and (found.end() < len(content) or position + len(content) >= size):
-            number = found[1] if found[2] is None else found[2]
-            return _Row(found[2] is not None, int(number), position + found.start())
-    return None
+    return LazyFrames(count, frame_at)

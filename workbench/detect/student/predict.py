@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from workbench.detect.detections import FrameDetections, from_supervision, least_score
 from workbench.detect.drawing import paint_detections
-from workbench.detect.store import DetectionWriter, image_row
+from workbench.detect.store import image_row, write_detections
 from workbench.detect.student.checkpoint import Student
 from workbench.detect.student.variants import StudentError, quiet
 from workbench.detect.tiles import DetectBatch, detect_tiled
@@ -135,7 +135,7 @@ def predict_video(
     overlay_path = out_dir / f"{path.stem}_overlay.mp4" if options.overlay else None
     with ExitStack() as stack:
         head = _head(path, info, student, options)
-        coco = stack.enter_context(DetectionWriter(coco_path, head, student.classes))
+        coco = stack.enter_context(write_detections(coco_path, head, student.classes))
         width, height = (side - side % 2 for side in info.size_wh)  # even, as H.264 stores
         video = None
         if overlay_path is not None:
