@@ -218,7 +218,7 @@ def _with_noise(score: CocoScore, rng: Random) -> CocoScore:
             cell.judged[:, order],
             cell.objects,
         )
-    return CocoScore(score.kind, score.names, score.max_dets, score.images, 0, cells)
+    return CocoScore(score.kind, score.names, score.images, 0, cells)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from pycocotools.coco import COCO
 
 from workbench.detect.ballpath import Spot, best_path
 from workbench.detect.dataset.coco import export_dataset
-from workbench.detect.dataset.quality import frames_without
+from workbench.detect.dataset.quality import frames_without_ball
 from workbench.detect.detections import FrameDetections, from_coco, from_supervision, to_coco
 from workbench.detect.labelling import label_clips
 from workbench.detect.motion.goalfinder import find_goal
@@ -201,11 +201,11 @@ def test_a_perfect_score_on_few_clips_keeps_an_open_interval() -> None:
 @given(st.lists(st.booleans(), max_size=30))
 def test_frames_without_a_ball_are_listed_exactly(has: list[bool]) -> None:
     clip = clip_of([[label(1, 1)] if there else [] for there in has])
-    row = frames_without([clip])["clips"]["a"]
+    row = frames_without_ball([clip])["clips"]["a"]
     listed = [frame for start, stop in row["without"] for frame in range(start, stop)]
     assert listed == [frame for frame, there in enumerate(has) if not there]
     assert row["with_ball"] == sum(has)
-    assert frames_without([clip])["clips_without"] == ([] if any(has) else ["a"])
+    assert frames_without_ball([clip])["clips_without"] == ([] if any(has) else ["a"])
 
 
 # -------------------------------------------------------------------------------------- dataset

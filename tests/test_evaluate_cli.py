@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from workbench.cli import app
-from workbench.detect.dataset.coco_check import check_content
+from workbench.detect.dataset.coco_check import check_coco
 from workbench.detect.scores.evaluation import evaluate_coco
 from workbench.errors import DatasetError
 
@@ -62,10 +62,18 @@ BROKEN = [
     ({"images": []}, FOUND, "truth.json has no list 'annotations'"),
     (TRUTH, {"annotations": FOUND}, "found.json has other 'categories'"),
     (TRUTH, "x", "found.json is not a list"),
-    (TRUTH, [FOUND[0] | {"image_id": 9}], r"found.json: results\[0\]: 'image_id' 9"),
-    (TRUTH, [FOUND[0], FOUND[0] | {"category_id": None}], r"results\[1\]: 'category_id' None"),
-    (TRUTH, [FOUND[0] | {"score": "high"}], r"results\[0\]: 'score' is 'high'"),
-    (TRUTH, [FOUND[0] | {"bbox": [1, 2, 3]}], r"results\[0\]: 'bbox' is \[1, 2, 3\]"),
+    (
+        TRUTH,
+        [FOUND[0] | {"image_id": 9}],
+        r"found.json: results\[0\]: unknown image: 'image_id' is 9",
+    ),
+    (
+        TRUTH,
+        [FOUND[0], FOUND[0] | {"category_id": None}],
+        r"results\[1\]: unknown category: 'category_id' is None",
+    ),
+    (TRUTH, [FOUND[0] | {"score": "high"}], r"results\[0\]: no score: 'score' is 'high'"),
+    (TRUTH, [FOUND[0] | {"bbox": [1, 2, 3]}], r"results\[0\]: no box: 'bbox' is \[1, 2, 3\]"),
     (TRUTH | {"images": [{"id": 1, "width": 8}]}, FOUND, r"images\[0\] \(id 1\).*'height'"),
 ]
 
@@ -101,7 +109,7 @@ def test_whatever_stands_in_a_file_is_judged_or_named(
         table[place][key] = value
     else:
         table[place] = value
-    check_content(truth, Path("truth.json"), None)
+    check_coco(Path("truth.json"), content=truth)
     with contextlib.suppress(DatasetError):
         assert evaluate_coco(truth, found, kind).to_dict(resamples=2)
 
@@ -113,4 +121,4 @@ def test_bad_input_is_one_line_and_exit_code_two(tmp_path: Path) -> None:
     assert run.returncode == 2
     assert run.stdout == ""
     assert len(run.stderr.splitlines()) == 1
-    assert "found.json: results[0]: 'score' is None" in run.stderr
+    assert "found.json: results[0]: no score: 'score' is None" in run.stderr

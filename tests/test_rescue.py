@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.detect.ballpath import Spot
-from workbench.detect.dataset.quality import found_by, frames_without
+from workbench.detect.dataset.coco import accept_labels
+from workbench.detect.dataset.quality import found_by, frames_without_ball
 from workbench.detect.detections import BALL, GOAL, Detection, FrameDetections, encode_box
 from workbench.detect.figures import draw_found_by
 from workbench.detect.store import ClipDetections
@@ -108,7 +109,7 @@ def test_each_rescuer_is_asked_only_about_what_is_still_missing(clip: Path) -> N
     third = Script("third", {f: [(ball_at(f), 0.7)] for f in range(FRAMES)})
     labels = run(RescueTeacher(primary, [LookingTeacher(second), third]), clip)
     assert second.shown == [2, *range(6, FRAMES)]  # an unsure ball does not count as found
-    table = found_by([labels])
+    table = found_by(accept_labels([labels], 0.3))
     assert table.loc["ball"].to_dict() == {
         "first": 5, "second": 7, "third": 12, "nobody": 0, "frames": FRAMES
     }  # fmt: skip
@@ -130,7 +131,7 @@ def test_other_classes_are_rescued_by_their_score(clip: Path) -> None:
 def test_a_clip_that_nobody_can_rescue_is_listed(clip: Path) -> None:
     still = Script("second", {f: [((50, 50, 54, 54), 0.9)] for f in range(FRAMES)})
     labels = run(RescueTeacher(Script("first", {}), [still]), clip)
-    assert frames_without([labels])["clips_without"] == ["shot"]  # a mark on the pitch
+    assert frames_without_ball([labels])["clips_without"] == ["shot"]  # a mark on the pitch
 
 
 def test_windows_pass_on_the_balls_before_them(clip: Path) -> None:

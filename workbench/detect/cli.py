@@ -75,7 +75,8 @@ def check_dataset(
 
     Example: workbench dataset check data/demo/detector
     """
-    from workbench.detect.dataset.coco_check import check_coco, find_coco
+    from workbench.detect.dataset.coco_check import check_coco
+    from workbench.detect.dataset.coco_file import find_coco
 
     faults = 0
     for folder in find_coco(path):
@@ -109,9 +110,9 @@ def import_dataset(
         str, typer.Option("--split", metavar="NAME", help="Of images without split or session.")
     ] = "train",
     session: Annotated[
-        str | None,
+        str,
         typer.Option("--session", metavar="REGEX", help="Its group in a file name is the session."),
-    ] = None,
+    ] = "",
     crowds_are_objects: Annotated[
         bool, typer.Option("--crowds-are-objects", help="Take iscrowd 1 for an object.")
     ] = False,

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as rle
 
+from workbench.detect.segmentation import Rle, iou_of
+
 if TYPE_CHECKING:
     import supervision as sv
 
@@ -24,7 +26,6 @@ PERSON, BALL, GOAL = CLASSES
 TRUTH, HUMAN = "truth", "human"  # who finds without a score and is certain
 SCORE_DIGITS = 4
 
-Rle = dict[str, Any]  # {"size": [height, width], "counts": str}
 Mask = NDArray[np.bool_]  # (H, W)
 Box = tuple[float, float, float, float]  # of four pixel coordinates; which ones, its name says
 
@@ -67,6 +68,12 @@ class Detection:
         """Left, top, right, bottom in pixels; right and bottom are the first outside."""
         x, y, width, height = self.xywh
         return x, y, x + width, y + height
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """The middle of its box in pixels."""
+        x, y, width, height = self.xywh
+        return x + width / 2, y + height / 2
 
     @property
     def area_px(self) -> float:
@@ -134,10 +141,7 @@ def xywh_of(mask: Rle) -> Box:
 
 def mask_iou(some: Sequence[Detection], others: Sequence[Detection]) -> NDArray[np.float64]:
     """Overlap of the masks of two lists of detections (N, M)."""
-    if not some or not others:
-        return np.zeros((len(some), len(others)))
-    masks, theirs = ([one.mask for one in listed] for listed in (some, others))
-    return np.asarray(rle.iou(masks, theirs, [0] * len(theirs)), float)
+    return iou_of([one.mask for one in some], [one.mask for one in others])
 
 
 def match_detections(
@@ -228,19 +232,13 @@ def from_supervision(
         mask = None if detections.mask is None else encode_mask(detections.mask[place])
         if mask is not None:
             box = xywh_of(mask)
-        score = None if detections.confidence is None else float(detections.confidence[place])
-        track_id = None if detections.tracker_id is None else int(detections.tracker_id[place])
-        if mask is None or min(box[2:]) > 0:
-            found.append(
-                Detection(
-                    classes[class_id],
-                    box,
-                    mask,
-                    score=None if score is None or math.isnan(score) else score,
-                    track_id=None if track_id is None or track_id < 0 else track_id,
-                    found_by=found_by,
-                )
-            )
+            if min(box[2:]) <= 0:
+                continue
+        scores, ids = detections.confidence, detections.tracker_id
+        score = math.nan if scores is None else float(scores[place])
+        known = None if math.isnan(score) else score
+        track_id = None if ids is None or ids[place] < 0 else int(ids[place])
+        found.append(Detection(classes[class_id], box, mask, known, track_id, found_by))
     return tuple(found)
 
 

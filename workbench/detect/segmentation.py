@@ -5,6 +5,7 @@ run lengths give wrong masks or read past their end. `to_rle` looks first and sa
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,18 @@ def to_mask(segmentation: Any, height: int, width: int) -> NDArray[np.bool_]:
         SegmentationError: If it is no mask of an image of this size.
     """
     return np.asarray(rle.decode(to_rle(segmentation, height, width)), dtype=bool)
+
+
+def iou_of(
+    shapes: Sequence[Any], others: Sequence[Any], is_crowd: Sequence[int] | None = None
+) -> NDArray[np.float64]:
+    """Return the IoU (N, M) of boxes (left, top, width, height), or of compressed run lengths.
+
+    Of one of the `others` that is a crowd it is the share of the shape that is inside.
+    """
+    if not shapes or not others:
+        return np.zeros((len(shapes), len(others)))
+    return np.asarray(rle.iou(list(shapes), list(others), is_crowd or [0] * len(others)), float)
 
 
 def _check_polygon(polygon: Any) -> None:

@@ -15,14 +15,8 @@ from typing import Any
 from pycocotools import mask as rle
 
 from workbench.detect.dataset.coco import CocoDataset, DatasetWriter
-from workbench.detect.dataset.coco_check import (
-    CocoFolder,
-    Finding,
-    check_content,
-    find_coco,
-    usable,
-)
-from workbench.detect.dataset.coco_file import Content, load_coco
+from workbench.detect.dataset.coco_check import Finding, check_coco, refuse, usable
+from workbench.detect.dataset.coco_file import CocoFolder, Content, find_coco, load_coco
 from workbench.detect.dataset.derived import DERIVED_TO_BASE, FIVE_CLASSES
 from workbench.detect.detections import CLASSES, plain_rle
 from workbench.detect.segmentation import to_rle
@@ -39,7 +33,7 @@ class ImportOptions:
 
     classes: Mapping[str, str] | None = None  # their class to ours; None keeps all that are used
     split: str = "train"  # of images whose layout names no split and whose session is not known
-    session_pattern: str | None = None  # its first group, in a file name, is the session
+    session_pattern: str = ""  # its first group, in a file name, is the session
     crowds_are_objects: bool = False  # some tools mark every mask that is not one polygon a crowd
     skip_bad: bool = False  # leave rows with a fault out instead of refusing the dataset
 
@@ -71,12 +65,17 @@ def import_coco(
     options = options or ImportOptions()
     if options.split not in SPLITS:
         raise DatasetError(f"split {options.split!r}", f"choose one of {', '.join(SPLITS)}")
+    try:
+        re.compile(options.session_pattern)
+    except re.error as error:
+        problem = f"session pattern {options.session_pattern!r} ({error})"
+        raise DatasetError(problem, "give a regular expression with one group") from None
     folders = find_coco(source)
     if images_dir is not None:
         folders = [replace(folder, images_dir=images_dir) for folder in folders]
     contents, findings, left_out = _read(folders)
-    if findings and not options.skip_bad:
-        raise _refusal(findings)
+    if not options.skip_bad:
+        refuse(findings, "list all with `workbench dataset check`, or leave them out: --skip-bad")
     name_to_ours = _class_names(contents, options.classes)
     writer = DatasetWriter(out_dir, _ordered(name_to_ours.values()))
     crowds = 0
@@ -111,7 +110,7 @@ def _read(folders: Sequence[CocoFolder]) -> tuple[list[Content], list[Finding], 
     contents, findings, left_out = [], [], Counter[str]()
     for folder in folders:
         content = load_coco(folder.file)
-        found = check_content(content, folder.file, folder.images_dir)
+        found = check_coco(folder.file, folder.images_dir, content)
         kept, gone = usable(content, found)
         contents.append(kept)
         findings += found
@@ -133,14 +132,6 @@ def parse_class_map(text: str) -> dict[str, str]:
     if not all(theirs.strip() and ours.strip() for theirs, _, ours in parts):
         raise DatasetError(f"class mapping {text!r}", "give THEIRS=OURS,THEIRS=OURS")
     return {theirs.strip(): ours.strip() for theirs, _, ours in parts}
-
-
-def _refusal(findings: Sequence[Finding]) -> DatasetError:
-    more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
-    return DatasetError(
-        f"{findings[0]}{more}",
-        "list all with `workbench dataset check`; correct them or leave them out with --skip-bad",
-    )
 
 
 def _class_names(contents: Sequence[Content], wanted: Mapping[str, str] | None) -> dict[str, str]:
@@ -174,37 +165,31 @@ def _placed(
     folder: CocoFolder, content: Content, options: ImportOptions
 ) -> Iterator[tuple[dict[str, Any], str, str]]:
     """Yield every image with its split and its file name there, without folders."""
-    splits, taken = _splits(folder, content, options), set[str]()
-    for image in content["images"]:
+    images, taken = content["images"], set[str]()
+    splits = _splits(folder, images, options)
+    for image, split in zip(images, splits, strict=True):
         name = image["file_name"].replace("/", "_")
         if name in taken:  # a/b.jpg and a_b.jpg
             name = f"{len(taken)}_{name}"
         taken.add(name)
-        yield image, splits[image["id"]], name
+        yield image, split, name
 
 
-def _splits(folder: CocoFolder, content: Content, options: ImportOptions) -> dict[Any, str]:
+def _splits(
+    folder: CocoFolder, images: Sequence[dict[str, Any]], options: ImportOptions
+) -> list[str]:
     """The split of every image of one file."""
-    images = content["images"]
     if folder.split is not None:
-        return {image["id"]: folder.split for image in images}
-    try:
-        pattern = re.compile(options.session_pattern) if options.session_pattern else None
-    except re.error as error:
-        raise DatasetError(
-            f"session pattern {options.session_pattern!r} ({error})",
-            "give a regular expression with one group",
-        ) from None
-    sessions = {}
+        return [folder.split] * len(images)
     for image in images:
-        found = pattern.search(image["file_name"]) if pattern else None
+        found = re.search(options.session_pattern, image["file_name"])
         if found and found.groups() and found[1]:
             image["session"] = found[1]
-        sessions[image["id"]] = image.get("session")
-    if not all(isinstance(session, str) for session in sessions.values()):
-        return dict.fromkeys(sessions, options.split)
-    session_to_split = split_or_train(list(sessions.values()))
-    return {image_id: session_to_split[session] for image_id, session in sessions.items()}
+    sessions = [image.get("session") for image in images]
+    if not all(isinstance(session, str) for session in sessions):
+        return [options.split] * len(images)
+    session_to_split = split_or_train(sessions)
+    return [session_to_split[session] for session in sessions]
 
 
 def _annotation(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from workbench.detect.dataset.coco_check import check_coco
+from workbench.detect.dataset.coco_check import check_coco, refuse
 from workbench.detect.dataset.coco_file import load_coco
 from workbench.detect.dataset.derived import DERIVED_TO_BASE, SAID_CLASS
 from workbench.detect.detections import (
@@ -59,10 +59,9 @@ def apply_corrections(labels: Sequence[ClipDetections], corrections_file: Path) 
     Example:
         >>> corrected = apply_corrections(labels, Path("edited.json"))  # doctest: +SKIP
     """
-    faults = check_coco(corrections_file)
-    if faults:
-        raise DatasetError(str(faults[0]), "correct it in the labelling tool and export again")
     content = load_coco(corrections_file)
+    faults = check_coco(corrections_file, content=content)
+    refuse(faults, "correct it in the labelling tool and export again")
     clip_to_labels = {own.clip_id: own for own in labels}
     id_to_name = {row["id"]: row["name"] for row in content["categories"]}
     has_derived = not set(DERIVED_TO_BASE).isdisjoint(id_to_name.values())

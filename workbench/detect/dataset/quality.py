@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pycocotools import mask as rle
 
-from workbench.detect.detections import CLASSES, Detection, is_accepted
+from workbench.detect.detections import BALL, CLASSES, Detection
+from workbench.detect.segmentation import iou_of
 from workbench.detect.store import ClipDetections
 
 TALLNESS = (0.7, 6.0)  # height by width of a person's box: lying down to a sliver
@@ -35,8 +35,8 @@ class Oddity:
     said: str  # with figures
 
 
-def frames_without(labels: Sequence[ClipDetections], name: str = "ball") -> dict[str, Any]:
-    """Which clips and frames have no label of a class, as saved in `noball_clips.json`.
+def frames_without_ball(labels: Sequence[ClipDetections]) -> dict[str, Any]:
+    """Which clips and frames have no label of a ball, as saved in `noball_clips.json`.
 
     Returns:
         `clips_without` (ids of clips with none at all) and, per clip, the number of frames, how
@@ -44,26 +44,25 @@ def frames_without(labels: Sequence[ClipDetections], name: str = "ball") -> dict
     """
     clips = {}
     for clip in labels:
-        missing = [not clip.of_class(frame, name) for frame in range(len(clip.frames))]
+        missing = [not clip.of_class(frame, BALL) for frame in range(len(clip.frames))]
         edges = np.flatnonzero(np.diff([False, *missing, False]))  # where it goes and comes back
         clips[clip.clip_id] = {
             "frames": len(missing),
-            f"with_{name}": missing.count(False),
+            "with_ball": missing.count(False),
             "without": edges.reshape(-1, 2).tolist(),
         }
-    without = [clip_id for clip_id, row in clips.items() if row[f"with_{name}"] == 0]
-    return {"class": name, "clips_without": sorted(without), "clips": clips}
+    without = [clip_id for clip_id, row in clips.items() if row["with_ball"] == 0]
+    return {"class": BALL, "clips_without": sorted(without), "clips": clips}
 
 
-def found_by(labels: Sequence[ClipDetections], min_score: float = 0.3) -> pd.DataFrame:
+def found_by(labels: Sequence[ClipDetections]) -> pd.DataFrame:
     """In how many frames each teacher found each class.
 
-    A frame counts once per class: for the teacher whose accepted label comes first, and rescuers
-    come after the primary teacher.
+    A frame counts once per class: for the teacher whose label comes first, and rescuers come after
+    the primary teacher.
 
     Args:
-        labels: Of any number of clips.
-        min_score: Labels below do not count as found; labels without a score do.
+        labels: Those that are accepted.
 
     Returns:
         One row per class; a column per teacher in the order they were asked, `nobody`, and
@@ -74,13 +73,12 @@ def found_by(labels: Sequence[ClipDetections], min_score: float = 0.3) -> pd.Dat
         for clip in labels
         for name in (*clip.found_by.split("+"), *(x.found_by for f in clip.frames for x in f))
     )
-    counts: Counter[tuple[str, str]] = Counter()
-    for clip in labels:
-        for frame in range(len(clip.frames)):
-            for name in CLASSES:
-                own = clip.of_class(frame, name)
-                finders = (x.found_by for x in own if is_accepted(x, min_score))
-                counts[name, next(finders, "nobody")] += 1
+    counts = Counter(
+        (name, next((one.found_by for one in clip.of_class(frame, name)), "nobody"))
+        for clip in labels
+        for frame in range(len(clip.frames))
+        for name in CLASSES
+    )
     columns = [*names, "nobody"]
     rows = [[counts[name, finder] for finder in columns] for name in CLASSES]
     table = pd.DataFrame(rows, index=list(CLASSES), columns=columns)
@@ -112,17 +110,16 @@ def find_oddities(labels: Sequence[ClipDetections]) -> list[Oddity]:
 
 def count_oddities(oddities: Sequence[Oddity]) -> pd.DataFrame:
     """Return one row per kind: how many frames, in how many clips, and the first of them."""
-    rows = {}
-    for kind in sorted({oddity.kind for oddity in oddities}):
-        own = [oddity for oddity in oddities if oddity.kind == kind]
-        rows[kind] = {
-            "frames": len({(oddity.clip_id, oddity.frame) for oddity in own}),
-            "clips": len({oddity.clip_id for oddity in own}),
-            "first": f"{own[0].clip_id}, frame {own[0].frame}",
-            "what": own[0].said,
-        }
-    columns = ["frames", "clips", "first", "what"]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("oddity")
+    rows = [
+        (one.kind, f"{one.clip_id}, frame {one.frame}", one.clip_id, one.said) for one in oddities
+    ]
+    table = pd.DataFrame(rows, columns=["oddity", "frame", "clip", "said"])
+    return table.groupby("oddity").agg(
+        frames=("frame", "nunique"),
+        clips=("clip", "nunique"),
+        first=("frame", "first"),
+        what=("said", "first"),
+    )
 
 
 def _all_of_class(clip: ClipDetections, name: str) -> list[Detection]:
@@ -161,15 +158,10 @@ def _odd_moves(clip: ClipDetections, frame: int) -> Iterator[tuple[str, str]]:
         [clip.of_class(place, name) for place in (frame - 1, frame)] for name in ("ball", "goal")
     )
     if len(balls[0]) == len(balls[1]) == 1:
-        jump = dist(*(_centre(ball) for (ball,) in balls)) / hypot(clip.width, clip.height)
+        jump = dist(*(ball.centre for (ball,) in balls)) / hypot(clip.width, clip.height)
         if jump > BALL_JUMP_SHARE:
             yield "ball jumps", f"{jump:.0%} of the diagonal in one frame"
     if len(goals[0]) == len(goals[1]) == 1:
-        overlap = float(rle.iou(*(np.array([goal.xywh]) for (goal,) in goals), [0])[0, 0])
+        overlap = float(iou_of(*([list(goal.xywh)] for (goal,) in goals))[0, 0])
         if overlap < GOAL_STAYS_IOU:
             yield "goal jumps", f"IoU {overlap:.2f} with the frame before"
-
-
-def _centre(label: Detection) -> tuple[float, float]:
-    x, y, width, height = label.xywh
-    return x + width / 2, y + height / 2

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.detect.dataset.coco_file import Kind, load_ground_truth, load_predictions
-from workbench.detect.scores.average_precision import IOUS, SIZES, Cell, accumulate, match_cells
+from workbench.detect.dataset.coco_file import Kind
+from workbench.detect.scores.average_precision import SIZES, Cell, accumulate, match_cells
+from workbench.detect.scores.inputs import load_ground_truth, load_predictions
 from workbench.errors import DatasetError
 from workbench.stats import (
     Clusters,
@@ -31,16 +32,17 @@ from workbench.stats import (
     wilson,
 )
 
-MAX_DETS = (1, 10, 100)
+MAX_DETS = (1, 10, 100)  # detections of a class that count per image; AP takes the last
 RESAMPLES = 300
 
-CLASS_STATS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR")
+STATS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
+CLASS_STATS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR")  # AR: AR100
 _SIZE_TO_MARK = dict(zip(SIZES, ("", "s", "m", "l"), strict=True))  # in the names of numbers
 
 
 @dataclass(frozen=True, eq=False)
 class PrecisionRecall:
-    """How precision falls as the threshold on the score does, for one class at one IoU."""
+    """How precision falls as the threshold on the score does, for one class."""
 
     score: Floats  # (D,) falling; a point holds for thresholds at or above its score
     precision: Floats  # (D,)
@@ -69,7 +71,6 @@ class CocoScore:
 
     kind: Kind
     names: tuple[str, ...]  # classes by growing category id
-    max_dets: tuple[int, ...]
     images: tuple[Mapping[str, Any], ...]
     detections: int
     _cells: Mapping[tuple[int, str], Cell]
@@ -85,15 +86,12 @@ class CocoScore:
 
     @property
     def stats(self) -> dict[str, float]:
-        """The standard twelve: AP, AP50, AP75, APs, APm, APl, AR1, AR10, AR100, ARs, ARm, ARl.
-
-        NaN where there is no object to find. AR1, AR10, AR100 are named after `max_dets`.
-        """
-        return {name: float(self._values[name][0]) for name in stat_names(self.max_dets)}
+        """The standard twelve of `STATS`; NaN where there is no object to find."""
+        return {name: float(self._values[name][0]) for name in STATS}
 
     @property
     def class_stats(self) -> dict[str, dict[str, float]]:
-        """AP, AP50, AP75, APs, APm, APl and AR (of the largest `max_dets`) per class."""
+        """`CLASS_STATS` per class."""
         return {
             name: {stat: float(self._values[f"{stat}/{name}"][0]) for stat in CLASS_STATS}
             for name in self.names
@@ -109,22 +107,11 @@ class CocoScore:
         columns = [*CLASS_STATS, *(f"n {size}" for size in SIZES)]
         return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("class")
 
-    def curve(self, name: str, iou: float = 0.5) -> PrecisionRecall:
-        """Return precision and recall of a class at every threshold.
-
-        Args:
-            name: The class.
-            iou: One of 0.5, 0.55 … 0.95.
-
-        Raises:
-            ValueError: If `iou` is none of these.
-        """
-        places = np.flatnonzero(np.isclose(IOUS, iou))
-        if not places.size:
-            raise ValueError(f"IoU {iou} is none of {IOUS.round(2).tolist()}")
+    def curve(self, name: str) -> PrecisionRecall:
+        """Return precision and recall of a class at every threshold, at IoU 0.5."""
         cell = self._cells[self.names.index(name), "all"]
-        judged = cell.judged[places[0]]
-        hits = np.cumsum(cell.hit[places[0]][judged])
+        judged = cell.judged[0]
+        hits = np.cumsum(cell.hit[0][judged])
         said, objects = np.arange(1, hits.size + 1), int(cell.objects.sum())
         scores = cell.score[judged]
         # Detections of one score come together: no threshold lies between them.
@@ -204,39 +191,30 @@ class CocoScore:
 
     def judge(self, weights: Weights) -> dict[str, Floats]:
         """Return every number (B,) for image weights (B, I): B data sets judged in one call."""
-        most = self.max_dets[-1]
         per_class: dict[str, dict[str, Floats]] = {}
         for place, name in enumerate(self.names):
             own = per_class[name] = {}
             for size, mark in _SIZE_TO_MARK.items():
-                precision, recall = accumulate(self._cells[place, size], weights, most)
+                precision, recall = accumulate(self._cells[place, size], weights, MAX_DETS[-1])
                 own |= {f"AP{mark}": precision.mean(axis=1), f"AR{mark}": recall.mean(axis=1)}
                 if size == "all":
                     own |= {"AP50": precision[:, 0], "AP75": precision[:, 5]}
-            own[f"AR{most}"] = own["AR"]
-            for fewer in self.max_dets[:-1]:
+            own["AR100"] = own["AR"]
+            for fewer in MAX_DETS[:-1]:
                 recall = accumulate(self._cells[place, "all"], weights, fewer)[1]
                 own[f"AR{fewer}"] = recall.mean(axis=1)
         means = {
-            stat: _mean_over_classes([own[stat] for own in per_class.values()])
-            for stat in stat_names(self.max_dets)
+            stat: _mean_over_classes([own[stat] for own in per_class.values()]) for stat in STATS
         }
         return means | {
             f"{stat}/{name}": own[stat] for name, own in per_class.items() for stat in CLASS_STATS
         }
 
 
-def stat_names(max_dets: Sequence[int] = MAX_DETS) -> tuple[str, ...]:
-    """Return the names of the standard numbers, in COCO's order."""
-    recalls = tuple(f"AR{most}" for most in max_dets)
-    return ("AP", "AP50", "AP75", "APs", "APm", "APl", *recalls, "ARs", "ARm", "ARl")
-
-
 def evaluate_coco(
     ground_truth: Path | Mapping[str, Any],
     predictions: Path | Sequence[Mapping[str, Any]],
     kind: Kind = "bbox",
-    max_dets: Sequence[int] = MAX_DETS,
 ) -> CocoScore:
     """Judge predictions against ground truth on all its images.
 
@@ -245,7 +223,6 @@ def evaluate_coco(
             intervals resample.
         predictions: COCO results (a file or a list), or a COCO file whose annotations have scores.
         kind: Whether the IoU is that of boxes ("bbox") or of masks ("segm").
-        max_dets: How many detections of a class count per image, growing; AP takes the last.
 
     Raises:
         DatasetError: If a file is not what it should be, naming file, place and field.
@@ -263,9 +240,8 @@ def evaluate_coco(
     images = sorted(truth["images"], key=lambda image: image["id"])
     categories = sorted(truth["categories"], key=lambda category: category["id"])
     names = tuple(category["name"] for category in categories)
-    most = tuple(sorted(int(number) for number in max_dets))
-    cells = match_cells(truth, found, kind, most[-1])
-    return CocoScore(kind, names, most, tuple(images), len(found), cells)
+    cells = match_cells(truth, found, kind, MAX_DETS[-1])
+    return CocoScore(kind, names, tuple(images), len(found), cells)
 
 
 def paired_differences(

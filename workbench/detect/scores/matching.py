@@ -9,31 +9,31 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pycocotools import mask as rle
 
-from workbench.detect.dataset.coco_file import Kind, load_ground_truth, load_predictions
+from workbench.detect.dataset.coco_file import Kind
 from workbench.detect.detections import CLASSES, least_score, plural
+from workbench.detect.scores.inputs import load_ground_truth, load_predictions
+from workbench.detect.segmentation import iou_of
 from workbench.detect.store import ClipDetections
 from workbench.stats import Clusters, Floats, Interval, choose_clusters, pooled_share, show
 
+LEAST_IOU = 0.5  # of a detection and an object that match
 TRUSTED_PRECISION = 0.8  # labels of every class that a student may learn from
 
 Annotation = dict[str, Any]
 Counts = npt.NDArray[np.int64]  # (items, 3): true positives, false positives, misses
 
 
-@dataclass(frozen=True)
-class Match:
+class Match(NamedTuple):
     """A detection and the object it lies on."""
 
     detection: Annotation
     object: Annotation
-    iou: float
 
 
 @dataclass(frozen=True)
@@ -60,16 +60,14 @@ def match_images(
     predictions: Path | Sequence[Mapping[str, Any]],
     kind: Kind = "bbox",
     *,
-    iou: float = 0.5,
     min_score: float | Mapping[str, float] = 0.0,
 ) -> list[ImageMatches]:
-    """Match detections to objects, image by image, in the order of the ground truth.
+    """Match detections to objects at IoU 0.5, image by image, in the order of the ground truth.
 
     Args:
         ground_truth: A COCO file or its content.
         predictions: COCO results, or a file of them.
         kind: Whether the IoU is that of boxes or of masks.
-        iou: Least overlap of a match.
         min_score: Detections below are left out; per class name if a mapping (absent: 0).
 
     Raises:
@@ -85,7 +83,7 @@ def match_images(
         if one["score"] >= least_score(min_score, names[one["category_id"]]):
             image_to_found[one["image_id"]].append(one)
     return [
-        _match_image(image, image_to_found[image["id"]], image_to_objects[image["id"]], kind, iou)
+        _match_image(image, image_to_found[image["id"]], image_to_objects[image["id"]], kind)
         for image in truth["images"]
     ]
 
@@ -200,7 +198,7 @@ def score_labels(
                 # Truth has no score; a teacher's label without one comes last.
                 said.sort(key=lambda one: -one.rank)
                 boxes, true_boxes = ([list(one.xywh) for one in side] for side in (said, there))
-                hits = len(greedy_pairs(_overlaps(boxes, true_boxes, [0] * len(there)), iou))
+                hits = len(greedy_pairs(iou_of(boxes, true_boxes), iou))
                 counts[row, place] += [hits, len(said) - hits, len(there) - hits]
     clusters = choose_clusters([one.session for one in judged], [one.clip_id for one in judged])
     return LabelScore(clusters, counts, iou)
@@ -231,46 +229,30 @@ def _match_image(
     found: list[Annotation],
     objects: list[Annotation],
     kind: Kind,
-    least: float,
 ) -> ImageMatches:
     found = sorted(found, key=lambda one: -one["score"])
-    objects = sorted(objects, key=lambda one: bool(one["iscrowd"]))  # crowds last
     is_crowd = np.array([bool(one["iscrowd"]) for one in objects], bool)
     shape = "bbox" if kind == "bbox" else "segmentation"
     shapes, true_shapes = ([one[shape] for one in side] for side in (found, objects))
-    overlaps = _overlaps(shapes, true_shapes, is_crowd.astype(int).tolist())
+    overlaps = iou_of(shapes, true_shapes, is_crowd.astype(int).tolist())
     called, true = (
         np.array([one["category_id"] for one in side], object) for side in (found, objects)
     )
     is_same = np.asarray(called[:, None] == true, bool)
     # A detection in a crowd of its class is neither right nor wrong.
-    in_crowd = (is_same & is_crowd & (overlaps >= least)).any(axis=1)
-    right = greedy_pairs(np.where(is_same & ~is_crowd, overlaps, -1.0), least)
-    rows = sorted(set(np.flatnonzero(~in_crowd).tolist()) - {row for row, _ in right})
-    columns = sorted(set(np.flatnonzero(~is_crowd).tolist()) - {column for _, column in right})
-    others = [
-        (rows[row], columns[column])
-        for row, column in greedy_pairs(overlaps[np.ix_(rows, columns)], least)
-    ]
-
-    def matches(pairs: list[tuple[int, int]]) -> tuple[Match, ...]:
-        return tuple(
-            Match(found[row], objects[column], float(overlaps[row, column]))
-            for row, column in pairs
-        )
-
-    confused_rows, confused_columns = {row for row, _ in others}, {column for _, column in others}
+    in_crowd = (is_same & is_crowd & (overlaps >= LEAST_IOU)).any(axis=1)
+    right = greedy_pairs(np.where(is_same & ~is_crowd, overlaps, -1.0), LEAST_IOU)
+    rest = np.where(is_crowd | in_crowd[:, None], -1.0, overlaps)
+    for row, column in right:
+        rest[row], rest[:, column] = -1.0, -1.0
+    confused = greedy_pairs(rest, LEAST_IOU)
+    rows, columns = ({pair[side] for pair in (*right, *confused)} for side in (0, 1))
     return ImageMatches(
         image,
-        matches(right),
-        matches(others),
-        tuple(found[row] for row in rows if row not in confused_rows),
-        tuple(objects[column] for column in columns if column not in confused_columns),
+        tuple(Match(found[row], objects[column]) for row, column in right),
+        tuple(Match(found[row], objects[column]) for row, column in confused),
+        tuple(one for row, one in enumerate(found) if not (row in rows or in_crowd[row])),
+        tuple(
+            one for place, one in enumerate(objects) if not (place in columns or is_crowd[place])
+        ),
     )
-
-
-def _overlaps(found: list[Any], objects: list[Any], is_crowd: list[int]) -> Floats:
-    """IoU (found, objects) of boxes or of masks; of a crowd, the share of the detection."""
-    if not found or not objects:
-        return np.zeros((len(found), len(objects)))
-    return np.asarray(rle.iou(found, objects, is_crowd))

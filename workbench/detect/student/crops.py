@@ -24,8 +24,8 @@ from workbench.detect.dataset.coco import (
     load_dataset,
     to_jpeg,
 )
-from workbench.detect.dataset.coco_file import load_ground_truth
 from workbench.detect.detections import encode_mask, xywh_of
+from workbench.detect.scores.inputs import load_ground_truth
 from workbench.detect.segmentation import to_mask
 from workbench.errors import DatasetError
 from workbench.footage.clips import Origin
