@@ -14,7 +14,7 @@ from workbench.footage.clips import (
     origin_of,
     save_clips,
 )
-from workbench.footage.inventory import draw_contact_sheet, one_per_group, strip, take_stock
+from workbench.footage.inventory import draw_contact_sheet, one_per_group, take_stock
 from workbench.footage.video_info import probe
 from workbench.simulated.sessions import make_footage
 
@@ -61,9 +61,9 @@ def test_origin_is_told_by_the_truth(clips: list[Clip]) -> None:
 
 
 def test_contact_sheet_shows_one_strip_per_clip(footage: Path, clips: list[Clip]) -> None:
-    image = strip(clips[0], footage, frames=5, height_px=45)
-    assert image.shape == (45, 5 * 80 + 4 * 4, 3)
-    ax = draw_contact_sheet(clips[:2], footage)
+    ax = draw_contact_sheet(clips[:2], footage, frames=5)
+    (sheet,) = ax.images
+    assert sheet.get_size() == (2 * (108 + 4), 5 * (192 + 4))
     labels = [text.get_text() for text in ax.get_yticklabels()]
     assert labels == [f"{clip.clip_id}\n{clip.sport}" for clip in clips[:2]]
 

@@ -88,6 +88,36 @@ def open_frame(ax: Axes) -> Axes:
     return ax
 
 
+def draw_sheet(
+    rows: Sequence[Sequence[npt.NDArray[np.uint8]]],
+    captions: Sequence[str],
+    title: str,
+    ax: Axes | None = None,
+    *,
+    gap_px: int = 4,
+) -> Axes:
+    """Draw rows of pictures (H, W, 3), RGB, below each other, each row with its caption beside it.
+
+    Pictures of a row are of one height. Where a row is shorter than others the sheet is white.
+    """
+
+    def padded(picture: npt.NDArray[np.uint8], below: int, beside: int) -> npt.NDArray[np.uint8]:
+        return np.pad(picture, ((0, below), (0, beside), (0, 0)), constant_values=255)
+
+    strips = [np.concatenate([padded(one, gap_px, gap_px) for one in row], axis=1) for row in rows]
+    heights = np.array([len(strip) for strip in strips])
+    width = max(strip.shape[1] for strip in strips)
+    sheet = np.concatenate([padded(strip, 0, width - strip.shape[1]) for strip in strips])
+    ax = axes_or_new(ax, (10, 0.5 + 9 * len(sheet) / width))
+    ax.imshow(sheet)
+    ax.set_title(title, loc="left")
+    ax.set_yticks(heights.cumsum() - heights / 2, captions, fontsize=8)
+    ax.set_xticks([])
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    return ax
+
+
 def draw_interval(
     ax: Axes,
     estimate: Interval,

@@ -11,26 +11,31 @@ import numpy as np
 import pandas as pd
 import supervision as sv
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, NullLocator
 from numpy.typing import NDArray
 
 from workbench.detect.dataset.quality import Oddity, object_sizes_px
 from workbench.detect.detections import CLASSES
-from workbench.detect.drawing import paint_detections
+from workbench.detect.drawing import paint_detections, readable_on
 from workbench.detect.scores.matching import LabelScore
 from workbench.detect.store import ClipDetections
 from workbench.footage.clips import Clip
 from workbench.footage.frames import sample_frames
-from workbench.style import INK, SOFT, axes_or_new, class_colours, draw_interval, open_frame
+from workbench.style import (
+    INK,
+    SOFT,
+    axes_or_new,
+    class_colours,
+    draw_interval,
+    draw_sheet,
+    open_frame,
+)
 
+_FRAMES = 4  # of each clip among the overlays
+_ODDITIES = 6  # drawn at most
 _BINS_PX = np.geomspace(1, 1024, 41)  # four bins per doubling
 _TICKS_PX = [2.0**power for power in range(11)]
-
-
-def paint_labels(image: NDArray[np.uint8], labels: ClipDetections, frame: int) -> NDArray[np.uint8]:
-    """Frame (H, W, 3) with masks and boxes of its labels in the classes' colours."""
-    return paint_detections(image, labels.frames[frame], CLASSES, names=False)
 
 
 def draw_overlays(
@@ -38,32 +43,19 @@ def draw_overlays(
     labels: Sequence[ClipDetections],
     footage_dir: Path,
     ax: Axes | None = None,
-    *,
-    frames: int = 4,
 ) -> Axes:
     """Draw labelled frames, one row per clip."""
     rows = []
     for clip, own in zip(clips, labels, strict=True):
-        chosen = np.linspace(0, len(own.frames) - 1, frames + 2).round().astype(int)[1:-1]
+        chosen = np.linspace(0, len(own.frames) - 1, _FRAMES + 2).round().astype(int)[1:-1]
         images = sample_frames(footage_dir / clip.file, chosen)
-        painted = [
-            paint_labels(image, own, int(frame))
-            for image, frame in zip(images, chosen, strict=True)
-        ]
-        rows.append(np.concatenate([_fit(image) for image in painted], axis=1))
-    sheet = np.concatenate(rows)
-    ax = axes_or_new(ax, (10, 0.5 + 10 * sheet.shape[0] / sheet.shape[1] * 0.9))
-    ax.imshow(sheet)
-    ax.set_title("What did the teacher see?", loc="left")
-    step = sheet.shape[0] / len(rows)
-    ax.set_yticks([step * (row + 0.5) for row in range(len(rows))], [c.clip_id for c in clips])
-    ax.set_xticks([])
-    ax.tick_params(length=0, labelsize=8)
+        rows.append(
+            [_fit(_paint(image, own, frame)) for image, frame in zip(images, chosen, strict=True)]
+        )
+    ax = draw_sheet(rows, [clip.clip_id for clip in clips], "What did the teacher see?", ax)
     colours = class_colours(CLASSES)
     patches = [Patch(color=colours[name], label=name) for name in CLASSES]
     ax.legend(handles=patches, ncols=3, frameon=False, loc="lower right", bbox_to_anchor=(1, 1))
-    for spine in ax.spines.values():
-        spine.set_visible(False)
     return ax
 
 
@@ -71,17 +63,13 @@ def draw_label_scores(score: LabelScore, ax: Axes | None = None) -> Axes:
     """Draw precision and recall of every class with their 95 % intervals."""
     ax = axes_or_new(ax, (6.4, 3.2))
     colours = class_colours(CLASSES)
-    for place, name in enumerate(CLASSES):
-        for shift, found, marker in (
-            (-0.13, score.precision(name), "o"),
-            (0.13, score.recall(name), "s"),
-        ):
-            if found is None:
-                continue
-            draw_interval(ax, found, place + shift, colour=colours[name], marker=marker)
-            ax.text(1.03, place + shift, f"{found.value:.2f}  n={found.n}", va="center", fontsize=9)
-    ax.plot([], [], "o", color=INK, label="precision")
-    ax.plot([], [], "s", color=INK, label="recall")
+    for shift, of_class, marker in ((-0.13, score.precision, "o"), (0.13, score.recall, "s")):
+        for place, name in enumerate(CLASSES):
+            if found := of_class(name):
+                at = place + shift
+                draw_interval(ax, found, at, colour=colours[name], marker=marker)
+                ax.text(1.03, at, f"{found.value:.2f}  n={found.n}", va="center", fontsize=9)
+        ax.plot([], [], marker, color=INK, label=of_class.__name__)
     ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     ax.set_yticks(range(len(CLASSES)), CLASSES)
     ax.set(xlim=(0, 1), ylim=(len(CLASSES) - 0.5, -0.5), xlabel=f"score at IoU {score.iou:g}")
@@ -95,13 +83,10 @@ def draw_ball_presence(labels: Sequence[ClipDetections], ax: Axes | None = None)
     colour = class_colours(CLASSES)["ball"]
     for row, clip in enumerate(labels):
         has = [frame for frame in range(len(clip.frames)) if clip.of_class(frame, "ball")]
-        ax.barh(row, len(clip.frames), height=0.7, color="#E6E6E6")
-        ax.broken_barh(
-            [(frame, 1) for frame in has], (row - 0.35, 0.7), facecolors=colour, edgecolor="none"
-        )
-        ax.text(
-            len(clip.frames) + 1, row, f"{len(has)}/{len(clip.frames)}", va="center", fontsize=8
-        )
+        bar = ax.barh(row, len(clip.frames), height=0.7, color="#E6E6E6")
+        ax.bar_label(bar, [f"{len(has)}/{len(clip.frames)}"], padding=3, fontsize=8)
+        spans = [(frame, 1) for frame in has]
+        ax.broken_barh(spans, (row - 0.35, 0.7), facecolors=colour, edgecolor="none")
     ax.set_yticks(range(len(labels)), [clip.clip_id for clip in labels], fontsize=8)
     ax.invert_yaxis()
     ax.set(xlabel="frame", title="Where is the ball labelled?")
@@ -117,15 +102,10 @@ def draw_found_by(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     # From dark to light, so that the order of asking is seen in grey too.
     shades = plt.get_cmap("viridis")(np.linspace(0.15, 0.85, max(2, len(teachers))))
     for name, shade in [*zip(teachers, shades, strict=False), ("nobody", "#E6E6E6")]:
-        width = shares[name].to_numpy()
-        ax.barh(table.index, width, left=left, color=shade, height=0.6, label=name)
-        dark = name != "nobody" and float(np.dot(shade[:3], (0.3, 0.59, 0.11))) < 0.5
-        for row, (start, share) in enumerate(zip(left, width, strict=True)):
-            if share > 0.06:
-                text = f"{int(table[name].iloc[row])}"
-                colour = "white" if dark else INK
-                ax.text(start + share / 2, row, text, ha="center", va="center", color=colour)
-        left = left + width
+        bars = ax.barh(table.index, shares[name], left=left, color=shade, height=0.6, label=name)
+        counts = table[name].where(shares[name] > 0.06, "")
+        ax.bar_label(bars, counts, label_type="center", color=readable_on(to_hex(shade)))
+        left += shares[name].to_numpy()
     ax.invert_yaxis()
     ax.set(xlim=(0, 1), xlabel=f"share of {int(table['frames'].iloc[0])} frames")
     ax.xaxis.set_major_formatter("{x:.0%}")
@@ -155,9 +135,8 @@ def draw_sizes(labels: Sequence[ClipDetections], ax: Axes | None = None) -> Axes
         said = f"n={sizes.size}" + (f", median {median:.0f} px" if sizes.size else "")
         ax.text(1100, row, said, va="center", fontsize=8)
     ax.set_xscale("log")
-    ax.xaxis.set_major_locator(FixedLocator(_TICKS_PX))
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.set_xticklabels([f"{tick:.0f}" for tick in _TICKS_PX])
+    ax.set_xticks(_TICKS_PX, [f"{tick:.0f}" for tick in _TICKS_PX])
+    ax.minorticks_off()
     ax.set_yticks(range(len(CLASSES)), CLASSES)
     ax.set(xlim=(1, 1024), ylim=(len(CLASSES) - 0.5, -0.5))
     ax.set_xlabel("side of a square as large, px (tick below: median)")
@@ -173,11 +152,9 @@ def draw_oddities(
     labels: Sequence[ClipDetections],
     footage_dir: Path,
     ax: Axes | None = None,
-    *,
-    most: int = 6,
 ) -> Axes:
     """Draw odd frames, one kind after the other in turn, with what was found."""
-    chosen = _in_turn(oddities, most)
+    chosen = _in_turn(oddities, _ODDITIES)
     clip_of = {clip.clip_id: clip for clip in clips}
     labels_of = {own.clip_id: own for own in labels}
     columns = 3
@@ -190,10 +167,9 @@ def draw_oddities(
     for place, oddity in enumerate(chosen):
         clip = clip_of[oddity.clip_id]
         image = sample_frames(footage_dir / clip.file, [oddity.frame])[0]
-        painted = paint_labels(image, labels_of[oddity.clip_id], oddity.frame)
         row, column = divmod(place, columns)
         inset = ax.inset_axes((column / columns, 1 - (row + 1) / rows, 0.97 / columns, 0.86 / rows))
-        inset.imshow(painted)
+        inset.imshow(_paint(image, labels_of[oddity.clip_id], oddity.frame))
         inset.set_title(
             f"{oddity.kind} ({oddity.clip_id}, frame {oddity.frame})\n{oddity.said}",
             fontsize=7, loc="left", pad=2,
@@ -205,15 +181,15 @@ def draw_oddities(
 
 def _in_turn(oddities: Sequence[Oddity], most: int) -> list[Oddity]:
     """Some of each kind, from different clips where there are."""
-    chosen: list[Oddity] = []
-    seen: set[tuple[str, str]] = set()
-    for is_new in (True, False):
-        for oddity in oddities:
-            key = oddity.kind, oddity.clip_id
-            if len(chosen) < most and (key not in seen) is is_new and oddity not in chosen:
-                seen.add(key)
-                chosen.append(oddity)
+    first: dict[tuple[str, str], Oddity] = {}
+    for oddity in oddities:
+        first.setdefault((oddity.kind, oddity.clip_id), oddity)
+    chosen = list(dict.fromkeys([*first.values(), *oddities]))[:most]
     return sorted(chosen, key=lambda oddity: oddity.kind)
+
+
+def _paint(image: NDArray[np.uint8], labels: ClipDetections, frame: int) -> NDArray[np.uint8]:
+    return paint_detections(image, labels.frames[frame], CLASSES, names=False)
 
 
 def _fit(image: NDArray[np.uint8], height_px: int = 270) -> NDArray[np.uint8]:

@@ -1,6 +1,6 @@
 """An inventory of a clip list: what is odd about its files, and contact sheets of what they show.
 
-The unit is one clip. The inventory reads its file without decoding; a sheet shows a strip of evenly
+The unit is one clip. The inventory reads its file without decoding; a sheet shows a row of evenly
 spread frames, beside the caption that it is given.
 """
 
@@ -12,16 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from numpy.typing import NDArray
 
 from workbench.errors import FootageError
 from workbench.footage.clips import Clip
 from workbench.footage.frames import sample_frames, uniform_indices
 from workbench.footage.video_info import VideoInfo, probe
-from workbench.style import axes_or_new
+from workbench.style import draw_sheet
 
-SHEET_WIDTH_IN = 9.0
-_GAP_PX = 4
+_ROW_PX = 108  # height of the frames on a sheet
 
 
 @dataclass(frozen=True)
@@ -90,17 +88,6 @@ def take_stock(clips: Sequence[Clip], folder: Path, videos: Sequence[VideoInfo] 
     )
 
 
-def strip(clip: Clip, folder: Path, frames: int = 6, height_px: int = 108) -> NDArray[np.uint8]:
-    """Frames spread evenly over a clip, side by side, RGB (height_px, …, 3)."""
-    width_px = max(1, round(clip.width * height_px / clip.height))
-    count = min(frames, clip.frame_count)
-    chosen = uniform_indices(clip.frame_count, count)
-    images = sample_frames(folder / clip.file, chosen, (width_px, height_px))
-    gap = np.full((height_px, _GAP_PX, 3), 255, np.uint8)
-    parts = [part for image in images for part in (image, gap)]
-    return np.concatenate(parts[:-1], axis=1)
-
-
 def draw_contact_sheet(
     clips: Sequence[Clip],
     folder: Path,
@@ -110,26 +97,15 @@ def draw_contact_sheet(
     frames: int = 6,
     title: str = "What does the footage look like?",
 ) -> Axes:
-    """Draw one strip per clip, below each other, captioned by its id and sport by default."""
-    strips = [strip(clip, folder, frames) for clip in clips]
+    """Draw evenly spread frames, one row per clip, captioned by its id and sport by default."""
     if captions is None:
         captions = [f"{clip.clip_id}\n{clip.sport or ''}".rstrip() for clip in clips]
-    height, width = strips[0].shape[0], max(image.shape[1] for image in strips)
-    sheet = np.full((len(strips) * (height + _GAP_PX) - _GAP_PX, width, 3), 255, np.uint8)
-    for row, image in enumerate(strips):
-        top = row * (height + _GAP_PX)
-        sheet[top : top + height, : image.shape[1]] = image
-    height_in = 0.35 + SHEET_WIDTH_IN * sheet.shape[0] / sheet.shape[1] * 0.86
-    ax = axes_or_new(ax, (SHEET_WIDTH_IN, height_in))
-    ax.imshow(sheet)
-    ax.set_title(title, loc="left")
-    ax.set_xticks([])
-    centers = [row * (height + _GAP_PX) + height / 2 for row in range(len(strips))]
-    ax.set_yticks(centers, captions, fontsize=8)
-    ax.tick_params(length=0)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
-    return ax
+    rows = []
+    for clip in clips:
+        size_wh = max(1, round(clip.width * _ROW_PX / clip.height)), _ROW_PX
+        chosen = uniform_indices(clip.frame_count, min(frames, clip.frame_count))
+        rows.append(list(sample_frames(folder / clip.file, chosen, size_wh)))
+    return draw_sheet(rows, captions, title, ax)
 
 
 def one_per_group(clips: Sequence[Clip], keys: Sequence[str], most: int = 12) -> list[Clip]:
