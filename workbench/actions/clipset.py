@@ -36,7 +36,7 @@ from workbench.footage.clips import Clip, Origin
 from workbench.footage.frames import uniform_indices
 from workbench.saving import replacing, save_json, save_text
 from workbench.training.splits import SPLITS, pairs_that_share, split_sessions
-from workbench.training.versions import META, parent_version
+from workbench.training.versions import META, meta_head
 
 CLIPSET_FORMAT = "workbench-clipset/1"
 Frames = npt.NDArray[np.uint8]
@@ -212,10 +212,7 @@ def build_clipset(
     check_leakage(items)
     version, counts = hash_items(items, names, frames, size_wh), count_clips(items, names)
     meta = {
-        "format": CLIPSET_FORMAT,
-        "version": version,
-        "parent_version": parent_version(out_dir, version),
-        **asdict(origin),
+        **meta_head(out_dir, CLIPSET_FORMAT, version, origin),
         "classes": list(names),
         "counts": counts,
         "sessions": list_sessions(items),

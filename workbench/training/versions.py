@@ -1,19 +1,30 @@
-"""Versions of datasets: each one says in `dataset_meta.json` which one it came from."""
+"""Versions of datasets: each one says in `dataset_meta.json` where it came from."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+
+from workbench.footage.clips import Origin
 
 META = "dataset_meta.json"
 
 
-def parent_version(folder: Path, version: str) -> str | None:
-    """Return the version that a dataset about to be written comes from, or None.
+def meta_head(folder: Path, form: str, version: str, origin: Origin) -> dict[str, Any]:
+    """Return what the meta file of a dataset about to be written begins with.
 
-    That is the version in the folder until now; of the same content, what that one came from.
+    Its parent version is the one in the folder until now; of the same content, that one's parent.
+
+    Args:
+        folder: The dataset's.
+        form: Its format.
+        version: A hash of its content.
+        origin: Source, licence and caveat.
     """
     try:
         before = json.loads((folder / META).read_text(encoding="utf-8"))
-        parent: str | None = before["version"]
-        return before.get("parent_version") if parent == version else parent
+        same = before["version"] == version
+        parent = before.get("parent_version") if same else before["version"]
     except (OSError, ValueError, KeyError, TypeError):
-        return None
+        parent = None
+    return {"format": form, "version": version, "parent_version": parent, **asdict(origin)}

@@ -26,12 +26,12 @@ from numpy.typing import NDArray
 from workbench.detect.dataset.coco_file import read_json
 from workbench.detect.dataset.derived import derive_classes
 from workbench.detect.detections import CLASSES, Detection, accepted, to_coco
-from workbench.detect.store import ClipDetections, LazyFrames, coco_categories
+from workbench.detect.store import ClipDetections, LazyFrames, coco_categories, image_row
 from workbench.errors import DatasetError
 from workbench.footage.clips import Clip, Origin, origin_of
 from workbench.footage.frames import iter_frames
 from workbench.saving import save_bytes, save_json
-from workbench.training.versions import META, parent_version
+from workbench.training.versions import META, meta_head
 
 DATASET_FORMAT = "workbench-coco/1"
 ANNOTATIONS = "_annotations.coco.json"
@@ -142,8 +142,8 @@ def export_dataset(
             found: Sequence[Detection] = own.frames[frame.index]
             if len(classes) > len(CLASSES):
                 found = derive_classes(found, own.height, own.width)
-            image = {"width": clip.width, "height": clip.height, "clip_id": clip.clip_id,
-                     "session": clip.session, "frame": frame.index}  # fmt: skip
+            image = image_row(clip.clip_id, frame.index, (clip.width, clip.height))
+            image["session"] = clip.session
             name = f"{clip.clip_id}_{frame.index:06d}.jpg"
             annotations = [to_coco(one, classes) for one in found]
             writer.add(split, name, to_jpeg(frame.image), image, annotations)
@@ -253,12 +253,7 @@ class DatasetWriter:
             save_json(self.out_dir / split / ANNOTATIONS, coco, indent=None)
         version = self._digest.hexdigest()[:12]
         meta = {
-            "format": DATASET_FORMAT,
-            "version": version,
-            "parent_version": parent_version(self.out_dir, version),
-            "source": origin.source,
-            "licence": origin.licence,
-            "caveat": origin.caveat,
+            **meta_head(self.out_dir, DATASET_FORMAT, version, origin),
             "classes": list(self.classes),
             "counts": {
                 split: _counts(coco, self.classes) for split, coco in sorted(self._splits.items())
