@@ -90,7 +90,7 @@ def test_a_far_ball_is_found_in_tiles_only_and_a_near_one_once() -> None:
 @given(x=st.integers(12, 628), y=st.integers(12, 348))
 def test_a_small_ball_is_found_exactly_once_wherever_it_lies(x: int, y: int) -> None:
     image = pitch((x, y, 10), wh=(640, 360))
-    found = detect_tiled(image, detect_orange, tile_wh=(200, 200), with_whole=False)
+    found = detect_tiled(image, detect_orange, tile_wh=(200, 200))
     assert len(found) == 1
     assert found.xyxy[0] == pytest.approx((x - 10, y - 10, x + 11, y + 11), abs=3)
 

@@ -115,13 +115,11 @@ def relative_luminance(colour: str) -> float:
     return float(np.dot([0.2126, 0.7152, 0.0722], linear))
 
 
-def draw_line(
-    image: Image, points: ArrayLike, colour: str, width_px: float, *, closed: bool = False
-) -> None:
+def draw_line(image: Image, points: ArrayLike, colour: str, width_px: float) -> None:
     """Join points (N, 2) with an anti-aliased line; points that are not finite break it."""
     thick = max(1, round(width_px))
     for run in _finite_runs(np.asarray(points, float), image.shape):
-        cv2.polylines(image, [run], closed, rgb(colour), thick, cv2.LINE_AA, _SHIFT)
+        cv2.polylines(image, [run], False, rgb(colour), thick, cv2.LINE_AA, _SHIFT)
 
 
 def draw_ring(
@@ -172,7 +170,7 @@ def paint_detections(
             tint(canvas[y0:y1, x0:x1], inside, colours[one.class_name], _OPACITY)
     # Boxes are drawn last so that no name hides the ball.
     for one in found if names else ():
-        place = one.xywh[0] + one.xywh[2] / 2, one.xywh[1] - 2 * _MARGIN_PX
+        place = one.centre[0], one.xywh[1] - 2 * _MARGIN_PX
         size_px = max(_LEAST_TEXT_PX, _TEXT_UNITS * unit)
         draw_pill(canvas, _says(one), place, size_px, colours[one.class_name], bold=False)
     for one in found:
@@ -242,13 +240,9 @@ def _rounded(width: int, height: int, radius: int) -> Alpha:
 
 
 def _finite_runs(points: NDArray[np.float64], shape: Sequence[int]) -> list[NDArray[np.int32]]:
-    finite = np.isfinite(points).all(axis=1)
-    breaks = np.flatnonzero(np.diff(np.concatenate([[False], finite, [False]]).astype(int)))
-    return [
-        _as_fixed(points[start:stop], shape)
-        for start, stop in zip(breaks[::2], breaks[1::2], strict=True)
-        if stop - start > 1
-    ]
+    broken = ~np.isfinite(points).all(axis=1)
+    runs = np.ma.clump_unmasked(np.ma.masked_array(points[:, 0], broken))
+    return [_as_fixed(points[run], shape) for run in runs if run.stop - run.start > 1]
 
 
 def _as_fixed(points: NDArray[np.float64], shape: Sequence[int]) -> NDArray[np.int32]:

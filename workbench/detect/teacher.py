@@ -71,10 +71,8 @@ class Teacher(ABC):
         """
         past = Past()
         for window in self.windows(path):
-            frames = []
-            for found in self.label_window(path, window, past, same_view):
-                frames.append(found)
-                yield found
+            frames = list(self.label_window(path, window, past, same_view))
+            yield from frames
             past = past.after(frames)
 
 

@@ -22,6 +22,7 @@ from workbench.errors import WorkbenchError
 Image = NDArray[np.uint8]
 DetectBatch = Callable[[Sequence[Image]], Sequence[sv.Detections]]  # any sizes, same order
 
+_SAME_IOU = 0.5  # boxes of one class that overlap more are one object; the best score stays
 _EDGE_PX = 1.5  # a box that ends so near a tile's inner edge may be cut off there
 _NEAR = 0.2  # of a box's sides: a cut-off box whose middle is no farther outside is part of it
 
@@ -62,11 +63,9 @@ def detect_tiled(
     *,
     tile_wh: tuple[int, int] = (640, 640),
     overlap: float = 0.2,
-    with_whole: bool = True,
-    iou: float = 0.5,
     batch_size: int = 16,
 ) -> sv.Detections:
-    """Detect in tiles of an image, and in the whole of it, as if at once.
+    """Detect in tiles of an image, and in the whole of it for what is larger, as if at once.
 
     Args:
         image: RGB (H, W, 3).
@@ -74,8 +73,6 @@ def detect_tiled(
         tile_wh: Width and height of a tile.
         overlap: Least share of a tile that its neighbour sees too. An object smaller than that is
             seen whole by one of them.
-        with_whole: Show the detector the whole image too; it sees what is larger than a tile.
-        iou: Boxes of one class that overlap more are the same object; the best score stays.
         batch_size: Most images per call.
 
     Returns:
@@ -88,8 +85,8 @@ def detect_tiled(
     height, width = image.shape[:2]
     frame = np.array([[0, 0, width, height]], np.int64)
     tiles = tile_boxes((width, height), tile_wh, overlap)
-    several = len(tiles) > 1  # a single tile is the whole image
-    views = np.concatenate([frame, tiles]) if several and with_whole else tiles
+    # A single tile is the whole image.
+    views = np.concatenate([frame, tiles]) if len(tiles) > 1 else tiles
     crops = [np.ascontiguousarray(image[y0:y1, x0:x1]) for x0, y0, x1, y1 in views]
     answers: list[sv.Detections] = []
     for first in range(0, len(crops), batch_size):
@@ -99,7 +96,7 @@ def detect_tiled(
             f"the detector gave {len(answers)} answers for {len(crops)} images",
             "return one sv.Detections per image, in order",
         )
-    return _merge(answers, views, (width, height), iou)
+    return _merge(answers, views, (width, height))
 
 
 def _starts(image: int, tile: int, overlap: float) -> list[int]:
@@ -113,7 +110,6 @@ def _merge(
     answers: Sequence[sv.Detections],
     views: NDArray[np.int64],
     image_wh: tuple[int, int],
-    iou: float,
 ) -> sv.Detections:
     seen = [(answer, view) for answer, view in zip(answers, views, strict=True) if len(answer)]
     if not seen:
@@ -127,7 +123,6 @@ def _merge(
         np.concatenate(scores),
         np.concatenate(classes),
         np.concatenate(cut),
-        iou,
     )
     origin = [(answer, index, view) for answer, view in seen for index in range(len(answer))]
     # One by one, in order of score: a detection's mask grows to the frame only now.
@@ -153,25 +148,20 @@ def _suppress(
     scores: NDArray[np.float64],
     classes: NDArray[np.int64],
     cut: NDArray[np.bool_],
-    iou: float,
 ) -> list[int]:
     """Places of the boxes that stay, best score first.
 
     Whole boxes are taken before cut-off ones, because a sharp view of half a person may score
     higher than the whole person.
     """
-    area = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1)
+    overlap = sv.box_iou_batch(boxes, boxes)
     kept: list[int] = []
     for place in np.lexsort((-scores, cut)):
         rivals = [other for other in kept if classes[other] == classes[place]]
-        low = np.maximum(boxes[rivals, :2], boxes[place, :2])
-        high = np.minimum(boxes[rivals, 2:], boxes[place, 2:])
-        common = np.prod(np.maximum(high - low, 0), axis=1)
-        union = np.maximum(area[rivals] + area[place] - common, 1e-9)
         margin = _NEAR * (boxes[rivals, 2:] - boxes[rivals, :2])
         middle = (boxes[place, :2] + boxes[place, 2:]) / 2
         near = (middle > boxes[rivals, :2] - margin) & (middle < boxes[rivals, 2:] + margin)
-        if not ((common / union > iou) | (cut[place] & near.all(axis=1))).any():
+        if not ((overlap[rivals, place] > _SAME_IOU) | (cut[place] & near.all(axis=1))).any():
             kept.append(int(place))
     return sorted(kept, key=lambda place: -scores[place])
 

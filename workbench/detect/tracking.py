@@ -28,18 +28,8 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """Where a detection is and how large."""
-
-    class_name: str
-    centre: Floats  # (2,) pixels
-    size: float  # pixels: mean of width and height
-
-
-@dataclass(frozen=True)
 class _Track:
-    number: int
-    last: _Seen
+    last: Detection
     velocity: Floats  # (2,) pixels per frame
     frame: int  # last seen
 
@@ -47,9 +37,9 @@ class _Track:
         """Where it should be by now."""
         return np.asarray(self.last.centre + self.velocity * (frame - self.frame))
 
-    def moved(self, seen: _Seen, frame: int) -> "_Track":
+    def moved(self, seen: Detection, frame: int) -> "_Track":
         """The track once it is seen again."""
-        step = (seen.centre - self.last.centre) / (frame - self.frame)
+        step = np.subtract(seen.centre, self.last.centre) / (frame - self.frame)
         seen_once = not self.velocity.any()
         velocity = step if seen_once else _STEADINESS * self.velocity + (1 - _STEADINESS) * step
         return replace(self, last=seen, velocity=velocity, frame=frame)
@@ -75,7 +65,7 @@ class Tracker:
         self, reach_px: float, patience: int = 15, sure: float = 0.3, first_id: int = 1
     ) -> None:
         self._reach_px, self._patience, self._sure = reach_px, patience, sure
-        self._tracks: list[_Track] = []
+        self._tracks: dict[int, _Track] = {}
         self._next, self._frame = first_id, 0
 
     def update(self, found: Sequence[Detection]) -> FrameDetections:
@@ -84,54 +74,62 @@ class Tracker:
         A detection without a score is sure.
         """
         frame = self._next_frame()
-        seen = [_seen(one) for one in found]
-        ids: list[int | None] = [None] * len(found)
         is_sure = np.array([one.score is None or one.score >= self._sure for one in found], bool)
-        free = list(self._tracks)
+        ids: dict[int, int] = {}
+        free = dict(self._tracks)
         for rows in (np.flatnonzero(is_sure), np.flatnonzero(~is_sure)):
-            for row, track in self._paired(seen, rows.tolist(), free, frame):
-                ids[row] = track.number
-                free.remove(track)
-                self._tracks.remove(track)
-                self._tracks.append(track.moved(seen[row], frame))
+            for row, number in self._paired(found, rows.tolist(), free, frame):
+                ids[row] = number
+                del free[number]
         for row in np.flatnonzero(is_sure).tolist():
-            if ids[row] is None:
+            if row not in ids:
                 ids[row], self._next = self._next, self._next + 1
-                self._tracks.append(_Track(self._next - 1, seen[row], np.zeros(2), frame))
-        return tuple(replace(one, track_id=number) for one, number in zip(found, ids, strict=True))
+        followed = tuple(replace(one, track_id=ids.get(row)) for row, one in enumerate(found))
+        self._remember([one for one in followed if one.track_id is not None], frame)
+        return followed
 
     def recall(self, found: Sequence[Detection]) -> None:
         """Take a frame whose track ids are known already, to go on from there."""
-        frame = self._next_frame()
-        number_to_track = {track.number: track for track in self._tracks}
+        self._remember(found, self._next_frame())
+
+    def _remember(self, found: Sequence[Detection], frame: int) -> None:
         for one in found:
-            seen, number = _seen(one), one.track_id
+            number = one.track_id
             assert number is not None
-            known = number_to_track.get(number)
-            number_to_track[number] = (
-                known.moved(seen, frame) if known else _Track(number, seen, np.zeros(2), frame)
+            known = self._tracks.get(number)
+            self._tracks[number] = (
+                known.moved(one, frame) if known else _Track(one, np.zeros(2), frame)
             )
             self._next = max(self._next, number + 1)
-        self._tracks = list(number_to_track.values())
 
     def _next_frame(self) -> int:
         frame, self._frame = self._frame, self._frame + 1
-        self._tracks = [one for one in self._tracks if frame - one.frame <= self._patience]
+        self._tracks = {
+            number: one
+            for number, one in self._tracks.items()
+            if frame - one.frame <= self._patience
+        }
         return frame
 
     def _paired(
-        self, seen: list[_Seen], rows: list[int], tracks: list[_Track], frame: int
-    ) -> list[tuple[int, _Track]]:
-        if not rows or not tracks:
+        self,
+        found: Sequence[Detection],
+        rows: list[int],
+        number_to_track: dict[int, _Track],
+        frame: int,
+    ) -> list[tuple[int, int]]:
+        """Places in `found` with the numbers of their tracks."""
+        if not rows or not number_to_track:
             return []
+        numbers, tracks = list(number_to_track), number_to_track.values()
         costs = np.array(
-            [[self._cost(seen[row], track, frame) for track in tracks] for row in rows]
+            [[self._cost(found[row], track, frame) for track in tracks] for row in rows]
         )
         pairs = zip(*linear_sum_assignment(costs), strict=True)
-        return [(rows[i], tracks[j]) for i, j in pairs if costs[i, j] < _FAR]
+        return [(rows[i], numbers[j]) for i, j in pairs if costs[i, j] < _FAR]
 
-    def _cost(self, seen: _Seen, track: _Track, frame: int) -> float:
-        small, large = sorted((seen.size, track.last.size))
+    def _cost(self, seen: Detection, track: _Track, frame: int) -> float:
+        small, large = sorted((_size_px(seen), _size_px(track.last)))
         if seen.class_name != track.last.class_name or large >= _LARGEST_RATIO * small:
             return _FAR
         reach = self._reach_px * (frame - track.frame) + (small + large) / 4
@@ -139,7 +137,6 @@ class Tracker:
         return distance / reach + 0.1 * (large / small - 1) if distance <= reach else _FAR
 
 
-def _seen(found: Detection) -> _Seen:
-    x, y, width, height = found.xywh
-    centre = np.array([x + width / 2, y + height / 2])
-    return _Seen(found.class_name, centre, max(1.0, (width + height) / 2))
+def _size_px(found: Detection) -> float:
+    """Mean of width and height."""
+    return max(1.0, sum(found.xywh[2:]) / 2)

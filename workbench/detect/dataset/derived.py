@@ -48,13 +48,12 @@ def derive_classes(found: Sequence[Detection], height: int, width: int) -> list[
         width: Of the frame, in pixels.
     """
     masks = [_pixels(one, height, width) for one in found]
-
-    def of_class(name: str) -> list[Mask]:
-        pairs = zip(found, masks, strict=True)
-        return [mask for one, mask in pairs if one.class_name == name]
-
-    near = _union([_grown(mask) for mask in of_class(BALL)], height, width)
-    mouth = _union([_filled(mask) for mask in of_class(GOAL)], height, width)
+    near, mouth = np.zeros((2, height, width), bool)
+    for one, mask in zip(found, masks, strict=True):
+        if one.class_name == BALL:
+            near |= _grown(mask)
+        elif one.class_name == GOAL:
+            mouth |= _filled(mask)
     zones = {PERSON: ("player_with_ball", near), BALL: ("ball_in_goal", mouth)}
     derived = []
     for one, mask in zip(found, masks, strict=True):
@@ -91,10 +90,3 @@ def _filled(goal: Mask) -> Mask:
     filled = np.zeros(goal.shape, np.uint8)
     cv2.fillConvexPoly(filled, cv2.convexHull(points), 1)
     return filled.astype(bool)
-
-
-def _union(masks: Sequence[Mask], height: int, width: int) -> Mask:
-    together = np.zeros((height, width), bool)
-    for mask in masks:
-        together |= mask
-    return together
