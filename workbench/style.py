@@ -95,10 +95,12 @@ def draw_sheet(
     ax: Axes | None = None,
     *,
     gap_px: int = 4,
+    empty: str = "nothing",
 ) -> Axes:
     """Draw rows of pictures (H, W, 3), RGB, below each other, each row with its caption beside it.
 
-    Pictures of a row are of one height. Where a row is shorter than others the sheet is white.
+    Pictures of a row are of one height. Where a row is shorter than others the sheet is white;
+    without rows it says `empty`.
     """
 
     def padded(picture: npt.NDArray[np.uint8], below: int, beside: int) -> npt.NDArray[np.uint8]:
@@ -106,10 +108,12 @@ def draw_sheet(
 
     strips = [np.concatenate([padded(one, gap_px, gap_px) for one in row], axis=1) for row in rows]
     heights = np.array([len(strip) for strip in strips])
-    width = max(strip.shape[1] for strip in strips)
-    sheet = np.concatenate([padded(strip, 0, width - strip.shape[1]) for strip in strips])
-    ax = axes_or_new(ax, (10, 0.5 + 9 * len(sheet) / width))
-    ax.imshow(sheet)
+    width = max((strip.shape[1] for strip in strips), default=1)
+    ax = axes_or_new(ax, (10, max(1.5, 0.5 + 9 * heights.sum() / width)))
+    if strips:
+        ax.imshow(np.concatenate([padded(one, 0, width - one.shape[1]) for one in strips]))
+    else:
+        ax.text(0.5, 0.5, empty, ha="center", va="center", transform=ax.transAxes, color=SOFT)
     ax.set_title(title, loc="left")
     ax.set_yticks(heights.cumsum() - heights / 2, captions, fontsize=8)
     ax.set_xticks([])

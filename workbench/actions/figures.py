@@ -22,6 +22,7 @@ from workbench.style import (
     class_colours,
     draw_cells,
     draw_interval,
+    draw_sheet,
     open_frame,
 )
 from workbench.training.history import TrainingResult
@@ -173,30 +174,18 @@ def draw_mistakes(
         limit: Most rows.
     """
     wrong = predictions.mistakes().head(limit)
-    ax = axes_or_new(ax, (9, 1.15 * max(1, len(wrong)) + 0.5))
-    ax.set_title(f"Which clips does it get wrong? {len(wrong)} of {len(predictions.mistakes())}")
-    ax.set_xticks([])
-    ax.set_yticks([])
-    ax.spines[:].set_visible(False)
-    if wrong.empty:
-        ax.text(0.5, 0.5, "no mistakes", ha="center", transform=ax.transAxes)
-        return ax
     count, width, height = predictions.view or (8, 64, 64)
-    strips = []
-    for clip_id in wrong.index:
-        view = plain_view(clipset.frames_of(str(clip_id)), count, (width, height))
-        strip = np.concatenate(list(view), axis=1)
-        strips.append(np.pad(strip, ((2, 2), (0, 0), (0, 0)), constant_values=255))
-    ax.imshow(np.concatenate(strips))
+    rows = [
+        list(plain_view(clipset.frames_of(str(clip_id)), count, (width, height)))
+        for clip_id in wrong.index
+    ]
     captions = [
         f"{clip_id}\n{row['label']}, called {row['predicted']}\n"
         + "  ".join(f"{name} {row[f'p({name})']:.2f}" for name in predictions.classes)
         for clip_id, row in wrong.iterrows()
     ]
-    step = height + 4
-    ax.set_yticks([step * (row + 0.5) for row in range(len(captions))], captions, fontsize="small")
-    ax.tick_params(length=0)
-    return ax
+    title = f"Which clips does it get wrong? {len(wrong)} of {len(predictions.mistakes())}"
+    return draw_sheet(rows, captions, title, ax, empty="no mistakes")
 
 
 def _tidy_epochs(ax: Axes) -> Axes:
