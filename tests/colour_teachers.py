@@ -1,14 +1,16 @@
 """Teachers that know objects by their colour: exact, quick, and with a log of their work."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
-from workbench.detect.detections import BALL, PERSON, Detection, encode_mask
+from workbench.detect.detections import BALL, PERSON, Detection, FrameDetections, encode_mask
+from workbench.detect.teacher import Past, Teacher
 from workbench.detect.teachers.following import Followed
+from workbench.detect.teachers.looking import LookingTeacher
 from workbench.detect.teachers.prompts import Prompt
 from workbench.footage.writer import VideoWriter
 
@@ -43,13 +45,13 @@ def coloured(image: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
     return near
 
 
-class ColourLooker:
+class ColourLooker(LookingTeacher):
     """Finds the person and the ball in single frames; every look is a line in a log."""
 
     name = "colour"
 
-    def __init__(self, log: Path | None = None, min_area: int = 4) -> None:
-        self.settings = {"min_area": min_area}
+    def __init__(self, log: Path | None = None, min_area: int = 4, window_frames: int = 64) -> None:
+        super().__init__({"min_area": min_area}, window_frames)
         self._log, self._min_area = log, min_area
 
     def look(self, image: np.ndarray) -> list[Detection]:
@@ -65,36 +67,47 @@ class ColourLooker:
         ]
 
 
+class ColourWindows(Teacher):
+    """The same, as a teacher that is asked for whole windows only."""
+
+    name = "colour"
+
+    def __init__(self, window_frames: int) -> None:
+        self._looker, self.window_frames = ColourLooker(), window_frames
+
+    def label_window(
+        self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()
+    ) -> Iterator[FrameDetections]:
+        return self._looker.label_window(path, window, past, same_view)
+
+
 class ColourFollower:
     """Follows whatever has the colour that was prompted."""
 
     name = "follower"
     settings: Mapping[str, object] = {}
 
-    def open(self, images: np.ndarray) -> "ColourSession":
-        return ColourSession(images)
-
-
-class ColourSession:
-    def __init__(self, images: np.ndarray) -> None:
-        self._images = images
+    def open(self, images: np.ndarray) -> np.ndarray:
+        return images
 
     def follow(
-        self, prompts: Mapping[int, Prompt], place: int
+        self, opened: np.ndarray, prompts: Mapping[int, Prompt], place: int
     ) -> Iterator[tuple[int, list[Followed]]]:
-        for where, image in enumerate(self._images):
-            masks = {n: coloured(image, self._colour(p, place)) for n, p in prompts.items()}
+        for where, image in enumerate(opened):
+            masks = {n: coloured(image, _colour(opened[place], p)) for n, p in prompts.items()}
             yield where, [Followed(number, mask, 0.95) for number, mask in masks.items()]
 
-    def _colour(self, prompt: Prompt, place: int) -> tuple[int, int, int]:
-        from pycocotools import mask as rle
 
-        if prompt.mask is not None:
-            rows, columns = rle.decode(prompt.mask).nonzero()
-            x, y = columns.mean(), rows.mean()
-        elif prompt.box is not None:
-            x, y = (prompt.box[0] + prompt.box[2]) / 2, (prompt.box[1] + prompt.box[3]) / 2
-        else:
-            x, y, _ = prompt.points[0]
-        pixel = self._images[place][int(y), int(x)]
-        return RED if pixel[0] > pixel[2] else BLUE
+def _colour(image: np.ndarray, prompt: Prompt) -> tuple[int, int, int]:
+    """Of what is prompted in an image."""
+    from pycocotools import mask as rle
+
+    if prompt.mask is not None:
+        rows, columns = rle.decode(prompt.mask).nonzero()
+        x, y = columns.mean(), rows.mean()
+    elif prompt.box is not None:
+        x, y = (prompt.box[0] + prompt.box[2]) / 2, (prompt.box[1] + prompt.box[3]) / 2
+    else:
+        x, y, _ = prompt.points[0]
+    pixel = image[int(y), int(x)]
+    return RED if pixel[0] > pixel[2] else BLUE

@@ -17,7 +17,6 @@ from workbench.detect.detections import from_coco, is_accepted
 from workbench.detect.labelling import label_clips
 from workbench.detect.teacher import Teacher
 from workbench.detect.teachers.following import FollowingTeacher
-from workbench.detect.teachers.looking import LookingTeacher
 from workbench.detect.teachers.prompts import TeacherPrompter
 from workbench.errors import FootageError
 from workbench.footage.clips import Clip, load_clips, save_clips
@@ -119,17 +118,17 @@ def test_finished_clips_are_not_labelled_again_and_changes_are(
     assert work(following(log, max_objects=1)) == FRAMES // 3
     (folder / "a.json").write_text("{")
     assert work(following(log, max_objects=1)) == FRAMES // 3
-    assert work(LookingTeacher(ColourLooker(log))) == len(CLIPS) * FRAMES
+    assert work(ColourLooker(log)) == len(CLIPS) * FRAMES
 
 
 def test_clips_of_the_same_view_count_where_the_teacher_learns_from_them(
     footage: Path, tmp_path: Path
 ) -> None:
-    class Tripod(LookingTeacher):
+    class Tripod(ColourLooker):
         needs_fixed_camera = True
 
     log, clips = tmp_path / "log", load_clips(footage)
-    teacher = Tripod(ColourLooker(log))
+    teacher = Tripod(log)
     label_clips(clips, footage, tmp_path / "labels", teacher)
     write_clip(footage / "c.mp4", FRAMES, blue_from=20)
     before = looks(log)
@@ -153,7 +152,7 @@ def test_labels_tell_who_what_for_and_which_object(footage: Path, tmp_path: Path
 def test_a_video_that_is_away_is_named(footage: Path, tmp_path: Path) -> None:
     missing = replace(clip_row("a"), file="gone.mp4")
     with pytest.raises(FootageError, match=r"gone\.mp4"):
-        label_clips([missing], footage, tmp_path, LookingTeacher(ColourLooker()))
+        label_clips([missing], footage, tmp_path, ColourLooker())
 
 
 @pytest.mark.parametrize(

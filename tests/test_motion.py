@@ -11,10 +11,10 @@ import pytest
 from workbench.detect.ballpath import Spot, best_path, speeds, without_bystanders
 from workbench.detect.detections import BALL, GOAL, PERSON
 from workbench.detect.motion.balls import (
-    BallLook,
     colours_of,
     count_colours,
     find_balls,
+    learn_look,
     look_again,
 )
 from workbench.detect.motion.change import Blob, compare, substance
@@ -115,11 +115,11 @@ def test_what_is_learned_tells_the_ball_from_a_body_of_another_colour() -> None:
     x, y = ball_at(30)
     mask = np.ones((5, 5), bool)
     own = Blob(x - 2, y - 2, mask, 1.0)
-    look = BallLook.learn(
+    look = learn_look(
         [colours_of(image[own.window][mask])], count_colours([colours_of(image[change.weak])])
     )
-    assert look.of(colours_of(np.array([ORANGE], np.uint8))) > 0.8
-    assert look.of(colours_of(np.array([BLUE], np.uint8))) < 0.1
+    assert look[colours_of(np.array([ORANGE], np.uint8))] > 0.8
+    assert look[colours_of(np.array([BLUE], np.uint8))] < 0.1
     (found,) = look_again(change, look)
     assert found.xyxy == pytest.approx((x - 5, y - 5, x + 6, y + 6), abs=2)
 

@@ -67,16 +67,17 @@ class Script(Teacher):
             yield tuple(self.found(frame))
 
 
-class Eye(Script):
-    """A looker that knows the frame by its brightness and remembers which it was shown."""
+class Eye(LookingTeacher):
+    """Knows the frame by its brightness and remembers which it was shown."""
 
-    def __init__(self, name: str, frame_to_boxes: dict[int, list], class_name: str = BALL) -> None:
-        super().__init__(name, frame_to_boxes, class_name)
+    def __init__(self, name: str, frame_to_boxes: dict[int, list]) -> None:
+        super().__init__({})
+        self.name, self._script = name, Script(name, frame_to_boxes)
         self.shown: list[int] = []
 
     def look(self, image: np.ndarray) -> list[Detection]:
         self.shown.append(round((float(image.mean()) - 20) / 8))
-        return self.found(self.shown[-1])
+        return self._script.found(self.shown[-1])
 
 
 def run(teacher: Teacher, clip: Path) -> ClipDetections:
@@ -95,7 +96,7 @@ def test_only_missed_frames_are_looked_at_and_only_moving_balls_are_believed(cli
     finds[10] = [((100, 80, 104, 84), None), *finds[10]]  # another beside the real one
     finds[21] = [((5, 5, 9, 9), None)]  # alone, far away
     eye = Eye("second", finds)
-    teacher = RescueTeacher(primary, [LookingTeacher(eye)])
+    teacher = RescueTeacher(primary, [eye])
     labels = run(teacher, clip)
     assert eye.shown == list(range(8, FRAMES))
     assert finders(labels) == ["first"] * 8 + ["second"] * 8 + [None] * 8
@@ -107,7 +108,7 @@ def test_each_rescuer_is_asked_only_about_what_is_still_missing(clip: Path) -> N
     primary = Script("first", {f: [(ball_at(f), 0.9 if f != 2 else 0.1)] for f in range(6)})
     second = Eye("second", {f: [(ball_at(f), 0.8)] for f in (*range(2, 12), 20)})
     third = Script("third", {f: [(ball_at(f), 0.7)] for f in range(FRAMES)})
-    labels = run(RescueTeacher(primary, [LookingTeacher(second), third]), clip)
+    labels = run(RescueTeacher(primary, [second, third]), clip)
     assert second.shown == [2, *range(6, FRAMES)]  # an unsure ball does not count as found
     table = found_by(accept_labels([labels], 0.3))
     assert table.loc["ball"].to_dict() == {

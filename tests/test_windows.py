@@ -5,14 +5,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from colour_teachers import ColourFollower, ColourLooker, blue_box, red_box, write_clip
+from colour_teachers import (
+    ColourFollower,
+    ColourLooker,
+    ColourWindows,
+    blue_box,
+    red_box,
+    write_clip,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.detect.detections import BALL, PERSON, FrameDetections
 from workbench.detect.teacher import TeacherError, split_frames
 from workbench.detect.teachers.following import FollowingTeacher
-from workbench.detect.teachers.looking import LookingTeacher
 from workbench.detect.teachers.prompts import FilePrompter, TeacherPrompter
 from workbench.errors import FootageError
 
@@ -58,7 +64,7 @@ def test_new_objects_are_added_once_and_followed_both_ways(clip: Path, window_fr
 
 
 def test_another_teachers_labels_are_prompts_and_objects_are_bounded(clip: Path) -> None:
-    asked = TeacherPrompter(LookingTeacher(ColourLooker(), window_frames=7), every=5)
+    asked = TeacherPrompter(ColourWindows(7), every=5)
     teacher = FollowingTeacher(ColourFollower(), asked, window_frames=16, max_objects=1)
     frames = list(teacher.label(clip))
     assert all(len(found) == 1 for found in frames)
@@ -88,7 +94,7 @@ def test_a_prompts_file_that_is_none_is_named(tmp_path: Path, content: str, prob
 
 
 def test_labels_of_any_frame_are_those_of_the_whole_clip(clip: Path) -> None:
-    teacher = LookingTeacher(ColourLooker(), window_frames=6)
+    teacher = ColourWindows(6)
     whole = list(teacher.label(clip))
     prompter, image = TeacherPrompter(teacher), np.zeros((1, 1, 3), np.uint8)
     for frame in (3, 17, 18, 39, 12):  # the last one again from the start
@@ -121,12 +127,12 @@ def test_memory_does_not_grow_with_the_clip(tmp_path: Path) -> None:
 
 
 def test_a_clip_that_is_not_there_is_named(tmp_path: Path) -> None:
-    teacher = LookingTeacher(ColourLooker())
+    teacher = ColourLooker()
     with pytest.raises(FootageError, match=r"none\.mp4"):
         list(teacher.label(tmp_path / "none.mp4"))
 
 
 def test_ids_follow_overlap(clip: Path) -> None:
-    frames = list(LookingTeacher(ColourLooker(), window_frames=9).label(clip))
+    frames = list(ColourLooker(window_frames=9).label(clip))
     assert {tuple(one.track_id for one in found) for found in frames} == {(1,), (1, 2)}
     assert frames[0][0].score == 0.9

@@ -66,6 +66,13 @@ def autocast(precision: str, device: torch.device) -> torch.autocast:
 
 
 @contextmanager
+def inference(precision: str, device: torch.device) -> Iterator[None]:
+    """Run networks inside the block: no gradients, at `precision`."""
+    with torch.inference_mode(), autocast(precision, device):
+        yield
+
+
+@contextmanager
 def torch_threads(count: int) -> Iterator[None]:
     """Let torch use `count` CPU threads inside the block.
 

@@ -7,8 +7,7 @@ asked of the network. Knows nothing about what a model is for.
 
 import hashlib
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -138,16 +137,11 @@ class Pretrained:
         """
         return {"weights": weights_identity(self.folder), "amp": self._amp}
 
-    @contextmanager
-    def inference(self) -> Iterator[None]:
+    def inference(self) -> AbstractContextManager[None]:
         """Run the model inside: no gradients, at its precision."""
-        import torch
+        from workbench.training.compute import choose_precision, inference
 
-        from workbench.training.compute import autocast, choose_precision
-
-        precision = choose_precision(self._amp, self.device)
-        with torch.inference_mode(), autocast(precision, self.device):
-            yield
+        return inference(choose_precision(self._amp, self.device), self.device)
 
     @cached_property
     def parts(self) -> tuple[Any, Any]:

@@ -25,12 +25,13 @@ from workbench.detect.ballpath import (
 )
 from workbench.detect.motion.balls import (
     USUAL_PX,
-    BallLook,
     Colours,
+    Look,
     as_spot,
     colours_of,
     count_colours,
     find_balls,
+    learn_look,
     look_again,
     to_half_height,
 )
@@ -75,7 +76,7 @@ class _Idea:
     ball_px: float  # its side
     still_gain: float  # share of its gain that a blob earns that does not move
     still: float  # sizes per frame up to which a blob does not move
-    look: BallLook | None = None
+    look: Look | None = None
     expected: dict[int, Spot] = field(default_factory=dict)  # the first chain, gaps bridged
     seen_again: list[list[_Candidate]] = field(default_factory=list)  # by frame
 
@@ -112,9 +113,9 @@ class BallFinder:
                 moving = [frame for frame in chosen if speed[frame] > _MOVING]
                 teaching = moving if len(moving) >= _LEAST_MOVING else list(chosen)
                 samples = [self._seen[frame][chosen[frame]].colours for frame in teaching]
-                idea.look = BallLook.learn(samples, self._changed)
+                idea.look = learn_look(samples, self._changed)
                 idea.expected = _bridge({f: spots[f][index] for f, index in chosen.items()})
-        return any(idea.look for idea in self._ideas)
+        return any(idea.look is not None for idea in self._ideas)
 
     def observe_again(self, change: Change) -> None:
         """Take the next frame once more, from the first on."""
@@ -179,11 +180,11 @@ class BallFinder:
         return spots, chosen
 
     def _spots_again(
-        self, idea: _Idea, look: BallLook, frame: int, row: Sequence[_Candidate]
+        self, idea: _Idea, look: Look, frame: int, row: Sequence[_Candidate]
     ) -> list[Spot]:
         expected, spots = idea.expected.get(frame), []
         for one in row:
-            spot = one.as_spot(look=look.of(one.colours))
+            spot = one.as_spot(look=float(look[one.colours].mean()))
             if expected is not None and _is_near(spot, expected):
                 spot = replace(spot, likeness=min(1.0, spot.likeness + _EXPECTED_BONUS))
             spots.append(spot)

@@ -7,7 +7,6 @@ legs, in the net. Which candidate is the ball is decided by `ballpath`.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -25,6 +24,7 @@ _LIKELY = 0.35  # evidence that makes a pixel part of a candidate
 _FULL_CONTRAST = 40.0  # difference from the background, in grey levels, that counts in full
 
 Colours = NDArray[np.int64]  # bin of each pixel
+Look = NDArray[np.float32]  # (bins,) that a changed pixel of this colour is the ball's, 0–1
 
 
 def find_balls(change: Change, people: Sequence[Blob]) -> list[Blob]:
@@ -103,29 +103,17 @@ def count_colours(samples: Iterable[Colours]) -> NDArray[np.float64]:
     return counts
 
 
-@dataclass(frozen=True)
-class BallLook:
-    """The colours of one ball against those of everything else that moves."""
-
-    likelihood: NDArray[np.float32]  # (bins,) that a changed pixel of this colour is the ball's
-
-    @classmethod
-    def learn(cls, ball: Sequence[Colours], changed: NDArray[np.float64]) -> "BallLook":
-        """Learn from the ball's pixels in some frames and the colour counts of all that changed."""
-        own = _spread(count_colours(ball))
-        all_changed = _spread(changed)
-        return cls(np.asarray(own / (own + all_changed + 1e-6), np.float32))
-
-    def of(self, colours: Colours) -> float:
-        """Mean likelihood of some pixels."""
-        return float(self.likelihood[colours].mean())
+def learn_look(ball: Sequence[Colours], changed: NDArray[np.float64]) -> Look:
+    """Learn from the ball's pixels in some frames and the colour counts of all that changed."""
+    own, all_changed = _spread(count_colours(ball)), _spread(changed)
+    return np.asarray(own / (own + all_changed + 1e-6), np.float32)
 
 
-def look_again(change: Change, look: BallLook) -> list[Blob]:
+def look_again(change: Change, look: Look) -> list[Blob]:
     """Regions of a frame that have changed and look like the ball, however they lie."""
     evidence = np.zeros(change.weak.shape, np.float32)
     contrast = np.minimum(change.difference[change.weak] / _FULL_CONTRAST, 1)
-    evidence[change.weak] = look.likelihood[colours_of(change.image[change.weak])] * contrast
+    evidence[change.weak] = look[colours_of(change.image[change.weak])] * contrast
     evidence = np.asarray(cv2.GaussianBlur(evidence, (3, 3), 0.8), np.float32)
     height, width = change.weak.shape
     return [

@@ -9,6 +9,7 @@ everything move: use another teacher there.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -39,51 +40,36 @@ _GOAL_ID, _BALL_ID = 1, 2  # there is one of each; people are counted on from th
 _RECALLED_FRAMES = 30  # of the window before, for a tracker to know who moves where
 
 
+@dataclass
 class MotionTeacher(Teacher):
     """Background model + shape + motion.
 
     `more["corners_px"]` of a goal holds its mouth's corners (4, 2): left bottom, left top, right
     top, right bottom.
-
-    Args:
-        window_frames: Frames judged together: the background is theirs alone, and memory is bounded
-            by them. Long enough that people leave the place where they stood.
-        background_samples: Frames of the window that the median is taken of.
-        min_contrast: Least difference from the background, in grey levels of any channel.
-        small_ball: Consider that the ball may be as small as three pixels. Costs a second search;
-            false where the camera is near.
-        second_look: Learn the ball's colours from what was found, and look again everywhere.
     """
 
     name = "motion"
     needs_fixed_camera = True
 
-    def __init__(
-        self,
-        window_frames: int = 240,
-        background_samples: int = 31,
-        min_contrast: int = 22,
-        small_ball: bool = True,
-        second_look: bool = True,
-    ) -> None:
-        self.window_frames, self._samples = window_frames, background_samples
-        self._min_contrast, self._small_ball = min_contrast, small_ball
-        self._second_look = second_look
-        self.settings = {
-            "method": _METHOD,
-            "window_frames": window_frames,
-            "background_samples": background_samples,
-            "min_contrast": min_contrast,
-            "small_ball": small_ball,
-            "second_look": second_look,
-        }
+    # Judged together: the background is theirs alone, and memory is bounded by them. Long enough
+    # that people leave the place where they stood.
+    window_frames: int = 240
+    background_samples: int = 31  # frames of the window that the median is taken of
+    min_contrast: int = 22  # least difference from the background, in grey levels of any channel
+    # Consider that the ball may be as small as three pixels. Costs a second search; false where the
+    # camera is near.
+    small_ball: bool = True
+    second_look: bool = True  # learn the ball's colours from what was found, and look again
+
+    def __post_init__(self) -> None:
+        self.settings = {"method": _METHOD, **asdict(self)}
 
     def label_window(
         self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()
     ) -> Iterator[FrameDetections]:
         """Yield what is found in every frame of one window; people seen before keep their ids."""
-        own = _spread(path, window.start, window.stop, self._samples)
-        others = _companions(path, tuple(same_view), self._samples)
+        own = _spread(path, window.start, window.stop, self.background_samples)
+        others = _companions(path, tuple(same_view), self.background_samples)
         background = np.median(np.concatenate([own, *others]), axis=0).astype(np.uint8)
         shape_hw = background.shape[0], background.shape[1]
         goals = []
@@ -105,14 +91,14 @@ class MotionTeacher(Teacher):
     ) -> tuple[list[list[Blob]], dict[int, Blob]]:
         """People by frame, and the ball where it is seen."""
         people: list[list[Blob]] = []
-        finder = BallFinder(background.shape[1], self._small_ball)
+        finder = BallFinder(background.shape[1], self.small_ball)
         for frame in iter_frames(path, start=window.start, stop=window.stop):
-            change = compare(frame.image, background, self._min_contrast)
+            change = compare(frame.image, background, self.min_contrast)
             people.append(_find_people(change))
             finder.observe(change, people[-1])
-        if self._second_look and finder.learn():
+        if self.second_look and finder.learn():
             for frame in iter_frames(path, start=window.start, stop=window.stop):
-                finder.observe_again(compare(frame.image, background, self._min_contrast))
+                finder.observe_again(compare(frame.image, background, self.min_contrast))
         return people, finder.choose()
 
 

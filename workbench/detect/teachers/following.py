@@ -42,31 +42,28 @@ class Followed:
     presence: float  # 0–1, how sure the follower is that the object is there
 
 
-class Session(Protocol):
-    """The frames of one window, made ready once and followed through as often as needed."""
+class Follower(Protocol):
+    """Follows prompted objects through the images of one window after the other."""
+
+    name: str
+    settings: Mapping[str, Any]  # everything that decides what it sees
+
+    def open(self, images: NDArray[np.uint8]) -> Any:
+        """Make the images (N, H, W, 3), RGB, of a window ready; returns what `follow` takes."""
 
     def follow(
-        self, prompts: Mapping[int, Prompt], place: int
+        self, opened: Any, prompts: Mapping[int, Prompt], place: int
     ) -> Iterator[tuple[int, list[Followed]]]:
-        """Follow objects from one frame to both ends of the window.
+        """Follow objects from one frame to both ends of an opened window.
 
         Args:
+            opened: By `open`; it may be followed through as often as needed.
             prompts: Track id to what to follow.
             place: Which image of the window they are prompted on.
 
         Yields:
             Place and what is there; every place once.
         """
-
-
-class Follower(Protocol):
-    """Follows prompted objects through images."""
-
-    name: str
-    settings: Mapping[str, Any]  # everything that decides what it sees
-
-    def open(self, images: NDArray[np.uint8]) -> Session:
-        """Make the images (N, H, W, 3), RGB, of a window ready."""
 
 
 class FollowingTeacher(Teacher):
@@ -134,13 +131,13 @@ class _Shot:
         self.prompts: dict[int, Prompt] = {}  # by track id
         self._follower = follower
         self._seen: list[dict[int, tuple[Rle, float]]] = [{} for _ in self.images]
-        self._session: Session | None = None
+        self._opened: Any = None
 
     def follow(self, prompts: Mapping[int, Prompt], place: int) -> None:
         self.prompts.update(prompts)
-        if self._session is None:  # where nothing is prompted, nothing is made ready either
-            self._session = self._follower.open(self.images)
-        for where, found in self._session.follow(prompts, place):
+        if self._opened is None:  # where nothing is prompted, nothing is made ready either
+            self._opened = self._follower.open(self.images)
+        for where, found in self._follower.follow(self._opened, prompts, place):
             for one in found:
                 if one.mask.any():
                     mask = encode_mask(clean_mask(one.mask))
@@ -163,9 +160,11 @@ class _Shot:
                 own = self.prompts[number]
                 if own.score is not None and prompt.score is not None:
                     self.prompts[number] = replace(own, score=max(own.score, prompt.score))
+            height, width = self.images.shape[1:3]
             again = any(
                 one.class_name == prompt.class_name
-                and (mask := self._outline(one))
+                and one.box is not None
+                and (mask := encode_box(one.box, (height, width)))
                 and _means(prompt, mask, least_iou)
                 for one in fresh
             )
@@ -192,25 +191,16 @@ class _Shot:
             )
         return one_per_object(found)
 
-    def _outline(self, prompt: Prompt) -> Rle | None:
-        if prompt.mask is not None or prompt.box is None:
-            return prompt.mask
-        height, width = self.images.shape[1:3]
-        return encode_box(prompt.box, (height, width))
-
 
 def _means(prompt: Prompt, mask: Rle, least_iou: float) -> bool:
-    """Whether a prompt is about the object with this mask."""
-    if prompt.points:
+    """Whether a box or points are about the object with this mask."""
+    if prompt.box is None:
         pixels = rle.decode(mask)
         height, width = pixels.shape
         on = [(round(y), round(x)) for x, y, label in prompt.points if label]
         return any(0 <= y < height and 0 <= x < width and pixels[y, x] for y, x in on)
-    if prompt.box is not None:
-        left, top, right, bottom = prompt.box
-        box: Box = left, top, right - left, bottom - top
-    else:
-        box = xywh_of(prompt.mask or mask)
+    left, top, right, bottom = prompt.box
+    box = left, top, right - left, bottom - top
     (overlap,) = rle.iou([_grown(box)], [_grown(xywh_of(mask))], [0])[0]
     return bool(overlap >= least_iou)
 

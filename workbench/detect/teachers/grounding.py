@@ -3,7 +3,7 @@
 Masks are the filled boxes. Slow on a CPU: there it is better used as prompter of `sam2`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,14 @@ from workbench.detect.teachers.looking import (
     Image,
     LookingTeacher,
     NamedBox,
+    Phrases,
     box_detections,
     checked_phrases,
 )
 from workbench.training.weights import Pretrained
 
 
-class GroundingDino:
+class GroundingTeacher(LookingTeacher):
     """Grounding DINO by transformers.
 
     Args:
@@ -29,6 +30,7 @@ class GroundingDino:
         phrases: What each class is asked for by.
         min_score: Boxes below are not kept. Low on purpose: acceptance comes later.
         device, amp: As for `Pretrained`.
+        window_frames: Frames that are labelled, and saved, together.
 
     Raises:
         WeightsError: If weights are missing.
@@ -40,19 +42,17 @@ class GroundingDino:
     def __init__(
         self,
         weights: str | Path = "IDEA-Research/grounding-dino-base",
-        phrases: Mapping[str, Sequence[str]] = DEFAULT_PHRASES,
+        phrases: Phrases = DEFAULT_PHRASES,
         min_score: float = 0.15,
         device: str = "auto",
         amp: str = "auto",
+        window_frames: int = 64,
     ) -> None:
         self._phrases, self._min_score = checked_phrases(phrases), min_score
         classes = "GroundingDinoProcessor", "GroundingDinoForObjectDetection"
         self._weights = Pretrained(weights, classes, device, amp)
-        self.settings: Mapping[str, Any] = {
-            **self._weights.settings,
-            "phrases": self._phrases,
-            "min_score": min_score,
-        }
+        own = {"phrases": self._phrases, "min_score": min_score}
+        super().__init__({**self._weights.settings, **own}, window_frames)
 
     def look(self, image: Image) -> list[Detection]:
         """What of the phrases is in an image (H, W, 3), RGB."""
@@ -91,8 +91,3 @@ def _words_of(tokens: Sequence[int], tokenizer: Any, count: int) -> list[list[in
         elif token not in special:
             phrases[-1].append(place)
     return phrases[:count]
-
-
-def grounding_teacher(window_frames: int = 64, **options: Any) -> LookingTeacher:
-    """Grounding DINO on every frame; `options` are those of `GroundingDino`."""
-    return LookingTeacher(GroundingDino(**options), window_frames)

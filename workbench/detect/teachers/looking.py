@@ -1,14 +1,15 @@
 """Teachers that look at one frame at a time, and the phrases they are asked by.
 
-A `Looker` finds objects in a single image; `LookingTeacher` makes a teacher of it. Objects of
-neighbouring frames that overlap share a track id. Models answer in their own words ("a soccer
-ball"), which are read back into a class here. Knows nothing about the models that look.
+Objects of neighbouring frames that overlap share a track id. Models answer in their own words ("a
+soccer ball"), which are read back into a class here. Knows nothing about the models that look.
 """
 
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,17 +29,8 @@ from workbench.footage.frames import iter_frames
 Image = NDArray[np.uint8]  # (H, W, 3) RGB
 Phrases = Mapping[str, Sequence[str]]  # class name to what it is asked for by
 
+_LEAST_IOU = 0.3  # overlap from which objects of neighbouring frames are one
 DEFAULT_PHRASES: Phrases = {"person": ("person",), "ball": ("ball",), "goal": ("goal post",)}
-
-
-class Looker(Protocol):
-    """Finds objects in single images."""
-
-    name: str
-    settings: Mapping[str, Any]  # everything that decides what it finds
-
-    def look(self, image: Image) -> list[Detection]:
-        """What is in an image (H, W, 3), RGB, without track ids."""
 
 
 @dataclass(frozen=True)
@@ -51,42 +43,38 @@ class NamedBox:
 
 
 class LookingTeacher(Teacher):
-    """A looker at work on every frame.
+    """Looks at every frame by itself.
 
     Args:
+        settings: Everything that decides what is seen in an image.
         window_frames: Frames that are labelled, and saved, together.
-        least_iou: Overlap from which objects of neighbouring frames are one.
     """
 
-    def __init__(self, looker: Looker, window_frames: int = 64, least_iou: float = 0.3) -> None:
-        self.name, self.looker = looker.name, looker
-        self.settings = {
-            **looker.settings, "window_frames": window_frames, "least_iou": least_iou
-        }  # fmt: skip
-        self.window_frames, self._least_iou = window_frames, least_iou
+    def __init__(self, settings: Mapping[str, Any], window_frames: int = 64) -> None:
+        self.settings = {**settings, "window_frames": window_frames, "least_iou": _LEAST_IOU}
+        self.window_frames = window_frames
+
+    @abstractmethod
+    def look(self, image: Image) -> list[Detection]:
+        """What is in an image (H, W, 3), RGB, without track ids."""
 
     def label_window(
         self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()
     ) -> Iterator[FrameDetections]:
         """Yield what is seen in every frame of one window."""
-        before, next_id = past.tracked(), past.next_id
+        before, new_ids = past.tracked(), count(past.next_id)
         for frame in iter_frames(path, start=window.start, stop=window.stop):
-            found = self.looker.look(frame.image)
-            pairs = match_detections(found, before, self._least_iou)
-            ids = {new: before[old].track_id for new, old in pairs.items()}
-            for place in range(len(found)):
-                if place not in ids:
-                    ids[place] = next_id
-                    next_id += 1
-            before = [replace(one, track_id=ids[place]) for place, one in enumerate(found)]
+            found = self.look(frame.image)
+            pairs = match_detections(found, before, _LEAST_IOU)
+            before = [
+                replace(one, track_id=before[pairs[n]].track_id if n in pairs else next(new_ids))
+                for n, one in enumerate(found)
+            ]
             yield tuple(before)
 
 
 def box_detections(
-    boxes: Iterable[NamedBox],
-    phrases: Mapping[str, Sequence[str]],
-    shape_hw: tuple[int, int],
-    found_by: str,
+    boxes: Iterable[NamedBox], phrases: Phrases, shape_hw: tuple[int, int], found_by: str
 ) -> list[Detection]:
     """Filled boxes of our classes, cut to the image, each object once, the surest first."""
     seen: list[Detection] = []
@@ -117,7 +105,7 @@ def checked_phrases(phrases: Phrases) -> dict[str, tuple[str, ...]]:
     return clean
 
 
-def class_of(answer: str, phrases: Mapping[str, Sequence[str]]) -> str | None:
+def class_of(answer: str, phrases: Phrases) -> str | None:
     """The class that a model's words mean; None if they name none of ours, or two of them.
 
     Example:

@@ -7,9 +7,10 @@ models.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import combinations
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import product
 from typing import NamedTuple
 
 from workbench.detect.ballpath import Spot, travels
@@ -17,8 +18,6 @@ from workbench.detect.ballpath import Spot, travels
 _NEAR = 5  # frames, to either side, in which a find looks for company
 _MOST_RESIZE = 3.0  # times between neighbours: boxes by words are rough
 _LEAST_TRAVEL = 2.0  # ball sizes, where nobody else has seen the ball move
-
-
 _KNOWN = -1  # place of a spot that is no candidate: the ball is known to be there
 
 
@@ -28,38 +27,7 @@ class _Find(NamedTuple):
     spot: Spot
 
 
-@dataclass(frozen=True)
-class _Motion:
-    """What a ball can do from one frame to the next."""
-
-    reach_px: float  # its largest step
-    bend_px: float  # the largest change of its step
-
-    def reaches(self, one: _Find, other: _Find) -> bool:
-        distance = math.hypot(one.spot.x - other.spot.x, one.spot.y - other.spot.y)
-        return distance <= self.reach_px * abs(one.frame - other.frame)
-
-    def is_smooth(self, *finds: _Find) -> bool:
-        """Whether three finds, in order of time, lie on one piece of flight or roll."""
-        (t0, _, p0), (t1, _, p1), (t2, _, p2) = finds
-        sizes = (p0.size, p1.size, p2.size)
-        if max(sizes) > _MOST_RESIZE * min(sizes):
-            return False
-        v0 = (p1.x - p0.x) / (t1 - t0), (p1.y - p0.y) / (t1 - t0)
-        v1 = (p2.x - p1.x) / (t2 - t1), (p2.y - p1.y) / (t2 - t1)
-        if max(math.hypot(*v0), math.hypot(*v1)) > self.reach_px:
-            return False
-        # Places are known to half a ball; over a short step that is much of a velocity.
-        blur = 0.5 * max(sizes) * (1 / (t1 - t0) + 1 / (t2 - t1))
-        return math.dist(v0, v1) <= self.bend_px * (t2 - t0) / 2 + blur
-
-    def company(self, find: _Find, finds: Sequence[_Find]) -> Iterator[tuple[_Find, _Find]]:
-        """Pairs of others near in time with which a find makes a smooth piece of path."""
-        near = [other for other in finds if 0 < abs(other.frame - find.frame) <= _NEAR]
-        for pair in combinations(near, 2):
-            first, second, third = sorted((find, *pair), key=lambda one: one.frame)
-            if first.frame < second.frame < third.frame and self.is_smooth(first, second, third):
-                yield pair
+IsSmooth = Callable[[_Find, _Find, _Find], bool]
 
 
 def plausible_spots(
@@ -84,23 +52,20 @@ def plausible_spots(
         >>> plausible_spots(finds | {9: [Spot(300.0, 90.0, 4.0, 0.9)]}, {}, 77, 6)
         {0: 0, 1: 0, 2: 0, 3: 0}
     """
-    motion = _Motion(reach_px, bend_px)
+    is_smooth = partial(_is_smooth, reach_px, bend_px)
     known = [_Find(frame, _KNOWN, accepted[frame]) for frame in sorted(accepted)]
     finds = [
         find
         for frame, own in candidates.items()
         if frame not in accepted
         for find in (_Find(frame, place, spot) for place, spot in enumerate(own))
-        if all(motion.reaches(find, other) for other in _neighbours(frame, known))
+        if all(_reaches(reach_px, find, other) for other in _neighbours(frame, known))
     ]
-    finds = _supported([*known, *finds], motion)
-    company = {find: sum(1 for _ in motion.company(find, finds)) for find in finds}
+    company = _company([*known, *finds], is_smooth)
     path: dict[int, _Find] = {}
-    for find in finds:
-        rival = path.get(find.frame)
-        if rival is None or company[find] > company[rival]:
-            path[find.frame] = find
-    chosen = _without_interlopers([path[frame] for frame in sorted(path)], company, motion)
+    for find in sorted(company, key=lambda find: -company[find]):
+        path.setdefault(find.frame, find)
+    chosen = _without_interlopers([path[frame] for frame in sorted(path)], company, is_smooth)
     if not accepted and not travels([find.spot for find in chosen], _LEAST_TRAVEL):
         return {}  # nothing moves: a mark on the pitch
     return {find.frame: find.place for find in chosen}
@@ -113,17 +78,48 @@ def _neighbours(frame: int, known: Sequence[_Find]) -> list[_Find]:
     return before[-1:] + after[:1]
 
 
-def _supported(finds: list[_Find], motion: _Motion) -> list[_Find]:
-    """Drop candidates without company, then those whose company went, until all have some."""
+def _reaches(reach_px: float, one: _Find, other: _Find) -> bool:
+    distance = math.hypot(one.spot.x - other.spot.x, one.spot.y - other.spot.y)
+    return distance <= reach_px * abs(one.frame - other.frame)
+
+
+def _is_smooth(reach_px: float, bend_px: float, *finds: _Find) -> bool:
+    """Whether three finds, in order of time, lie on one piece of flight or roll."""
+    (t0, _, p0), (t1, _, p1), (t2, _, p2) = finds
+    sizes = (p0.size, p1.size, p2.size)
+    if max(sizes) > _MOST_RESIZE * min(sizes):
+        return False
+    v0 = (p1.x - p0.x) / (t1 - t0), (p1.y - p0.y) / (t1 - t0)
+    v1 = (p2.x - p1.x) / (t2 - t1), (p2.y - p1.y) / (t2 - t1)
+    if max(math.hypot(*v0), math.hypot(*v1)) > reach_px:
+        return False
+    # Places are known to half a ball; over a short step that is much of a velocity.
+    blur = 0.5 * max(sizes) * (1 / (t1 - t0) + 1 / (t2 - t1))
+    return math.dist(v0, v1) <= bend_px * (t2 - t0) / 2 + blur
+
+
+def _company(finds: Sequence[_Find], is_smooth: IsSmooth) -> dict[_Find, int]:
+    """With how many pairs of others near in time each find makes a smooth piece of path.
+
+    Candidates without company are dropped, then those whose company went, until all have some.
+    """
     while True:
-        kept = [f for f in finds if f.place == _KNOWN or any(motion.company(f, finds))]
+        pairs = Counter[_Find]()
+        for find in finds:
+            before = [other for other in finds if 0 < find.frame - other.frame <= _NEAR]
+            after = [other for other in finds if 0 < other.frame - find.frame <= _NEAR]
+            for first, last in product(before, after):
+                if is_smooth(first, find, last):
+                    is_near = last.frame - first.frame <= _NEAR
+                    pairs.update((first, find, last) if is_near else (find,))
+        kept = [find for find in finds if find.place == _KNOWN or pairs[find]]
         if len(kept) == len(finds):
-            return kept
+            return {find: pairs[find] for find in finds}
         finds = kept
 
 
 def _without_interlopers(
-    path: list[_Find], company: Mapping[_Find, int], motion: _Motion
+    path: list[_Find], company: Mapping[_Find, int], is_smooth: IsSmooth
 ) -> list[_Find]:
     """The candidates of a path without those that fit no neighbours on it, least company first.
 
@@ -132,7 +128,7 @@ def _without_interlopers(
     while True:
         fitting: set[_Find] = set()
         for triple in zip(path, path[1:], path[2:], strict=False):
-            if triple[2].frame - triple[0].frame <= 2 * _NEAR and motion.is_smooth(*triple):
+            if triple[2].frame - triple[0].frame <= 2 * _NEAR and is_smooth(*triple):
                 fitting.update(triple)
         strangers = [find for find in path if find.place != _KNOWN and find not in fitting]
         if not strangers:

@@ -22,7 +22,7 @@ from workbench.detect.detections import (
     accepted,
 )
 from workbench.detect.teacher import Teacher, TeacherError
-from workbench.detect.teachers.looking import Image, Looker
+from workbench.detect.teachers.looking import Image, LookingTeacher
 from workbench.training.weights import weights_identity
 
 PROMPTS_FORMAT = "workbench-prompts/1"
@@ -32,7 +32,7 @@ Point = tuple[float, float, int]  # x, y in pixels; 1 on the object, 0 beside it
 
 @dataclass(frozen=True)
 class Prompt:
-    """One object to follow: exactly one of box, points and mask says where it is."""
+    """One object to follow: its box or points, as prompters mark them, or the mask it has had."""
 
     class_name: str
     source: str  # who prompts, and by which words
@@ -58,21 +58,21 @@ class Prompter(Protocol):
 
 
 class TeacherPrompter:
-    """Boxes that a teacher or a looker finds, every so many frames.
+    """Boxes that a teacher finds, every so many frames.
 
     Args:
-        finder: Who finds the objects. A teacher labels all frames on the way to a key frame; a
-            looker sees the key frames alone.
+        teacher: Who finds the objects. One that looks at single frames sees the key frames alone;
+            another labels all frames on the way to a key frame.
         every: Frames from one key frame to the next.
         min_score: Finds below are not worth following.
     """
 
-    def __init__(self, finder: Teacher | Looker, every: int = 16, min_score: float = 0.3) -> None:
-        self.needs_fixed_camera = isinstance(finder, Teacher) and finder.needs_fixed_camera
+    def __init__(self, teacher: Teacher, every: int = 16, min_score: float = 0.3) -> None:
+        self.needs_fixed_camera = teacher.needs_fixed_camera
         self.settings: Mapping[str, Any] = {
-            "teacher": finder.name, "every": every, "min_score": min_score, **finder.settings
+            "teacher": teacher.name, "every": every, "min_score": min_score, **teacher.settings
         }  # fmt: skip
-        self._finder, self._every, self._min_score = finder, every, min_score
+        self._teacher, self._every, self._min_score = teacher, every, min_score
         self._path, self._next = Path(), 0  # what the teacher labels, and from which frame on
         self._labels: Iterator[FrameDetections] = iter(())
 
@@ -85,15 +85,15 @@ class TeacherPrompter:
     ) -> list[Prompt]:
         """Boxes of what is found in this frame."""
         found: Sequence[Detection]
-        if isinstance(self._finder, Teacher):
+        if isinstance(self._teacher, LookingTeacher):
+            found = self._teacher.look(image)
+        else:
             if path != self._path or frame < self._next:
                 self._path, self._next = path, 0
-                self._labels = self._finder.label(path, same_view)
+                self._labels = self._teacher.label(path, same_view)
             coming = islice(self._labels, frame - self._next, None)
             self._next = frame + 1
             found = next(coming)
-        else:
-            found = self._finder.look(image)
         return [
             Prompt(
                 one.class_name,

@@ -11,13 +11,12 @@ from typing import Any
 
 from workbench.detect.motion.teacher import MotionTeacher
 from workbench.detect.teacher import Teacher, TeacherError
-from workbench.detect.teachers.grounding import grounding_teacher
-from workbench.detect.teachers.looking import LookingTeacher
+from workbench.detect.teachers.grounding import GroundingTeacher
 from workbench.detect.teachers.prompts import FilePrompter, TeacherPrompter
 from workbench.detect.teachers.rescue import RescueTeacher
 from workbench.detect.teachers.sam2_teacher import sam2_teacher
 from workbench.detect.teachers.sam3_teacher import Sam3Teacher
-from workbench.detect.teachers.vlm import vlm_teacher
+from workbench.detect.teachers.vlm import VlmTeacher
 
 
 def make_teacher(name: str, **options: Any) -> Teacher:
@@ -84,14 +83,13 @@ def _prompted_sam2(
     if prompter.endswith(".json"):
         return sam2_teacher(FilePrompter(Path(prompter)), **options)
     asked = make_teacher(prompter, **(prompter_options or {}))
-    finder = asked.looker if isinstance(asked, LookingTeacher) else asked
-    return sam2_teacher(TeacherPrompter(finder, every, min_score), **options)
+    return sam2_teacher(TeacherPrompter(asked, every, min_score), **options)
 
 
 _MAKERS: Mapping[str, Callable[..., Teacher]] = {
     "motion": MotionTeacher,
     "sam2": _prompted_sam2,
     "sam3": Sam3Teacher,
-    "grounding": grounding_teacher,
-    "vlm": vlm_teacher,
+    "grounding": GroundingTeacher,
+    "vlm": VlmTeacher,
 }

@@ -26,7 +26,7 @@ from workbench.detect.teachers.plausible import plausible_spots
 from workbench.footage.frames import sample_frames
 from workbench.footage.video_info import probe
 
-_BATCH = 16  # frames read at a time for a looker
+_BATCH = 16  # frames looked at at a time
 _REACH = 0.12  # of the frame's width: how far a ball moves in one frame at most
 _BEND = 0.01  # of the frame's width: by how much its step changes from frame to frame in flight
 _UNSCORED = 0.5  # likeness of a find without a score
@@ -129,9 +129,7 @@ def _ask(
     if isinstance(rescuer, LookingTeacher):
         for batch in split_frames(len(frames), _BATCH):
             numbers = [frames[place] for place in batch]
-            seen |= zip(
-                numbers, map(rescuer.looker.look, sample_frames(path, numbers)), strict=True
-            )
+            seen |= zip(numbers, map(rescuer.look, sample_frames(path, numbers)), strict=True)
         return seen
     for window in rescuer.windows(path):
         if not set(frames).isdisjoint(window):

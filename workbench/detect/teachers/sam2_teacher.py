@@ -7,8 +7,7 @@ decided in `prompts` and `following`.
 
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -72,50 +71,45 @@ class HubSam2:
         self._weights = Pretrained(weights, ("Sam2VideoProcessor", "Sam2VideoModel"), device, amp)
         self.settings: Mapping[str, Any] = {"backend": "transformers", **self._weights.settings}
 
-    def open(self, images: NDArray[np.uint8]) -> "_HubSession":
+    def open(self, images: NDArray[np.uint8]) -> Any:
         """Make the images (N, H, W, 3), RGB, of a window ready."""
         processor, _ = self._weights.parts
-        state = processor.init_video_session(
+        return processor.init_video_session(
             video=list(images),
             inference_device=self._weights.device,
             processing_device="cpu",  # only the frame being followed is on the GPU
             video_storage_device="cpu",
         )
-        return _HubSession(self._weights, state)
-
-
-@dataclass
-class _HubSession:
-    weights: Pretrained
-    state: Any
 
     def follow(
-        self, prompts: Mapping[int, Prompt], place: int
+        self, opened: Any, prompts: Mapping[int, Prompt], place: int
     ) -> Iterator[tuple[int, list[Followed]]]:
         """Follow objects from one frame to both ends of the window."""
-        processor, _ = self.weights.parts
+        processor, _ = self._weights.parts
         found: dict[int, list[Followed]] = {}
         # A call takes prompts of one kind, and a second call discards those of the first.
         for group in _by_kind(prompts):
-            self.state.reset_tracking_data()
+            opened.reset_tracking_data()
             processor.add_inputs_to_inference_session(
-                inference_session=self.state,
+                inference_session=opened,
                 frame_idx=place,
                 obj_ids=list(group),
                 **_as_inputs(list(group.values())),
             )
             for backwards in (False, True):
-                for where, objects in self._run(place, backwards):
+                for where, objects in self._run(opened, place, backwards):
                     if where != place or not backwards:
                         found.setdefault(where, []).extend(objects)
         yield from sorted(found.items())
 
-    def _run(self, place: int, backwards: bool) -> Iterator[tuple[int, list[Followed]]]:
-        processor, model = self.weights.parts
-        size = [[self.state.video_height, self.state.video_width]]
-        with self.weights.inference():
+    def _run(
+        self, opened: Any, place: int, backwards: bool
+    ) -> Iterator[tuple[int, list[Followed]]]:
+        processor, model = self._weights.parts
+        size = [[opened.video_height, opened.video_width]]
+        with self._weights.inference():
             for out in model.propagate_in_video_iterator(
-                self.state, start_frame_idx=place, reverse=backwards
+                opened, start_frame_idx=place, reverse=backwards
             ):
                 (masks,) = processor.post_process_masks(
                     [out.pred_masks.float()], original_sizes=size, binarize=True
@@ -176,32 +170,57 @@ class PackageSam2:
             "amp": amp,
         }
 
-    def open(self, images: NDArray[np.uint8]) -> "_PackageSession":
+    def open(self, images: NDArray[np.uint8]) -> Any:
         """Make the images (N, H, W, 3), RGB, of a window ready."""
-        with tempfile.TemporaryDirectory(prefix="sam2-") as folder, self.inference():
+        with tempfile.TemporaryDirectory(prefix="sam2-") as folder, self._inference():
             for place, image in enumerate(images):
                 bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
                 name = str(Path(folder, f"{place}.jpg"))
                 cv2.imwrite(name, bgr, [cv2.IMWRITE_JPEG_QUALITY, 100])
-            state = self.model.init_state(folder, offload_video_to_cpu=True)
-        return _PackageSession(self, state)
+            return self._model.init_state(folder, offload_video_to_cpu=True)
 
-    @contextmanager
-    def inference(self) -> Iterator[None]:
-        """Run the model inside: no gradients, at its precision."""
-        import torch
+    def follow(
+        self, opened: Any, prompts: Mapping[int, Prompt], place: int
+    ) -> Iterator[tuple[int, list[Followed]]]:
+        """Follow objects from one frame to both ends of the window."""
+        found: dict[int, list[Followed]] = {}
+        with self._inference():
+            self._model.reset_state(opened)
+            for number, prompt in prompts.items():
+                self._add(opened, number, prompt, place)
+            for backwards in (False, True)[: 1 + (place > 0)]:
+                for where, numbers, logits in self._model.propagate_in_video(
+                    opened, start_frame_idx=place, reverse=backwards
+                ):
+                    masks = (logits[:, 0] > 0).cpu().numpy()
+                    found[where] = [
+                        Followed(number, mask, _presence(opened, order, where))
+                        for order, (number, mask) in enumerate(zip(numbers, masks, strict=True))
+                    ]
+        yield from sorted(found.items())
 
-        from workbench.training.compute import autocast, choose_precision
+    def _add(self, opened: Any, number: int, prompt: Prompt, place: int) -> None:
+        at = {"inference_state": opened, "frame_idx": place, "obj_id": number}
+        if prompt.mask is not None:
+            self._model.add_new_mask(**at, mask=rle.decode(prompt.mask).astype(bool))
+        elif prompt.points:
+            spots = np.array([point[:2] for point in prompt.points], np.float32)
+            labels = np.array([point[2] for point in prompt.points], np.int32)
+            self._model.add_new_points_or_box(**at, points=spots, labels=labels)
+        else:
+            self._model.add_new_points_or_box(**at, box=np.array(prompt.box, np.float32))
 
-        device = self.model.device
+    def _inference(self) -> AbstractContextManager[None]:
+        from workbench.training.compute import choose_precision, inference
+
+        device = self._model.device
         # On a CPU the package multiplies bf16 memories with fp32 features unless it is told to
         # use bf16 throughout (facebookresearch/sam2, issues 308 and 577).
         precision = "bf16" if device.type == "cpu" else choose_precision(self._amp, device)
-        with torch.inference_mode(), autocast(precision, device):
-            yield
+        return inference(precision, device)
 
     @cached_property
-    def model(self) -> Any:
+    def _model(self) -> Any:
         """The network, on the device and ready to run."""
         try:
             import sam2.sam2_video_predictor as predictor
@@ -229,48 +248,11 @@ class PackageSam2:
         return model
 
 
-@dataclass
-class _PackageSession:
-    sam2: PackageSam2
-    state: Any
-
-    def follow(
-        self, prompts: Mapping[int, Prompt], place: int
-    ) -> Iterator[tuple[int, list[Followed]]]:
-        """Follow objects from one frame to both ends of the window."""
-        found: dict[int, list[Followed]] = {}
-        with self.sam2.inference():
-            self.sam2.model.reset_state(self.state)
-            for number, prompt in prompts.items():
-                self._add(number, prompt, place)
-            for backwards in (False, True)[: 1 + (place > 0)]:
-                for where, numbers, logits in self.sam2.model.propagate_in_video(
-                    self.state, start_frame_idx=place, reverse=backwards
-                ):
-                    masks = (logits[:, 0] > 0).cpu().numpy()
-                    found[where] = [
-                        Followed(number, mask, self._presence(order, where))
-                        for order, (number, mask) in enumerate(zip(numbers, masks, strict=True))
-                    ]
-        yield from sorted(found.items())
-
-    def _add(self, number: int, prompt: Prompt, place: int) -> None:
-        model = self.sam2.model
-        at = {"inference_state": self.state, "frame_idx": place, "obj_id": number}
-        if prompt.mask is not None:
-            model.add_new_mask(**at, mask=rle.decode(prompt.mask).astype(bool))
-        elif prompt.points:
-            spots = np.array([point[:2] for point in prompt.points], np.float32)
-            labels = np.array([point[2] for point in prompt.points], np.int32)
-            model.add_new_points_or_box(**at, points=spots, labels=labels)
-        else:
-            model.add_new_points_or_box(**at, box=np.array(prompt.box, np.float32))
-
-    def _presence(self, order: int, where: int) -> float:
-        # The package keeps the logit that an object is there, but does not return it.
-        kept = self.state["output_dict_per_obj"][order]
-        out = kept["cond_frame_outputs"].get(where) or kept["non_cond_frame_outputs"][where]
-        return float(out["object_score_logits"].float().sigmoid())
+def _presence(opened: Any, order: int, where: int) -> float:
+    # The package keeps the logit that an object is there, but does not return it.
+    kept = opened["output_dict_per_obj"][order]
+    out = kept["cond_frame_outputs"].get(where) or kept["non_cond_frame_outputs"][where]
+    return float(out["object_score_logits"].float().sigmoid())
 
 
 def _config_of(file: Path) -> str:

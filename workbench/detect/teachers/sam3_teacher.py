@@ -6,8 +6,10 @@ overlap of their masks in one shared frame. Masks are cleaned here: SAM 3's own 
 kernels that transformers downloads at run time, and silently does without.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from workbench.detect.detections import (
 )
 from workbench.detect.teacher import Past, Teacher
 from workbench.detect.teachers.cleanup import clean_mask, one_per_object
-from workbench.detect.teachers.looking import DEFAULT_PHRASES, Image, checked_phrases
+from workbench.detect.teachers.looking import DEFAULT_PHRASES, Image, Phrases, checked_phrases
 from workbench.footage.frames import iter_frames
 from workbench.training.weights import Pretrained
 
@@ -44,7 +46,7 @@ class Sam3Teacher(Teacher):
     def __init__(
         self,
         weights: str | Path = "facebook/sam3",
-        phrases: Mapping[str, Sequence[str]] = DEFAULT_PHRASES,
+        phrases: Phrases = DEFAULT_PHRASES,
         window_frames: int = 96,
         device: str = "auto",
         amp: str = "auto",
@@ -64,20 +66,15 @@ class Sam3Teacher(Teacher):
         before = past.tracked()
         first = window.start - bool(before)  # one frame of overlap to recognise objects in
         frames = iter_frames(path, start=first, stop=window.stop)
-        images = [frame.image for frame in frames]
-        seen = self._follow(images)
+        seen = self._follow([frame.image for frame in frames])
         # Track ids within the window to those the same objects had before.
         pairs = match_detections(seen[0], before)
-        number_to_id = {seen[0][new].track_id: before[old].track_id for new, old in pairs.items()}
-        next_id = past.next_id
-        for frame in window:
-            for one in seen[frame - first]:
-                if one.track_id not in number_to_id:
-                    number_to_id[one.track_id] = next_id
-                    next_id += 1
-            yield tuple(
-                replace(one, track_id=number_to_id[one.track_id]) for one in seen[frame - first]
-            )
+        number_to_id = defaultdict(
+            count(past.next_id).__next__,
+            {seen[0][new].track_id: before[old].track_id for new, old in pairs.items()},
+        )
+        for found in seen[window.start - first :]:
+            yield tuple(replace(one, track_id=number_to_id[one.track_id]) for one in found)
 
     def _follow(self, images: Sequence[Image]) -> list[list[Detection]]:
         """Objects of every image, their track ids counted within the window."""

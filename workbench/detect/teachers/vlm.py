@@ -10,7 +10,7 @@ for the frames that others missed (`rescue`).
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ from workbench.detect.teachers.looking import (
     Image,
     LookingTeacher,
     NamedBox,
+    Phrases,
     box_detections,
     checked_phrases,
 )
@@ -49,33 +50,45 @@ _UNITS = {
 }
 
 
-class VisionLanguage:
-    """A vision-language model that is asked for boxes.
+class VlmTeacher(LookingTeacher):
+    """A vision-language model that is asked for boxes: one of a server, or a checkpoint.
 
     Args:
+        base_url: Of an OpenAI-compatible server.
+        model: The model's name there.
+        weights: Local folder or hub id, instead of a server.
         phrases: What each class is asked for by.
         style: How to ask: "json", or "locate" for LocateAnything.
         coordinates: What the numbers of JSON answers count.
+        window_frames: Frames that are labelled, and saved, together.
+        options: Further ones of `Endpoint` or `Checkpoint`.
 
     Raises:
-        TeacherError: If phrases are unclear or there is no such style.
+        TeacherError: If neither server nor weights are given, or both; if phrases are unclear or
+            there is no such style.
+        ChatError: If the address is not one.
     """
 
     name = "vlm"
 
     def __init__(
         self,
-        chat: Chat,
-        phrases: Mapping[str, Sequence[str]] = DEFAULT_PHRASES,
+        base_url: str | None = None,
+        model: str | None = None,
+        weights: str | Path | None = None,
+        phrases: Phrases = DEFAULT_PHRASES,
         style: Literal["json", "locate"] = "json",
         coordinates: Coordinates = "per_mille",
+        window_frames: int = 16,
+        **options: Any,
     ) -> None:
-        self._chat, self._phrases, self._coordinates = chat, checked_phrases(phrases), coordinates
         if style not in _QUESTIONS or coordinates not in _UNITS:
             raise TeacherError(
                 f"style {style!r} with coordinates {coordinates!r}",
                 f"choose from {', '.join(_QUESTIONS)} and {', '.join(_UNITS)}",
             )
+        self._chat = _chat_with(base_url, model, weights, options)
+        self._phrases, self._coordinates = checked_phrases(phrases), coordinates
         words = [phrase for own in self._phrases.values() for phrase in own]
         self._question = _QUESTIONS[style].format(
             tagged="</c>".join(words),
@@ -83,12 +96,8 @@ class VisionLanguage:
             quoted=json.dumps(words),
             unit=_UNITS[coordinates],
         )
-        self.settings: Mapping[str, Any] = {
-            **chat.settings,
-            "phrases": self._phrases,
-            "question": self._question,
-            "coordinates": coordinates,
-        }
+        own = {"phrases": self._phrases, "question": self._question, "coordinates": coordinates}
+        super().__init__({**self._chat.settings, **own}, window_frames)
 
     def look(self, image: Image) -> list[Detection]:
         """What of the phrases the model finds in an image (H, W, 3), RGB."""
@@ -98,42 +107,16 @@ class VisionLanguage:
         return box_detections(boxes, self._phrases, (height, width), self.name)
 
 
-def vlm_teacher(
-    base_url: str | None = None,
-    model: str | None = None,
-    weights: str | Path | None = None,
-    phrases: Mapping[str, Sequence[str]] = DEFAULT_PHRASES,
-    style: Literal["json", "locate"] = "json",
-    coordinates: Coordinates = "per_mille",
-    window_frames: int = 16,
-    **options: Any,
-) -> LookingTeacher:
-    """A vision-language model on every frame: one that a server offers, or a checkpoint.
-
-    Args:
-        base_url: Of an OpenAI-compatible server.
-        model: The model's name there.
-        weights: Local folder or hub id, instead of a server.
-        phrases: As for `VisionLanguage`.
-        style: As there.
-        coordinates: As there.
-        window_frames: Frames that are labelled, and saved, together.
-        options: Further ones of `Endpoint` or `Checkpoint`.
-
-    Raises:
-        TeacherError: If neither server nor weights are given, or both.
-        ChatError: If the address is not one.
-    """
-    chat: Chat
+def _chat_with(
+    base_url: str | None, model: str | None, weights: str | Path | None, options: Mapping[str, Any]
+) -> Chat:
     if weights is not None and base_url is None and model is None:
-        chat = Checkpoint(weights, **options)
-    elif weights is None and base_url is not None and model is not None:
-        chat = Endpoint(base_url, model, **options)
-    else:
-        raise TeacherError(
-            "the vlm teacher needs a model", "give `base_url` and `model`, or `weights` alone"
-        )
-    return LookingTeacher(VisionLanguage(chat, phrases, style, coordinates), window_frames)
+        return Checkpoint(weights, **options)
+    if weights is None and base_url is not None and model is not None:
+        return Endpoint(base_url, model, **options)
+    raise TeacherError(
+        "the vlm teacher needs a model", "give `base_url` and `model`, or `weights` alone"
+    )
 
 
 def read_boxes(
