@@ -74,7 +74,7 @@ def test_a_far_ball_is_found_in_tiles_only_and_a_near_one_once() -> None:
     image = pitch((300, 200, 5), (900, 400, 60))
     (whole,) = detect_orange([image])
     assert len(whole) == 1  # the far ball is one pixel of the input
-    found = detect_tiled(image, detect_orange, tile_wh=(320, 360), overlap=0.25)
+    found = detect_tiled(image, detect_orange, tile_wh=(320, 360))
     assert len(found) == 2
     near, far = found.xyxy
     assert near == pytest.approx((840, 340, 961, 461), abs=9)
@@ -110,6 +110,6 @@ def test_what_cannot_be_tiled_is_refused_with_the_reason() -> None:
     with pytest.raises(TilingError, match="0×10 is empty"):
         tile_boxes((100, 100), (0, 10))
     with pytest.raises(TilingError, match=r"overlap of tiles is 1\.5"):
-        detect_tiled(pitch(), detect_orange, overlap=1.5)
+        tile_boxes((100, 100), (10, 10), overlap=1.5)
     with pytest.raises(TilingError, match="1 answers for 7 images"):
         detect_tiled(pitch(), lambda images: [sv.Detections.empty()], tile_wh=(640, 480))

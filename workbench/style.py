@@ -34,6 +34,7 @@ CLASS_TO_COLOUR = {
     "goal": SKY,
     "player_with_ball": PURPLE,
 }
+_GAP = 4  # pixels between the pictures of a sheet
 _SPARE = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, YELLOW)
 
 
@@ -94,7 +95,6 @@ def draw_sheet(
     title: str,
     ax: Axes | None = None,
     *,
-    gap_px: int = 4,
     empty: str = "nothing",
 ) -> Axes:
     """Draw rows of pictures (H, W, 3), RGB, below each other, each row with its caption beside it.
@@ -106,7 +106,7 @@ def draw_sheet(
     def padded(picture: npt.NDArray[np.uint8], below: int, beside: int) -> npt.NDArray[np.uint8]:
         return np.pad(picture, ((0, below), (0, beside), (0, 0)), constant_values=255)
 
-    strips = [np.concatenate([padded(one, gap_px, gap_px) for one in row], axis=1) for row in rows]
+    strips = [np.concatenate([padded(one, _GAP, _GAP) for one in row], axis=1) for row in rows]
     heights = np.array([len(strip) for strip in strips])
     width = max((strip.shape[1] for strip in strips), default=1)
     ax = axes_or_new(ax, (10, max(1.5, 0.5 + 9 * heights.sum() / width)))

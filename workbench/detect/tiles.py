@@ -37,7 +37,8 @@ def tile_boxes(
     """Tiles that cover an image: (N, 4) as x0, y0, x1, y1 in pixels, row by row.
 
     All have the same size: `tile_wh`, or less along a side where the image is smaller. They are
-    spread evenly, so neighbours overlap by at least `overlap` of a tile.
+    spread evenly, so neighbours overlap by at least `overlap` of a tile, and one of them sees the
+    whole of an object that is smaller than that.
 
     Raises:
         TilingError: If a tile has no size, or the overlap is not in [0, 0.9].
@@ -62,7 +63,6 @@ def detect_tiled(
     detect_batch: DetectBatch,
     *,
     tile_wh: tuple[int, int] = (640, 640),
-    overlap: float = 0.2,
     batch_size: int = 16,
 ) -> sv.Detections:
     """Detect in tiles of an image, and in the whole of it for what is larger, as if at once.
@@ -71,8 +71,6 @@ def detect_tiled(
         image: RGB (H, W, 3).
         detect_batch: The detector: images to detections, in pixels of each image.
         tile_wh: Width and height of a tile.
-        overlap: Least share of a tile that its neighbour sees too. An object smaller than that is
-            seen whole by one of them.
         batch_size: Most images per call.
 
     Returns:
@@ -84,7 +82,7 @@ def detect_tiled(
     """
     height, width = image.shape[:2]
     frame = np.array([[0, 0, width, height]], np.int64)
-    tiles = tile_boxes((width, height), tile_wh, overlap)
+    tiles = tile_boxes((width, height), tile_wh)
     # A single tile is the whole image.
     views = np.concatenate([frame, tiles]) if len(tiles) > 1 else tiles
     crops = [np.ascontiguousarray(image[y0:y1, x0:x1]) for x0, y0, x1, y1 in views]
