@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workbench.labels.cli import DatabaseOption
+
 if TYPE_CHECKING:
     from annotation_tools.serving import MediaIndex
     from annotation_tools.serving.server import MakeApp
@@ -34,12 +36,6 @@ FootageOption = Annotated[
         envvar=FOOTAGE_VARIABLE,
         help="The videos.  [default: data/raw]",
         show_default=False,
-    ),
-]
-DatabaseOption = Annotated[
-    str | None,
-    typer.Option(
-        "--db", metavar="URL", help="The label database.  [default: $WORKBENCH_DB or SQLite]"
     ),
 ]
 AnnotatorOption = Annotated[
@@ -163,10 +159,10 @@ def _open(
     footage: Path | None, db: str | None, cache: Path, leave_out: Path | None = None
 ) -> "tuple[MediaIndex, LabelStore]":
     from annotation_tools.serving import MediaIndex
-    from workbench.labels.store import open_store
+    from workbench.labels.store import LabelStore
 
     media = MediaIndex.from_folder(footage or DEFAULT_FOOTAGE, cache, leave_out)
-    return media, open_store(db)
+    return media, LabelStore(db)
 
 
 def _serve(

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from postgres_server import PostgresServer, postgres_server
 
-from workbench.labels.sources import Source
-from workbench.labels.store import LabelStore, open_store
+from workbench.labels.records import Source
+from workbench.labels.store import LabelStore
 
 
 @pytest.fixture(scope="session")
@@ -36,5 +36,5 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def store(database: str) -> Iterator[LabelStore]:
-    with open_store(database) as opened:
+    with LabelStore(database) as opened:
         yield opened

@@ -22,6 +22,7 @@ from workbench.labels.agreement import (
     observed_agreement,
 )
 from workbench.labels.figures import draw_agreement, draw_answers, draw_pairs
+from workbench.labels.records import Entry
 from workbench.labels.values import LabelError
 from workbench.stats import Clusters
 
@@ -195,13 +196,13 @@ def rate(store, item_id, **annotator_to_value):
     for annotator, value in annotator_to_value.items():
         if isinstance(value, int):
             value = {"stars": value}
-        store.append("rating", item_id, value, annotator=annotator, tool="t")
+        store.append(Entry("rating", item_id, value, annotator=annotator, tool="t"))
 
 
 def judge(store, item_id, **annotator_to_verdict):
     for annotator, verdict in annotator_to_verdict.items():
         value = {"verdict": verdict}
-        store.append("verdict", item_id, value, annotator=annotator, tool="t")
+        store.append(Entry("verdict", item_id, value, annotator=annotator, tool="t"))
 
 
 UNSURE, SKIPPED = {"unsure": True}, {"skipped": True}

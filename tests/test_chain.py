@@ -11,7 +11,8 @@ from filmed_shots import FilmedShot, film_shot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.labels.store import open_store
+from workbench.labels.records import Entry
+from workbench.labels.store import LabelStore
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.evaluation.chain import (
     AS_FOUND,
@@ -161,10 +162,12 @@ def test_people_who_disagree_or_cannot_tell_are_left_out(shot: FilmedShot, tmp_p
         "three": [("ann", "unsure")],
         "four": [("bob", "no_goal")],
     }
-    with open_store(tmp_path / "labels.sqlite") as store:
+    with LabelStore(tmp_path / "labels.sqlite") as store:
         for item, answers in said.items():
             for name, verdict in answers:
-                store.append("verdict", item, {"verdict": verdict}, annotator=name, tool="test")
+                store.append(
+                    Entry("verdict", item, {"verdict": verdict}, annotator=name, tool="test")
+                )
         verdicts = people_verdicts(store)
     assert verdicts == {"one": True, "two": None, "three": None, "four": False}
     goal = replace(shot.analysis.verdict, is_goal=True)

@@ -15,7 +15,7 @@ from videos import make_video, read_number
 
 from workbench.footage.clips import load_clips
 from workbench.footage.frames import iter_frames
-from workbench.labels.store import open_store
+from workbench.labels.store import LabelStore
 
 FRAMES, SIZE_WH = 90, (160, 96)
 SEEKS = int(os.environ.get("WORKBENCH_SEEKS", "8"))  # per video, each followed by a step
@@ -132,7 +132,7 @@ def test_three_cuts_are_made_undone_and_exported_to_the_frame(
     page.keyboard.press("Control+Shift+z")
     expect(rows).to_have_count(3)
     page.wait_for_selector("#saved:not(.waiting):not(.offline)")
-    with open_store(f"sqlite:///{tmp_path / 'labels.sqlite'}") as store:
+    with LabelStore(f"sqlite:///{tmp_path / 'labels.sqlite'}") as store:
         cuts = [entry.value for entry in store.current("cut").values()]
     assert sorted((cut["start_frame"], cut["end_frame"]) for cut in cuts if cut) == asked
 

@@ -15,7 +15,8 @@ from annotation_tools.goals.app import STATIC
 from annotation_tools.goals.model_verdicts import load_model_verdicts
 from annotation_tools.serving import Guard, MediaIndex
 from workbench.footage.clips import Clip, save_clips
-from workbench.labels.store import open_store
+from workbench.labels.records import Entry
+from workbench.labels.store import LabelStore
 from workbench.labels.values import LabelError
 
 CLIPS = 20
@@ -51,12 +52,12 @@ def serving(folder, store, **options):
 
 def judge(store, item, annotator, verdict, event_frame=None):
     value = {"verdict": verdict, "event_frame": event_frame}
-    return store.append("verdict", item, value, annotator=annotator, tool="goals")
+    return store.append(Entry("verdict", item, value, annotator=annotator, tool="goals"))
 
 
 @pytest.fixture
 def store(tmp_path):
-    with open_store(tmp_path / "labels.sqlite") as store:
+    with LabelStore(tmp_path / "labels.sqlite") as store:
         yield store
 
 
@@ -155,12 +156,12 @@ class Labeller(Served):
         super().__init__("goals", folder, home, "--annotator", "anna")
 
     def verdicts(self, annotator: str = "anna") -> dict[str, dict]:
-        with open_store(self.database) as store:
+        with LabelStore(self.database) as store:
             current = store.current("verdict", annotator=annotator)
         return {item: entry.value for (_, item), entry in current.items()}
 
     def entries(self):
-        with open_store(self.database) as store:
+        with LabelStore(self.database) as store:
             return store.history("verdict")
 
 
@@ -290,7 +291,7 @@ def test_twenty_clips_with_the_keyboard_though_the_server_is_killed_in_the_middl
 
 
 def test_others_are_heard_in_review_mode_only(labeller, page):
-    with open_store(labeller.database) as store:
+    with LabelStore(labeller.database) as store:
         judge(store, "shot_00", "ben", "goal", 7)
         judge(store, "shot_00", EVIL, "no_goal")
         judge(store, "shot_01", "ben", "no_goal")

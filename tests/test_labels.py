@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from workbench import __version__
 from workbench.errors import WorkbenchError
 from workbench.labels.database import LabelStoreError
-from workbench.labels.store import open_store
+from workbench.labels.records import Entry
+from workbench.labels.store import LabelStore
 from workbench.labels.values import LabelError
 
 pytest_plugins = ["label_databases"]
@@ -31,7 +32,7 @@ RATING, VERDICT = {"stars": 4}, {"verdict": "goal", "event_frame": 12}
 
 def rate(store, item_id="clip_1", stars=4, annotator="ann", tool="rater", **options):
     value = {"stars": stars}
-    return store.append("rating", item_id, value, annotator=annotator, tool=tool, **options)
+    return store.append(Entry("rating", item_id, value, annotator=annotator, tool=tool, **options))
 
 
 @pytest.mark.parametrize(
@@ -48,13 +49,13 @@ def rate(store, item_id="clip_1", stars=4, annotator="ann", tool="rater", **opti
     ],
 )
 def test_a_label_comes_back_as_it_was_said(match, database, kind, value):
-    with open_store(database) as store:
+    with LabelStore(database) as store:
         store.add_source(match)
         before = datetime.now(UTC)
         said = store.append(
-            kind, "item", value, annotator="José", tool="tool", source_id=match.source_id
+            Entry(kind, "item", value, annotator="José", tool="tool", source_id=match.source_id)
         )
-    with open_store(database) as store:
+    with LabelStore(database) as store:
         assert store.history() == [said]
         assert store.current(kind) == {("José", "item"): said}
         assert store.sources() == {match.source_id: match}
@@ -86,7 +87,7 @@ def test_a_label_comes_back_as_it_was_said(match, database, kind, value):
         ("cut", {**CUT, "end_pts": 5005}, "is empty"),
         ("cut", {**CUT, "end_pts": None}, "one of start_pts and end_pts"),
         ("cut", {**CUT, "start_frame": 2**70, "end_frame": 2**71}, "start_frame"),
-        ("cut", {**CUT, "name": "  "}, "name of a cut is empty"),
+        ("cut", {**CUT, "name": "  "}, "name is empty"),
         ("cut", {**CUT, "name": "x" * 201}, "201 characters"),
         ("cut", {**CUT, "name": "half \ud800"}, "holds the character"),
         ("event", {"label": "nul\x00", "frame": 1}, "holds the character"),
@@ -97,7 +98,7 @@ def test_a_label_comes_back_as_it_was_said(match, database, kind, value):
 def test_what_is_no_label_is_refused_with_a_remedy(match, store, kind, value, problem):
     store.add_source(match)
     with pytest.raises(LabelError, match=problem) as caught:
-        store.append(kind, "i", value, annotator="ann", tool="t", source_id=match.source_id)
+        store.append(Entry(kind, "i", value, annotator="ann", tool="t", source_id=match.source_id))
     assert caught.value.remedy
     assert store.history() == []
 
@@ -105,8 +106,8 @@ def test_what_is_no_label_is_refused_with_a_remedy(match, store, kind, value, pr
 def test_the_last_frames_of_a_video_can_be_labelled(match, store):
     store.add_source(match)
     options = {"annotator": "ann", "tool": "t", "source_id": match.source_id}
-    store.append("cut", "c", {**CUT, "end_frame": 900}, **options)
-    store.append("event", "e", {"label": "GOAL", "frame": 899}, **options)
+    store.append(Entry("cut", "c", {**CUT, "end_frame": 900}, **options))
+    store.append(Entry("event", "e", {"label": "GOAL", "frame": 899}, **options))
     assert len(store.history(source_id=match.source_id)) == 2
 
 
@@ -148,26 +149,28 @@ def test_an_id_that_is_taken_never_swallows_another_label(store, change):
 
 def test_undo_redo_and_clearing_survive_a_restart(database):
     def take_back(entry):
-        with open_store(database) as store:
+        with LabelStore(database) as store:
             return store.append(
-                "rating", "clip_1", None, annotator="ann", tool="rater", undoes=entry.entry_id
+                Entry(
+                    "rating", "clip_1", None, annotator="ann", tool="rater", undoes=entry.entry_id
+                )
             )
 
     def standing():
-        with open_store(database) as store:
+        with LabelStore(database) as store:
             return {key[1]: entry.value for key, entry in store.current("rating").items()}
 
-    with open_store(database) as store:
+    with LabelStore(database) as store:
         rate(store, stars=3)
         better = rate(store, stars=5)
     undo = take_back(better)
     assert standing() == {"clip_1": {"stars": 3}}
     take_back(undo)
     assert standing() == {"clip_1": {"stars": 5}}
-    with open_store(database) as store:
-        store.append("rating", "clip_1", None, annotator="ann", tool="rater")
+    with LabelStore(database) as store:
+        store.append(Entry("rating", "clip_1", None, annotator="ann", tool="rater"))
     assert standing() == {}
-    with open_store(database) as store:
+    with LabelStore(database) as store:
         assert len(store.history()) == 5
 
 
@@ -179,14 +182,16 @@ def test_nobody_takes_back_what_another_said(store):
         ("ann", "clip_1", str(uuid.uuid4())),
     ):
         with pytest.raises(LabelError):
-            store.append("rating", item_id, None, annotator=annotator, tool="t", undoes=entry_id)
+            store.append(
+                Entry("rating", item_id, None, annotator=annotator, tool="t", undoes=entry_id)
+            )
     assert store.current("rating") == {("ann", "clip_1"): said}
 
 
 def test_an_undo_belongs_to_the_video_of_what_it_takes_back(match, store):
     store.add_source(match)
     said = rate(store, source_id=match.source_id)
-    store.append("rating", "clip_1", None, annotator="ann", tool="t", undoes=said.entry_id)
+    store.append(Entry("rating", "clip_1", None, annotator="ann", tool="t", undoes=said.entry_id))
     assert store.current("rating", source_id=match.source_id) == {}
 
 
@@ -194,7 +199,9 @@ def test_history_is_filtered_and_in_order(match, store):
     store.add_source(match)
     for stars, annotator, item in ((1, "ann", "a"), (2, "bob", "a"), (3, "ann", "b")):
         rate(store, item, stars, annotator)
-    store.append("verdict", "a", VERDICT, annotator="ann", tool="t", source_id=match.source_id)
+    store.append(
+        Entry("verdict", "a", VERDICT, annotator="ann", tool="t", source_id=match.source_id)
+    )
 
     def stars(**filters):
         return [entry.value["stars"] for entry in store.history("rating", **filters)]
@@ -263,13 +270,13 @@ def test_all_of_an_import_or_nothing(match, store):
 
 
 def test_a_database_of_a_newer_version_is_left_alone(database):
-    open_store(database).close()
+    LabelStore(database).close()
     engine = sa.create_engine(database.replace("postgresql://", "postgresql+psycopg://"))
     with engine.begin() as connection:
         connection.exec_driver_sql("INSERT INTO workbench_schema VALUES (2)")
     engine.dispose()
     with pytest.raises(LabelError, match="schema 2") as caught:
-        open_store(database)
+        LabelStore(database)
     assert caught.value.remedy == "update workbench"
 
 
@@ -285,7 +292,7 @@ def test_a_database_of_a_newer_version_is_left_alone(database):
 )
 def test_a_wrong_address_is_told_without_its_password(url):
     with pytest.raises(WorkbenchError) as caught:
-        open_store(url)
+        LabelStore(url)
     assert "secret" not in str(caught.value)
     assert caught.value.remedy
 
@@ -294,24 +301,24 @@ def test_a_file_that_is_no_database_is_told(tmp_path):
     path = tmp_path / "notes.txt"
     path.write_text("these are my notes\n" * 100)
     with pytest.raises(LabelStoreError, match="not a database"):
-        open_store(path)
+        LabelStore(path)
     assert path.read_text().startswith("these are my notes")
 
 
 def test_without_create_nothing_is_made(tmp_path):
     with pytest.raises(LabelStoreError, match="there is no label database"):
-        open_store(tmp_path / "typo.sqlite", create=False)
+        LabelStore(tmp_path / "typo.sqlite", create=False)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_default_place_is_the_environments_or_data(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("WORKBENCH_DB", raising=False)
-    with open_store() as store:
+    with LabelStore() as store:
         rate(store)
     assert (tmp_path / "data" / "labels.sqlite").is_file()
     monkeypatch.setenv("WORKBENCH_DB", f"sqlite:///{tmp_path}/elsewhere.sqlite")
-    with open_store() as store:
+    with LabelStore() as store:
         assert store.history() == []
     assert (tmp_path / "elsewhere.sqlite").is_file()
 
@@ -319,11 +326,11 @@ def test_the_default_place_is_the_environments_or_data(tmp_path, monkeypatch):
 def test_sqlite_keeps_no_write_ahead_log(tmp_path):
     """A database that something else has switched to WAL goes back: WAL breaks on network homes."""
     path = tmp_path / "labels.sqlite"
-    open_store(path).close()
+    LabelStore(path).close()
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
     connection.close()
-    with open_store(path) as store:
+    with LabelStore(path) as store:
         rate(store)
     with sqlite3.connect(path) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
@@ -333,7 +340,7 @@ def test_sqlite_keeps_no_write_ahead_log(tmp_path):
 def test_a_locked_file_is_told_and_the_label_can_be_sent_again(tmp_path, monkeypatch):
     monkeypatch.setattr("workbench.labels.database.WAIT_S", 0.2)
     path, entry_id = tmp_path / "labels.sqlite", str(uuid.uuid4())
-    with open_store(path) as store:
+    with LabelStore(path) as store:
         other = sqlite3.connect(path)
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(LabelStoreError, match="locked"):
@@ -346,7 +353,7 @@ def test_a_locked_file_is_told_and_the_label_can_be_sent_again(tmp_path, monkeyp
 
 def test_labels_go_on_after_the_server_has_dropped_the_connections(postgres):
     url = postgres.new_database()
-    with open_store(url) as store:
+    with LabelStore(url) as store:
         rate(store, "clip_1")
         with psycopg.connect(postgres.url, autocommit=True) as admin:
             dropped = admin.execute(
@@ -361,13 +368,13 @@ def test_labels_go_on_after_the_server_has_dropped_the_connections(postgres):
 def test_who_may_only_read_can_read(postgres):
     url, role = postgres.new_database(), f"reader_{uuid.uuid4().hex}"
     schema = url.rpartition("%3D")[2]
-    with open_store(url) as store:
+    with LabelStore(url) as store:
         said = rate(store)
     with psycopg.connect(postgres.url, autocommit=True) as admin:
         admin.execute(f"CREATE ROLE {role} LOGIN")
         admin.execute(f"GRANT USAGE ON SCHEMA {schema} TO {role}")
         admin.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}")
-    with open_store(url.replace("postgres@", f"{role}@")) as store:
+    with LabelStore(url.replace("postgres@", f"{role}@")) as store:
         assert store.history() == [said]
         with pytest.raises(LabelStoreError, match="permission denied"):
             rate(store)

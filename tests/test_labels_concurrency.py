@@ -12,7 +12,8 @@ from textwrap import dedent
 import pytest
 import sqlalchemy as sa
 
-from workbench.labels.store import open_store
+from workbench.labels.records import Entry
+from workbench.labels.store import LabelStore
 
 pytest_plugins = ["label_databases"]
 
@@ -20,10 +21,11 @@ ANNOTATORS, LABELS, PROCESSES = 50, 10, 5
 
 ANNOTATE = dedent("""
     import json, random, sys, threading, uuid
-    from workbench.labels.store import open_store
+    from workbench.labels.records import Entry
+    from workbench.labels.store import LabelStore
 
     url, first, count, labels = sys.argv[1], *map(int, sys.argv[2:])
-    store = open_store(url)
+    store = LabelStore(url)
     acknowledged, lock = [], threading.Lock()
 
     def annotate(number):
@@ -31,9 +33,9 @@ ANNOTATE = dedent("""
         for item in range(labels):
             said = dict(annotator=f"annotator {number}", tool="test", entry_id=str(uuid.uuid4()))
             value = {"stars": rng.randint(1, 5)}
-            entry = store.append("rating", f"clip {item}", value, **said)
+            entry = store.append(Entry("rating", f"clip {item}", value, **said))
             if rng.random() < 0.05:  # the answer was lost on the way: send it again
-                assert store.append("rating", f"clip {item}", value, **said) == entry
+                assert store.append(Entry("rating", f"clip {item}", value, **said)) == entry
             with lock:
                 acknowledged.append([entry.entry_id, number, item, value])
 
@@ -45,15 +47,16 @@ ANNOTATE = dedent("""
 
 WRITE_UNTIL_KILLED = dedent("""
     import os, sys, threading
-    from workbench.labels.store import open_store
+    from workbench.labels.records import Entry
+    from workbench.labels.store import LabelStore
 
-    store, round_number = open_store(sys.argv[1]), sys.argv[2]
+    store, round_number = LabelStore(sys.argv[1]), sys.argv[2]
 
     def write(thread):
         for item in range(1_000_000):
             name = f"{thread} of round {round_number}"
-            entry = store.append("event", f"{item}", {"label": "PASS", "frame": item},
-                                 annotator=name, tool="test")
+            entry = store.append(Entry("event", f"{item}", {"label": "PASS", "frame": item},
+                                 annotator=name, tool="test"))
             os.write(1, f"{entry.entry_id} {item}\\n".encode())
 
     for thread in range(3):
@@ -62,7 +65,7 @@ WRITE_UNTIL_KILLED = dedent("""
 
 
 def test_fifty_annotators_lose_nothing_and_store_nothing_twice(database):
-    open_store(database).close()
+    LabelStore(database).close()
     share = ANNOTATORS // PROCESSES
     processes = [
         subprocess.Popen(
@@ -74,7 +77,7 @@ def test_fifty_annotators_lose_nothing_and_store_nothing_twice(database):
     outputs = [process.communicate(timeout=280)[0] for process in processes]
     assert [process.returncode for process in processes] == [0] * PROCESSES
     acknowledged = [row for output in outputs for row in json.loads(output)]
-    with open_store(database) as store:
+    with LabelStore(database) as store:
         history = store.history()
         current = store.current("rating")
     assert len(acknowledged) == len(history) == ANNOTATORS * LABELS
@@ -89,17 +92,17 @@ def test_fifty_annotators_lose_nothing_and_store_nothing_twice(database):
 
 
 def test_databases_are_made_once_by_many_openers(database):
-    opening = f"from workbench.labels.store import open_store; open_store({database!r}).close()"
+    opening = f"from workbench.labels.store import LabelStore; LabelStore({database!r}).close()"
     processes = [subprocess.Popen([sys.executable, "-c", opening]) for _ in range(6)]
     assert [process.wait(timeout=120) for process in processes] == [0] * 6
-    with open_store(database) as store:
+    with LabelStore(database) as store:
         assert store.history() == []
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_killed_writer_loses_no_acknowledged_label(database, seed):
     rng, acknowledged = random.Random(seed), {}
-    open_store(database).close()
+    LabelStore(database).close()
     for round_number in range(4):
         command = [sys.executable, "-c", WRITE_UNTIL_KILLED, database, str(round_number)]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
@@ -110,7 +113,7 @@ def test_a_killed_writer_loses_no_acknowledged_label(database, seed):
         assert writer.returncode == -signal.SIGKILL
         lines = [line.split() for line in output.splitlines()]
         acknowledged |= {entry_id: int(frame) for entry_id, frame in lines}
-        with open_store(database) as store:
+        with LabelStore(database) as store:
             history = store.history()
         stored = {entry.entry_id: entry.value["frame"] for entry in history}
         assert len(stored) == len(history)
@@ -119,8 +122,8 @@ def test_a_killed_writer_loses_no_acknowledged_label(database, seed):
         # acknowledged.
         assert len(stored) <= len(acknowledged) + 3 * (round_number + 1)
     assert len(acknowledged) >= 4
-    with open_store(database) as store:
-        store.append("rating", "after all", {"stars": 5}, annotator="ann", tool="test")
+    with LabelStore(database) as store:
+        store.append(Entry("rating", "after all", {"stars": 5}, annotator="ann", tool="test"))
         assert len(store.history()) == len(stored) + 1
     if database.startswith("sqlite"):
         engine = sa.create_engine(database)

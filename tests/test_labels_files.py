@@ -23,9 +23,8 @@ from workbench.labels.exchange import (
     import_labels,
     labels_text,
 )
-from workbench.labels.history import Entry
-from workbench.labels.sources import Source, read_source
-from workbench.labels.store import open_store
+from workbench.labels.records import Entry, Source, read_source
+from workbench.labels.store import LabelStore
 from workbench.labels.table import label_table
 from workbench.labels.values import LabelError
 
@@ -44,21 +43,23 @@ CUT = {
 def fill(store, match):
     store.add_source(match)
     options = {"annotator": "ann", "tool": "t", "source_id": match.source_id}
-    store.append("cut", "c1", CUT, **options)
-    said = store.append("verdict", "c1", {"verdict": "goal", "event_frame": 7}, **options)
-    undo = store.append("verdict", "c1", None, undoes=said.entry_id, annotator="ann", tool="t")
-    store.append("verdict", "c1", None, undoes=undo.entry_id, annotator="ann", tool="t")
-    store.append("rating", "c1", {"stars": 4}, annotator="bob", tool="t")
-    store.append("rating", "c1", None, annotator="bob", tool="t")
+    store.append(Entry("cut", "c1", CUT, **options))
+    said = store.append(Entry("verdict", "c1", {"verdict": "goal", "event_frame": 7}, **options))
+    undo = store.append(
+        Entry("verdict", "c1", None, undoes=said.entry_id, annotator="ann", tool="t")
+    )
+    store.append(Entry("verdict", "c1", None, undoes=undo.entry_id, annotator="ann", tool="t"))
+    store.append(Entry("rating", "c1", {"stars": 4}, annotator="bob", tool="t"))
+    store.append(Entry("rating", "c1", None, annotator="bob", tool="t"))
 
 
 def test_export_and_import_is_the_identity(database, match, tmp_path):
     first, second = tmp_path / "a.json", tmp_path / "b.json"
-    with open_store(database) as store:
+    with LabelStore(database) as store:
         fill(store, match)
         assert export_labels(store, first) == 6
         history = store.history()
-    with open_store(tmp_path / "other.sqlite") as other:
+    with LabelStore(tmp_path / "other.sqlite") as other:
         assert import_labels(other, first) == 6
         assert import_labels(other, first) == 0
         assert other.current("verdict").keys() == {("ann", "c1")}
@@ -95,15 +96,15 @@ VALUES = st.one_of(
 def test_any_history_survives_the_round_trip(said):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with open_store(folder / "a.sqlite") as store:
+        with LabelStore(folder / "a.sqlite") as store:
             for (kind, value), item, annotator, take_back in said:
-                entry = store.append(kind, item, value, annotator=annotator, tool="t")
+                entry = store.append(Entry(kind, item, value, annotator=annotator, tool="t"))
                 if take_back:
                     who = {"annotator": annotator, "tool": "t"}
-                    store.append(kind, item, None, undoes=entry.entry_id, **who)
+                    store.append(Entry(kind, item, None, undoes=entry.entry_id, **who))
             export_labels(store, folder / "a.json")
             standing = {kind: store.current(kind) for kind in ("rating", "verdict", "event")}
-        with open_store(folder / "b.sqlite") as store:
+        with LabelStore(folder / "b.sqlite") as store:
             import_labels(store, folder / "a.json")
             export_labels(store, folder / "b.json")
             for kind, labels in standing.items():
@@ -117,7 +118,7 @@ def test_an_export_is_read_line_by_line(store, match, tmp_path):
     fill(store, match)
     export_labels(store, tmp_path / "labels.json")
     before = (tmp_path / "labels.json").read_text().splitlines()
-    store.append("rating", "c9", {"stars": 1}, annotator="ann", tool="t")
+    store.append(Entry("rating", "c9", {"stars": 1}, annotator="ann", tool="t"))
     export_labels(store, tmp_path / "labels.json")
     after = (tmp_path / "labels.json").read_text().splitlines()
     assert len(after) == len(before) + 1
@@ -147,7 +148,7 @@ def test_labels_from_two_machines_come_to_the_same_in_either_order(tmp_path, ord
     files = [tmp_path / "early.json", tmp_path / "late.json"]
     files[0].write_text(labels_text([], [entry(noon, {"stars": 1}, 1)]))
     files[1].write_text(labels_text([], [entry(noon + timedelta(hours=1), {"stars": 5}, 2)]))
-    with open_store(tmp_path / "both.sqlite") as store:
+    with LabelStore(tmp_path / "both.sqlite") as store:
         for place in order:
             import_labels(store, files[place])
         assert store.current("rating")["ann", "clip"].value == {"stars": 5}
@@ -189,7 +190,7 @@ def damaged(change):
 def test_a_damaged_file_is_refused_and_nothing_taken_in(tmp_path, text):
     path = tmp_path / "labels.json"
     path.write_text(text)
-    with open_store(tmp_path / "labels.sqlite") as store:
+    with LabelStore(tmp_path / "labels.sqlite") as store:
         with pytest.raises(WorkbenchError) as caught:
             import_labels(store, path)
         assert caught.value.remedy
@@ -259,7 +260,7 @@ def test_importing_again_follows_what_the_file_says_now(store, tmp_path):
 def test_other_files_are_refused_and_nothing_taken_in(tmp_path, content):
     path = tmp_path / "labels.json"
     path.write_text(json.dumps(content))
-    with open_store(tmp_path / "labels.sqlite") as store:
+    with LabelStore(tmp_path / "labels.sqlite") as store:
         with pytest.raises(LabelError) as caught:
             import_foreign(store, path, "ann")
         assert caught.value.remedy
@@ -333,7 +334,7 @@ def test_tables_show_what_stands(store, match):
         ["c1", "ann", "goal", "match.mp4"]
     ]
     assert verdicts["event_frame"].dtype == "Int64"
-    store.append("rating", "c2", {"unsure": True}, annotator="bob", tool="t")
+    store.append(Entry("rating", "c2", {"unsure": True}, annotator="bob", tool="t"))
     ratings = label_table(store, "rating")
     assert ratings["unsure"].tolist() == [True]
     assert ratings["stars"].isna().all()
@@ -344,8 +345,8 @@ def test_tables_show_what_stands(store, match):
 def test_an_empty_table_has_the_same_columns(store, match, kind):
     empty = label_table(store, kind)
     fill(store, match)
-    store.append("rating", "c2", {"stars": 3}, annotator="bob", tool="t")
-    store.append("event", "e", {"label": "PASS", "frame": 3}, annotator="bob", tool="t")
+    store.append(Entry("rating", "c2", {"stars": 3}, annotator="bob", tool="t"))
+    store.append(Entry("event", "e", {"label": "PASS", "frame": 3}, annotator="bob", tool="t"))
     full = label_table(store, kind)
     assert len(empty) == 0 < len(full)
     assert empty.dtypes.to_dict() == full.dtypes.to_dict()
@@ -357,7 +358,7 @@ def command(*words):
 
 def test_the_commands_carry_labels_over(tmp_path, match):
     first, second = f"sqlite:///{tmp_path}/a.sqlite", f"sqlite:///{tmp_path}/b.sqlite"
-    with open_store(first) as store:
+    with LabelStore(first) as store:
         fill(store, match)
     assert command("export", tmp_path / "a.json", "--db", first).output.startswith("6 labels in")
     imported = command("import", tmp_path / "a.json", "--db", second)
@@ -371,11 +372,11 @@ def test_the_commands_carry_labels_over(tmp_path, match):
 
 def test_the_command_says_how_far_people_agree(tmp_path):
     url = f"sqlite:///{tmp_path}/a.sqlite"
-    with open_store(url) as store:
+    with LabelStore(url) as store:
         for number in range(6):
             for who, verdict in (("ann", "goal"), ("bob", "no_goal" if number < 2 else "goal")):
                 value = {"verdict": verdict}
-                store.append("verdict", f"clip_{number}", value, annotator=who, tool="t")
+                store.append(Entry("verdict", f"clip_{number}", value, annotator=who, tool="t"))
     shown = command("agreement", "--db", url)
     assert shown.exit_code == 0
     assert "12 verdicts of 2 annotators on 6 items, 6 of them shared" in shown.output

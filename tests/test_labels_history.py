@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.labels.history import Entry, current, in_order
+from workbench.labels.records import Entry, current, in_order
 from workbench.labels.values import LabelError
 
 START = datetime(2025, 5, 1, tzinfo=UTC)

@@ -15,7 +15,7 @@ from annotation_tools.rater import ClipRater
 from annotation_tools.rater.jupyter_files import NotServedError, served_paths, server_root
 from annotation_tools.serving import ServingError
 from workbench.footage.clips import Clip, save_clips
-from workbench.labels.store import open_store
+from workbench.labels.store import LabelStore
 from workbench.labels.values import LabelError
 
 STARS = (5, 4, 3, 2, 1)
@@ -64,7 +64,7 @@ def press(rater, item_id, value, entry_id):
 def rating(tmp_path):
     """Make raters of the same clips and store, as often as a cell is run."""
     clips = make_clips(tmp_path / "footage", 3)
-    store = open_store(tmp_path / "labels.sqlite")
+    store = LabelStore(tmp_path / "labels.sqlite")
     yield lambda annotator="anna", **options: ClipRater(
         clips, tmp_path / "footage", store, annotator, root_dir=tmp_path, **options
     )
@@ -77,7 +77,7 @@ UUIDS = [f"00000000-0000-4000-8000-{number:012d}" for number in range(9)]
 def test_a_press_is_in_the_store_before_it_is_called_saved(rating, tmp_path):
     answer = press(rating(), "clip_01", {"stars": 4}, UUIDS[0])
     assert answer == {"entry_id": UUIDS[0], "problem": None}
-    with open_store(tmp_path / "labels.sqlite") as other:
+    with LabelStore(tmp_path / "labels.sqlite") as other:
         assert other.current("rating")["anna", "clip_01"].value == {"stars": 4}
 
 
@@ -92,7 +92,7 @@ def test_a_new_rater_shows_what_the_store_holds_and_only_ones_own(rating):
 def test_sending_a_press_again_stores_it_once(rating, tmp_path):
     for _ in range(3):
         press(rating(), "clip_00", {"stars": 2}, UUIDS[0])
-    with open_store(tmp_path / "labels.sqlite") as store:
+    with LabelStore(tmp_path / "labels.sqlite") as store:
         assert len(store.history()) == 1
 
 
@@ -101,7 +101,7 @@ def test_clearing_leaves_no_rating_but_keeps_the_history(rating, tmp_path):
     press(rater, "clip_00", {"stars": 2}, UUIDS[0])
     press(rater, "clip_00", None, UUIDS[1])
     assert rater.ratings == {}
-    with open_store(tmp_path / "labels.sqlite") as store:
+    with LabelStore(tmp_path / "labels.sqlite") as store:
         assert [entry.value for entry in store.history()] == [{"stars": 2}, None]
 
 
@@ -110,7 +110,7 @@ def test_what_is_no_rating_is_refused_with_the_reason(rating, value, tmp_path):
     answer = press(rating(), "clip_00", value, UUIDS[0])
     assert answer["entry_id"] == UUIDS[0]
     assert answer["problem"]
-    with open_store(tmp_path / "labels.sqlite") as store:
+    with LabelStore(tmp_path / "labels.sqlite") as store:
         assert store.history() == []
 
 
@@ -163,7 +163,7 @@ def test_without_a_server_the_rater_is_there_and_says_why_it_shows_nothing(tmp_p
     monkeypatch.setenv("JPY_PARENT_PID", "1")
     assert server_root() is None
     clips = make_clips(tmp_path, 1)
-    with open_store(tmp_path / "labels.sqlite") as store:
+    with LabelStore(tmp_path / "labels.sqlite") as store:
         rater = ClipRater(clips, tmp_path, store, "anna")
         assert "no Jupyter server" in rater.obstacle
         assert repr(rater).startswith("0 of 1 clips rated by anna")
@@ -175,10 +175,10 @@ CELL = """
 from pathlib import Path
 from annotation_tools.rater import ClipRater
 from workbench.footage.clips import load_clips
-from workbench.labels.store import open_store
+from workbench.labels.store import LabelStore
 
 footage = Path({footage!r})
-ClipRater(load_clips(footage), footage, open_store(Path("labels.sqlite").absolute()), "anna")
+ClipRater(load_clips(footage), footage, LabelStore(Path("labels.sqlite").absolute()), "anna")
 """
 
 
@@ -195,7 +195,7 @@ class Lab:
         nbformat.write(notebook, self.root / name)
 
     def stored(self) -> dict[str, dict]:
-        with open_store(self.root / "labels.sqlite") as store:
+        with LabelStore(self.root / "labels.sqlite") as store:
             current = store.current("rating", annotator="anna")
         return {item: entry.value for (_, item), entry in current.items()}
 
@@ -334,7 +334,7 @@ def test_rating_ten_clips_with_the_keyboard_in_jupyterlab(lab, page):
     assert lab.stored() == expected | {
         f"clip_0{place}": {"stars": stars} for place, stars in ((4, 2), (8, 1), (9, 5))
     }
-    with open_store(lab.root / "labels.sqlite") as store:
+    with LabelStore(lab.root / "labels.sqlite") as store:
         entries = store.history()
     assert len(entries) == len({entry.entry_id for entry in entries}) == 14
     assert max(websocket_bytes) < 100_000  # no video passed through the kernel

@@ -17,7 +17,7 @@ from videos import make_video
 from annotation_tools.goals import make_goals
 from annotation_tools.serving import Guard, MediaIndex
 from annotation_tools.serving.ranges import OPEN_RANGE_BYTES, VideoResponse, clamp_ranges
-from workbench.labels.store import open_store
+from workbench.labels.store import LabelStore
 
 SCRIPT = "<script>alert(1)</script>"
 
@@ -32,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def client(folder: Path, tmp_path: Path) -> Iterator[TestClient]:
-    with open_store(f"sqlite:///{tmp_path / 'labels.sqlite'}") as store:
+    with LabelStore(f"sqlite:///{tmp_path / 'labels.sqlite'}") as store:
         media = MediaIndex.from_folder(folder, tmp_path / "cache")
         guard = Guard.local("right", b"s" * 32)
         app = make_goals(media=media, store=store, guard=guard, folder=folder, annotator="ann")

@@ -15,7 +15,7 @@ import pytest
 from served import Served
 from videos import make_video
 
-from workbench.labels.store import open_store
+from workbench.labels.store import LabelStore
 
 pytest_plugins = ["label_databases"]
 
@@ -54,7 +54,7 @@ def test_fifty_annotators_at_one_server(folder: Path, database: str, tmp_path: P
         names = [f"annotator_{number:02d}" for number in range(ANNOTATORS)]
         with ThreadPoolExecutor(ANNOTATORS) as pool:
             list(pool.map(work, names))
-    with open_store(database) as store:
+    with LabelStore(database) as store:
         stored = Counter((entry.annotator, entry.item_id) for entry in store.history("verdict"))
     assert set(stored.values()) == {1}
     assert len(stored) == ANNOTATORS * LABELS
@@ -85,7 +85,7 @@ def test_what_was_acknowledged_survives_the_servers_death(
             for task in work_under_way:
                 acknowledged.update(task.result())
     assert len(acknowledged) > 20
-    with open_store(database) as store:
+    with LabelStore(database) as store:
         stored = [entry.entry_id for entry in store.history("verdict")]
     assert acknowledged <= set(stored)
     assert len(stored) == len(set(stored))

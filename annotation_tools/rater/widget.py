@@ -17,6 +17,7 @@ from annotation_tools.rater.jupyter_files import NotServedError, served_paths, s
 from annotation_tools.serving.keys import load_keys
 from workbench.errors import WorkbenchError
 from workbench.footage.clips import Clip
+from workbench.labels.records import Entry
 from workbench.labels.store import LabelStore
 from workbench.labels.values import check_text
 
@@ -44,7 +45,7 @@ class ClipRater(anywidget.AnyWidget):
         ServingError: If `keys` names an action or key that there is not.
 
     Example:
-        >>> ClipRater(load_clips(folder), folder, open_store(None), "anna")  # doctest: +SKIP
+        >>> ClipRater(load_clips(folder), folder, LabelStore(None), "anna")  # doctest: +SKIP
     """
 
     _esm = _STATIC / "rater.js"
@@ -95,7 +96,7 @@ class ClipRater(anywidget.AnyWidget):
     def _on_press(self, _: Any, press: dict[str, Any], buffers: Any) -> None:
         """Save one press and say so, or say why not; the page keeps what was not saved."""
         try:
-            self._store.append(
+            rating = Entry(
                 "rating",
                 press["item_id"],
                 press["value"],
@@ -103,6 +104,7 @@ class ClipRater(anywidget.AnyWidget):
                 tool=_TOOL,
                 entry_id=press["entry_id"],
             )
+            self._store.append(rating)
         except WorkbenchError as error:
             self.send({"entry_id": press["entry_id"], "problem": str(error)})
             return

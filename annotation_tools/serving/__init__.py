@@ -25,13 +25,13 @@ store's `source_id`. Errors are JSON `{"problem", "remedy"}`.
 Example:
     >>> media = MediaIndex.from_folder(Path("data/demo/footage"))  # doctest: +SKIP
     >>> app = make_app(
-    ...     tool="goals", static=HERE / "static", media=media, store=open_store(None),
+    ...     tool="goals", static=HERE / "static", media=media, store=LabelStore(None),
     ...     kinds=("verdict",), guard=Guard.local(token="…", secret=b"…"),
     ...     routes=[Route("/api/queue", queue)], annotator="kim",
     ... )  # doctest: +SKIP
 """
 
-from annotation_tools.serving.app import Body, label_row, make_app, read_body
+from annotation_tools.serving.app import Body, make_app, read_body
 from annotation_tools.serving.guard import Guard
 from annotation_tools.serving.media import MediaIndex, Medium
 from annotation_tools.serving.problem import ServingError
@@ -42,7 +42,6 @@ __all__ = [
     "MediaIndex",
     "Medium",
     "ServingError",
-    "label_row",
     "make_app",
     "read_body",
 ]

@@ -6,8 +6,6 @@ The unit is one tool. See the package's docstring for the addresses it serves.
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +27,9 @@ from annotation_tools.serving.ranges import VideoResponse
 from workbench import __version__
 from workbench.errors import WorkbenchError
 from workbench.labels.database import LabelStoreError
+from workbench.labels.records import Entry
 
 if TYPE_CHECKING:
-    from workbench.labels.history import Entry
     from workbench.labels.store import LabelStore
 
 log = logging.getLogger(__name__)
@@ -166,28 +164,32 @@ def _label_routes(
     def get_labels(request: Request) -> Response:
         names = ("kind", "item_id", "annotator", "source_id")
         asked = {name: request.query_params.get(name) for name in names}
-        return JSONResponse([label_row(entry) for entry in store.history(**asked)])
+        return JSONResponse([entry.to_row() for entry in store.history(**asked)])
 
-    def append(body: Body) -> "Entry":
+    def append(body: Body) -> Entry:
         source_id = body.get("source_id")
-        if source_id is not None and source_id not in known_sources:
+        if isinstance(source_id, str) and source_id not in known_sources:
             store.add_source(media.source(source_id))
             known_sources.add(source_id)
-        return store.append(
+        entry = Entry(
             body["kind"],
-            body["item_id"],
+            body.get("item_id", ""),
             body.get("value"),
-            annotator=body["annotator"],
+            annotator=body.get("annotator", ""),
             tool=tool,
             source_id=source_id,
-            entry_id=body["entry_id"],
+            entry_id=body.get("entry_id", ""),
             undoes=body.get("undoes"),
         )
+        return store.append(entry)
 
     async def append_label(request: Request) -> Response:
         body = await read_body(request)
-        _check_label(body, kinds)
-        return JSONResponse(label_row(await run_in_threadpool(append, body)), 201)
+        if body.get("kind") not in kinds:
+            problem = f"this tool does not write labels of kind {str(body.get('kind'))[:40]!r}"
+            raise ServingError(problem, f"send {' or '.join(kinds)}", UNREADABLE)
+        entry = await run_in_threadpool(append, body)
+        return JSONResponse(entry.to_row(), 201)
 
     return [
         Route("/api/labels", get_labels, methods=["GET"]),
@@ -215,15 +217,6 @@ async def read_body(request: Request) -> Body:
     return body
 
 
-def label_row(entry: "Entry") -> Body:
-    """One appended label as JSON values."""
-    row = asdict(entry)
-    for name, value in row.items():
-        if isinstance(value, datetime):
-            row[name] = value.astimezone(UTC).isoformat()
-    return row
-
-
 _KEEP = {"cache-control": "private, max-age=86400"}  # a frame of a content id never changes
 
 
@@ -232,21 +225,6 @@ def _integer(request: Request, name: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
         raise ServingError(f"{name} is {text[:20]!r}", "give a whole number")
     return int(text)
-
-
-def _check_label(body: Body, kinds: Sequence[str]) -> None:
-    for name in ("kind", "item_id", "annotator", "entry_id"):
-        if not isinstance(body.get(name), str) or not body[name]:
-            raise ServingError(f"the label lacks {name}", "send it as text", UNREADABLE)
-    for name in ("source_id", "undoes"):
-        if body.get(name) is not None and not isinstance(body[name], str):
-            raise ServingError(f"{name} is not text", "send it as text, or null", UNREADABLE)
-    if body["kind"] not in kinds:
-        raise ServingError(
-            f"this tool does not write labels of kind {body['kind'][:40]!r}",
-            f"send {' or '.join(kinds)}",
-            UNREADABLE,
-        )
 
 
 async def _explain(request: Request, error: Exception) -> Response:

@@ -22,7 +22,7 @@ from workbench.saving import save_bytes
 
 if TYPE_CHECKING:
     from workbench.footage.video_info import VideoInfo
-    from workbench.labels.sources import Source
+    from workbench.labels.records import Source
 
 TABLE_FORMAT = "workbench-frame-times/1"  # raise when `_pack` would give another table
 WIDEST_IMAGE = 1280
@@ -150,7 +150,7 @@ class MediaIndex:
         """The video as the label store knows it."""
         from fractions import Fraction
 
-        from workbench.labels.sources import Source
+        from workbench.labels.records import Source
 
         medium, table = self.get(media_id), self.frame_table(media_id)
         return Source(

@@ -40,9 +40,9 @@ def export_file(
     Example: workbench labels export labels.json
     """
     from workbench.labels.exchange import export_labels
-    from workbench.labels.store import open_store
+    from workbench.labels.store import LabelStore
 
-    with open_store(db, create=False) as store:
+    with LabelStore(db, create=False) as store:
         count = export_labels(store, file)
     print(f"{_spell(count)} in {file}")
 
@@ -68,9 +68,9 @@ def import_files(
     Example: workbench labels import ratings.json --annotator ann
     """
     from workbench.labels.exchange import import_foreign, import_labels
-    from workbench.labels.store import open_store
+    from workbench.labels.store import LabelStore
 
-    with open_store(db) as store:
+    with LabelStore(db) as store:
         for file in files:
             if annotator is None:
                 count = import_labels(store, file)
@@ -95,9 +95,9 @@ def agreement(
     from rich.console import Console
 
     from workbench.labels.agreement import disagreements, measure_agreement
-    from workbench.labels.store import open_store
+    from workbench.labels.store import LabelStore
 
-    with open_store(db, create=False) as store:
+    with LabelStore(db, create=False) as store:
         measured = measure_agreement(store, kind, seed=seed)
         queue = disagreements(store, kind)
     if as_json:

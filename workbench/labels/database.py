@@ -53,13 +53,9 @@ class Database:
         if self.is_sqlite:
             _check_file(Path(parsed.database or ""), create)
         self._engine = _sqlite_engine(parsed) if self.is_sqlite else _postgresql_engine(parsed)
+        self.url = self._engine.url.render_as_string(hide_password=True)
         self._writing = self._engine.execution_options(writes=True)
         self._lock = threading.Lock()
-
-    @property
-    def url(self) -> str:
-        """Where the database is, without the password."""
-        return self._engine.url.render_as_string(hide_password=True)
 
     def read(self, work: Callable[[Connection], _Result]) -> _Result:
         """Do `work`, which changes nothing, in one transaction.

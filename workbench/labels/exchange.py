@@ -11,22 +11,20 @@ import re
 import uuid
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 from workbench.footage.clips import VIDEO_SUFFIXES
-from workbench.labels.history import Entry
+from workbench.labels.records import Entry, Source, read_source
 from workbench.labels.schema import to_json
-from workbench.labels.sources import Source, read_source
 from workbench.labels.store import LabelStore
 from workbench.labels.values import Kind, LabelError, Value, check_text, check_value
 from workbench.saving import save_text
 
 LABELS_FORMAT = "workbench-labels/1"
 TOOL = "import"  # that said what files of other projects say
-_ENTRY_FIELDS = {field.name for field in fields(Entry)} - {"seq"}
 _CUT_IDS = uuid.UUID("6f0e2b8e-0b36-4c0b-9a4f-9d2b6d1c7a51")  # any; the same cut, the same id
 _START_NAMES, _END_NAMES = ("start_s", "start", "in"), ("end_s", "end", "out")
 _VIDEO_NAMES = ("video", "source", "file")
@@ -47,8 +45,10 @@ def labels_text(sources: list[Source], entries: list[Entry]) -> str:
     """Return the text of a label file; `entries` oldest first."""
     parts = {
         "sources": [source.to_row() for source in sorted(sources, key=lambda s: s.source_id)],
-        "entries": [_entry_row(entry) for entry in entries],
+        "entries": [entry.to_row() for entry in entries],
     }
+    for row in parts["entries"]:
+        del row["seq"]  # the order of arrival in one database says nothing in another
     lines = [f'{{"format": "{LABELS_FORMAT}"']
     for name, rows in parts.items():
         body = ",\n".join(to_json(row) for row in rows)
@@ -70,7 +70,7 @@ def import_labels(store: LabelStore, path: Path) -> int:
     if not isinstance(content, dict) or content.get("format") != LABELS_FORMAT:
         raise LabelError(f"{path} is not in the format {LABELS_FORMAT}", "export it anew")
     sources = _rows(content, "sources", Source.from_row, path)
-    return store.add_all(sources, _rows(content, "entries", _to_entry, path))
+    return store.add_all(sources, _rows(content, "entries", Entry.from_row, path))
 
 
 def import_foreign(store: LabelStore, path: Path, annotator: str, video: Path | None = None) -> int:
@@ -82,14 +82,8 @@ def import_foreign(store: LabelStore, path: Path, annotator: str, video: Path | 
     A cut gives `start_frame` and `end_frame`, or `start` and `end` in seconds, and may give `name`,
     `sport` and `video`; seconds become the nearest frames. Stars are 1–5; 0 and null are passed
     over. Verdicts are "goal", "no_goal" (or "no goal", "no-goal") and "unsure". A clip's id is its
-    file name without folder and suffix.
-
-    Args:
-        store: Where to.
-        path: The file.
-        annotator: Who is taken to have said all that.
-        video: The video that cuts are of, where the file does not name it. Names in the file are
-            looked up beside the file, and among the sources of `store`.
+    file name without folder and suffix. Videos are looked up beside the file, and among the sources
+    of `store`; cuts that name no video are cuts of `video`.
 
     Raises:
         LabelError: If the file has none of these shapes. Then nothing was taken in.
@@ -123,13 +117,6 @@ def _read_json(path: Path) -> Any:
         raise LabelError(f"{path} is not JSON ({error})", "export it anew") from None
 
 
-def _entry_row(entry: Entry) -> dict[str, Any]:
-    row = asdict(entry)
-    del row["seq"]  # the order of arrival in one database says nothing in another
-    row["created_at"] = entry.created_at.astimezone(UTC).isoformat(timespec="microseconds")
-    return row
-
-
 def _rows(
     content: dict[str, Any], part: str, read: Callable[[dict[str, Any]], _Row], path: Path
 ) -> list[_Row]:
@@ -144,12 +131,6 @@ def _rows(
             problem = f"{path}, {part}[{number}] cannot be read ({error!r})"
             raise LabelError(problem, "export it anew") from None
     return found
-
-
-def _to_entry(row: dict[str, Any]) -> Entry:
-    if row.keys() != _ENTRY_FIELDS:
-        raise ValueError(f"fields {sorted(row.keys() ^ _ENTRY_FIELDS)}")
-    return Entry(**{**row, "created_at": datetime.fromisoformat(row["created_at"])})
 
 
 def _changes(store: LabelStore, annotator: str, said: list[Entry]) -> list[Entry]:

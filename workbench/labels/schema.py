@@ -19,17 +19,10 @@ _SCHEMA_LOCK = 0x776F726B  # any number; all openers of one PostgreSQL database 
 
 
 class UtcTime(TypeDecorator[datetime]):
-    """A time in UTC to the microsecond; SQLite keeps it as text that sorts by time."""
+    """A time in UTC to the microsecond; SQLite keeps it, without the zone, as text that sorts."""
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Convert to UTC, without the zone where the database has no type for one."""
-        if value is None:
-            return None
-        value = value.astimezone(UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Give the zone back."""

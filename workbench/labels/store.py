@@ -2,14 +2,14 @@
 
 The unit is one entry, appended and then kept for good. Threads and processes may share a database;
 an entry that `append` has returned is on the disk. Values are checked by `values`, what stands is
-worked out by `history`, files are left to `exchange`.
+worked out by `records`, files are left to `exchange`.
 """
 
-import uuid
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from dataclasses import fields, replace
-from datetime import timedelta
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -18,33 +18,47 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from workbench.labels.database import Database
-from workbench.labels.history import Entry, check_entry, current, in_order
+from workbench.labels.records import (
+    Entry,
+    Source,
+    check_entry,
+    check_frames,
+    check_source,
+    current,
+    in_order,
+)
 from workbench.labels.schema import create_schema, entry_table, has_schema, source_table
-from workbench.labels.sources import Source, check_frames, check_source
-from workbench.labels.values import LabelError, Value, check_kind, check_text
+from workbench.labels.values import LabelError, check_kind, check_text
+
+_subject = attrgetter("kind", "item_id", "annotator")
+_said = attrgetter("kind", "item_id", "annotator", "value", "undoes")
 
 
 class LabelStore(AbstractContextManager["LabelStore"]):
-    """An open label database; get one from `open_store`.
+    """An open label database; safe to share between threads. A forked process opens its own.
 
-    Safe to share between threads. A process that was forked opens its own.
+    Opens the database at `url`, see `Database`, and makes its tables if need be.
+
+    Raises:
+        LabelError: If it cannot be opened.
 
     Example:
-        >>> with open_store("data/labels.sqlite") as store:  # doctest: +SKIP
-        ...     store.append("rating", "clip_007", {"stars": 4}, annotator="ann", tool="rater")
+        >>> with LabelStore("data/labels.sqlite") as store:  # doctest: +SKIP
+        ...     rating = Entry("rating", "clip_007", {"stars": 4}, annotator="ann", tool="rater")
+        ...     store.append(rating)
         ...     store.current("rating")["ann", "clip_007"].value
         {'stars': 4}
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        if not database.read(has_schema):  # whoever may only read can open it too
-            database.write(create_schema)
-
-    @property
-    def url(self) -> str:
-        """Where the database is, without the password."""
-        return self._database.url
+    def __init__(self, url: str | Path | None = None, *, create: bool = True) -> None:
+        self._database = Database(url, create=create)
+        self.url = self._database.url  # without the password
+        try:
+            if not self._database.read(has_schema):  # whoever may only read can open it too
+                self._database.write(create_schema)
+        except BaseException:
+            self.close()
+            raise
 
     def add_source(self, source: Source) -> str:
         """Make a video known, and return its id. Adding it again changes nothing.
@@ -62,48 +76,17 @@ class LabelStore(AbstractContextManager["LabelStore"]):
         rows = self._database.read(lambda connection: connection.execute(query).mappings().all())
         return {row["source_id"]: Source.from_row(row) for row in rows}
 
-    def append(
-        self,
-        kind: str,
-        item_id: str,
-        value: Value | None,
-        *,
-        annotator: str,
-        tool: str,
-        source_id: str | None = None,
-        entry_id: str | None = None,
-        undoes: str | None = None,
-    ) -> Entry:
-        """Store one label for good, and return it as stored.
+    def append(self, entry: Entry) -> Entry:
+        """Store a label that is said now, for good, and return it as stored.
 
-        Args:
-            kind: One of `workbench.labels.values.KINDS`.
-            item_id: What is labelled.
-            value: As `workbench.labels.values` describes for the kind; None clears the item.
-            annotator: Who says so.
-            tool: What they used; the version is added.
-            source_id: The video that frame numbers count in, made known by `add_source`.
-            entry_id: A UUID from the caller, who may then safely send the same again.
-            undoes: The entry to take back, one of the same annotator and item; `value` is None. To
-                redo, take back the undo.
+        The same entry may safely be sent again. Its video is made known by `add_source`.
 
         Raises:
             LabelError: If the label is not one; it was not stored.
             LabelStoreError: If the database cannot be written now.
         """
-        entry = check_entry(
-            Entry(
-                entry_id=str(uuid.uuid4()) if entry_id is None else entry_id,
-                kind=check_kind(kind),
-                item_id=item_id,
-                source_id=source_id,
-                annotator=annotator,
-                value=value,
-                undoes=undoes,
-                tool=tool,
-            )
-        )
-        return self._database.write(lambda connection: self._store(connection, entry))
+        checked = check_entry(replace(entry, created_at=datetime.now(UTC)))
+        return self._database.write(lambda connection: self._store(connection, checked))
 
     def add_all(self, sources: Iterable[Source], entries: Iterable[Entry]) -> int:
         """Take in videos and entries of another database: all of them, or on an error none.
@@ -192,11 +175,7 @@ class LabelStore(AbstractContextManager["LabelStore"]):
                 # new label still has to be the one that counts.
                 entry = replace(entry, created_at=last + timedelta(microseconds=1))
             stored = self._insert_entry(connection, entry)
-        if (_subject(stored), stored.value, stored.undoes) != (
-            _subject(entry),
-            entry.value,
-            entry.undoes,
-        ):
+        if _said(stored) != _said(entry):
             raise _id_taken(entry)
         return stored
 
@@ -211,7 +190,7 @@ class LabelStore(AbstractContextManager["LabelStore"]):
 
     def _insert_entry(self, connection: Connection, entry: Entry) -> Entry:
         """Insert an entry and return it as stored; if another got there first, what that stored."""
-        row = {field.name: getattr(entry, field.name) for field in fields(Entry)}
+        row = asdict(entry)
         del row["seq"]  # the database counts
         statement = self._insert(entry_table).on_conflict_do_nothing(index_elements=["entry_id"])
         seq = connection.scalar(statement.values(row).returning(entry_table.c.seq))
@@ -244,20 +223,6 @@ class LabelStore(AbstractContextManager["LabelStore"]):
         return sqlite.insert(table) if self._database.is_sqlite else postgresql.insert(table)
 
 
-def open_store(url: str | Path | None = None, *, create: bool = True) -> LabelStore:
-    """Open the label database at `url`, see `Database`, making it if need be.
-
-    Raises:
-        LabelError: If it cannot be opened.
-    """
-    database = Database(url, create=create)
-    try:
-        return LabelStore(database)
-    except BaseException:
-        database.close()
-        raise
-
-
 def _find(connection: Connection, entry_id: str) -> Entry | None:
     query = sa.select(entry_table).where(entry_table.c.entry_id == entry_id)
     row = connection.execute(query).mappings().first()
@@ -270,10 +235,6 @@ def _read_source(connection: Connection, source_id: str) -> Source:
     if row is None:
         raise LabelError(f"the video {source_id} is not known", "add it with add_source first")
     return Source.from_row(row)
-
-
-def _subject(entry: Entry) -> tuple[str, str, str]:
-    return entry.kind, entry.item_id, entry.annotator
 
 
 def _id_taken(entry: Entry) -> LabelError:

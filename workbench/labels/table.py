@@ -6,22 +6,7 @@ One row per label that stands; the fields of its value are columns.
 import pandas as pd
 
 from workbench.labels.store import LabelStore
-from workbench.labels.values import Kind, check_kind
-
-# pandas' nullable types: a frame number stays a whole number beside missing ones.
-_VALUE_COLUMNS: dict[Kind, dict[str, str]] = {
-    "cut": {
-        "start_frame": "Int64",
-        "end_frame": "Int64",
-        "start_pts": "Int64",
-        "end_pts": "Int64",
-        "name": "string",
-        "sport": "string",
-    },
-    "rating": {"stars": "Int64", "unsure": "boolean", "skipped": "boolean"},
-    "verdict": {"verdict": "string", "event_frame": "Int64"},
-    "event": {"label": "string", "frame": "Int64"},
-}
+from workbench.labels.values import FIELDS, check_kind
 
 
 def label_table(
@@ -36,7 +21,8 @@ def label_table(
         >>> label_table(store, "rating").groupby("annotator")["stars"].mean()  # doctest: +SKIP
     """
     sources = store.sources()
-    columns = {"item_id": "string", "annotator": "string", **_VALUE_COLUMNS[check_kind(kind)]}
+    columns = {"item_id": "string", "annotator": "string"}
+    columns |= {name: field.column for name, field in FIELDS[check_kind(kind)].items()}
     columns |= {"source": "string", "created_at": "datetime64[us, UTC]"}
     rows = [
         {

@@ -13,7 +13,8 @@ is kept. Frames are counted from 0 in presentation order; intervals are half-ope
 
 import unicodedata
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, get_args
+from functools import partial
+from typing import Any, Literal, NamedTuple, get_args
 
 from workbench.errors import WorkbenchError
 
@@ -29,6 +30,15 @@ LARGEST_INTEGER = 2**63 - 1  # what every database and every PTS holds
 
 class LabelError(WorkbenchError):
     """A label, label file or label database that cannot be used as it is."""
+
+
+class Field(NamedTuple):
+    """What a field of a value may hold, and what holds it in a table."""
+
+    check: Callable[[object, str], Any]  # returns the content, or raises, calling it by the name
+    column: str  # pandas' nullable type: a frame number stays a whole number beside missing ones
+    is_optional: bool = False  # may be None
+    past_end: int | None = None  # of a frame number: how far beyond the video's last frame
 
 
 def check_kind(kind: str) -> Kind:
@@ -56,7 +66,16 @@ def check_value(kind: str, value: Mapping[str, Any]) -> Value:
     kind = check_kind(kind)
     if not isinstance(value, Mapping):
         raise LabelError(f"the value of a {kind} is {value!r}", "give an object with named fields")
-    return _KIND_TO_CHECK[kind](value)
+    _check_names(kind, value)
+    checked: Value = {}
+    for name, field in FIELDS[kind].items():
+        if field.is_optional and value.get(name) is None:
+            checked[name] = None
+        elif name in value:
+            checked[name] = field.check(value[name], name)
+    if kind == "cut":
+        _check_interval(checked)
+    return checked
 
 
 def check_text(text: object, what: str, longest: int = LONGEST_TEXT) -> str:
@@ -82,80 +101,6 @@ def check_text(text: object, what: str, longest: int = LONGEST_TEXT) -> str:
     return text
 
 
-def _check_cut(value: Mapping[str, Any]) -> Value:
-    _check_fields(
-        "cut", value, ("start_frame", "end_frame", "name"), ("start_pts", "end_pts", "sport")
-    )
-    start, end = (
-        _integer(value[name], f"{name} of a cut") for name in ("start_frame", "end_frame")
-    )
-    if end <= start:
-        raise LabelError(f"a cut from frame {start} to {end} is empty", "mark OUT after IN")
-    pts = {name: value.get(name) for name in ("start_pts", "end_pts")}
-    for name, stamp in pts.items():
-        # Time stamps may begin below zero: an edit list shifts them.
-        if stamp is not None:
-            _integer(stamp, f"{name} of a cut", least=-LARGEST_INTEGER)
-    if (pts["start_pts"] is None) != (pts["end_pts"] is None):
-        raise LabelError("a cut has one of start_pts and end_pts", "give both, or neither")
-    if pts["start_pts"] is not None and pts["end_pts"] <= pts["start_pts"]:
-        problem = f"a cut from PTS {pts['start_pts']} to {pts['end_pts']} is empty"
-        raise LabelError(problem, "mark OUT after IN")
-    sport = value.get("sport")
-    return {
-        "start_frame": start,
-        "end_frame": end,
-        **pts,
-        "name": check_text(value["name"], "the name of a cut"),
-        "sport": None if sport is None else check_text(sport, "the sport of a cut"),
-    }
-
-
-def _check_rating(value: Mapping[str, Any]) -> Value:
-    _check_fields("rating", value, (), ("stars", "unsure", "skipped"))
-    if len(value) != 1:
-        problem = f"a rating says {', '.join(value) or 'nothing'}"
-        raise LabelError(problem, "give one of stars, unsure, skipped")
-    ((name, said),) = value.items()
-    if name == "stars":
-        return {"stars": _integer(said, "stars", least=1, most=MOST_STARS)}
-    if said is not True:
-        raise LabelError(f"{name} is {said!r}", f"write {name}: true, or clear the rating")
-    return {name: True}
-
-
-def _check_verdict(value: Mapping[str, Any]) -> Value:
-    _check_fields("verdict", value, ("verdict",), ("event_frame",))
-    if value["verdict"] not in VERDICTS:
-        raise LabelError(f"the verdict is {value['verdict']!r}", f"use {', '.join(VERDICTS)}")
-    frame = value.get("event_frame")
-    return {
-        "verdict": value["verdict"],
-        "event_frame": None if frame is None else _integer(frame, "event_frame"),
-    }
-
-
-def _check_event(value: Mapping[str, Any]) -> Value:
-    _check_fields("event", value, ("label", "frame"), ())
-    return {
-        "label": check_text(value["label"], "the label of an event"),
-        "frame": _integer(value["frame"], "the frame of an event"),
-    }
-
-
-def _check_fields(
-    kind: str, value: Mapping[str, Any], needed: tuple[str, ...], optional: tuple[str, ...]
-) -> None:
-    for name in needed:
-        if name not in value:
-            raise LabelError(f"a {kind} lacks {name}", f"give {', '.join(needed)}")
-    for name in value:
-        if name not in needed + optional:
-            raise LabelError(
-                f"a {kind} has no field {name!r}", f"use {', '.join(needed + optional)}"
-            )
-
-
 def _integer(number: object, what: str, least: int = 0, most: int = LARGEST_INTEGER) -> int:
     # True is an int to Python, and a label file with true for 1 is a mistake.
     if isinstance(number, bool) or not isinstance(number, int):
@@ -166,9 +111,67 @@ def _integer(number: object, what: str, least: int = 0, most: int = LARGEST_INTE
     return number
 
 
-_KIND_TO_CHECK: dict[Kind, Callable[[Mapping[str, Any]], Value]] = {
-    "cut": _check_cut,
-    "rating": _check_rating,
-    "verdict": _check_verdict,
-    "event": _check_event,
+def _verdict(said: object, what: str) -> str:
+    if said not in VERDICTS:
+        raise LabelError(f"{what} is {said!r}", f"use {', '.join(VERDICTS)}")
+    return str(said)
+
+
+def _true(said: object, what: str) -> bool:
+    if said is not True:
+        raise LabelError(f"{what} is {said!r}", f"write {what}: true, or clear the rating")
+    return True
+
+
+def _check_names(kind: Kind, value: Mapping[str, Any]) -> None:
+    """Check that a value has the fields of its kind; a rating has one of them."""
+    fields = FIELDS[kind]
+    for name in value:
+        if name not in fields:
+            raise LabelError(f"a {kind} has no field {name!r}", f"use {', '.join(fields)}")
+    if kind == "rating":
+        if len(value) != 1:
+            said = ", ".join(value) or "nothing"
+            raise LabelError(f"a rating says {said}", f"give one of {', '.join(fields)}")
+        return
+    needed = [name for name, field in fields.items() if not field.is_optional]
+    for name in needed:
+        if name not in value:
+            raise LabelError(f"a {kind} lacks {name}", f"give {', '.join(needed)}")
+
+
+def _check_interval(cut: Value) -> None:
+    """Check that a cut has frames between its ends, by number and by time stamp."""
+    for unit, ends in (("frame", ("start_frame", "end_frame")), ("PTS", ("start_pts", "end_pts"))):
+        start, end = (cut[name] for name in ends)
+        if (start is None) != (end is None):
+            raise LabelError(f"a cut has one of {' and '.join(ends)}", "give both, or neither")
+        if start is not None and end <= start:
+            raise LabelError(f"a cut from {unit} {start} to {end} is empty", "mark OUT after IN")
+
+
+# Time stamps may begin below zero: an edit list shifts them.
+_PTS = Field(partial(_integer, least=-LARGEST_INTEGER), "Int64", is_optional=True)
+FIELDS: dict[Kind, dict[str, Field]] = {
+    "cut": {
+        "start_frame": Field(_integer, "Int64", past_end=0),
+        "end_frame": Field(_integer, "Int64", past_end=1),  # exclusive
+        "start_pts": _PTS,
+        "end_pts": _PTS,
+        "name": Field(check_text, "string"),
+        "sport": Field(check_text, "string", is_optional=True),
+    },
+    "rating": {
+        "stars": Field(partial(_integer, least=1, most=MOST_STARS), "Int64"),
+        "unsure": Field(_true, "boolean"),
+        "skipped": Field(_true, "boolean"),
+    },
+    "verdict": {
+        "verdict": Field(_verdict, "string"),
+        "event_frame": Field(_integer, "Int64", is_optional=True, past_end=0),
+    },
+    "event": {
+        "label": Field(check_text, "string"),
+        "frame": Field(_integer, "Int64", past_end=0),
+    },
 }
