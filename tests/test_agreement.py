@@ -16,6 +16,7 @@ from sklearn.metrics import cohen_kappa_score
 from workbench.labels.agreement import (
     cohen_kappa,
     disagreements,
+    estimate,
     judgements,
     krippendorff_alpha,
     measure_agreement,
@@ -56,7 +57,7 @@ FOUR_OBSERVERS = [
     ],
 )
 def test_alpha_gives_the_published_values(codes, level, published, shared):
-    alpha = krippendorff_alpha(codes, level, resamples=200)
+    alpha = estimate(krippendorff_alpha(codes, level), resamples=200)
     assert alpha.value == pytest.approx(published, abs=5e-4)
     assert alpha.n == shared
     assert alpha.low <= alpha.value <= alpha.high <= 1
@@ -67,7 +68,7 @@ def test_alpha_gives_the_published_values(codes, level, published, shared):
     [("nominal", 0.7434210526), ("ordinal", 0.8153875038), ("interval", 0.8491071429)],
 )
 def test_alpha_is_exact_to_ten_digits(level, exact):
-    alpha = krippendorff_alpha(FOUR_OBSERVERS, level, resamples=2)
+    alpha = estimate(krippendorff_alpha(FOUR_OBSERVERS, level), resamples=2)
     assert alpha.value == pytest.approx(exact, abs=1e-10)
 
 
@@ -75,7 +76,7 @@ def test_kappa_gives_cohens_example():
     """Fleiss, Levin and Paik (2003), table 18.1: 100 subjects, three diagnoses, kappa 0.68."""
     counts = [[75, 1, 4], [5, 4, 1], [0, 0, 10]]
     pairs = [(a, b) for a in range(3) for b in range(3) for _ in range(counts[a][b])]
-    kappa = cohen_kappa(*zip(*pairs, strict=True))
+    kappa = estimate(cohen_kappa(*zip(*pairs, strict=True)))
     assert kappa.value == pytest.approx(0.68, abs=5e-3)
     assert kappa.n == 100
 
@@ -87,7 +88,7 @@ PAIRS = st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5)), min_size=2, ma
 @given(pairs=PAIRS, weights=st.sampled_from(["none", "linear", "quadratic"]))
 def test_kappa_agrees_with_scikit_learn(pairs, weights):
     first, second = zip(*pairs, strict=True)
-    ours = cohen_kappa(first, second, weights=weights, resamples=50).value
+    ours = estimate(cohen_kappa(first, second, weights), resamples=50).value
     theirs = (
         cohen_kappa_score(
             first, second, labels=[1, 2, 3, 4, 5], weights=None if weights == "none" else weights
@@ -119,11 +120,11 @@ MATRICES = st.integers(2, 5).flatmap(
 )
 def test_alpha_knows_no_order_and_no_lonely_judgement(items, level, random):
     """Neither who comes first, nor which item, nor an item judged once changes anything."""
-    alpha = krippendorff_alpha(np.array(items).T, level, resamples=50).value
+    alpha = estimate(krippendorff_alpha(np.array(items).T, level), resamples=50).value
     shuffled = [random.sample(item, len(item)) for item in items]
     random.shuffle(shuffled)
     shuffled.append([3.0] + [NAN] * (len(items[0]) - 1))
-    again = krippendorff_alpha(np.array(shuffled).T, level, resamples=50).value
+    again = estimate(krippendorff_alpha(np.array(shuffled).T, level), resamples=50).value
     assert again == pytest.approx(alpha, nan_ok=True)
     assert np.isnan(alpha) or alpha <= 1
 
@@ -137,10 +138,8 @@ def test_alpha_knows_no_order_and_no_lonely_judgement(items, level, random):
     ],
 )
 def test_what_cannot_be_measured_is_undefined(codes):
-    for interval in (
-        krippendorff_alpha(codes, "ordinal"),
-        cohen_kappa(*codes, weights="quadratic"),
-    ):
+    for undefined in (krippendorff_alpha(codes, "ordinal"), cohen_kappa(*codes, "quadratic")):
+        interval = estimate(undefined)
         assert all(np.isnan([interval.value, interval.low, interval.high]))
         assert interval.to_dict()["low"] is None
 
@@ -149,14 +148,14 @@ def test_intervals_narrow_with_items_and_widen_with_clusters():
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 2, 400)
     noisy = np.where(rng.random(400) < 0.2, 1 - truth, truth)
-    few = krippendorff_alpha([truth[:40], noisy[:40]], "nominal", resamples=300)
-    many = krippendorff_alpha([truth, noisy], "nominal", resamples=300)
+    few = estimate(krippendorff_alpha([truth[:40], noisy[:40]], "nominal"), resamples=300)
+    many = estimate(krippendorff_alpha([truth, noisy], "nominal"), resamples=300)
     assert many.high - many.low < few.high - few.low
     # The same session again and again: forty items, seen ten times each.
     copies = [np.tile(truth[:40], 10), np.tile(noisy[:40], 10)]
     sessions = Clusters("session", tuple(range(40)) * 10)
-    honest = krippendorff_alpha(copies, "nominal", sessions, resamples=300)
-    naive = krippendorff_alpha(copies, "nominal", resamples=300)
+    alpha = krippendorff_alpha(copies, "nominal")
+    honest, naive = estimate(alpha, sessions, resamples=300), estimate(alpha, resamples=300)
     assert honest.high - honest.low > 2 * (naive.high - naive.low)
 
 
@@ -168,7 +167,8 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says():
         return [np.where(rng.random(size) < 0.15, 1 - truth, truth) for _ in range(2)]
 
     expected = krippendorff.alpha(reliability_data=draw(200_000), level_of_measurement="nominal")
-    intervals = [krippendorff_alpha(draw(60), "nominal", resamples=200) for _ in range(100)]
+    alphas = [krippendorff_alpha(draw(60), "nominal") for _ in range(100)]
+    intervals = [estimate(alpha, resamples=200) for alpha in alphas]
     covered = sum(interval.low <= expected <= interval.high for interval in intervals)
     assert 86 <= covered <= 100
 
@@ -178,8 +178,8 @@ def test_perfect_agreement_on_few_items_is_not_certain(measure):
     def interval(items):
         codes = [[1, 2] * (items // 2)] * 2
         if measure == "alpha":
-            return krippendorff_alpha(codes, "ordinal")
-        return cohen_kappa(*codes) if measure == "kappa" else observed_agreement(codes)
+            return estimate(krippendorff_alpha(codes, "ordinal"))
+        return estimate(cohen_kappa(*codes) if measure == "kappa" else observed_agreement(codes))
 
     few, many = interval(10), interval(200)
     assert few.value == few.high == many.value == 1
@@ -187,7 +187,8 @@ def test_perfect_agreement_on_few_items_is_not_certain(measure):
 
 
 def test_observed_agreement_counts_pairs():
-    share = observed_agreement([[1, 1, 2, 3], [1, 2, 2, NAN], [1, 2, NAN, NAN]], resamples=2)
+    codes = [[1, 1, 2, 3], [1, 2, 2, NAN], [1, 2, NAN, NAN]]
+    share = estimate(observed_agreement(codes), resamples=2)
     assert share.value == pytest.approx((1 + 1 / 3 + 1) / 3)
     assert share.n == 3
 

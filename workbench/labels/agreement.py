@@ -11,8 +11,9 @@ hold; alpha itself comes from the package `krippendorff`.
 import math
 from collections.abc import Hashable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import krippendorff
 import numpy as np
@@ -51,7 +52,7 @@ class Judgements:
     kind: str
     annotators: tuple[str, ...]
     items: tuple[str, ...]
-    scale: tuple[str, ...]  # from worst to best; "unsure", where it counts, comes last
+    scale: tuple[str, ...]  # from worst to best, then "unsure"
     codes: Floats  # (annotators, items); NaN where nothing was said
 
 
@@ -114,63 +115,52 @@ def measure_agreement(
     """Measure how far annotators agree in ratings or verdicts, with and without "unsure".
 
     "Unsure" has no place between one star and five: where it counts as a category, the scale is
-    nominal. Skipped items were not judged.
-
-    Args:
-        store: The labels.
-        kind: "rating" or "verdict".
-        item_to_session: Sessions of the items; intervals resample whole sessions where there are
-            enough and every item has one, else items.
-        resamples: Data sets drawn for the intervals.
-        seed: Of the draws.
+    nominal. Skipped items were not judged. Intervals resample whole sessions where there are enough
+    and every item has one, else items.
 
     Example:
         >>> for measure in measure_agreement(store, "verdict").overall:  # doctest: +SKIP
         ...     print(measure.name, measure.unsure, measure.interval)
     """
-    every = judgements(store, kind)
-    sure = judgements(store, kind, with_unsure=False)
-    settings: dict[str, Any] = {"resamples": resamples, "seed": seed}
-    sessions = [(item_to_session or {}).get(item) for item in every.items]
-    clusters = choose_clusters(sessions, every.items)
+    judged = judgements(store, kind)
+    sure = np.where(judged.codes < judged.scale.index(UNSURE), judged.codes, np.nan)
+    sessions = [(item_to_session or {}).get(item) for item in judged.items]
+    clusters = choose_clusters(sessions, judged.items)
+    measured = partial(estimate, clusters=clusters, resamples=resamples, seed=seed)
     levels: tuple[Level, ...] = (
         ("nominal", "ordinal", "interval") if kind == "rating" else ("nominal",)
     )
     overall = []
-    for judged, unsure in ((every, "a category"), (sure, "left out")):
-        observed = observed_agreement(judged.codes, clusters, **settings)
+    for codes, unsure in ((judged.codes, "a category"), (sure, "left out")):
+        observed = measured(observed_agreement(codes))
         overall.append(Measure("observed agreement", unsure, observed))
-        for level in levels if judged is sure else levels[:1]:
-            alpha = krippendorff_alpha(judged.codes, level, clusters, **settings)
+        for level in levels if codes is sure else levels[:1]:
+            alpha = measured(krippendorff_alpha(codes, level))
             overall.append(Measure(f"Krippendorff's alpha, {level}", unsure, alpha))
     pairs = []
-    for first, second in combinations(range(len(every.annotators)), 2):
-        names = every.annotators[first], every.annotators[second]
-        for judged, unsure in ((every, "a category"), (sure, "left out")):
-            weights: KappaWeights = "quadratic" if kind == "rating" and judged is sure else "none"
-            codes = judged.codes[[first, second]]
-            if np.isfinite(codes).all(axis=0).sum() == 0:
-                continue
-            name = "Cohen's kappa" if weights == "none" else f"Cohen's kappa, {weights} weights"
-            kappa = cohen_kappa(*codes, weights=weights, clusters=clusters, **settings)
-            pairs.append(Measure(name, unsure, kappa, names))
-    said = np.isfinite(every.codes)
+    for rows in combinations(range(len(judged.annotators)), 2):
+        names = judged.annotators[rows[0]], judged.annotators[rows[1]]
+        for codes, unsure in ((judged.codes, "a category"), (sure, "left out")):
+            weights: KappaWeights = "quadratic" if kind == "rating" and codes is sure else "none"
+            kappa = cohen_kappa(*codes[list(rows)], weights=weights)
+            if kappa.shared.any():
+                name = "Cohen's kappa" if weights == "none" else f"Cohen's kappa, {weights} weights"
+                pairs.append(Measure(name, unsure, measured(kappa), names))
+    said = np.isfinite(judged.codes)
     return Agreement(
         kind=kind,
-        annotators=every.annotators,
-        items=len(every.items),
+        annotators=judged.annotators,
+        items=len(judged.items),
         shared=int((said.sum(axis=0) >= 2).sum()),
-        unsure=int((said & ~np.isfinite(sure.codes)).sum()),
+        unsure=int((said & ~np.isfinite(sure)).sum()),
         judgements=int(said.sum()),
         overall=tuple(overall),
         pairs=tuple(pairs),
     )
 
 
-def judgements(store: LabelStore, kind: str, *, with_unsure: bool = True) -> Judgements:
+def judgements(store: LabelStore, kind: str) -> Judgements:
     """Return the standing ratings or verdicts as a matrix of annotators and items.
-
-    "Unsure" is a category, or left out as if nothing had been said.
 
     Raises:
         LabelError: If the kind has no scale to agree on.
@@ -185,13 +175,12 @@ def judgements(store: LabelStore, kind: str, *, with_unsure: bool = True) -> Jud
             answers[annotator, item_id] = answer
     annotators = tuple(sorted({annotator for annotator, _ in answers}))
     items = tuple(sorted({item_id for _, item_id in answers}))
-    scale = _SCALES[kind] + ((UNSURE,) if with_unsure else ())
+    scale = (*_SCALES[kind], UNSURE)
     annotator_to_row = {name: row for row, name in enumerate(annotators)}
     item_to_column = {name: column for column, name in enumerate(items)}
     codes = np.full((len(annotators), len(items)), np.nan)
     for (annotator, item_id), answer in answers.items():
-        if answer in scale:
-            codes[annotator_to_row[annotator], item_to_column[item_id]] = scale.index(answer)
+        codes[annotator_to_row[annotator], item_to_column[item_id]] = scale.index(answer)
     return Judgements(kind, annotators, items, scale, codes)
 
 
@@ -216,32 +205,25 @@ def disagreements(store: LabelStore, kind: str) -> list[str]:
     return sorted(item_to_distance, key=lambda item: (-item_to_distance[item], item))
 
 
-def krippendorff_alpha(
-    codes: npt.ArrayLike,
-    level: Level,
-    clusters: Clusters | None = None,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> Interval:
-    """Return Krippendorff's alpha of any number of annotators, with its bootstrap interval.
+class Coefficient(NamedTuple):
+    """A measure of agreement, ready to be resampled by `estimate`."""
+
+    statistic: Statistic  # of the shared items; NaN where undefined
+    apart: float  # probability that two judgements differ by chance; 1 where not corrected for it
+    shared: npt.NDArray[np.bool_]  # of all items, those with two or more judgements
+
+
+def krippendorff_alpha(codes: npt.ArrayLike, level: Level) -> Coefficient:
+    """Return Krippendorff's alpha of any number of annotators.
 
     1 is perfect agreement, 0 what chance gives. Where there is nothing to tell apart, because all
-    say the same or no item is shared, alpha is undefined: NaN.
-
-    Args:
-        codes: Of each annotator for each item (annotators, items); NaN where nothing was said.
-        level: What distances between codes mean.
-        clusters: The cluster of each item; by default each is its own.
-        resamples: Data sets drawn for the interval.
-        seed: Of the draws.
-
-    Returns:
-        The interval; `n` counts the items that two or more annotators judged.
+    say the same or no item is shared, alpha is undefined. Codes are those of each annotator for
+    each item (annotators, items), NaN where nothing was said; `level` is what distances between
+    them mean.
 
     Example:
         >>> a, b = [1, 2, 3, 3, 2, 1], [1, 2, 3, 3, 2, 2]
-        >>> round(krippendorff_alpha([a, b], "ordinal").value, 3)
+        >>> round(estimate(krippendorff_alpha([a, b], "ordinal")).value, 3)
         0.884
     """
     domain, counts = _count_values(codes)
@@ -253,29 +235,21 @@ def krippendorff_alpha(
     kept = counts[shared]
     totals = kept.sum(axis=0)
     apart = 1 - (totals * (totals - 1)).sum() / max(totals.sum() * (totals.sum() - 1), 1)
-    return _interval(alpha, float(apart), shared, clusters, resamples, seed)
+    return Coefficient(alpha, float(apart), shared)
 
 
 def cohen_kappa(
-    first: npt.ArrayLike,
-    second: npt.ArrayLike,
-    *,
-    weights: KappaWeights = "none",
-    clusters: Clusters | None = None,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> Interval:
-    """Return Cohen's kappa of two annotators, with its bootstrap interval.
+    first: npt.ArrayLike, second: npt.ArrayLike, weights: KappaWeights = "none"
+) -> Coefficient:
+    """Return Cohen's kappa of two annotators.
 
     Codes (items,) of the two are NaN where nothing was said; weights are "none" for names, "linear"
-    or "quadratic" in the distance of codes for scales; the rest is as in `krippendorff_alpha`.
-
-    Returns:
-        The interval; `n` counts the items that both judged. NaN where kappa is undefined: both
-        always say the same one thing, or share no item.
+    or "quadratic" in the distance of codes for scales. Kappa is undefined where both always say the
+    same one thing, or share no item.
 
     Example:
-        >>> round(cohen_kappa([1, 2, 3, 3, 2, 1], [1, 2, 3, 3, 2, 2], weights="quadratic").value, 3)
+        >>> kappa = cohen_kappa([1, 2, 3, 3, 2, 1], [1, 2, 3, 3, 2, 2], "quadratic")
+        >>> round(estimate(kappa).value, 3)
         0.857
     """
     codes = np.array([first, second], dtype=float)
@@ -297,19 +271,13 @@ def cohen_kappa(
             return np.asarray(np.where(expected > 0, 1 - observed / expected, np.nan))
 
     shares = np.eye(size)[places.reshape(2, -1)].sum(axis=1) / max(shared.sum(), 1)
-    return _interval(kappa, float(1 - shares[0] @ shares[1]), shared, clusters, resamples, seed)
+    return Coefficient(kappa, float(1 - shares[0] @ shares[1]), shared)
 
 
-def observed_agreement(
-    codes: npt.ArrayLike,
-    clusters: Clusters | None = None,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> Interval:
+def observed_agreement(codes: npt.ArrayLike) -> Coefficient:
     """Return how often two judgements of an item are the same, not corrected for chance.
 
-    Takes the codes, clusters and draws of `krippendorff_alpha`.
+    Takes the codes of `krippendorff_alpha`.
     """
     _, counts = _count_values(codes)
     shared = counts.sum(axis=1) >= 2
@@ -319,7 +287,34 @@ def observed_agreement(
     def share(weights: Weights) -> Floats:
         return np.asarray(weights @ same / weights.sum(axis=1))
 
-    return _interval(share, 1.0, shared, clusters, resamples, seed)
+    return Coefficient(share, 1.0, shared)
+
+
+def estimate(
+    coefficient: Coefficient,
+    clusters: Clusters | None = None,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Interval:
+    """Return a coefficient with its bootstrap interval over the items that are shared.
+
+    Perfect agreement has nothing to draw: resamples of it are perfect too. Its lower end is then
+    that of the share of agreeing clusters (Wilson), corrected for chance as the value is.
+
+    Without `clusters` each item is its own. The result's `n` counts the shared items; its numbers
+    are NaN where the coefficient is undefined.
+    """
+    statistic, apart, shared = coefficient
+    kept = (clusters or Clusters("item", tuple(range(len(shared))))).take(shared)
+    n = len(kept.names)
+    value = float(statistic(np.ones((1, n), dtype=np.int64))[0]) if n else float("nan")
+    if np.isnan(value):
+        return Interval(value, value, value, n)
+    if value == 1:
+        low = 1 - (1 - wilson(kept.count, kept.count).low) / apart
+        return Interval(1.0, max(low, -1.0), 1.0, n, note=kept.note)
+    return bootstrap(statistic, kept, within=(-1.0, 1.0), resamples=resamples, seed=seed)
 
 
 def _count_values(codes: npt.ArrayLike) -> tuple[Floats, npt.NDArray[np.int_]]:
@@ -335,31 +330,6 @@ def _alpha(counts: npt.NDArray[np.int_], domain: Floats, level: Level) -> float:
     return float(
         krippendorff.alpha(value_counts=counts, value_domain=domain, level_of_measurement=level)
     )
-
-
-def _interval(
-    statistic: Statistic,
-    apart: float,
-    shared: npt.NDArray[np.bool_],
-    clusters: Clusters | None,
-    resamples: int,
-    seed: int,
-) -> Interval:
-    """Bootstrap over the items that are shared; without a value there is nothing to draw.
-
-    Perfect agreement has nothing to draw either: resamples of it are perfect too. Its lower end is
-    then that of the share of agreeing clusters (Wilson), corrected for chance as the value is:
-    `apart` is the probability that two judgements differ by chance, 1 where that is not corrected.
-    """
-    kept = (clusters or Clusters("item", tuple(range(len(shared))))).take(shared)
-    n = len(kept.names)
-    value = float(statistic(np.ones((1, n), dtype=np.int64))[0]) if n else float("nan")
-    if np.isnan(value):
-        return Interval(value, value, value, n)
-    if value == 1:
-        low = 1 - (1 - wilson(kept.count, kept.count).low) / apart
-        return Interval(1.0, max(low, -1.0), 1.0, n, note=kept.note)
-    return bootstrap(statistic, kept, within=(-1.0, 1.0), resamples=resamples, seed=seed)
 
 
 def _distances(steps: int) -> Floats:
