@@ -89,11 +89,8 @@ def linear_baseline(
 ) -> Predictions:
     """Fit logistic regression to a description of each clip, and call the test clips with it.
 
-    Args:
-        clipset: Train fits, valid chooses the regularisation, test is called.
-        describe: Maps stored frames (F, H, W, 3) to a vector.
-        name: Of the row in the report.
-        mirror: Train on mirrored clips as well, as the network does.
+    The validation clips choose the regularisation. With `mirror`, mirrored clips are trained on as
+    well, as the network does. `describe` maps stored frames (F, H, W, 3) to a vector.
 
     Raises:
         DatasetError: If the training split has a single class.

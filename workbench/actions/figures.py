@@ -165,14 +165,7 @@ def draw_confidence(predictions: Predictions, ax: Axes | None = None) -> Axes:
 def draw_mistakes(
     predictions: Predictions, clipset: Clipset, ax: Axes | None = None, *, limit: int = 8
 ) -> Axes:
-    """Draw the surest mistakes, one row each: the frames the network was fed, and what it said.
-
-    Args:
-        predictions: Of labelled clips.
-        clipset: Where their frames are.
-        ax: Where to draw.
-        limit: Most rows.
-    """
+    """Draw the surest mistakes, one row each: the frames the network was fed, and what it said."""
     wrong = predictions.mistakes().head(limit)
     count, width, height = predictions.view or (8, 64, 64)
     rows = [

@@ -93,13 +93,8 @@ class SlimR2Plus1d(nn.Module):
     """R(2+1)D of one block per stage and a quarter of the width, for training on a CPU.
 
     The stem halves the number of frames: what moves from frame to frame is in its input already
-    (`ClipNet`), and a step costs a third.
-
-    Args:
-        channels: Input channels.
-        classes: Number of classes.
-        width: Channels of the first stage; the others have 2, 4 and 8 times as many.
-        dropout: Share of the pooled features dropped in training.
+    (`ClipNet`), and a step costs a third. The first stage has `width` channels, the others 2, 4 and
+    8 times as many; `dropout` is of the pooled features.
     """
 
     def __init__(self, channels: int, classes: int, width: int = 16, dropout: float = 0.0) -> None:

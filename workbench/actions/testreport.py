@@ -223,12 +223,9 @@ class ClipTestReport:
 def report_on(
     predictions: Predictions, others: Sequence[Predictions] = (), *, seed: int = 0
 ) -> ClipTestReport:
-    """Judge predictions on labelled clips, beside other scorers on the same clips.
+    """Judge predictions on labelled clips, beside other scorers on the same clips in any order.
 
-    Args:
-        predictions: Of the test split.
-        others: Baselines, or an earlier model, on the same clips in any order.
-        seed: Of the resampling.
+    Others are baselines, say, or an earlier model.
 
     Raises:
         DatasetError: If a clip has no label, or another scorer judged other clips.
