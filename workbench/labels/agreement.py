@@ -138,11 +138,11 @@ def measure_agreement(
             alpha = measured(krippendorff_alpha(codes, level))
             overall.append(Measure(f"Krippendorff's alpha, {level}", unsure, alpha))
     pairs = []
-    for rows in combinations(range(len(judged.annotators)), 2):
-        names = judged.annotators[rows[0]], judged.annotators[rows[1]]
+    for first, second in combinations(range(len(judged.annotators)), 2):
+        names = judged.annotators[first], judged.annotators[second]
         for codes, unsure in ((judged.codes, "a category"), (sure, "left out")):
             weights: KappaWeights = "quadratic" if kind == "rating" and codes is sure else "none"
-            kappa = cohen_kappa(*codes[list(rows)], weights=weights)
+            kappa = cohen_kappa(codes[first], codes[second], weights)
             if kappa.shared.any():
                 name = "Cohen's kappa" if weights == "none" else f"Cohen's kappa, {weights} weights"
                 pairs.append(Measure(name, unsure, measured(kappa), names))
