@@ -6,7 +6,7 @@ Image axes in pixels: u right, v down. Pure geometry and the constants of footba
 about images, players or how a camera is found.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -82,10 +82,6 @@ class Camera:
             intrinsics
             @ np.concatenate([self.rotation, -(self.rotation @ self.position)[:, None]], axis=1)
         )
-
-    def shifted(self, shift_px: tuple[float, float]) -> "Camera":
-        """The same camera with its picture moved by `shift_px`."""
-        return replace(self, shift_px=shift_px)
 
     def project(self, points: Floats) -> tuple[Floats, Floats]:
         """Pixels (N, 2) and depths in metres (N,) of world points (N, 3)."""

@@ -72,9 +72,7 @@ def draw_act(rng: np.random.Generator, sport: str, temper: Temper) -> Act:
 def _swing(rng: np.random.Generator, temper: Temper) -> Act:
     pitch_mps, hit = rng.uniform(11, 18), rng.normal([-3.0, 18.0, 5.0], [6.0, 4.0, 3.0])
     meet = np.array([0.15, 0.75, 0.9])
-
-    def pose(since: float) -> Angles:
-        return motions.swing(since, temper.vigour, temper.tempo)
+    pose = partial(motions.swing, vigour=temper.vigour, tempo=temper.tempo)
 
     def forward_m(since: float) -> float:
         return 0.15 * motions.ease((since + 0.25 * temper.tempo) / 0.3)
@@ -94,20 +92,14 @@ def _swing(rng: np.random.Generator, temper: Temper) -> Act:
 
 
 def _layup(rng: np.random.Generator, temper: Temper) -> Act:
-    airtime_s = motions.layup_airtime_s(temper.tempo)
+    airtime_s = motions.LAYUP_AIRTIME_S * temper.tempo
     release_s = 0.5 * airtime_s
     toss = np.array([rng.normal(0, 0.3), rng.uniform(1.0, 2.0), rng.uniform(2.8, 4.0)])
     bounces_per_s = rng.uniform(1.8, 2.4)
 
-    def pose(since: float) -> Angles:
-        return motions.layup(since, temper.vigour, temper.phase_rad, temper.tempo)
-
     def forward_m(since: float) -> float:
         forward = temper.speed_mps * min(since, 0.0)
         return forward + 0.6 * temper.speed_mps * min(max(since, 0.0), airtime_s)
-
-    def jump_m(since: float) -> float:
-        return motions.hop_m(since, airtime_s, 0.42 * temper.vigour)
 
     def ball(since: float, joints: Joints) -> Floats:
         if since < -0.25:
@@ -118,6 +110,10 @@ def _layup(rng: np.random.Generator, temper: Temper) -> Act:
             return np.asarray(hand)
         return _fallen(hand, toss, since - release_s, BALL_RADII_M["basketball"])
 
+    jump_m = partial(motions.hop_m, airtime_s=airtime_s, height_m=0.42 * temper.vigour)
+    pose = partial(
+        motions.layup, vigour=temper.vigour, phase_rad=temper.phase_rad, tempo=temper.tempo
+    )
     return Act("layup", pose, forward_m, jump_m, "basketball", ball, at_s=temper.at_s)
 
 
@@ -125,9 +121,6 @@ def _shot(rng: np.random.Generator, temper: Temper) -> Act:
     struck = np.array([rng.normal(0, 2.5), rng.uniform(12, 26), rng.uniform(0.5, 6)])
     spot = np.array([0.10, 0.42, BALL_RADII_M["soccer"]])
     rolls_mps = rng.uniform(0, 2.0) if rng.random() < 0.4 else 0.0
-
-    def pose(since: float) -> Angles:
-        return motions.kick(since, temper.vigour, temper.phase_rad, temper.tempo)
 
     def forward_m(since: float) -> float:
         forward = 0.8 * temper.speed_mps * min(since + 0.15, 0.0)
@@ -138,6 +131,9 @@ def _shot(rng: np.random.Generator, temper: Temper) -> Act:
             return np.asarray(spot + np.array([0, -rolls_mps * since, 0]))
         return _fallen(spot, struck, since, BALL_RADII_M["soccer"])
 
+    pose = partial(
+        motions.kick, vigour=temper.vigour, phase_rad=temper.phase_rad, tempo=temper.tempo
+    )
     return Act("shot", pose, forward_m, ball_look="soccer", ball=ball, at_s=temper.at_s)
 
 
@@ -157,8 +153,7 @@ def _jog(rng: np.random.Generator, temper: Temper) -> Act:
 
 
 def _idle(rng: np.random.Generator, temper: Temper) -> Act:
-    lies: list[BallLook | None] = ["soccer", "basketball", "baseball", None]
-    look = lies[rng.integers(len(lies))]
+    look = (*BALL_RADII_M, None)[rng.integers(4)]
     bat = _carried if rng.random() < 0.4 else None
     pose = partial(motions.idle, phase_rad=temper.phase_rad)
     return Act("idle", pose, ball_look=look, ball=_lying, bat=bat)
@@ -233,9 +228,6 @@ def _header(rng: np.random.Generator, temper: Temper) -> Act:
     def forward_m(since: float) -> float:
         return 0.5 * temper.speed_mps * min(since, 0.0)
 
-    def jump_m(since: float) -> float:
-        return motions.hop_m(since, 0.5, 0.36 * temper.vigour)
-
     def ball(since: float, joints: Joints) -> Floats:
         since_meeting = since - 0.22
         meet = np.array([0.0, 0.2, 2.05])
@@ -243,12 +235,13 @@ def _header(rng: np.random.Generator, temper: Temper) -> Act:
         return _fallen(meet, away, since_meeting, BALL_RADII_M["soccer"])
 
     pose = partial(motions.header_jump, phase_rad=temper.phase_rad)
+    jump_m = partial(motions.hop_m, airtime_s=0.5, height_m=0.36 * temper.vigour)
     look: BallLook | None = "soccer" if rng.random() < 0.6 else None
     return Act("header", pose, forward_m, jump_m, look, ball, at_s=temper.at_s)
 
 
 def _pick_up(rng: np.random.Generator, temper: Temper) -> Act:
-    look: BallLook = ("soccer", "basketball", "baseball")[rng.integers(3)]
+    look = tuple(BALL_RADII_M)[rng.integers(3)]
 
     def pose(since: float) -> Angles:
         return motions.squat(motions.ease((since + 0.7) / 0.7) - motions.ease(since / 0.7))
@@ -275,8 +268,7 @@ def _gesture(rng: np.random.Generator, temper: Temper) -> Act:
         "cheer": partial(motions.cheer, phase_rad=temper.phase_rad),
     }  # fmt: skip
     forward_m = _passing_by(1.6 if kind == "cheer" else 0.0, temper)
-    looks: tuple[BallLook | None, ...] = (None, None, "soccer", "basketball")
-    look = looks[rng.integers(len(looks))]
+    look: BallLook | None = (None, None, "soccer", "basketball")[rng.integers(4)]
     return Act(kind, poses[kind], forward_m, ball_look=look, ball=_lying)
 
 

@@ -102,11 +102,11 @@ def _stand(rng: np.random.Generator, placement: Placement, kick: float) -> tuple
     side = rng.choice([-1.0, 1.0])
     if placement == "behind":
         return math.radians(rng.uniform(-12, 12)), min(40.0, kick + rng.uniform(2.5, 15))
-    if placement == "oblique":
-        return side * math.radians(rng.uniform(30, 60)), rng.uniform(max(5.0, 0.7 * kick), 38)
-    if placement == "side":
-        return side * math.radians(rng.uniform(62, 84)), rng.uniform(max(5.0, 0.7 * kick), 38)
-    return math.pi + side * math.radians(rng.uniform(0, 35)), rng.uniform(5, 22)
+    if placement == "behind_goal":
+        return math.pi + side * math.radians(rng.uniform(0, 35)), rng.uniform(5, 22)
+    least_deg, most_deg = (30, 60) if placement == "oblique" else (62, 84)
+    turn_deg = rng.uniform(least_deg, most_deg)
+    return side * math.radians(turn_deg), rng.uniform(max(5.0, 0.7 * kick), 38)
 
 
 def _sees(camera: Camera, points_m: Floats) -> bool:

@@ -7,31 +7,21 @@ import typer
 
 
 def make(
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the footage.")],
-    sessions: Annotated[
-        int, typer.Option("--sessions", metavar="N", help="Places where people do sports.")
-    ] = 4,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the footage.")],
+    sessions: Annotated[int, typer.Option(metavar="N", help="Places where people do sports.")] = 4,
     clips: Annotated[
-        int,
-        typer.Option(
-            "--clips", metavar="N", help="Clips per session: the four classes in equal shares."
-        ),
+        int, typer.Option(metavar="N", help="Clips per session: the four classes in equal shares.")
     ] = 8,
     shooting_sessions: Annotated[
-        int,
-        typer.Option(
-            "--shooting-sessions", metavar="N", help="Tripods in front of a goal, on top."
-        ),
+        int, typer.Option(metavar="N", help="Tripods in front of a goal, on top.")
     ] = 1,
-    shots: Annotated[
-        int, typer.Option("--shots", metavar="N", help="Shots per shooting session.")
-    ] = 4,
-    seed: Annotated[int, typer.Option("--seed", metavar="S", help="Same seed, same footage.")] = 0,
+    shots: Annotated[int, typer.Option(metavar="N", help="Shots per shooting session.")] = 4,
+    seed: Annotated[int, typer.Option(metavar="S", help="Same seed, same footage.")] = 0,
     size: Annotated[
-        str, typer.Option("--size", metavar="W×H", help="Both even; action clips get 0.6 of it.")
+        str, typer.Option(metavar="W×H", help="Both even; action clips get 0.6 of it.")
     ] = "640x360",
     workers: Annotated[
-        int | None, typer.Option("--workers", metavar="N", help="Processes.  [default: cores]")
+        int | None, typer.Option(metavar="N", help="Processes.  [default: cores]")
     ] = None,
 ) -> None:
     """Render filmed-looking sessions whose truth is known to the pixel.

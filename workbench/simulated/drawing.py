@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from workbench.footage.pinhole import Camera, Floats
 from workbench.simulated.scene import JOINT, Ball, Moment, Person, Stick
-from workbench.simulated.venue import Image, Rgb
+from workbench.simulated.venue import Image, Rgb, Venue
 
 _SHIFT = 4  # OpenCV's fractional bits
 _ONE = 1 << _SHIFT
@@ -223,7 +223,7 @@ class Painter:
 
 
 def shadows(
-    shape_hw: tuple[int, int], camera: Camera, moment: Moment, slope: Floats
+    shape_hw: tuple[int, int], camera: Camera, moment: Moment, venue: Venue
 ) -> NDArray[np.uint8]:
     """Where people, balls and sticks shade the ground: 255 in the shadow, blurred at the rim.
 
@@ -231,15 +231,12 @@ def shadows(
         shape_hw: Size of the region.
         camera: As for `Painter`.
         moment: What casts shadows.
-        slope: Metres (2,) on the ground per metre of height, away from the sun.
+        venue: Where the sun stands.
     """
     mask = np.zeros(shape_hw, np.uint8)
 
     def fallen(points: Floats) -> tuple[Floats, Floats]:
-        ground = np.atleast_2d(points).copy()
-        ground[:, :2] += slope * ground[:, 2:]
-        ground[:, 2] = 0.005
-        return camera.project(ground)
+        return camera.project(venue.shadow_of(np.atleast_2d(points)))
 
     def line(a: Sequence[int], b: Sequence[int], width_px: float) -> None:
         cv2.line(mask, a, b, (255,), max(1, round(width_px)), cv2.LINE_8, _SHIFT)

@@ -58,30 +58,18 @@ class StagedShot:
     flight: Flight
     pre_velocity_mps: Floats  # (3,) just before contact; zero at rest
 
-    def positions_at(self, times_s: Floats) -> Floats:
-        """Ball centre (N, 3) at seconds since contact, negative before it."""
+    def positions_at(self, times_s: Floats | float) -> Floats:
+        """Ball centre (…, 3) at seconds (…) since contact, negative before it."""
         flight = self.flight
         after = np.stack(
-            [np.interp(times_s, flight.times_s, column) for column in flight.positions_m.T], axis=1
+            [np.interp(times_s, flight.times_s, column) for column in flight.positions_m.T], axis=-1
         )
-        early = times_s[:, None]
+        early = np.asarray(times_s)[..., None]
         before = self.start_m + self.pre_velocity_mps * early
         if self.start_m[2] > 2 * BALL_RADIUS_M and np.any(self.pre_velocity_mps):
-            before[:, 2] -= GRAVITY_MPS2 / 2 * times_s**2  # it came through the air
-        before[:, 2] = np.maximum(before[:, 2], min(BALL_RADIUS_M, self.start_m[2]))
+            before[..., 2] -= GRAVITY_MPS2 / 2 * times_s**2  # it came through the air
+        before[..., 2] = np.maximum(before[..., 2], min(BALL_RADIUS_M, self.start_m[2]))
         return np.where(early < 0, before, after)
-
-    def position_at(self, time_s: float) -> Floats:
-        """Ball centre (3,) at one moment."""
-        return np.asarray(self.positions_at(np.array([time_s]))[0])
-
-
-@dataclass(frozen=True)
-class DeadBall:
-    """A ball at rest that is kicked at the goal."""
-
-    start_m: Vector
-    speed_mps: float  # just after the kick
 
 
 def stage(
@@ -89,7 +77,8 @@ def stage(
     kind: Kind | None = None,
     *,
     goal: GoalFrame | None = None,
-    ball: DeadBall | None = None,
+    start_m: Vector | None = None,
+    speed_mps: float | None = None,
 ) -> StagedShot:
     """Draw a shot.
 
@@ -97,7 +86,8 @@ def stage(
         rng: Draws everything that is not given.
         kind: What is meant to happen; drawn from `KIND_SHARE` where None.
         goal: At which goal.
-        ball: From where and how fast; not for a cross or a throw-out.
+        start_m: Where the ball lies at rest; not for a cross or a throw-out.
+        speed_mps: How fast it is kicked; nor for these.
     """
     names = list(KIND_SHARE)
     meant = kind or names[rng.choice(len(names), p=list(KIND_SHARE.values()))]
@@ -105,14 +95,18 @@ def stage(
     # Off the post, or off somebody's hands, and in: that is a goal, and stays one.
     welcome = {meant, "goal"} if meant in ("post", "parried", "blocked") else {meant}
     for _ in range(_TRIES):
-        shot = _try(rng, meant, goal, ball)
+        shot = _try(rng, meant, goal, start_m, speed_mps)
         if shot.kind in welcome:
             break
     return shot
 
 
 def _try(
-    rng: np.random.Generator, meant: Kind, goal: GoalFrame, ball: DeadBall | None
+    rng: np.random.Generator,
+    meant: Kind,
+    goal: GoalFrame,
+    start_m: Vector | None,
+    speed_mps: float | None,
 ) -> StagedShot:
     air = _draw_air(rng)
     ground = Ground(rng.uniform(0.5, 0.75), rng.uniform(0.65, 0.9), rng.uniform(0.4, 1.4))
@@ -122,9 +116,9 @@ def _try(
     elif meant == "cross":
         start, velocity = _cross(rng, goal)
     else:
-        start, before = (ball.start_m, _AT_REST) if ball else _kick_off(rng, meant, goal)
+        start, before = (start_m, _AT_REST) if start_m else _kick_off(rng, meant, goal)
         target_xz, low = _draw_target(rng, meant, start, goal)
-        speed = ball.speed_mps if ball else min(32.0, max(7.0, rng.normal(19.5, 5.5)))
+        speed = speed_mps or min(32.0, max(7.0, rng.normal(19.5, 5.5)))
         rise = math.radians(rng.uniform(-1.0, 7.0)) if low else None
         velocity = aim(start, target_xz, speed, air=air, ground=ground, rise_rad=rise)
     contact = _contact(rng, meant, start, velocity, goal, air, ground)

@@ -11,9 +11,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from workbench.simulated.scene import Angles
+from workbench.simulated.scene import Angles, mirrored
 
 STRIDES_PER_S = 1.5  # of the run-up
+LAYUP_AIRTIME_S = 0.55
 _LIMBS = ("hip", "knee", "ankle", "shoulder", "elbow", "arm_out", "leg_out")
 
 
@@ -24,21 +25,22 @@ def ease(x: float) -> float:
 
 
 def between(time_s: float, poses: Sequence[tuple[float, Angles]]) -> Angles:
-    """Pose at `time_s` between key poses, sorted by time; held before the first and after the last.
-
-    An angle that only one of two neighbours names keeps that value between them.
-    """
+    """The pose between key poses, sorted by time; held before the first and after the last."""
     if time_s <= poses[0][0]:
         return dict(poses[0][1])
     for (start_s, before), (end_s, after) in pairwise(poses):
         if time_s <= end_s:
-            share = ease((time_s - start_s) / (end_s - start_s))
-            return {
-                name: before.get(name, after.get(name, 0.0)) * (1 - share)
-                + after.get(name, before.get(name, 0.0)) * share
-                for name in before.keys() | after.keys()
-            }
+            return blend(before, after, ease((time_s - start_s) / (end_s - start_s)))
     return dict(poses[-1][1])
+
+
+def blend(before: Angles, after: Angles, share: float) -> Angles:
+    """The pose a `share` of the way; an angle that only one of the two names keeps its value."""
+    return {
+        name: before.get(name, after.get(name, 0.0)) * (1 - share)
+        + after.get(name, before.get(name, 0.0)) * share
+        for name in before.keys() | after.keys()
+    }
 
 
 def _pose(**angles: float) -> Angles:
@@ -140,8 +142,8 @@ def bat_direction(time_s: float, tempo: float = 1.0) -> tuple[float, float]:
 
 
 def layup(time_s: float, vigour: float, phase_rad: float, tempo: float = 1.0) -> Angles:
-    """A lay-up off the left leg; take-off at zero, landing after `layup_airtime_s`."""
-    air = layup_airtime_s(tempo)
+    """A lay-up off the left leg; take-off at zero, landing after `LAYUP_AIRTIME_S` × tempo."""
+    air = LAYUP_AIRTIME_S * tempo
     rise = _pose(
         r_hip=1.35 * vigour, r_knee=1.5, l_hip=-0.05, l_knee=0.05, r_shoulder=2.75 * vigour,
         r_arm_out=0.1, r_elbow=0.25, l_shoulder=0.9, l_arm_out=0.35, l_elbow=0.9, lean=0.02,
@@ -163,11 +165,6 @@ def layup(time_s: float, vigour: float, phase_rad: float, tempo: float = 1.0) ->
         (0.75 * air, rise | _pose(r_hip=0.6, r_knee=0.8)), (air, land),
         (air + 0.35, run(phase_rad, 0.4)),
     ])  # fmt: skip
-
-
-def layup_airtime_s(tempo: float = 1.0) -> float:
-    """Time between take-off and landing."""
-    return 0.55 * tempo
 
 
 def hop_m(time_s: float, airtime_s: float, height_m: float) -> float:
@@ -254,18 +251,16 @@ def guard(time_s: float, phase_rad: float) -> Angles:
     """A goalkeeper on their toes."""
     bob = 0.06 * math.sin(2 * math.pi * 1.4 * time_s + phase_rad)
     return _pose(
-        knee=0.55 + bob, hip=0.45 + bob, lean=0.28, shoulder=0.5, arm_out=0.55, elbow=0.6,
-        leg_out=0.16,
+        knee=0.55 + bob, hip=0.45 + bob, lean=0.28, lean_side=0.0, shoulder=0.5, arm_out=0.55,
+        elbow=0.6, leg_out=0.16,
     )  # fmt: skip
 
 
 def dive(reach: float, toward_right: float) -> Angles:
     """A goalkeeper stretching sideways; `reach` 0 (upright) to 1, `toward_right` is −1 or +1."""
-    near, far = ("r_", "l_") if toward_right > 0 else ("l_", "r_")
-    return {
-        "lean_side": 1.15 * reach * toward_right, "lean": 0.15,
-        f"{near}shoulder": 0.5 + 2.1 * reach, f"{far}shoulder": 0.5 + 2.2 * reach,
-        f"{near}arm_out": 0.5, f"{far}arm_out": 0.3, f"{near}elbow": 0.25, f"{far}elbow": 0.35,
-        f"{near}knee": 0.7, f"{near}hip": 0.5, f"{far}knee": 0.3 + 0.3 * reach, f"{far}hip": 0.2,
-        f"{far}leg_out": 0.1 + 0.5 * reach,
-    }  # fmt: skip
+    rightward = _pose(
+        lean=0.15, lean_side=1.15 * reach, r_shoulder=0.5 + 2.1 * reach, r_arm_out=0.5,
+        r_elbow=0.25, l_shoulder=0.5 + 2.2 * reach, l_arm_out=0.3, l_elbow=0.35, r_knee=0.7,
+        r_hip=0.5, r_leg_out=0.0, l_knee=0.3 + 0.3 * reach, l_hip=0.2, l_leg_out=0.1 + 0.5 * reach,
+    )  # fmt: skip
+    return rightward if toward_right > 0 else mirrored(rightward)

@@ -6,7 +6,7 @@ adds noise. H.264 does the rest when the frames are written.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import cv2
@@ -76,7 +76,7 @@ class Renderer:
 
     def _expose(self, scene: Scene, time_s: float) -> TrueFrame:
         self._shake()
-        camera = self._camera.shifted((float(self._shift[0]), float(self._shift[1])))
+        camera = replace(self._camera, shift_px=(float(self._shift[0]), float(self._shift[1])))
         moments = self._moments(scene, camera, time_s)
         middle = moments[len(moments) // 2]
         image = self._empty(camera)
@@ -84,8 +84,8 @@ class Renderer:
         x0, y0, x1, y1 = self._region(camera, moments)
         if x1 > x0 and y1 > y0:
             area = (slice(y0, y1), slice(x0, x1))
-            view = camera.shifted((camera.shift_px[0] - x0, camera.shift_px[1] - y0))
-            shade = shadows((y1 - y0, x1 - x0), view, middle, self._venue.shadow_slope)
+            view = replace(camera, shift_px=(camera.shift_px[0] - x0, camera.shift_px[1] - y0))
+            shade = shadows((y1 - y0, x1 - x0), view, middle, self._venue)
             dark = cv2.merge([cv2.convertScaleAbs(shade, alpha=-0.42, beta=255)] * 3)
             ground = np.asarray(cv2.multiply(image[area], dark, scale=1 / 255.0), np.uint8)
             image[area], identity[area] = self._paint(ground, view, moments, middle)
@@ -149,10 +149,7 @@ class Renderer:
             stands = _movers(moment)
             sticks = [end for stick in moment.sticks for end in (stick.start, stick.end)]
             everything = np.concatenate([stands, np.array(sticks).reshape(-1, 3)])
-            fallen = everything.copy()
-            fallen[:, :2] += self._venue.shadow_slope * fallen[:, 2:]
-            fallen[:, 2] = 0
-            points += [everything, fallen]
+            points += [everything, self._venue.shadow_of(everything)]
         uv, depth = camera.project(np.concatenate(points))
         uv, depth = uv[depth > 0.4], depth[depth > 0.4]
         if not len(uv):

@@ -41,7 +41,6 @@ FIRST_BALL_ID = 200  # people have smaller track ids
 class Body:
     """A person's measures in metres and the colours they wear."""
 
-    height: float
     thigh: float
     shin: float
     torso: float
@@ -128,9 +127,7 @@ def draw_body(rng: np.random.Generator, shirt: Rgb | None = None) -> Body:
     """Draw a person; `shirt` dresses them in a team's colour."""
     height = float(np.clip(rng.normal(1.74, 0.10), 1.4, 2.0))
     scale = height / 1.75
-
     return Body(
-        height=height,
         thigh=0.43 * scale * rng.normal(1, 0.02),
         shin=0.42 * scale * rng.normal(1, 0.02),
         torso=0.50 * scale,

@@ -26,8 +26,7 @@ from workbench.footage.writer import VideoWriter
 from workbench.simulated.acts import SPORTS, draw_act, draw_temper
 from workbench.simulated.renderer import Optics, Renderer
 from workbench.simulated.scene import Scene
-from workbench.simulated.shooting import draw_place, stage_shot
-from workbench.simulated.staging import draw_cast, stage_act
+from workbench.simulated.staging import draw_cast, draw_place, stage_act, stage_shot
 from workbench.simulated.truth import TruthRecorder
 from workbench.simulated.venue import VENUES, Venue, draw_venue
 

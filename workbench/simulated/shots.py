@@ -68,24 +68,12 @@ class SimulatedShot:
     speed_kmh: float  # just after contact
     line_speed_kmh: float | None  # None where the ball never comes to the plane of the line
     crossing_m: tuple[float, float] | None  # x, z there
-    start_m: Floats  # (3,) ball at contact
     positions_m: Floats  # (F, 3) true centre in every frame, the middle row's time
     pixels: Floats  # (F, 2) true, with the lens's distortion
     events: tuple[tuple[str, float], ...]  # name, frame
     camera: Floats  # (3, 4) world point to pixel, without distortion
-    camera_position_m: Floats  # (3,)
-
-    @property
-    def camera_distance_m(self) -> float:
-        """From the camera to the middle of the goal line."""
-        return float(np.linalg.norm(self.camera_position_m))
-
-    @property
-    def view_angle_deg(self) -> float:
-        """Between the line of the shot and the camera, seen from the goal; 0 straight behind."""
-        shot, view = self.start_m[:2], self.camera_position_m[:2]
-        cosine = shot @ view / (np.linalg.norm(shot) * np.linalg.norm(view))
-        return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+    camera_distance_m: float  # to the middle of the goal line
+    view_angle_deg: float  # between shot and camera, seen from the goal; 0 straight behind
 
     @property
     def has_speed(self) -> bool:
@@ -150,13 +138,18 @@ def simulate_shot(
         speed_kmh=3.6 * float(np.linalg.norm(staged.velocity_mps)),
         line_speed_kmh=None if line is None else 3.6 * line,
         crossing_m=flight.crossing_m,
-        start_m=staged.start_m,
         positions_m=positions,
         pixels=camera.project(positions)[0],
         events=tuple((name, contact_frame + at * fps) for name, at in flight.events),
         camera=camera.matrix,
-        camera_position_m=camera.position,
+        camera_distance_m=float(np.linalg.norm(camera.position)),
+        view_angle_deg=_angle_deg(staged.start_m[:2], camera.position[:2]),
     )
+
+
+def _angle_deg(a: Floats, b: Floats) -> float:
+    cosine = a @ b / (np.linalg.norm(a) * np.linalg.norm(b))
+    return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
 
 
 def _stage_in_view(

@@ -53,10 +53,12 @@ class Venue:
     light: float  # exposure
     seed: int  # of the ground's and the trees' texture
 
-    @property
-    def shadow_slope(self) -> Floats:
-        """Metres (2,) that a shadow moves on the ground per metre of height."""
-        return np.asarray(-self.sun[:2] / self.sun[2])
+    def shadow_of(self, points: Floats) -> Floats:
+        """Where points (N, 3) shade the ground, a little above it."""
+        fallen = points.copy()
+        fallen[:, :2] += -self.sun[:2] / self.sun[2] * points[:, 2:]
+        fallen[:, 2] = 0.005
+        return fallen
 
 
 def draw_venue(rng: np.random.Generator, name: str, with_goal: bool = True) -> Venue:
