@@ -71,7 +71,7 @@ def test_rotation_goes_into_the_pixels(tmp_path, turned):
     source = make_video(tmp_path / "source.mp4", 20, turned_clockwise_deg=turned)
     info = cut_clip(source, tmp_path / "clip.mp4", 5, 15)
     assert info.size_wh == probe(source).size_wh
-    assert (info.rotation_deg, info.oddities) == (0, ())
+    assert (info.orientation.clockwise_deg, info.oddities) == (0, ())
     assert read_all(info.path)[0] == list(range(5, 15))
 
 
@@ -156,7 +156,7 @@ def test_a_cut_with_lost_frames_leaves_nothing(tmp_path):
 @pytest.mark.parametrize(("start", "end"), [(-1, 5), (5, 5), (6, 5), (0, 91), (90, 91)])
 def test_intervals_that_are_not_there(tmp_path, start, end):
     source = make_video(tmp_path / "source.mp4")
-    with pytest.raises(FrameRangeError, match="no clip"):
+    with pytest.raises(FrameRangeError, match=r"90 frames, not \["):
         cut_clip(source, tmp_path / "clip.mp4", start, end)
     assert not (tmp_path / "clip.mp4").exists()
 
@@ -185,7 +185,7 @@ def test_writing_frames(tmp_path, fps):
             video.write(numbered_image(number, (160, 96)))
     assert read_all(video.path)[0] == list(range(20))
     info = probe(video.path)
-    assert (info.fps, info.nominal_fps, info.codec) == (fps, fps, "h264")
+    assert (info.fps, info.nominal_rate, info.codec) == (fps, fps, "h264")
     assert not info.variable_frame_rate
     content = video.path.read_bytes()
     assert 0 < content.find(b"moov") < content.find(b"mdat")  # a browser can start at once

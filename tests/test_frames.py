@@ -99,12 +99,6 @@ def _with_numbers(frames):
         yield frame, read_numbers([frame.image])[0]
 
 
-def test_threads_change_nothing(made):
-    path = made("gop_250_b_frames.mp4")
-    one, two = (sample_frames(path, range(90), SMALL, threads=n) for n in (1, 2))
-    assert np.array_equal(one, two)
-
-
 def test_damage_is_never_passed_on(tmp_path):
     """Whatever is handed out of a damaged file equals the undamaged file's frame.
 
@@ -131,7 +125,7 @@ def test_lost_frames_are_an_error_that_says_where(tmp_path):
     with pytest.raises(PartialReadError) as caught:
         sample_frames(broken, range(120), SMALL)
     assert caught.value.lost == lost
-    assert caught.value.lost_s == pytest.approx([index / 30 for index in lost])
+    assert f"first at {lost[0] / 30:.2f} s" in str(caught.value)
     assert f"{len(lost)} of 120 frames" in str(caught.value)
     again = pickle.loads(pickle.dumps(caught.value))
     assert (str(again), again.lost) == (str(caught.value), lost)

@@ -51,7 +51,7 @@ def test_facts_of_real_footage(shared, name):
         info.fps,
         info.frame_count,
         info.header_frame_count,
-        info.rotation_deg,
+        info.orientation.clockwise_deg,
         info.variable_frame_rate,
         info.has_audio,
     ]

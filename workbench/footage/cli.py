@@ -36,6 +36,3 @@ def probe(
         )
         for oddity in info.oddities:
             console.print(f"  {oddity}")
-        if info.frames_lost:
-            first = ", ".join(str(frame) for frame in info.frames_lost[:8])
-            console.print(f"  {len(info.frames_lost)} frames cannot be decoded whole: {first} …")

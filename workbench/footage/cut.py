@@ -7,15 +7,16 @@ real interval, instead of hiding the rest behind an edit list, which half the re
 
 from __future__ import annotations  # PyAV's Packet is generic to the type checker only
 
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import av
 import numpy as np
-from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
+from av.stream import Stream
 from av.video.stream import VideoStream
 
 from workbench.errors import FootageError
@@ -71,26 +72,26 @@ def cut_clip(
     check_interval(table, start, end)
     # A container that counts in milliseconds blurs a constant rate; the clip gets it exact.
     steady = table.is_constant_rate
-    width, height = (size - size % 2 for size in table.shown_wh)
+    width, height = (size - size % 2 for size in table.size_wh)
     with VideoWriter(
         out,
         (width, height),
-        table.nominal_rate if steady else table.mean_rate,
+        table.nominal_rate if steady else table.fps,
         crf=crf,
         preset=PRESET,
         time_base=None if steady else table.time_base,
         sound=_sound(table, start, end),
         comment=_cut_recipe(table.path, start, end, crf),
     ) as clip:
-        develop = Developer(table, table.shown_wh, exact_colour=True)
+        develop = Developer(table, exact_colour=True)
         lost: list[int] = []
         for index, picture in decode_frames(table, range(start, end)):
             if picture is None:
                 lost.append(index)
             elif not lost:
                 image = develop(picture)[:height, :width]
-                pts = int(table.pts[index] - table.pts[start])
-                duration = table.until_pts(index) - int(table.pts[index])
+                pts = table.pts_at(index) - table.pts_at(start)
+                duration = table.pts_at(index + 1) - table.pts_at(index)
                 clip.write(image) if steady else clip.write(image, pts=pts, duration=duration)
         if lost:
             raise partial_read(table, tuple(lost), asked=end - start)
@@ -102,10 +103,9 @@ def is_cut(path: Path | str, out: Path | str, start: int, end: int, *, crf: int 
 
     A source with other content, another interval or quality, or a clip that lacks frames, says no.
     """
-    try:
+    with suppress(FootageError):
         return _was_made(Path(out), _cut_recipe(Path(path), start, end, crf), end - start)
-    except FootageError:
-        return False
+    return False
 
 
 def copied_interval(path: Path | str, start: int, end: int) -> tuple[int, int]:
@@ -184,11 +184,10 @@ def is_copy(path: Path | str, out: Path | str, start: int, end: int) -> bool:
 
     A source with other content, another interval, or a clip that lacks frames, says no.
     """
-    try:
+    with suppress(FootageError):
         real_start, real_end = copied_interval(path, start, end)
         return _was_made(Path(out), _copy_recipe(Path(path), start, end), real_end - real_start)
-    except FootageError:
-        return False
+    return False
 
 
 def clip_row(
@@ -240,8 +239,8 @@ def _copy_recipe(path: Path, start: int, end: int) -> str:
 def _sound(table: PacketTable, start: int, end: int) -> Sound | None:
     if not table.has_audio:
         return None
-    begin, until = int(table.pts[start]), table.until_pts(end - 1)
-    return Sound(table.path, begin * table.time_base, until * table.time_base)
+    begin_s, end_s = (table.pts_at(frame) * table.time_base for frame in (start, end))
+    return Sound(table.path, begin_s, end_s)
 
 
 def _packets_of(table: PacketTable, start: int, end: int) -> tuple[int, int]:
@@ -265,7 +264,7 @@ def _packets_of(table: PacketTable, start: int, end: int) -> tuple[int, int]:
         if brought <= reach:
             break
         reach = brought
-    kept = table.rank[first:last] >= table.rank[first]
+    kept = table.packet_pts[first:last] >= table.packet_pts[first]
     if (table.index[first:last][kept] < 0).any():
         raise FootageError(
             f"{table.path} hides frames (an edit list) that a copy would show",
@@ -282,75 +281,52 @@ def _copy(
     first: int,
     last: int,
 ) -> None:
-    track = clip.add_stream_from_template(video)
-    sounds = [
-        (stream, clip.add_stream_from_template(stream))
-        for stream in source.streams.audio[:1]
-        if clip.format.name == "matroska" or stream.codec_context.name in MP4_SOUND
-    ]
-    sound_to_track: dict[AudioStream, AudioStream] = dict(sounds)
-    time_base = table.time_base
-    begin_pts = int(table.packet_pts[first])
-    kept = [place for place in range(first, last) if table.packet_pts[place] >= begin_pts]
+    to_track: dict[Stream, Stream] = {video: clip.add_stream_from_template(video)}
+    for sound in source.streams.audio[:1]:
+        if clip.format.name == "matroska" or sound.codec_context.name in MP4_SOUND:
+            to_track[sound] = clip.add_stream_from_template(sound)
+    pts = table.packet_pts[first:last]
     # Frames decoded after the keyframe but shown before it are left out: their references are gone.
-    pts_of = {place: int(table.packet_pts[place]) - begin_pts for place in kept}
-    dts_of = _decoding_times(pts_of)
-    end_pts = max(int(table.packet_pts[place]) for place in kept)
-    begin_s, end_s = begin_pts * time_base, end_pts * time_base + 1 / table.mean_rate
+    kept = np.flatnonzero(pts >= pts[0])
+    shown = pts[kept] - pts[0]
+    # When to decode each packet: in order, never after it is shown. Matroska does not say.
+    decoded = np.sort(shown)
+    decoded -= (decoded - shown).max()
+    stamps = np.stack([shown, decoded], axis=1).tolist()
+    place_to_stamps = dict(zip((first + kept).tolist(), stamps, strict=True))
+    begin_s = int(pts[0]) * table.time_base
+    end_s = begin_s + int(shown.max()) * table.time_base + 1 / table.fps
     if first > 0:
         source.seek(int(table.dts[first]), stream=video, backward=True)
-    reading = [video, *sound_to_track]
-    position: int | None = None if first > 0 else 0
-    is_done = False
-    for packet in source.demux(reading):
+    position = None if first > 0 else -1  # of the picture packet read last
+    unfinished = set(to_track)
+    for packet in source.demux(list(to_track)):
         if not packet.size:
             continue
-        if packet.stream is video:
+        stream = packet.stream
+        if stream is video:
+            position = table.locate(packet) if position is None else position + 1
             if position is None:
-                position = table.locate(cast("Packet[VideoStream]", packet))
-                if position is None:
-                    continue
-            if position in pts_of:
-                packet.pts, packet.dts = pts_of[position], dts_of[position]
-                packet.stream = track
-                clip.mux(packet)
-            position += 1
-            is_done = position >= last
-        elif (
-            not _copy_sound(
-                cast("Packet[AudioStream]", packet), sound_to_track, clip, begin_s, end_s
-            )
-            and is_done
-        ):
-            return
-        if is_done and not sound_to_track:
-            return
+                continue
+            times, is_last = place_to_stamps.get(position), position + 1 >= last
+        else:
+            times, is_last = _sound_stamps(packet, begin_s, end_s)
+        if times is not None:
+            packet.pts, packet.dts = times
+            packet.stream = to_track[stream]
+            clip.mux(packet)
+        if is_last:
+            unfinished.discard(stream)
+            if not unfinished:
+                return
 
 
-def _decoding_times(pts_of: dict[int, int]) -> dict[int, int]:
-    """When to decode each packet: in order, never after it is shown. Matroska does not say."""
-    growing = sorted(pts_of.values())
-    late = max(early - pts for early, pts in zip(growing, pts_of.values(), strict=True))
-    return {place: early - late for place, early in zip(pts_of, growing, strict=True)}
-
-
-def _copy_sound(
-    packet: Packet[AudioStream],
-    sound_to_track: dict[AudioStream, AudioStream],
-    clip: OutputContainer,
-    begin_s: Fraction,
-    end_s: Fraction,
-) -> bool:
-    """Copy one packet of sound if it belongs; return whether more may follow."""
+def _sound_stamps(
+    packet: Packet[Any], begin_s: Fraction, end_s: Fraction
+) -> tuple[list[int] | None, bool]:
+    """PTS and DTS of a sound packet in the copy, None if not in it; whether none follows."""
     if packet.pts is None or packet.time_base is None:
-        return True
+        return None, False
     time_s = packet.pts * packet.time_base
-    if time_s >= end_s:
-        return False
-    if time_s >= begin_s:
-        track = sound_to_track[packet.stream]
-        packet.pts -= round(begin_s / packet.time_base)
-        packet.dts = packet.pts
-        packet.stream = track
-        clip.mux(packet)
-    return True
+    pts = packet.pts - round(begin_s / packet.time_base)
+    return [pts, pts] if begin_s <= time_s < end_s else None, time_s >= end_s

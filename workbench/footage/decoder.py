@@ -14,8 +14,7 @@ from __future__ import annotations  # PyAV's Packet is generic to the type check
 
 import bisect
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, suppress
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing, suppress
 from itertools import chain
 
 import av
@@ -25,45 +24,17 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from workbench.errors import FootageError
-from workbench.footage.packets import READ_ERRORS, PacketMark, PacketTable, decodable, open_video
+from workbench.footage.packets import READ_ERRORS, PacketTable, decode_packet, open_video
 
 # A frame that has not come out once this many later packets were decoded never will: H.264 and
-# HEVC hold at most 16 frames back.
-PATIENCE_PACKETS = 32
+# HEVC hold at most 16 frames back, and the decoder's thread one more.
+PATIENCE_PACKETS = 33
 # Jumping over fewer packets than this saves less than the jump costs.
 WORTH_A_JUMP_PACKETS = 8
 
 
-@dataclass
-class _Damage:
-    """Which packets went wrong, and which frames that spoils."""
-
-    table: PacketTable
-    positions: list[int] = field(default_factory=list)  # sorted, decode order
-
-    def __post_init__(self) -> None:
-        self._keys = np.flatnonzero(self.table.is_key)
-
-    def add(self, position: int) -> None:
-        bisect.insort(self.positions, position)
-
-    def spoils(self, position: int) -> bool:
-        """Whether the frame of packet `position` is broken or predicted from a broken one."""
-        shelter = self.table.needs[position]
-        place = bisect.bisect_right(self.positions, position) - 1
-        if place >= 0 and self.positions[place] >= shelter:
-            return True
-        orderless = self.table.orderless
-        if not len(orderless):
-            return False
-        # A packet that yielded no frame makes all frame indices between its keyframes unreliable.
-        place = int(np.searchsorted(self._keys, position, side="right"))
-        end = self._keys[place] if place < len(self._keys) else len(self.table.dts)
-        return bool(((orderless >= shelter) & (orderless < end)).any())
-
-
 def decode_frames(
-    table: PacketTable, wanted: Sequence[int], threads: int = 1
+    table: PacketTable, wanted: Sequence[int]
 ) -> Iterator[tuple[int, VideoFrame | None]]:
     """Yield `(index, picture)` for every wanted presentation index; None where it is lost.
 
@@ -74,7 +45,7 @@ def decode_frames(
     """
     if not len(wanted):
         return
-    with _Run(table, threads) as run:
+    with closing(_Run(table)) as run:
         start = table.entry(wanted[0])
         cautious = False  # whether this run began earlier than it should have to
         done = 0
@@ -106,19 +77,18 @@ def _earlier_key(table: PacketTable, position: int) -> int:
     return int(keys[-1]) if len(keys) else 0
 
 
-class _Run(AbstractContextManager["_Run"]):
+class _Run:
     """An open video that can be decoded from any keyframe on."""
 
-    def __init__(self, table: PacketTable, threads: int) -> None:
+    def __init__(self, table: PacketTable) -> None:
         self.table = table
         self.position = -1  # of the last packet given to the decoder
-        self._threads = threads
         # In other containers FFmpeg invents time stamps, and others after a seek.
         self._can_seek = table.is_timed or table.container == "avi"
         self._opened = ExitStack()
         self._open()
 
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         self._opened.close()
 
     def pictures(self, start: int) -> Iterator[tuple[int | None, VideoFrame | None]]:
@@ -127,47 +97,37 @@ class _Run(AbstractContextManager["_Run"]):
         A picture is held back until every packet before its own has come out or failed: only then
         is it known whether a frame it is predicted from was broken.
         """
-        patience = PATIENCE_PACKETS + self._threads  # each thread holds a frame back, too
-        damage = _Damage(self.table)
+        damage: list[int] = self.table.doubtful.tolist()  # packets that went wrong; sorted
         held: list[tuple[int, int, VideoFrame]] = []  # (position, index, picture), as they came
         pending: list[int] = []  # packets given to the decoder whose frames are not out; sorted
         for position, packet in self._packets(start):
             self.position = position
             if packet is not None:
                 pending.append(position)
-            for picture in self._decode(packet, position, damage):
-                mark = picture.opaque
-                if not isinstance(mark, PacketMark):  # the decoder added it
-                    continue
-                made_of = mark.position
+            decoded = decode_packet(self._stream, packet, position)
+            if decoded is None or (packet is not None and packet.is_corrupt):
+                bisect.insort(damage, position)
+            for made_of, picture in decoded or ():
                 if made_of in pending:
                     pending.remove(made_of)
                 if picture.is_corrupt:
-                    damage.add(made_of)
+                    bisect.insort(damage, made_of)
                 index = int(self.table.index[made_of])
                 if index < 0:  # before an edit list's start
                     continue
                 held.append((made_of, index, picture))
-            pending = [at for at in pending if at >= position - patience]
+            pending = [at for at in pending if at >= position - PATIENCE_PACKETS]
             if packet is None:
                 pending = []
             while held and (not pending or pending[0] > held[0][0]):
                 made_of, index, picture = held.pop(0)
-                yield index, None if damage.spoils(made_of) else picture
+                yield index, None if self._is_spoilt(made_of, damage) else picture
         yield None, None
 
-    def _decode(
-        self, packet: Packet[VideoStream] | None, position: int, damage: _Damage
-    ) -> list[VideoFrame]:
-        if packet is not None and packet.is_corrupt:
-            damage.add(position)
-        try:
-            return self._stream.codec_context.decode(packet and decodable(packet, position))
-        except av.error.EOFError:
-            return []
-        except av.error.FFmpegError:
-            damage.add(position)
-            return []
+    def _is_spoilt(self, position: int, damage: list[int]) -> bool:
+        """Whether the frame of packet `position` is broken or predicted from a broken one."""
+        place = bisect.bisect_right(damage, position) - 1
+        return place >= 0 and damage[place] >= self.table.needs[position]
 
     def _packets(self, start: int) -> Iterator[tuple[int, Packet[VideoStream] | None]]:
         """Yield `(place in decode order, packet)` from `start` on, then None to flush."""
@@ -207,6 +167,4 @@ class _Run(AbstractContextManager["_Run"]):
     def _open(self) -> None:
         self._is_read = False
         self._opened.close()
-        self._container, self._stream = self._opened.enter_context(
-            open_video(self.table.path, self._threads)
-        )
+        self._container, self._stream = self._opened.enter_context(open_video(self.table.path))

@@ -35,30 +35,9 @@ class PartialReadError(FootageError):
     """Some of the frames asked for cannot be decoded whole.
 
     `iter_frames` raises it at the first lost frame and knows of no others.
-
-    Args:
-        path: The video.
-        lost: Presentation indices of the lost frames, growing.
-        lost_s: When each would be shown, in seconds from the first frame.
-        asked: How many frames were asked for.
     """
 
-    def __init__(
-        self, path: Path, lost: tuple[int, ...], lost_s: tuple[float, ...], asked: int
-    ) -> None:
-        super().__init__(
-            f"{path}: {len(lost)} of {asked} frames cannot be decoded ({spell_runs(lost)};"
-            f" first at {lost_s[0]:.2f} s)",
-            "choose other frames, or take what is there with `sample_readable`",
-        )
-        self.path = path
-        self.lost = lost
-        self.lost_s = lost_s
-        self.asked = asked
-
-    def __reduce__(self) -> tuple[type[PartialReadError], tuple[object, ...]]:
-        # Exceptions travel between processes; the default would call __init__ with the message.
-        return type(self), (self.path, self.lost, self.lost_s, self.asked)
+    lost: tuple[int, ...]  # presentation indices, growing
 
 
 @dataclass(frozen=True)
@@ -88,7 +67,6 @@ def iter_frames(
     step: int = 1,
     size_wh: tuple[int, int] | None = None,
     skip_lost: bool = False,
-    threads: int = 1,
 ) -> Iterator[Frame]:
     """Yield frames in presentation order, holding only a few at a time.
 
@@ -100,7 +78,6 @@ def iter_frames(
         size_wh: Width and height of the images as shown; the video's own by default.
         skip_lost: Leave out frames that cannot be decoded whole (the indices show the gap) instead
             of raising.
-        threads: Decoder threads. One is best when several videos are read at once.
 
     Raises:
         FootageError: If the file cannot be read.
@@ -115,24 +92,18 @@ def iter_frames(
     stop = table.frame_count if stop is None else stop
     if step < 1:
         raise FrameRangeError(f"a step of {step} frames", "give a step of 1 or more")
-    if not 0 <= start <= stop <= table.frame_count:
-        raise FrameRangeError(
-            f"{path} has {table.frame_count} frames, not [{start}, {stop})",
-            f"give 0 ≤ start ≤ stop ≤ {table.frame_count}",
-        )
-    return _iterate(table, range(start, stop, step), size_wh, skip_lost, threads)
+    check_interval(table, start, stop, fewest=0)
+    return _iterate(table, range(start, stop, step), Developer(table, size_wh), skip_lost)
 
 
 def sample_frames(
     path: Path | str,
     frames: Sequence[int] | NDArray[np.integer],
     size_wh: tuple[int, int] | None = None,
-    *,
-    threads: int = 1,
 ) -> NDArray[np.uint8]:
     """Read just these frames, in the order given; repeats are allowed.
 
-    Frames are counted from 0 in presentation order; size and threads are those of `iter_frames`.
+    Frames are counted from 0 in presentation order; `size_wh` is that of `iter_frames`.
 
     Returns:
         (N, H, W, 3) RGB.
@@ -147,7 +118,7 @@ def sample_frames(
         >>> sample_frames("clip.mp4", uniform_indices(info.frame_count, 16), (112, 112)).shape
         (16, 112, 112, 3)
     """
-    got = sample_readable(path, frames, size_wh, threads=threads)
+    got = sample_readable(path, frames, size_wh)
     if got.lost:
         raise partial_read(read_packets(path), got.lost, asked=len(frames))
     return got.images
@@ -157,37 +128,32 @@ def sample_readable(
     path: Path | str,
     frames: Sequence[int] | NDArray[np.integer],
     size_wh: tuple[int, int] | None = None,
-    *,
-    threads: int = 1,
 ) -> ReadableFrames:
     """Read those of these frames that can be decoded whole, and say which cannot.
 
     Takes the arguments of `sample_frames` and raises what it raises, except `PartialReadError`.
     """
     table = read_packets(path)
-    asked = [int(index) for index in frames]
-    for index in asked:
-        if not 0 <= index < table.frame_count:
-            raise FrameRangeError(
-                f"{path} has no frame {index}",
-                f"it has {table.frame_count} frames, from 0 to {table.frame_count - 1}",
-            )
-    width, height = table.shown_wh if size_wh is None else _checked(size_wh)
-    places: dict[int, list[int]] = {}
-    for place, index in enumerate(asked):
-        places.setdefault(index, []).append(place)
+    asked = np.asarray(frames, dtype=np.int64)
+    outside = asked[(asked < 0) | (asked >= table.frame_count)]
+    if len(outside):
+        raise FrameRangeError(
+            f"{path} has no frame {outside[0]}",
+            f"it has {table.frame_count} frames, from 0 to {table.frame_count - 1}",
+        )
+    develop = Developer(table, size_wh)
+    width, height = develop.size_wh
     images = np.empty((len(asked), height, width, 3), dtype=np.uint8)
-    develop = Developer(table, (width, height))
     lost = []
-    for index, picture in decode_frames(table, sorted(places), threads):
+    for index, picture in decode_frames(table, np.unique(asked).tolist()):
         if picture is None:
             lost.append(index)
         else:
-            images[places[index]] = develop(picture)
+            images[asked == index] = develop(picture)
+    kept = ~np.isin(asked, lost)
     if lost:
-        kept = [place for place, index in enumerate(asked) if index not in set(lost)]
-        return ReadableFrames(images[kept], tuple(asked[place] for place in kept), tuple(lost))
-    return ReadableFrames(images, tuple(asked), ())
+        images = images[kept]
+    return ReadableFrames(images, tuple(asked[kept].tolist()), tuple(lost))
 
 
 def frames_at(path: Path | str, times_s: ArrayLike) -> NDArray[np.int64]:
@@ -203,27 +169,26 @@ def frames_at(path: Path | str, times_s: ArrayLike) -> NDArray[np.int64]:
     """
     table = read_packets(path)
     times = np.atleast_1d(np.asarray(times_s, dtype=np.float64))
-    end = table.until_pts(table.frame_count - 1)
     due = table.pts[0] + np.round(times / float(table.time_base), 3)
-    is_shown = (due >= table.pts[0]) & (due <= end)  # False for NaN, too
+    is_shown = (due >= table.pts[0]) & (due <= table.end_pts)  # False for NaN, too
     if not is_shown.all():
-        length_s = float((end - int(table.pts[0])) * table.time_base)
         wrong_s = times[~is_shown][0]
         raise FrameRangeError(
-            f"{path} shows nothing at {wrong_s:g} s", f"give times from 0 to {length_s:.3f} s"
+            f"{path} shows nothing at {wrong_s:g} s",
+            f"give times from 0 to {table.duration_s:.3f} s",
         )
     return np.asarray(np.searchsorted(table.pts, due, side="right"), dtype=np.int64) - 1
 
 
-def check_interval(table: PacketTable, start: int, end: int) -> None:
-    """Check that frames [start, end) are frames of the video, at least one.
+def check_interval(table: PacketTable, start: int, end: int, *, fewest: int = 1) -> None:
+    """Check that frames [start, end) are frames of the video, and not fewer than asked for.
 
     Raises:
         FrameRangeError: If they are not.
     """
-    if not 0 <= start < end <= table.frame_count:
+    if not 0 <= start <= end - fewest <= table.frame_count - fewest:
         raise FrameRangeError(
-            f"{table.path} has {table.frame_count} frames, no clip [{start}, {end})",
+            f"{table.path} has {table.frame_count} frames, not [{start}, {end})",
             f"give 0 ≤ start < end ≤ {table.frame_count}",
         )
 
@@ -258,16 +223,22 @@ class Developer:
 
     Args:
         table: The video the pictures come from.
-        size_wh: Width and height of the images as shown.
+        size_wh: Width and height of the images as shown; the video's own by default.
         exact_colour: Round colours exactly also where nothing is scaled. Costs three times as much
             there; without it images come out one level of 255 darker, as OpenCV's do.
     """
 
     def __init__(
-        self, table: PacketTable, size_wh: tuple[int, int], exact_colour: bool = False
+        self,
+        table: PacketTable,
+        size_wh: tuple[int, int] | None = None,
+        exact_colour: bool = False,
     ) -> None:
+        self.size_wh = width, height = size_wh or table.size_wh
+        if min(width, height) < 1:
+            raise FootageError(f"{width}×{height} is not an image size", "give positive sizes")
         self._orientation = table.orientation
-        self._stored_wh = table.orientation.swap(size_wh)
+        self._stored_wh = table.orientation.swap(self.size_wh)
         is_scaled = self._stored_wh != table.coded_wh
         self._interpolation = SCALED if is_scaled or exact_colour else UNSCALED
         self._reformatter = VideoReformatter()
@@ -288,14 +259,9 @@ class Developer:
 
 
 def _iterate(
-    table: PacketTable,
-    wanted: range,
-    size_wh: tuple[int, int] | None,
-    skip_lost: bool,
-    threads: int,
+    table: PacketTable, wanted: range, develop: Developer, skip_lost: bool
 ) -> Iterator[Frame]:
-    develop = Developer(table, table.shown_wh if size_wh is None else _checked(size_wh))
-    for index, picture in decode_frames(table, wanted, threads):
+    for index, picture in decode_frames(table, wanted):
         if picture is not None:
             pts = int(table.pts[index])
             yield Frame(index, pts, table.time_s(index), develop(picture))
@@ -304,11 +270,11 @@ def _iterate(
 
 
 def partial_read(table: PacketTable, lost: tuple[int, ...], asked: int) -> PartialReadError:
-    """The error that names these lost frames and their times."""
-    return PartialReadError(table.path, lost, tuple(table.time_s(index) for index in lost), asked)
-
-
-def _checked(size_wh: tuple[int, int]) -> tuple[int, int]:
-    if min(size_wh) < 1:
-        raise FootageError(f"{size_wh[0]}×{size_wh[1]} is not an image size", "give positive sizes")
-    return size_wh
+    """The error that names these lost frames and the time of the first."""
+    error = PartialReadError(
+        f"{table.path}: {len(lost)} of {asked} frames cannot be decoded ({spell_runs(lost)};"
+        f" first at {table.time_s(lost[0]):.2f} s)",
+        "choose other frames, or take what is there with `sample_readable`",
+    )
+    error.lost = lost
+    return error

@@ -161,7 +161,7 @@ def is_fixed_camera(path: Path | str) -> bool:
         True
     """
     table = read_packets(path)
-    width, height = table.shown_wh
+    width, height = table.size_wh
     scale = LONG_SIDE_PX / max(width, height)
     size_wh = max(1, round(width * scale)), max(1, round(height * scale))
     wanted = np.unique(uniform_indices(table.frame_count, COMPARED_FRAMES))

@@ -11,25 +11,24 @@ shown.
 
 from __future__ import annotations  # PyAV's Packet is generic to the type checker only
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import av
 import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
-from av.sidedata.sidedata import SideData
-from av.sidedata.sidedata import Type as SideDataType
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from workbench.errors import FootageError
+from workbench.footage.orientation import Orientation, orientation_of
 
 NO_STAMP = np.iinfo(np.int64).min
 FALLBACK_RATE = Fraction(25)  # frames/s for a file that states neither times nor a rate
@@ -44,55 +43,21 @@ TIMED_CONTAINERS = ("mov", "matroska", "mpegts", "flv", "nut", "ivf", "mxf")
 READ_ERRORS = (av.error.FFmpegError, IndexError)
 
 
-@dataclass(frozen=True)
-class Orientation:
-    """How a stored picture is turned into the shown one: transpose first, then mirror.
-
-    Phones store the sensor's view and a matrix that says how it was held.
-    """
-
-    transposed: bool = False
-    mirrored_x: bool = False
-    mirrored_y: bool = False
-
-    @property
-    def clockwise_deg(self) -> int:
-        """Degrees the stored picture is turned clockwise; a mirror image is not counted."""
-        if self.transposed:
-            return 90 if self.mirrored_x else 270
-        return 180 if self.mirrored_x and self.mirrored_y else 0
-
-    @property
-    def is_mirror_image(self) -> bool:
-        """Whether no rotation alone gives the shown picture."""
-        return (self.transposed + self.mirrored_x + self.mirrored_y) % 2 == 1
-
-    def swap(self, wh: tuple[int, int]) -> tuple[int, int]:
-        """Translate a size between stored and shown."""
-        return (wh[1], wh[0]) if self.transposed else wh
-
-    def apply(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Turn a stored image (H, W, 3) into the shown one."""
-        if self.transposed:
-            image = image.transpose(1, 0, 2)
-        image = image[:: -1 if self.mirrored_y else 1, :: -1 if self.mirrored_x else 1]
-        return np.ascontiguousarray(image)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PacketTable:
     """The packets of one video stream in decode order, and the frames they show.
 
-    The arrays `dts`, `packet_pts`, `is_key`, `rank`, `index` and `needs` are per packet, `position`
-    and `pts` per shown frame.
+    Frames are counted from 0 in presentation order; seconds run from the first frame. The arrays
+    `dts`, `packet_pts`, `is_key`, `index` and `needs` are per packet, `position` and `pts`
+    per shown frame.
     """
 
     path: Path
     container: str
     codec: str
-    time_base: Fraction
-    nominal_rate: Fraction
-    header_frame_count: int | None
+    time_base: Fraction  # seconds per PTS unit
+    nominal_rate: Fraction  # frames per second that the file claims
+    header_frame_count: int | None  # what the file claims; None where it claims nothing
     coded_wh: tuple[int, int]
     pixel_aspect: Fraction
     orientation: Orientation
@@ -102,15 +67,14 @@ class PacketTable:
     dts: NDArray[np.int64]
     packet_pts: NDArray[np.int64]
     is_key: NDArray[np.bool_]
-    rank: NDArray[np.int64]  # grows with presentation order, packets not shown included
     index: NDArray[np.int64]  # presentation index; -1 where the packet is not shown
-    orderless: NDArray[np.int64]  # packets whose place in that order could not be learnt
+    doubtful: NDArray[np.int64]  # keyframes from which to the next one that order was not learnt
     needs: NDArray[np.int64]  # the packet from which on decoding yields this one's frame whole
     position: NDArray[np.int64]  # of each shown frame's packet in decode order
     last_duration: int  # how long the last frame is shown, in time_base units; 0 if not said
     is_timed: bool  # time stamps give the presentation order; else it was learnt by decoding
     broken_off: str | None  # why reading stopped before the end of the file
-    pts: NDArray[np.int64]  # of shown frames, presentation order
+    pts: NDArray[np.int64]  # (frame_count,) of every shown frame in presentation order; read-only
 
     def entry(self, frame: int) -> int:
         """Return the packet to start decoding at for a shown frame."""
@@ -122,12 +86,22 @@ class PacketTable:
         return len(self.pts)
 
     @property
-    def shown_wh(self) -> tuple[int, int]:
+    def size_wh(self) -> tuple[int, int]:
         """Width and height of a frame as shown, after rotation."""
         return self.orientation.swap(self.coded_wh)
 
     @property
-    def mean_rate(self) -> Fraction:
+    def width(self) -> int:
+        """Width as shown."""
+        return self.size_wh[0]
+
+    @property
+    def height(self) -> int:
+        """Height as shown."""
+        return self.size_wh[1]
+
+    @property
+    def fps(self) -> Fraction:
         """Frames per second over the whole video; the nominal rate where they agree.
 
         Containers that count in milliseconds cannot say 30000/1001; where the times are those of
@@ -142,22 +116,41 @@ class PacketTable:
     @property
     def is_constant_rate(self) -> bool:
         """Whether every time stamp is that of the nominal rate, rounded to the time base."""
-        step = 1 / (self.nominal_rate * self.time_base)  # PTS units per frame
-        even = np.arange(self.frame_count) * float(step)
-        return bool((np.abs(self.pts - self.pts[0] - even) <= 1).all())
+        return self._unevenness(self.nominal_rate) <= 1
+
+    @property
+    def variable_frame_rate(self) -> bool:
+        """Whether `index / fps` is ever more than a quarter of a frame wrong.
+
+        Phones jitter by less, which does no harm; a single dropped frame makes it half a frame.
+        """
+        return self._unevenness(self.fps) > 1 / float(4 * self.fps * self.time_base) + 1
+
+    def _unevenness(self, rate: Fraction) -> float:
+        """How far a time stamp is at most, in PTS units, from where an even rate has it."""
+        even = np.arange(self.frame_count) * float(1 / (rate * self.time_base))
+        return float(np.abs(self.pts - self.pts[0] - even).max())
+
+    @property
+    def end_pts(self) -> int:
+        """When the last frame goes, as stated in the file, else after a mean frame."""
+        mean = max(1, round(1 / (self.fps * self.time_base)))
+        return int(self.pts[-1]) + (self.last_duration if self.last_duration > 0 else mean)
+
+    @property
+    def duration_s(self) -> float:
+        """From the first frame's appearance to the last one's end."""
+        return float((self.end_pts - int(self.pts[0])) * self.time_base)
+
+    def pts_at(self, frame: int) -> int:
+        """When a frame appears; after the last one, when that goes."""
+        return int(self.pts[frame]) if frame < self.frame_count else self.end_pts
 
     def time_s(self, index: int) -> float:
         """When a frame is shown, in seconds from the first frame."""
         return float(int(self.pts[index] - self.pts[0]) * self.time_base)
 
-    def until_pts(self, index: int) -> int:
-        """When a frame goes: when the next one comes; for the last as stated, else a mean frame."""
-        if index + 1 < self.frame_count:
-            return int(self.pts[index + 1])
-        mean = max(1, round(1 / (self.mean_rate * self.time_base)))
-        return int(self.pts[-1]) + (self.last_duration if self.last_duration > 0 else mean)
-
-    def locate(self, packet: Packet[VideoStream]) -> int | None:
+    def locate(self, packet: Packet[Any]) -> int | None:
         """The place of a packet, just read, in decode order; None if it is not certain."""
         places = np.flatnonzero(
             (self.dts == stamp(packet.dts)) & (self.packet_pts == stamp(packet.pts))
@@ -166,11 +159,10 @@ class PacketTable:
 
     def is_at(self, position: int, packet: Packet[VideoStream]) -> bool:
         """Whether a packet, just read, is the one at this place in decode order."""
-        stamps = stamp(packet.dts), stamp(packet.pts)
-        return position < len(self.dts) and stamps == (
-            self.dts[position],
-            self.packet_pts[position],
-        )
+        if position >= len(self.dts):
+            return False
+        here = int(self.dts[position]), int(self.packet_pts[position])
+        return here == (stamp(packet.dts), stamp(packet.pts))
 
 
 def stamp(value: int | None) -> int:
@@ -179,7 +171,7 @@ def stamp(value: int | None) -> int:
 
 
 @contextmanager
-def open_video(path: Path, threads: int = 1) -> Iterator[tuple[InputContainer, VideoStream]]:
+def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open the first moving-picture stream of a file.
 
     Raises:
@@ -211,12 +203,12 @@ def open_video(path: Path, threads: int = 1) -> Iterator[tuple[InputContainer, V
             raise FootageError(f"{path} holds no video stream", "give the path of a video file")
         stream = streams[0]
         try:
-            stream.codec_context.thread_count = threads
+            stream.codec_context.thread_count = 1  # several videos are read at once
         except RuntimeError:
             raise FootageError(
                 f"{path} uses a codec this FFmpeg cannot decode", "convert it to H.264"
             ) from None
-        stream.codec_context.thread_type = "NONE" if threads == 1 else "AUTO"
+        stream.codec_context.thread_type = "NONE"
         stream.codec_context.copy_opaque = True  # each frame carries the packet it came from
         yield container, stream
 
@@ -238,7 +230,7 @@ def forget_packets() -> None:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class PacketMark:
+class _Mark:
     """Travels with a packet through the decoder, to tell which frame came of it.
 
     An object of its own, because PyAV tells opaque values apart by identity.
@@ -247,7 +239,26 @@ class PacketMark:
     position: int  # of the packet in decode order
 
 
-def decodable(packet: Packet[VideoStream], position: int) -> Packet[VideoStream]:
+def decode_packet(
+    stream: VideoStream, packet: Packet[VideoStream] | None, position: int
+) -> list[tuple[int, VideoFrame]] | None:
+    """Give a packet, at this place in decode order, to the decoder; None to get the last frames.
+
+    Returns:
+        The frames that came out, each after the place of its packet; those that the decoder adds on
+        its own are left out. None where the packet could not be decoded.
+    """
+    try:
+        frames = stream.codec_context.decode(packet and _decodable(packet, position))
+    except av.error.EOFError:
+        return []
+    except av.error.FFmpegError:
+        return None
+    marked = ((frame.opaque, frame) for frame in frames)
+    return [(mark.position, frame) for mark, frame in marked if isinstance(mark, _Mark)]
+
+
+def _decodable(packet: Packet[VideoStream], position: int) -> Packet[VideoStream]:
     """The packet as the decoder shall see it: marked with its place, and never discarded.
 
     FFmpeg decodes the frames before an edit list's start and swallows them with their errors. We
@@ -258,7 +269,7 @@ def decodable(packet: Packet[VideoStream], position: int) -> Packet[VideoStream]
         plain.pts, plain.dts, plain.time_base = packet.pts, packet.dts, packet.time_base
         plain.is_keyframe = packet.is_keyframe
         packet = plain
-    packet.opaque = PacketMark(position)
+    packet.opaque = _Mark(position)
     return packet
 
 
@@ -279,7 +290,8 @@ def _read(path: Path, size_bytes: int | None, mtime_ns: int | None) -> PacketTab
                     if is_shown and pts >= last_pts:
                         last_pts, last_duration = pts, packet.duration or 0
                 if first is None:
-                    first = next(iter(_decode(stream, packet, len(rows) - 1)), None)
+                    decoded = decode_packet(stream, packet if packet.size else None, len(rows) - 1)
+                    first = decoded[0][1] if decoded else None
         except READ_ERRORS as error:
             broken_off = getattr(error, "strerror", None) or str(error)
         if first is None or not any(row[3] for row in rows):
@@ -317,16 +329,15 @@ def _read(path: Path, size_bytes: int | None, mtime_ns: int | None) -> PacketTab
             header_frame_count=stream.frames or None,
             coded_wh=(first.width, first.height),
             pixel_aspect=stream.sample_aspect_ratio or Fraction(1),
-            orientation=_orientation_of(first),
+            orientation=orientation_of(first),
             interlaced=first.interlaced_frame,
             transfer=first.color_trc,
             has_audio=bool(container.streams.audio),
             dts=dts,
             packet_pts=packet_pts,
             is_key=is_key,
-            rank=rank,
             index=index,
-            orderless=orderless,
+            doubtful=np.unique(np.maximum.accumulate(np.arange(len(rows)) * is_key)[orderless]),
             needs=_find_needs(rank, is_key),
             position=position,
             last_duration=last_duration,
@@ -347,9 +358,8 @@ def _learn_order(path: Path, packet_count: int) -> tuple[NDArray[np.int64], NDAr
     with open_video(path) as (container, stream), suppress(*READ_ERRORS):
         position = 0
         for packet in container.demux(stream):
-            for frame in _decode(stream, packet, position):
-                if isinstance(frame.opaque, PacketMark):
-                    order.append(frame.opaque.position)
+            decoded = decode_packet(stream, packet if packet.size else None, position)
+            order += [made_of for made_of, _ in decoded or ()]
             position += packet.size > 0
     order = list(dict.fromkeys(order))
     orderless = sorted(set(range(packet_count)) - set(order))
@@ -379,28 +389,7 @@ def _find_needs(rank: NDArray[np.int64], is_key: NDArray[np.bool_]) -> NDArray[n
         nearest[too_late] -= 1
 
 
-def _decode(stream: VideoStream, packet: Packet[VideoStream], position: int) -> list[VideoFrame]:
-    try:
-        return stream.codec_context.decode(decodable(packet, position) if packet.size else None)
-    except av.error.FFmpegError:
-        return []
-
-
 def _is_hidden(stream: VideoStream, packet: Packet[VideoStream]) -> bool:
     # VP8 keeps its alternate reference frames in packets of their own; RFC 6386 §9.1: bit 4 of the
     # first byte says whether the frame is shown. Newer codecs bundle them with a shown frame.
     return stream.codec_context.name == "vp8" and not bytes(packet)[0] & 0x10
-
-
-def _orientation_of(frame: VideoFrame) -> Orientation:
-    """Read the display matrix of a decoded frame."""
-    # PyAV's stub calls the container of side data a dictionary, which it is not.
-    side_data = cast("Iterable[SideData]", frame.side_data)
-    matrices = [data for data in side_data if data.type == SideDataType.DISPLAYMATRIX]
-    if not matrices:
-        return Orientation()
-    # Nine 32-bit numbers, rows (a b u), (c d v), (x y w): x' = a·x + c·y, y' = b·x + d·y.
-    a, b, _, c, d, *_ = np.frombuffer(bytes(matrices[0]), np.int32).tolist()
-    if abs(b) > abs(a):
-        return Orientation(transposed=True, mirrored_x=c < 0, mirrored_y=b < 0)
-    return Orientation(mirrored_x=a < 0, mirrored_y=d < 0)

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.packet import Packet
@@ -97,8 +96,6 @@ class Sound:
             if frame.pts is None or frame.time_base is None:
                 continue
             for part in resampler.resample(frame):
-                yield self._offset(part), part.to_ndarray().astype(np.float32, copy=False)
-
-    def _offset(self, frame: AudioFrame) -> int:
-        time_s = (frame.pts or 0) * (frame.time_base or Fraction(1, self.rate_hz))
-        return round((time_s - self._start_s) * self.rate_hz)
+                time_s = (part.pts or 0) * (part.time_base or frame.time_base)
+                offset = round((time_s - self._start_s) * self.rate_hz)
+                yield offset, part.to_ndarray().astype(np.float32, copy=False)

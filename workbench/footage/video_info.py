@@ -7,12 +7,10 @@ The unit is one video file. Reads packets, not pictures, so it is quick even for
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from workbench.errors import FootageError
 from workbench.footage.decoder import decode_frames
@@ -25,47 +23,11 @@ HDR_TRANSFERS = {16: "PQ", 18: "HLG"}  # ITU-T H.273
 
 
 @dataclass(frozen=True, eq=False)
-class VideoInfo:
-    """One video file, as shown to a person: rotated, edit lists honoured.
+class VideoInfo(PacketTable):
+    """One video file, as shown to a person: rotated, edit lists honoured."""
 
-    Frames are counted from 0 in presentation order; seconds run from the first frame.
-    """
-
-    path: Path
-    width: int  # as shown, after rotation
-    height: int
-    fps: Fraction  # mean frames per second
-    nominal_fps: Fraction  # what the file claims
-    time_base: Fraction  # seconds per PTS unit
-    pts: NDArray[np.int64]  # (frame_count,) of every frame in presentation order; read-only
-    end_pts: int  # when the last frame goes, exclusive
-    rotation_deg: int  # how far the stored picture is turned clockwise to be shown
-    variable_frame_rate: bool
-    has_audio: bool
-    codec: str
-    container: str
-    header_frame_count: int | None  # what the file claims; None where it claims nothing
     oddities: tuple[str, ...]  # what a careful reader wants to know, in words
     frames_lost: tuple[int, ...] | None  # not decodable whole; None unless probed with decode=True
-
-    @property
-    def frame_count(self) -> int:
-        """How many frames there are to show."""
-        return len(self.pts)
-
-    @property
-    def duration_s(self) -> float:
-        """From the first frame's appearance to the last one's end."""
-        return float((self.end_pts - int(self.pts[0])) * self.time_base)
-
-    @property
-    def size_wh(self) -> tuple[int, int]:
-        """Width and height as shown."""
-        return self.width, self.height
-
-    def pts_at(self, frame: int) -> int:
-        """When a frame appears; after the last one, when that goes."""
-        return int(self.pts[frame]) if frame < self.frame_count else self.end_pts
 
 
 def probe(path: Path | str, *, decode: bool = False) -> VideoInfo:
@@ -87,33 +49,16 @@ def probe(path: Path | str, *, decode: bool = False) -> VideoInfo:
         ('the header counts 772 frames, 630 are shown: an edit list hides 142',)
     """
     table = read_packets(path)
-    width, height = table.shown_wh
     lost = None
     if decode:
         pictures = decode_frames(table, range(table.frame_count))
         lost = tuple(index for index, picture in pictures if picture is None)
-    return VideoInfo(
-        path=table.path,
-        width=width,
-        height=height,
-        fps=table.mean_rate,
-        nominal_fps=table.nominal_rate,
-        time_base=table.time_base,
-        pts=table.pts,
-        end_pts=table.until_pts(table.frame_count - 1),
-        rotation_deg=table.orientation.clockwise_deg,
-        variable_frame_rate=_varies(table),
-        has_audio=table.has_audio,
-        codec=table.codec,
-        container=table.container,
-        header_frame_count=table.header_frame_count,
-        oddities=(
-            *_counting_oddities(table, lost),
-            *_time_oddities(table),
-            *_picture_oddities(table),
-        ),
-        frames_lost=lost,
+    oddities = (
+        *_counting_oddities(table, lost),
+        *_time_oddities(table),
+        *_picture_oddities(table),
     )
+    return VideoInfo(**vars(table), oddities=oddities, frames_lost=lost)
 
 
 def content_digest(path: Path | str) -> str:
@@ -130,16 +75,6 @@ def content_digest(path: Path | str) -> str:
         raise FootageError(
             f"{path} cannot be read ({error.strerror})", "give the path of a video file"
         ) from None
-
-
-def _varies(table: PacketTable) -> bool:
-    """Whether `index / fps` is ever more than a quarter of a frame wrong.
-
-    Phones jitter by less, which does no harm; a single dropped frame makes it half a frame.
-    """
-    step = 1 / float(table.mean_rate * table.time_base)  # PTS units per frame
-    even = table.pts[0] + np.arange(table.frame_count) * step
-    return bool(np.abs(table.pts - even).max() > step / 4 + 1)
 
 
 def _counting_oddities(table: PacketTable, lost: tuple[int, ...] | None) -> Iterator[str]:
@@ -170,14 +105,14 @@ def _time_oddities(table: PacketTable) -> Iterator[str]:
     elif not table.is_timed:
         yield "the container does not store when frames are shown; their order was learnt"
     gaps_ms = np.diff(table.pts) * float(table.time_base) * 1000
-    if _varies(table):
+    if table.variable_frame_rate:
         yield f"variable frame rate: {gaps_ms.min():.0f} to {gaps_ms.max():.0f} ms between frames"
     start_s = float(int(table.pts[0]) * table.time_base)
     if table.is_timed and abs(start_s) > 1e-9:
         yield f"time stamps start at {start_s:.3f} s, not at zero"
     keys = np.flatnonzero(table.is_key)
     longest = int(np.diff(np.append(keys, len(table.dts))).max()) if len(keys) else len(table.dts)
-    if longest / float(table.mean_rate) > LONG_GOP_S:
+    if longest / float(table.fps) > LONG_GOP_S:
         yield f"up to {longest} frames between keyframes: jumping about is slow"
     if len(keys) == 0 or keys[0] > 0:
         yield "it does not start with a keyframe"
