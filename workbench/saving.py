@@ -5,7 +5,7 @@ Knows bytes, text and JSON; knows nothing about what they mean.
 
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path` that takes its place when the block ends well.
+    """Yield a path beside `path`; the file written there takes its place when the block ends well.
 
     The temporary file keeps the suffix, because encoders choose their container by it. If the block
     raises, the temporary file is removed and whatever was at `path` stays as it was.
@@ -24,14 +24,11 @@ def replacing(path: Path) -> Iterator[Path]:
         ...     encode(frames, part)
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    part = Path(name)
+    part = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
     try:
         yield part
         with part.open("rb") as written:
             os.fsync(written.fileno())
-        part.chmod(0o666 & ~_umask())  # mkstemp gives 0600; a shared folder wants the usual mode
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
@@ -57,10 +54,3 @@ def save_json(path: Path, content: Any, indent: int | None = 1) -> None:
         ValueError: If `content` holds NaN or infinity, which JSON does not have.
     """
     save_text(path, json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def _umask() -> int:
-    # The mask can only be read by setting it.
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
