@@ -136,7 +136,7 @@ class PairedTest:
         return f"{points} (+{self.gained} −{self.lost}), p={self.p_value:.2g}"
 
 
-def wilson(successes: int, n: int, confidence: float = CONFIDENCE) -> Interval:
+def wilson(successes: int, n: int) -> Interval:
     """Return the Wilson score interval of a proportion of independent items.
 
     Of nothing, nothing is known: with `n` = 0 the value is NaN and the interval [0, 1].
@@ -148,14 +148,13 @@ def wilson(successes: int, n: int, confidence: float = CONFIDENCE) -> Interval:
         raise ValueError(f"{successes} successes out of {n}")
     if n == 0:
         return Interval(float("nan"), 0.0, 1.0, 0)
-    return Interval(successes / n, *_wilson_ends(successes / n, n, confidence), n)
+    return Interval(successes / n, *_wilson_ends(successes / n, n), n)
 
 
-def _wilson_ends(share: float, n: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
+def _wilson_ends(share: float, n: float) -> tuple[float, float]:
     """Ends of the interval; `n` need not be whole, which SciPy's `binomtest` asks for."""
-    z = float(stats.norm.ppf((1 + confidence) / 2))
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    centre = (share + _Z * _Z / (2 * n)) / (1 + _Z * _Z / n)
+    half = _Z / (1 + _Z * _Z / n) * math.sqrt(share * (1 - share) / n + _Z * _Z / (4 * n * n))
     # The ends are exact at 0 and 1; there the two terms cancel only up to rounding.
     return (0.0 if share == 0 else centre - half), (1.0 if share == 1 else centre + half)
 
