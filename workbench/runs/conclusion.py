@@ -23,7 +23,7 @@ VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 
 class ConclusionError(WorkbenchError):
-    """A conclusion that does not say what its verdict says."""
+    """A conclusion without a verdict."""
 
 
 @dataclass(frozen=True)
@@ -49,17 +49,22 @@ class Conclusion:
         return f'<p class="conclusion {self.css_class}"><strong>{sentence}</strong></p>'
 
 
-def conclude(sentence: str, verdict: Verdict | None = None) -> Conclusion:
+def current_run() -> Path | None:
+    """Return the folder of the run under way; None in JupyterLab, where there is none."""
+    folder = os.environ.get(RUN_DIR_VARIABLE)
+    return Path(folder) if folder else None
+
+
+def conclude(sentence: str) -> Conclusion:
     """Answer the notebook's question with a sentence computed from its numbers.
 
     In a run the conclusion goes to the record. Call it once, after the checks.
 
     Args:
         sentence: Begins with the verdict, so that nobody reads one without the other.
-        verdict: The answer; None takes it from the sentence.
 
     Raises:
-        ConclusionError: If the sentence begins with no verdict, or with another.
+        ConclusionError: If the sentence begins with no verdict.
 
     Example:
         >>> conclude("No: the student finds 0.7 % of people.").verdict
@@ -70,13 +75,10 @@ def conclude(sentence: str, verdict: Verdict | None = None) -> Conclusion:
         known = ", ".join(map(repr, VERDICTS))
         problem = f"a conclusion that begins {sentence[:30]!r} has no verdict"
         raise ConclusionError(problem, f"begin it with one of {known} and a colon")
-    if verdict is not None and word != verdict:
-        problem = f"the verdict is {verdict!r}, but the sentence says {word!r}"
-        raise ConclusionError(problem, "let them agree")
     conclusion = Conclusion(sentence, word)
-    folder = os.environ.get(RUN_DIR_VARIABLE)
-    if folder:
-        save_json(Path(folder, FILE_NAME), asdict(conclusion))
+    run_dir = current_run()
+    if run_dir is not None:
+        save_json(run_dir / FILE_NAME, asdict(conclusion))
     return conclusion
 
 

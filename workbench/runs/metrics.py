@@ -11,14 +11,13 @@ How intervals are made and written is the business of `stats`.
 import html
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import WorkbenchError
-from workbench.runs.conclusion import RUN_DIR_VARIABLE
+from workbench.runs.conclusion import current_run
 from workbench.saving import save_json
 from workbench.stats import (
     EstimateError,
@@ -76,7 +75,7 @@ class Recorded:
     """What `record` kept; shows itself as a table."""
 
     metrics: Mapping[str, Interval | Exact]
-    path: Path | None  # None: nothing was saved, because no run was under way
+    is_saved: bool  # only while a run is under way
 
     def _repr_html_(self) -> str:
         columns = {"name": "metric", "value": "value", "interval": "95 % interval"}
@@ -95,9 +94,9 @@ class Recorded:
         return "\n".join([*lines, self._fate()])
 
     def _fate(self) -> str:
-        if self.path is None:
-            return "Not saved: this notebook was not started by `workbench run`."
-        return f"Saved in {self.path.name}."
+        if self.is_saved:
+            return f"Saved in {FILE_NAME}."
+        return "Not saved: this notebook was not started by `workbench run`."
 
 
 def record(metrics: Mapping[str, Interval | Exact]) -> Recorded:
@@ -123,12 +122,11 @@ def record(metrics: Mapping[str, Interval | Exact]) -> Recorded:
             )
         if isinstance(metric, Interval):
             _check_finite(metric.value, metric.low, metric.high)
-    folder = os.environ.get(RUN_DIR_VARIABLE)
-    path = Path(folder, FILE_NAME) if folder else None
-    if path is not None:
+    run_dir = current_run()
+    if run_dir is not None:
         rows = {name: _to_row(metric) for name, metric in metrics.items()}
-        save_json(path, {"format": METRICS_FORMAT, "metrics": rows})
-    return Recorded(dict(metrics), path)
+        save_json(run_dir / FILE_NAME, {"format": METRICS_FORMAT, "metrics": rows})
+    return Recorded(dict(metrics), run_dir is not None)
 
 
 def load_metrics(run_dir: Path) -> dict[str, Interval | Exact]:
@@ -176,11 +174,11 @@ def record_items(
         sessions: The session of each clip, which intervals resample whole.
         parts: 1 for right, 0 for wrong, or a share of the clip.
     """
-    folder = os.environ.get(RUN_DIR_VARIABLE)
-    if folder:
+    run_dir = current_run()
+    if run_dir is not None:
         rows = zip(clips, sessions, parts, strict=True)
         own = {str(clip): [str(session), float(part)] for clip, session, part in rows}
-        save_json(Path(folder, ITEMS), _load_items(Path(folder)) | {metric: own})
+        save_json(run_dir / ITEMS, _load_items(run_dir) | {metric: own})
 
 
 def paired_differences(first: Path, second: Path) -> dict[str, Interval]:
@@ -209,9 +207,7 @@ def _load_items(run_dir: Path) -> dict[str, Mapping[str, Any]]:
 def _to_row(metric: Interval | Exact) -> dict[str, Any]:
     """Return JSON values; numbers may come as NumPy scalars."""
     if isinstance(metric, Exact):
-        whole = isinstance(metric.value, int)
-        value: Any = int(metric.value) if whole else float(metric.value)
-        return {"value": value, "unit": metric.unit, "note": metric.note}
+        return asdict(metric)
     ends = {"low": float(metric.low), "high": float(metric.high)}
     row = {"value": float(metric.value), "n": int(metric.n)} | ends
     return row | {"unit": metric.unit, "note": metric.note}
