@@ -61,8 +61,8 @@ def test_the_bars_of_tqdm_are_read(options: dict[str, Any], said: str) -> None:
 
 
 def test_the_time_left_is_told_once_it_is_known() -> None:
-    assert read_bar("\r0/20 clip in 00:00, ? left") == ItemsDone(0, 20, "clip")
-    items = read_bar("\r1/20 clip in 00:10, 1:02:03 left, loss 0.3\r2/20 clip in 00:12, 00:30 left")
+    assert read_bar("\r0/20 clip in 00:00, 0 s left") == ItemsDone(0, 20, "clip")
+    items = read_bar("\r1/20 clip in 00:10, 3723 s left, loss 0.3\r2/20 clip in 00:12, 30 s left")
     assert items == ItemsDone(2, 20, "clip", 30)
     for text in ("nothing of the kind", "see 3/4 of it", "", "12%|█ | 3/20 [00:01<00:02]"):
         assert read_bar(text) is None

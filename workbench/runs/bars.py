@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 from workbench.pages.page import show_duration
 
-ENVIRONMENT = {
-    "TQDM_BAR_FORMAT": "{desc} {n}/{total_fmt} {unit} in {elapsed}, {remaining} left{postfix}"
-}
+_FORMAT = "{desc} {n}/{total_fmt} {unit} in {elapsed}, {remaining_s:.0f} s left{postfix}"
+ENVIRONMENT = {"TQDM_BAR_FORMAT": _FORMAT}
 _BAR = re.compile(
     r"(?P<what>[^\r\n]*?)(?P<done>\d+(?:\.\d+)?)/(?P<total>\S+) (?P<unit>\S+)"
-    r" in [\d:]+, (?P<left>[\d:]+|\?) left"
+    r" in [\d:]+, (?P<left_s>\d+) s left"
 )
 
 
@@ -43,7 +42,7 @@ def read_bar(text: str) -> ItemsDone | None:
     r"""Return the newest state of a bar in what a kernel wrote to its error stream.
 
     Example:
-        >>> print(read_bar("\rvalid: 9/20 clip in 00:12, 01:05 left"))
+        >>> print(read_bar("\rvalid: 9/20 clip in 00:12, 65 s left"))
         valid 9 of 20 clips, 1 min 5 s left
     """
     states = list(_BAR.finditer(text))
@@ -52,13 +51,6 @@ def read_bar(text: str) -> ItemsDone | None:
     found = states[-1]
     scaled_or_unknown = not re.fullmatch(r"[\d.]+", found["total"])  # such as 1.2k, or ?
     total = None if scaled_or_unknown else float(found["total"])
-    left_s = None if total is None or found["left"] == "?" else _seconds(found["left"])
+    left_s = float(found["left_s"]) or None  # 0 until the first item is done
     what = found["what"].strip().removesuffix(":")
     return ItemsDone(float(found["done"]), total, found["unit"], left_s, what)
-
-
-def _seconds(clock: str) -> float:
-    seconds = 0.0
-    for part in clock.split(":"):
-        seconds = 60 * seconds + float(part)
-    return seconds
