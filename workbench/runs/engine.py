@@ -2,7 +2,7 @@
 
 `papermill --engine workbench in.ipynb out.ipynb` uses the engine alone. `workbench run` starts
 `python -m workbench.runs.engine SPEC`, one process per run: it starts a kernel of this very
-interpreter, executes the notebook through papermill and writes one JSON line per event to a pipe.
+interpreter, executes the notebook through papermill and sends each event as JSON through a pipe.
 Whatever happens to it, the process that started it knows how far it came.
 
 Does not import papermill at the top: papermill imports this module while it is being imported.
@@ -16,12 +16,15 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterable
+from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import psutil
 
+MARK_VARIABLE = "WORKBENCH_RUN_MARK"  # of all processes of a run
 SAMPLE_EVERY_S = 0.2
 # What the process that started this one sends to end it; the last one when the time is up.
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
@@ -52,15 +55,12 @@ class WorkbenchEngine:
         from workbench.runs.notebook_client import Client, Manager
 
         session: Session | None = options.get("session")
-        manager = Manager(
-            nb,
-            output_path=output_path if session is None else session.save_to,
-            tell=session.tell if session is not None else None,
-            memory=session.memory if session is not None else None,
-            progress_bar=progress_bar,
-            log_output=log_output,
-        )
-        if session is not None:
+        shown = {"progress_bar": progress_bar, "log_output": log_output}
+        if session is None:
+            manager = Manager(nb, output_path, **shown)
+        else:
+            take_peak_mb = session.memory.take_peak_mb
+            manager = Manager(nb, session.save_to, session.tell, take_peak_mb, **shown)
             session.manager = manager
         manager.notebook_start()
         try:
@@ -108,7 +108,7 @@ class KernelMemory:
         self._sample()
         with self._lock:
             peak, self._peak_mb = self._peak_mb, None
-        return peak
+        return None if peak is None else round(peak, 1)
 
     def _watch(self) -> None:
         while self._process.is_running():
@@ -127,26 +127,72 @@ class KernelMemory:
                 self._peak_mb = max(self._peak_mb or 0.0, total / 1e6)
 
 
+class Family:
+    """All processes that a run has started but this one, as far as they can be found."""
+
+    def __init__(self, pid: int, mark: str) -> None:
+        self._mark = mark
+        self._looked_at = 0.0
+        self._known: set[psutil.Process] = set()
+        with contextlib.suppress(psutil.Error):
+            self._known.add(psutil.Process(pid))
+
+    def look(self) -> None:
+        """Note the descendants there are now, at most twice a second."""
+        if time.monotonic() - self._looked_at < 0.5:
+            return
+        self._looked_at = time.monotonic()
+        for process in list(self._known):
+            with contextlib.suppress(psutil.Error):
+                self._known.update(process.children(recursive=True))
+
+    def end(self) -> None:
+        """Kill every one of them, and look again until none is left."""
+        for _ in range(5):
+            self._looked_at = 0.0
+            self.look()
+            # psutil compares start times, so that a reused process id is not taken for ours.
+            living = [process for process in self._known if process.is_running()]
+            living += [process for process in self._marked() if process not in living]
+            living = [one for one in living if one.pid != os.getpid() and not _is_zombie(one)]
+            if not living:
+                return
+            for process in living:
+                with contextlib.suppress(psutil.Error):
+                    process.kill()
+            psutil.wait_procs(living, timeout=2)
+
+    def _marked(self) -> Iterable[psutil.Process]:
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                if process.environ().get(MARK_VARIABLE) == self._mark:
+                    yield process
+
+
+def _is_zombie(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return True
+
+
 class Session:
     """One run in this process: its kernel, its events, and its end from outside."""
+
+    memory: KernelMemory  # once the kernel is started
 
     def __init__(self, spec: dict[str, Any]) -> None:
         self.save_to = str(spec["save_to"])
         self.manager: Any = None
         self.kernel: Any = None
-        self.memory: KernelMemory | None = None
-        self._events = int(spec["events_fd"])
+        self._events = Connection(int(spec["events_fd"]), readable=False)
         self._connection_file = str(spec["connection_file"])
         self._timeout_s = spec.get("timeout_s")
 
     def tell(self, event: dict[str, Any]) -> None:
-        """Write one event to the pipe; nothing if nobody reads it any more."""
-        line = (json.dumps(event, ensure_ascii=False) + "\n").encode()
-        try:
-            while line:
-                line = line[os.write(self._events, line) :]
-        except OSError:
-            pass
+        """Send one event; nothing if nobody reads it any more."""
+        with contextlib.suppress(OSError):
+            self._events.send_bytes(json.dumps(event).encode())
 
     def start_kernel(self) -> None:
         """Start a kernel of this interpreter, whatever kernel `python3` may name elsewhere."""
@@ -171,23 +217,7 @@ class Session:
                 "--HistoryManager.enabled=False",
             ]
         )
-        pid = self.kernel.provisioner.pid
-        self.memory = KernelMemory(pid)
-        self.tell({"event": "kernel", "pid": pid})
-
-    def end_kernel(self) -> None:
-        """Kill the kernel and all that it started."""
-        provisioner = getattr(self.kernel, "provisioner", None)
-        if provisioner is None or provisioner.pid is None:
-            return
-        try:
-            kernel = psutil.Process(provisioner.pid)
-            family = [*kernel.children(recursive=True), kernel]
-        except psutil.Error:
-            return
-        for process in family:
-            with contextlib.suppress(psutil.Error):
-                process.kill()
+        self.memory = KernelMemory(self.kernel.provisioner.pid)
 
     def stop(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal: record the cell under way as ended from outside, and leave."""
@@ -196,11 +226,12 @@ class Session:
         kind, error, message = how_it_ends(number, self._timeout_s)
         try:
             if self.manager is None:
-                self.tell({"event": "failed", "kind": kind, "error": error, "message": message})
+                event = {"event": "failed", "index": None, "kind": kind}
+                self.tell({**event, "error": error, "message": message})
             else:
                 self.manager.fail_and_save(kind, error, message)
         finally:
-            self.end_kernel()
+            Family(os.getpid(), os.environ[MARK_VARIABLE]).end()
             os._exit(1)
 
 
@@ -233,11 +264,8 @@ def main() -> None:
     threading.Thread(target=_leave_with_parent, name="parent", daemon=True).start()
     # The kernel takes as long to start as papermill takes to import: do both at once.
     session.start_kernel()
-    try:
-        _execute(spec, session)
-        session.tell({"event": "end"})
-    finally:
-        session.end_kernel()
+    _execute(spec, session)
+    session.tell({"event": "end"})  # the process that started this one ends the kernel
 
 
 def _execute(spec: dict[str, Any], session: Session) -> None:

@@ -8,7 +8,6 @@ own; all are found again, by descent and by a mark in their environment. Knows n
 import contextlib
 import json
 import os
-import queue
 import secrets
 import shutil
 import signal
@@ -17,21 +16,20 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from workbench.runs.bars import ENVIRONMENT as BARS
 from workbench.runs.conclusion import RUN_DIR_VARIABLE
-from workbench.runs.engine import how_it_ends
+from workbench.runs.engine import MARK_VARIABLE, Family, how_it_ends
 from workbench.runs.run_record import LOG, NOTEBOOK, Event
 from workbench.saving import save_json
 
 ENGINE = "workbench.runs.engine"  # the module that a run's process executes
-MARK_VARIABLE = "WORKBENCH_RUN_MARK"
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 GRACE_S = 8.0  # for the process to save the notebook after it was told to stop
 _POLL_S = 0.2
@@ -67,12 +65,12 @@ def execute(
     """
     private = Path(tempfile.mkdtemp(prefix="workbench-"))
     mark = secrets.token_hex(16)
-    read_end, write_end = os.pipe()
+    events, writer = Pipe(duplex=False)
     spec = {
         "notebook": str(notebook),
         "save_to": str(run_dir / NOTEBOOK),
         "parameters": dict(parameters),
-        "events_fd": write_end,
+        "events_fd": writer.fileno(),
         "connection_file": str(private / "kernel.json"),
         "timeout_s": limits.run_s,
         "cell_timeout_s": limits.cell_s,
@@ -88,17 +86,15 @@ def execute(
                 stdin=subprocess.PIPE,  # closed by our end, whatever ends us
                 stdout=log,
                 stderr=log,
-                pass_fds=[write_end],
+                pass_fds=[writer.fileno()],
                 start_new_session=True,
             )
-    except BaseException:
-        os.close(read_end)
-        raise
     finally:
-        os.close(write_end)
-    family = _Family(process.pid, mark)
+        writer.close()
+    family = Family(process.pid, mark)
     try:
-        _follow(process, family, read_end, limits.run_s, on_event, stop)
+        with events:
+            _follow(process, family, events, limits.run_s, on_event, stop)
     finally:
         family.end()
         process.wait()
@@ -113,33 +109,25 @@ def execute(
 
 def _follow(
     process: subprocess.Popen[bytes],
-    family: "_Family",
-    read_end: int,
+    family: Family,
+    events: Connection,
     timeout_s: float | None,
     on_event: Callable[[Event], None],
     stop: threading.Event,
 ) -> None:
     """Pass events on until the process has ended; end it when it must."""
-    events: queue.Queue[Event | None] = queue.Queue()
-    threading.Thread(target=_read_events, args=(read_end, events), daemon=True).start()
     started = time.monotonic()
     ending: tuple[str, str, str] | None = None  # kind, error, message
     kill_at = float("inf")
     told_end = False
-
-    def take(event: Event) -> None:
-        nonlocal told_end
-        told_end = told_end or event["event"] in ("end", "failed")
-        on_event(event)
-
     while True:
-        with contextlib.suppress(queue.Empty):
-            event = events.get(timeout=_POLL_S)
-            if event is None:
-                break
-            take(event)
-            if not events.empty():
-                continue
+        if events.poll(_POLL_S):
+            try:
+                event = json.loads(events.recv_bytes())
+            except (OSError, EOFError, ValueError):
+                break  # the pipe was closed, at worst within an event
+            told_end = told_end or event["event"] in ("end", "failed")
+            on_event(event)
         family.look()
         elapsed_s = time.monotonic() - started
         if ending is None and (stop.is_set() or (timeout_s is not None and elapsed_s > timeout_s)):
@@ -150,75 +138,14 @@ def _follow(
                 process.send_signal(number)
         if time.monotonic() > kill_at:
             family.end()
-        if process.poll() is not None and events.empty():
-            # A grandchild may hold the pipe open for ever.
-            with contextlib.suppress(queue.Empty):
-                while (event := events.get(timeout=_POLL_S)) is not None:
-                    take(event)
-            break
+        if process.poll() is not None and not events.poll():
+            break  # a grandchild may hold the pipe open for ever
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(timeout=GRACE_S)  # the pipe was closed, so the process is on its way out
     if not told_end:
         kind, error, message = ending or ("killed", "ProcessDied", _fate(process.returncode))
-        on_event({"event": "failed", "kind": kind, "error": error, "message": message})
-
-
-class _Family:
-    """All processes that a run has started, as far as they can be found."""
-
-    def __init__(self, pid: int, mark: str) -> None:
-        self._mark = mark
-        self._looked_at = 0.0
-        self._known: set[psutil.Process] = set()
-        with contextlib.suppress(psutil.Error):
-            self._known.add(psutil.Process(pid))
-
-    def look(self) -> None:
-        """Note the descendants there are now, at most twice a second."""
-        if time.monotonic() - self._looked_at < 0.5:
-            return
-        self._looked_at = time.monotonic()
-        for process in list(self._known):
-            with contextlib.suppress(psutil.Error):
-                self._known.update(process.children(recursive=True))
-
-    def end(self) -> None:
-        """Kill every one of them, and look again until none is left."""
-        for _ in range(5):
-            self._looked_at = 0.0
-            self.look()
-            # psutil compares start times, so that a reused process id is not taken for ours.
-            living = [process for process in self._known if process.is_running()]
-            living += [process for process in self._marked() if process not in living]
-            living = [process for process in living if not _is_zombie(process)]
-            if not living:
-                return
-            for process in living:
-                with contextlib.suppress(psutil.Error):
-                    process.kill()
-            psutil.wait_procs(living, timeout=2)
-
-    def _marked(self) -> Iterable[psutil.Process]:
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error, OSError):
-                if process.environ().get(MARK_VARIABLE) == self._mark:
-                    yield process
-
-
-def _is_zombie(process: psutil.Process) -> bool:
-    try:
-        return bool(process.status() == psutil.STATUS_ZOMBIE)
-    except psutil.Error:
-        return True
-
-
-def _read_events(read_end: int, events: "queue.Queue[Event | None]") -> None:
-    with os.fdopen(read_end, "rb") as pipe:
-        for line in pipe:
-            # A process killed while writing leaves half a line.
-            with contextlib.suppress(ValueError):
-                events.put(json.loads(line))
-    events.put(None)
+        event = {"event": "failed", "index": None, "kind": kind}
+        on_event({**event, "error": error, "message": message})
 
 
 def _fate(code: int | None) -> str:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import nbformat
 from jupyter_core.utils import run_sync
@@ -32,44 +32,34 @@ INTERRUPT_GRACE_S = 4  # for a timed-out cell to show where it was
 Tell = Callable[[dict[str, Any]], None]
 
 
-class Memory(Protocol):
-    """Watches how much memory the kernel takes."""
-
-    def take_peak_mb(self) -> float | None:
-        """Return the peak since the last call."""
-
-
 class Manager(NotebookExecutionManager):  # type: ignore[misc]
     """The state of a notebook under way: cell statuses, saving, and telling others.
 
     Events are mappings with `event` = `cell`, `items` (how many are done), `cell_end` or `failed`.
-    A cell is named by its id, its `index` among the cells of the notebook as written, and its
-    `number` among the code cells.
+    A cell is named by its `index` among the cells of the notebook as written.
     """
 
     def __init__(
         self,
         nb: Any,
         output_path: str | None = None,
-        tell: Tell | None = None,
-        memory: Memory | None = None,
+        tell: Tell = lambda event: None,
+        take_peak_mb: Callable[[], float | None] = lambda: None,
         **options: Any,
     ) -> None:
-        self._tell = tell or (lambda event: None)
-        self._memory = memory
+        self._tell = tell
+        self._take_peak_mb = take_peak_mb
         self._saved_at = float("-inf")
         self._save_took_s = 0.0
         self._started_at = time.monotonic()
         self._told_at = float("-inf")
         self._current: int | None = None
         self.failed = False
-        self._names = _name_cells(nb.cells)
+        self._indices = _author_indices(nb.cells)
         super().__init__(nb, output_path=output_path, **options)
 
     def save(self, **kwargs: Any) -> None:
         """Save, unless that was done a moment ago or would take too large a share of the time."""
-        if kwargs.get("nb"):
-            self.nb = kwargs["nb"]
         pause_s = max(SAVE_EVERY_S, self._save_took_s / SAVE_SHARE)
         if time.monotonic() - self._saved_at >= pause_s:
             self.save_now()
@@ -97,36 +87,31 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
         """Note that a cell begins."""
         self._current = cell_index
         self._started_at = time.monotonic()
-        name = self._names.get(cell_index)
-        if name is not None:
-            self._tell({"event": "cell", **name})
-        if self._memory is not None:
-            self._memory.take_peak_mb()
+        if cell_index in self._indices:
+            self._tell({"event": "cell", "index": self._indices[cell_index]})
+        self._take_peak_mb()
         super().cell_start(cell, cell_index, **kwargs)
 
     def cell_said(self, text: str) -> None:
         """Tell how far the cell under way has come, if the text it wrote is a progress bar."""
-        name = self._names.get(self._current)
-        if name is None or time.monotonic() - self._told_at < TELL_EVERY_S:
+        index = self._indices.get(self._current)
+        if index is None or time.monotonic() - self._told_at < TELL_EVERY_S:
             return
         items = read_bar(text)
         if items is not None:
             self._told_at = time.monotonic()
-            self._tell({"event": "items", **name, "items": asdict(items)})
+            self._tell({"event": "items", "index": index, "items": asdict(items)})
 
     def cell_complete(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:
         """Note that a cell has ended, well or not."""
         super().cell_complete(cell, cell_index, **kwargs)
-        name = self._names.get(cell_index)
-        if name is None:
+        index = self._indices.get(cell_index)
+        if index is None:
             return
         status = "failed" if cell.metadata.papermill["status"] == self.FAILED else "ok"
         wall_s = round(time.monotonic() - self._started_at, 3)
-        peak = self._memory.take_peak_mb() if self._memory is not None else None
-        peak_mb = None if peak is None else round(peak, 1)
-        record = {"status": status, "wall_s": wall_s, "peak_mb": peak_mb}
-        cell.metadata["workbench"] = record
-        self._tell({"event": "cell_end", **name, **record})
+        event = {"event": "cell_end", "index": index, "status": status}
+        self._tell({**event, "wall_s": wall_s, "peak_mb": self._take_peak_mb()})
 
     def fail(self, kind: str, error: str, message: str, index: int | None = None) -> None:
         """Mark a cell, by default the one under way, as the one at which the run ended.
@@ -138,21 +123,18 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
         self.failed = True
         index = self._current if index is None else index
         self.nb.metadata.papermill["exception"] = True
-        name: dict[str, Any] = {}
         if index is not None:
             cell = self.nb.cells[index]
             cell.metadata.papermill["exception"] = True
             cell.metadata.papermill["status"] = self.FAILED
-            name = self._names.get(index, {"index": None, "number": None, "id": cell.get("id")})
             if cell.cell_type == "code" and not any(o.output_type == "error" for o in cell.outputs):
                 cell.outputs.append(
                     nbformat.v4.new_output(  # type: ignore[no-untyped-call]
                         "error", ename=error, evalue=message, traceback=[f"{error}: {message}"]
                     )
                 )
-        self._tell(
-            {"event": "failed", **name, "kind": kind, "error": error, "message": message[:2000]}
-        )
+        event = {"event": "failed", "index": self._indices.get(index), "kind": kind}
+        self._tell({**event, "error": error, "message": message[:2000]})
 
     def fail_and_save(self, kind: str, error: str, message: str) -> None:
         """End the cell under way from outside, and save what there is."""
@@ -242,15 +224,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         return f"{cause}, as happens when memory runs out" if -code == signal.SIGKILL else cause
 
 
-def _name_cells(cells: list[Any]) -> dict[int | None, dict[str, Any]]:
-    """Name the code cells as the notebook's author counts them, without the injected one."""
-    names: dict[int | None, dict[str, Any]] = {}
-    index = number = 0
-    for position, cell in enumerate(cells):
-        if INJECTED_TAG in cell.metadata.get("tags", []):
-            continue
-        if cell.cell_type == "code":
-            number += 1
-            names[position] = {"index": index, "number": number, "id": cell.get("id")}
-        index += 1
-    return names
+def _author_indices(cells: list[Any]) -> dict[int | None, int]:
+    """Map the place of each code cell to its index as written, without the injected cell."""
+    own = [n for n, cell in enumerate(cells) if INJECTED_TAG not in cell.metadata.get("tags", [])]
+    return {n: index for index, n in enumerate(own) if cells[n].cell_type == "code"}

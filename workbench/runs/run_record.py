@@ -189,12 +189,18 @@ def new_record(
             for parameter in planned.parameters.values()
         ],
         key=parts.key,
-        key_parts=parts.to_json(),
+        key_parts=asdict(parts),
         started=now(),
         cells=_cells(read_notebook(stage.notebook)),
         fingerprint=fingerprint(root),
         parent=this_process(),
     )
+
+
+def heading_in(markdown: str) -> str:
+    """Return the last heading of a Markdown cell as plain text; empty if it has none."""
+    headings = re.findall(r"^#{1,6}\s+(.+)$", markdown, re.M)
+    return re.sub(r"[*_`#]", "", headings[-1]).strip() if headings else ""
 
 
 class Recorder:
@@ -230,7 +236,7 @@ class Recorder:
             return
         cells = {cell.index: cell for cell in self.record.cells}
         under_way = (cell for cell in cells.values() if cell.status == "running")
-        cell = cells.get(event.get("index", -1)) or next(under_way, None)
+        cell = cells.get(event["index"]) or next(under_way, None)
         error, message = event["error"], event["message"]
         said = f"{error}: {message}" if message else error
         failed = None
@@ -297,8 +303,7 @@ def _cells(notebook: Sequence[dict[str, Any]]) -> list[Cell]:
     heading = ""
     for cell in notebook:
         if cell["type"] == "markdown":
-            headings = re.findall(r"^#{1,6}\s+(.+)$", cell["source"], re.M)
-            heading = re.sub(r"[*_`]", "", headings[-1]).strip() if headings else heading
+            heading = heading_in(cell["source"]) or heading
         elif cell["type"] == "code":
             lines = (line.strip() for line in cell["source"].splitlines())
             first = next((line[:120] for line in lines if line), "")
