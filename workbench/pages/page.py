@@ -70,8 +70,11 @@ def show_size(size: float) -> str:
 
 @cache
 def _environment(folder: Path) -> jinja2.Environment:
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([folder, Path(__file__).parent]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
     )
+    environment.filters |= {"parameter": show_parameter, "time": show_time}
+    environment.filters |= {"duration": show_duration, "size": show_size}
+    return environment

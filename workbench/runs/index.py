@@ -11,7 +11,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from workbench.pages.page import render, show_duration, show_parameter, show_time
+from workbench.pages.page import render, show_parameter
 from workbench.runs.conclusion import VERDICTS
 from workbench.runs.metrics import (
     ITEMS,
@@ -40,18 +40,14 @@ def save_index(out: Path, pipeline: Pipeline) -> Path:
     for name in names:
         own = [row for row in rows if row["run"].stage == name]
         stage = pipeline.stages.get(name)
-        about = "" if own else "Has not run yet."
-        title = stage.title if stage is not None else ""
-        stages.append({"name": name, "title": title, "about": about, "runs": own})
-    written = now()
+        stages.append({"name": name, "title": stage.title if stage else "", "runs": own})
     page = render(
         TEMPLATES / "index.html.j2",
         script=TEMPLATES / "index.js",
         project=pipeline.root.name,
         total=len(runs),
         running=any(run.status == "running" for run in runs),
-        written=written,
-        written_words=show_time(written, seconds=True),
+        written=now(),
         counts=sorted(Counter(run.status for run in runs).items()),
         stages=stages,
         newest=NEWEST,
@@ -86,11 +82,7 @@ def _row(out: Path, run: Run, place: int) -> dict[str, Any]:
         "id": f"{run.stage}/{run.run}",
         "run": run,
         "link": link,
-        "when": show_time(run.started),
-        "wall": show_duration(run.wall_s),
-        "reason": run.reason if run.status not in ("ok", "running") else "",
         "metrics": rows,
-        "changed": [(name, show_parameter(value)) for name, value in run.chosen.items()],
         "facts": {
             "name": run.run,
             "profile": run.profile,

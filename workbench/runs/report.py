@@ -6,8 +6,8 @@ outputs and parameters is shown, never obeyed: scripts are removed, and the page
 run them.
 """
 
-import copy
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,17 @@ import nbformat
 from bs4 import BeautifulSoup
 from markupsafe import Markup
 from nbconvert.exporters import HTMLExporter
+from nbformat.v4 import new_markdown_cell, new_notebook
 from traitlets.config import Config
 
-from workbench import errors
-from workbench.pages.page import render, show_duration, show_parameter, show_size, show_time
+from workbench.errors import WorkbenchError
+from workbench.pages.page import render, show_duration, show_size
 from workbench.runs.conclusion import EMPTY_CLASS
 from workbench.runs.index import TEMPLATES
 from workbench.runs.metrics import FILE_NAME as METRICS
 from workbench.runs.metrics import load_metrics, metric_rows
 from workbench.runs.parameters import INJECTED_TAG, TAG
-from workbench.runs.run_record import LOG, NOTEBOOK, REPORT, Run
+from workbench.runs.run_record import LOG, NOTEBOOK, REPORT, Cell, Run, heading_in
 from workbench.saving import save_text
 
 TEXT_LIMIT = 200_000  # characters of text that one output may bring into the page
@@ -61,9 +62,8 @@ def save_report(run_dir: Path, run: Run) -> Path:
     if path.exists():
         notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     else:
-        text = "*The run ended before the notebook was started.*"
-        note = {"cell_type": "markdown", "id": "note", "metadata": {}, "source": text}
-        notebook = _node({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [note]})
+        note = new_markdown_cell("*The run ended before the notebook was started.*")
+        notebook = new_notebook(cells=[note])
     title = take_title(notebook) or run.title or run.stage
     _prepare(notebook, run)
     cells = inert_ids(_render_cells(notebook, run_dir))
@@ -73,15 +73,9 @@ def save_report(run_dir: Path, run: Run) -> Path:
         script=TEMPLATES / "report.js",
         run=run,
         title=title,
-        started=show_time(run.started),
-        wall=show_duration(run.wall_s),
-        peak=show_size(run.peak_mb * 1e6) if run.peak_mb is not None else "",
         metrics=metrics[:_SHOWN_METRICS],
         more_metrics=metrics[_SHOWN_METRICS:],
         contents=_contents(cells),
-        parameters=_parameter_rows(run),
-        products=_product_rows(run),
-        provenance=_provenance(run),
         has_metrics=(run_dir / METRICS).exists(),
         has_log=(run_dir / LOG).exists(),
         cells=Markup(cells),
@@ -178,21 +172,15 @@ def _prepare(notebook: Any, run: Run) -> None:
     shown = []
     for index, cell in enumerate(notebook.cells):
         if cell.cell_type == "markdown":
-            headings = re.findall(r"^#{1,6}\s+(.+)$", cell.source, re.M)
-            if headings:
-                heading, figures = re.sub(r"[*_`#]", "", headings[-1]).strip(), 0
+            found = heading_in(cell.source)
+            heading, figures = (found, 0) if found else (heading, figures)
         if cell.cell_type == "code":
-            record = by_index.get(index)
-            failed = record is not None and record.status == "failed"
-            wall_s = record.wall_s if record is not None else None
-            if (TAG in cell.metadata.get("tags", []) and not failed) or not cell.source.strip():
+            first = cell.source.strip().partition("\n")[0]
+            record = by_index.get(index) or Cell(index, 0, "", first, "ok")
+            is_told = TAG in cell.metadata.get("tags", []) and record.status != "failed"
+            if is_told or not first:
                 continue
-            cell.metadata["report"] = {
-                "number": record.number if record is not None else None,
-                "status": record.status if record is not None else "ok",
-                "first_line": next((s for s in cell.source.splitlines() if s.strip()), ""),
-                "wall": show_duration(wall_s) if wall_s is not None and wall_s >= 0.05 else "",
-            }
+            cell.metadata["report"] = asdict(record)
             cell.outputs = [_settle_output(output) for output in _merge_streams(cell.outputs)]
             for output in cell.outputs:
                 figures += _describe_images(output, heading, figures)
@@ -230,15 +218,12 @@ def _merge_streams(outputs: list[Any]) -> list[Any]:
     """Join what was printed in many small pieces; a line may be spread over several."""
     merged: list[Any] = []
     for output in outputs:
-        last = merged[-1] if merged else None
-        if (
-            last is not None
-            and output.output_type == last.output_type == "stream"
-            and output.name == last.name
-        ):
+        last = merged[-1] if merged else {}
+        kind = (output.output_type, output.get("name"))
+        if kind[0] == "stream" and kind == (last.get("output_type"), last.get("name")):
             last.text += output.text
         else:
-            merged.append(copy.copy(output))
+            merged.append(output)
     return merged
 
 
@@ -249,31 +234,24 @@ def _settle_output(output: Any) -> Any:
         output["metadata_report_short"] = output.ename in _our_errors()
         output.traceback = [settle_text(line) for line in output.traceback]
     elif "data" in output:
-        data = dict(output.data)
+        data = output.data
         if len(data.get("text/html", "")) > HTML_LIMIT:
             del data["text/html"]
         if 'class="dataframe"' in data.get("text/html", ""):
             data["text/html"] = align_columns(data["text/html"])
         if "text/plain" in data:
             data["text/plain"] = settle_text(data["text/plain"])
-        output.data = data
     return output
 
 
 def _describe_images(output: Any, heading: str, before: int) -> int:
     """Give images without a description the heading they stand under; return how many."""
-    count = 0
-    for kind in ("image/png", "image/jpeg", "image/svg+xml"):
-        if kind not in output.get("data", {}):
-            continue
-        count = 1
-        metadata = dict(output.get("metadata", {}))
+    kinds = {"image/png", "image/jpeg", "image/svg+xml"} & output.get("data", {}).keys()
+    for kind in kinds:
         # Some writers put width and height beside the type, not below it.
-        about = dict(metadata.get(kind, {}))
-        about.setdefault("alt", metadata.get("alt") or f"Figure {before + 1} of: {heading}")
-        metadata[kind] = about
-        output.metadata = _node(metadata)
-    return count
+        alt = output.metadata.get("alt") or f"Figure {before + 1} of: {heading}"
+        output.metadata.setdefault(kind, {}).setdefault("alt", alt)
+    return min(len(kinds), 1)
 
 
 def _render_cells(notebook: Any, run_dir: Path) -> str:
@@ -284,13 +262,10 @@ def _render_cells(notebook: Any, run_dir: Path) -> str:
         embed_images=True,
     )
     exporter.register_filter("inert_html", inert_html)  # type: ignore[no-untyped-call]
+    exporter.register_filter("duration", show_duration)  # type: ignore[no-untyped-call]
     resources = {"metadata": {"path": str(run_dir)}}
     body, _ = exporter.from_notebook_node(notebook, resources=resources)
     return str(body)
-
-
-def _node(content: dict[str, Any]) -> Any:
-    return nbformat.from_dict(content)  # type: ignore[no-untyped-call]
 
 
 def _contents(cells: str) -> list[dict[str, Any]]:
@@ -305,59 +280,6 @@ def _contents(cells: str) -> list[dict[str, Any]]:
     return [heading for heading in headings if str(heading["text"]).strip()]
 
 
-def _parameter_rows(run: Run) -> list[dict[str, Any]]:
-    marks = {"stage": "set by the pipeline", "profile": f"profile {run.profile}"}
-    marks |= {"command": "given", "default": ""}
-    chosen = run.chosen
-    return [
-        {
-            **parameter,
-            "value": show_parameter(run.params[parameter["name"]]),
-            "default": show_parameter(parameter["default"]),
-            "mark": marks.get(parameter["source"], ""),
-            "chosen": parameter["name"] in chosen,
-        }
-        for parameter in run.parameters
-    ]
-
-
-def _product_rows(run: Run) -> list[dict[str, str]]:
-    rows = []
-    for product in run.products:
-        if not product.present:
-            state = "missing"
-        else:
-            state = "" if product.written else "left as it was before the run"
-        size = show_size(product.size) if product.present else ""
-        row = {"path": product.path, "size": size, "digest": product.digest[:12], "state": state}
-        rows.append(row)
-    return rows
-
-
-def _provenance(run: Run) -> list[tuple[str, str]]:
-    machine = run.fingerprint
-    packages = machine.get("packages", {})
-    rows = [
-        ("notebook", run.notebook),
-        ("run", f"{run.stage}/{run.run}"),
-        ("key", run.key),
-        ("commit", machine.get("commit") or "not under version control"),
-        ("started", run.started),
-        ("ended", run.ended or ""),
-        ("machine", f"{machine.get('platform', '')}, {machine.get('cpu_count', '?')} CPUs"),
-        ("versions", ", ".join(f"{name} {version}" for name, version in packages.items())),
-        ("python", str(machine.get("python", ""))),
-    ]
-    reads = run.key_parts.get("reads", {})
-    read = ", ".join(f"{path} ({str(digest)[:12]})" for path, digest in reads.items())
-    return [*rows, ("read", read)] if read else rows
-
-
-def _our_errors() -> set[str]:
+def _our_errors(kind: type[WorkbenchError] = WorkbenchError) -> set[str]:
     """Return the names of the errors that carry their remedy: their traceback is no news."""
-    names, todo = set(), [errors.WorkbenchError]
-    while todo:
-        kind = todo.pop()
-        names.add(kind.__name__)
-        todo += kind.__subclasses__()
-    return names
+    return {kind.__name__}.union(*map(_our_errors, kind.__subclasses__()))
