@@ -6,7 +6,7 @@ about how stages run: it is told.
 """
 
 import threading
-import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -37,18 +37,6 @@ _LOG_EVERY_S = 30.0
 _LOGGED_CELL_S = 1.0  # cells that took less are not worth a line in a log
 
 
-class _Line:
-    """What is known of one stage."""
-
-    def __init__(self) -> None:
-        self.state = "waiting"
-        self.started_s = 0.0
-        self.took = ""
-        self.done = 0
-        self.cells = 0
-        self.text = ""
-
-
 class Progress:
     """A `Watcher` that shows the stages on a console.
 
@@ -57,9 +45,10 @@ class Progress:
 
     def __init__(self, console: Console, stages: list[str], why: bool = False) -> None:
         self._console = console
-        self._lines = {name: _Line() for name in stages}
+        self._stages = stages
+        self._runs: dict[str, Run] = {}  # as far as each has come
+        self._outcomes: dict[str, Outcome] = {}
         self._why = why
-        self._lock = threading.Lock()
         self._ended = threading.Event()
         self._live = Live(get_renderable=self._table, console=console, refresh_per_second=8)
 
@@ -88,58 +77,56 @@ class Progress:
 
     def started(self, stage: str, run: Run) -> None:
         """Show that a stage has begun."""
-        with self._lock:
-            line = self._lines[stage]
-            line.state, line.started_s, line.cells = "running", time.monotonic(), len(run.cells)
-            line.text = "starting"
+        self._runs[stage] = run
         if not self._console.is_terminal:
             self._print(f"{stage}: started ({len(run.cells)} cells)")
 
     def event(self, stage: str, event: Event, run: Run) -> None:
         """Move a stage's bar; in a log, say that a cell has ended."""
-        with self._lock:
-            line = self._lines[stage]
-            line.done = sum(cell.status in ("ok", "failed") for cell in run.cells)
-            line.text = run.doing or line.text
+        self._runs[stage] = run
         if event["event"] != "cell_end" or self._console.is_terminal:
             return
         cell = next(cell for cell in run.cells if cell.index == event["index"])
         if cell.wall_s is not None and cell.wall_s >= _LOGGED_CELL_S:
             took = show_duration(cell.wall_s)
-            self._print(f"{stage}: {line.done}/{line.cells} {escape(cell.heading)} ({took})")
+            self._print(f"{stage}: {_done(run)}/{len(run.cells)} {escape(cell.heading)} ({took})")
 
     def finished(self, outcome: Outcome) -> None:
         """Show how a stage ended, and a failure in full."""
+        self._outcomes[outcome.stage] = outcome
         record = outcome.record
-        with self._lock:
-            line = self._lines[outcome.stage]
-            line.state = outcome.fate if outcome.fate != "ran" else str(record and record.status)
-            line.took = show_duration(record.wall_s) if record is not None else ""
-            line.text = ""
-            if line.state == "skipped":
-                line.text = "a stage it needs did not end well"
-            elif record is not None and line.state not in ("ok", "unchanged"):
-                line.text = record.reason
         if not self._console.is_terminal:
-            took = f" after {line.took}" if outcome.fate == "ran" else ""
-            text = f" ({escape(line.text)})" if line.text else ""
-            self._print(f"{outcome.stage}: {line.state}{took}{text}")
+            state, took, text = self._look(outcome.stage)
+            after = f" after {took}" if outcome.fate == "ran" else ""
+            self._print(f"{outcome.stage}: {state}{after}{f' ({escape(text)})' if text else ''}")
         if outcome.fate == "ran" and record is not None and record.status != "ok":
             self._print(_failure(record, outcome.run_dir))
 
     def _log_now_and_then(self) -> None:
         while not self._ended.wait(_LOG_EVERY_S):
-            with self._lock:
-                running = {
-                    name: line for name, line in self._lines.items() if line.state == "running"
-                }
-            for name, line in running.items():
-                so_far = show_duration(time.monotonic() - line.started_s)
-                where = f"{line.done + 1}/{line.cells} {escape(line.text)}"
-                self._print(f"{name}: {where} ({so_far} so far)")
+            for name in self._stages:
+                state, so_far, text = self._look(name)
+                if state == "running":
+                    run = self._runs[name]
+                    where = f"{_done(run) + 1}/{len(run.cells)} {escape(text)}"
+                    self._print(f"{name}: {where} ({so_far} so far)")
 
     def _print(self, content: Any) -> None:
         self._console.print(content, highlight=False, soft_wrap=isinstance(content, str))
+
+    def _look(self, stage: str) -> tuple[str, str, str]:
+        """Return the state of a stage, how long it took so far, and what there is to say."""
+        outcome, run = self._outcomes.get(stage), self._runs.get(stage)
+        if outcome is not None and outcome.record is not None:
+            record = outcome.record
+            state = record.status if outcome.fate == "ran" else outcome.fate
+            return state, show_duration(record.wall_s), record.reason
+        if outcome is not None:
+            return outcome.fate, "", "a stage it needs did not end well"
+        if run is not None:
+            passed = datetime.now(UTC) - datetime.fromisoformat(run.started)
+            return "running", show_duration(passed.total_seconds()), run.doing or "starting"
+        return "waiting", "", ""
 
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 1))
@@ -149,21 +136,27 @@ class Progress:
         table.add_column(justify="right", no_wrap=True)
         table.add_column(justify="right", no_wrap=True, min_width=7)
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-        with self._lock:
-            for name, line in self._lines.items():
-                mark, colour = _MARKS.get(line.state, ("?", "red"))
-                running = line.state == "running"
-                took = show_duration(time.monotonic() - line.started_s) if running else line.took
-                bar = ProgressBar(total=max(line.cells, 1), completed=line.done, width=16)
-                table.add_row(
-                    Text(mark, style=colour),
-                    Text(name, style="bold" if running else "" if line.state == "ok" else colour),
-                    bar if running else Text(line.state, style=colour),
-                    Text(f"{line.done}/{line.cells}" if running else "", style="dim"),
-                    Text(took, style="dim"),
-                    Text(line.text, style="dim"),
-                )
+        for name in self._stages:
+            state, took, text = self._look(name)
+            mark, colour = _MARKS.get(state, ("?", "red"))
+            show: RenderableType = Text(state, style=colour)
+            count = ""
+            if state == "running":
+                done, cells = _done(self._runs[name]), len(self._runs[name].cells)
+                show = ProgressBar(total=max(cells, 1), completed=done, width=16)
+                count = f"{done}/{cells}"
+            table.add_row(
+                Text(mark, style=colour),
+                Text(name, style={"running": "bold", "ok": ""}.get(state, colour)),
+                show,
+                *(Text(words, style="dim") for words in (count, took, text)),
+            )
         return table
+
+
+def _done(run: Run) -> int:
+    """Return how many cells have ended."""
+    return sum(cell.status in ("ok", "failed") for cell in run.cells)
 
 
 def _failure(record: Run, run_dir: Path | None) -> Panel:
