@@ -26,7 +26,6 @@ PACKAGES = (
     *("av", "ipykernel", "jinja2", "jupyterlab", "matplotlib", "nbconvert", "numpy", "pandas"),
     *("papermill", "pycocotools", "sklearn", "scipy", "supervision", "torch", "torchvision"),
 )
-MIN_PYTHON = (3, 11)
 LOW_DISK_BYTES = 5_000_000_000
 _PIN = re.compile(r"^[A-Za-z0-9][^\\\n]*==[^\\\n]*", re.M)
 
@@ -44,7 +43,7 @@ class Finding:
 def examine(pipeline: Pipeline, out: Path) -> Iterator[Finding]:
     """Yield findings, the quick ones first."""
     data = pipeline.root / pipeline.data.partition("{")[0]
-    yield from _python()
+    yield Finding("ok", "python", f"{platform.python_version()}, {platform.platform()}")
     yield from _writable("data", data)
     yield from _writable("reports", out)
     yield from _disk(pipeline.root)
@@ -53,14 +52,6 @@ def examine(pipeline: Pipeline, out: Path) -> Iterator[Finding]:
     yield from _packages()
     yield from _h264()
     yield from _devices()
-
-
-def _python() -> Iterator[Finding]:
-    version = platform.python_version()
-    if tuple(int(part) for part in platform.python_version_tuple()[:2]) < MIN_PYTHON:
-        yield Finding("fail", "python", version, "use Python 3.11 or newer")
-    else:
-        yield Finding("ok", "python", f"{version}, {platform.platform()}")
 
 
 def _packages() -> Iterator[Finding]:
@@ -89,20 +80,17 @@ def _one_cv2() -> Iterator[Finding]:
 
 
 def _h264() -> Iterator[Finding]:
-    """Encode two frames: a codec may be listed and still not open."""
+    """Encode an image: a codec may be listed and still not open."""
     try:
-        import av
         import numpy as np
 
-        with tempfile.TemporaryDirectory() as folder:
-            path = str(Path(folder) / "probe.mp4")
-            with av.open(path, "w") as container:
-                stream = container.add_stream("libx264", rate=30)
-                stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
-                for _ in range(2):
-                    frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8))
-                    container.mux(stream.encode(frame))
-                container.mux(stream.encode())
+        from workbench.footage.writer import VideoWriter
+
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            VideoWriter(Path(folder, "probe.mp4"), (64, 64), 30) as video,
+        ):
+            video.write(np.zeros((64, 64, 3), np.uint8))
     except Exception as error:  # whatever stops the encoder is the finding
         reason = f"libx264 does not encode ({type(error).__name__}: {error})"
         yield Finding("fail", "H.264", reason, "install the PyAV wheel from the lock")
