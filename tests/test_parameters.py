@@ -10,7 +10,7 @@ from notebooks_on_disk import write_notebook
 
 from workbench.errors import PipelineError
 from workbench.runs.parameters import (
-    Kind,
+    Parameter,
     did_you_mean,
     parse_parameters,
     read_parameters,
@@ -60,6 +60,7 @@ def test_a_notebook_without_a_parameters_cell_has_none(tmp_path: Path) -> None:
         ("import os", "is not a parameter"),
         ("a: int = ", "not Python"),
         ("a: float = 1e999", "is not float"),
+        ("a: PositiveInt = 0", "is not PositiveInt"),
     ],
 )
 def test_a_line_that_is_no_parameter_is_refused(source: str, message: str) -> None:
@@ -72,6 +73,7 @@ def test_a_line_that_is_no_parameter_is_refused(source: str, message: str) -> No
     [
         ("int", "12", 12),
         ("int", "-3", -3),
+        ("PositiveInt", "3", 3),
         ("float", "1e-3", 0.001),
         ("float", "3", 3.0),
         ("bool", "yes", True),
@@ -90,7 +92,7 @@ def test_a_line_that_is_no_parameter_is_refused(source: str, message: str) -> No
     ],
 )
 def test_text_is_read_by_the_declared_type(annotation: str, text: str, value: Any) -> None:
-    found = _kind(annotation).parse(text)
+    found = _parameter(annotation).parse(text, "-p")
     assert found == value
     assert type(found) is type(value)
 
@@ -98,6 +100,8 @@ def test_text_is_read_by_the_declared_type(annotation: str, text: str, value: An
 @pytest.mark.parametrize(
     ("annotation", "text"),
     [
+        ("PositiveInt", "0"),
+        ("PositiveInt", "many"),
         ("int", "12.5"),
         ("int", "high"),
         ("int", "true"),
@@ -120,6 +124,7 @@ def test_text_of_another_type_is_refused(annotation: str, text: str) -> None:
 
 _DEFAULTS = {
     "int": "0",
+    "PositiveInt": "1",
     "float": "0.0",
     "bool": "False",
     "str": "''",
@@ -135,11 +140,11 @@ _DEFAULTS = {
 }
 
 
-def _kind(annotation: str) -> Kind:
-    """Return the kind of an annotation, given a default that suits it."""
+def _parameter(annotation: str) -> Parameter:
+    """Return a parameter of a type, given a default that suits it."""
     for default in (_DEFAULTS.get(annotation), "None", "[]", "{}", "'a'", "0", "False", "''"):
         with contextlib.suppress(PipelineError):
-            return parse_parameters(f"a: {annotation} = {default}", "n.ipynb")["a"].kind
+            return parse_parameters(f"a: {annotation} = {default}", "n.ipynb")["a"]
     raise AssertionError(annotation)
 
 
@@ -182,16 +187,16 @@ _KINDS: st.SearchStrategy[_Drawn] = st.recursive(
 @given(st.data())
 def test_what_is_written_is_read_again(data: st.DataObject) -> None:
     annotation, values = data.draw(_KINDS)
-    kind, value = _kind(annotation), data.draw(values)
-    assert kind.check(value) == value
-    read = kind.parse(kind.format(value))
+    parameter, value = _parameter(annotation), data.draw(values)
+    assert parameter.check(value, "file") == value
+    read = parameter.parse(parameter.format(value), "-p")
     assert json.dumps(read) == json.dumps(value)  # 1, 1.0 and True are equal, but not the same
 
 
 @pytest.mark.parametrize("value", [True, 0, 1, 2.0, "2"])
 def test_a_choice_tells_values_apart_that_python_calls_equal(value: Any) -> None:
-    with pytest.raises(ValueError, match="validation error"):
-        _kind(f"list[Literal{list(_CHOICES)}]").check([value])
+    with pytest.raises(PipelineError, match="is not list"):
+        _parameter(f"list[Literal{list(_CHOICES)}]").check([value], "file")
 
 
 @pytest.mark.parametrize(

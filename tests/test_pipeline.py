@@ -1,3 +1,4 @@
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -6,7 +7,7 @@ from notebooks_on_disk import write_notebook, write_pipeline
 
 from workbench.errors import PipelineError
 from workbench.runs.pipeline import find_pipeline, load_pipeline
-from workbench.runs.plan import Plan, make_plan
+from workbench.runs.plan import Plan, check_reads, make_plan
 from workbench.runs.provenance import Digests, changes, imported_names, key_parts
 
 
@@ -94,7 +95,7 @@ def test_a_wrong_parameter_is_refused(folder: Path, given: str, message: str) ->
         ({"profiles": {"demo": {"params": {"c": {}}}}}, "profile demo: unknown stage 'c'"),
         ({"profiles": {"demo": {"params": {"a": {"epoch": 1}}}}}, "no parameter 'epoch'"),
         ({"profiles": {"demo": {"params": {"a": {"epochs": "x"}}}}}, "profile demo, a: epochs ="),
-        ({"data": "d/{run}"}, "unknown placeholder {run}"),
+        ({"data": "d/{run}"}, "unknown placeholder 'run'"),
         ({"footage": {"profile": "own", "param": "a.x"}}, "unknown profile 'own'"),
         ({"footage": {"profile": "demo", "param": "a"}}, "has no parameter"),
         ({"root": "nowhere"}, "nowhere is not a folder"),
@@ -117,7 +118,7 @@ def test_a_wrong_file_is_refused_naming_the_place(
         ({"needs": ["t"]}, "stage s: needs the unknown stage 't'"),
         ({"needs": ["s"]}, "need each other"),
         ({"needs": "s"}, "is not a list"),
-        ({"params": {"out_dir": "{dta}/x"}}, "unknown placeholder {dta}: did you mean 'data'"),
+        ({"params": {"out_dir": "{dta}/x"}}, "unknown placeholder 'dta': did you mean 'data'"),
         ({"products": ["{outdir}/x"]}, "unknown {outdir}: did you mean 'out_dir'"),
         ({"reads": ["{run}/x"]}, "{run} is the run's own"),
         ({"reads": ["nothing_here"]}, "reads .*nothing_here, which does not exist"),
@@ -127,7 +128,7 @@ def test_a_wrong_file_is_refused_naming_the_place(
 def test_a_wrong_stage_is_refused(folder: Path, change: dict[str, Any], message: str) -> None:
     stage = {"notebook": "a.ipynb", **change}
     with pytest.raises(PipelineError, match=message):
-        make_plan(load_pipeline(write_pipeline(folder, {"s": stage})))
+        check_reads(make_plan(load_pipeline(write_pipeline(folder, {"s": stage}))))
 
 
 @pytest.mark.parametrize(
@@ -211,18 +212,18 @@ def test_the_key_changes_with_what_the_run_depends_on_and_with_nothing_else(fold
 
     first = parts()
     assert {"mine", "other", "workbench", "workbench.saving"} <= set(first.modules)
-    assert changes(first.to_json(), parts()) == []
+    assert changes(asdict(first), parts()) == []
     write_notebook(notebook, "# Other prose", *code, parameters="epochs: int = 3  # passes")
     assert parts().key == first.key
-    assert changes(first.to_json(), parts("b.epochs=5")) == ["parameter epochs: 3 → 5"]
+    assert changes(asdict(first), parts("b.epochs=5")) == ["parameter epochs: 3 → 5"]
     read.write_text("2", encoding="utf-8")
-    assert changes(first.to_json(), parts()) == ["read data/demo/a"]
+    assert changes(asdict(first), parts()) == ["read data/demo/a"]
     read.write_text("1", encoding="utf-8")
     (folder / "other.py").write_text("x = 2\n", encoding="utf-8")
-    assert changes(first.to_json(), parts()) == ["module other"]
+    assert changes(asdict(first), parts()) == ["module other"]
     (folder / "other.py").write_text("x = 1\n", encoding="utf-8")
     write_notebook(notebook, code[0], "y = 1", code[1], parameters="epochs: int = 3  # passes")
-    assert changes(first.to_json(), parts()) == ["code cell 3 is new"]
+    assert changes(asdict(first), parts()) == ["code cell 3 is new"]
 
 
 def test_digests_are_remembered_but_not_trusted_blindly(tmp_path: Path) -> None:

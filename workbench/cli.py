@@ -136,11 +136,11 @@ def run(
     - `workbench run --footage ~/videos`: your own videos
     - `workbench run --pipeline my/pipeline.yaml --jobs 2`: your own notebooks
     """
-    from workbench.runs.pipeline import load_pipeline
-    from workbench.runs.plan import make_plan
+    from workbench.runs.plan import check_reads, make_plan
 
-    loaded = load_pipeline(_pipeline_path(pipeline))
+    loaded = _load(pipeline)
     plan = make_plan(loaded, stages or [], profile, param or [], data, footage)
+    check_reads(plan)
     if footage is not None:
         _check_footage(footage)
     out = _out(out, loaded)
@@ -153,7 +153,7 @@ def run(
     from workbench.runs.engine import skip_iri_grammar
     from workbench.runs.execution import Limits
     from workbench.runs.progress import Progress
-    from workbench.runs.runner import Stopped, run_plan
+    from workbench.runs.runner import run_plan
 
     skip_iri_grammar()
     stop = threading.Event()
@@ -171,14 +171,12 @@ def run(
     try:
         with Progress(console, list(plan.stages), why) as progress:
             outcomes = run_plan(plan, out, progress, stop, jobs, force, limits)
-    except Stopped as stopped:
-        _print_paths(console, stopped.outcomes, out)
-        code = TERMINATED if signal.SIGTERM in received else INTERRUPTED
-        raise typer.Exit(code) from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
     _print_paths(console, outcomes, out)
+    if received:
+        raise typer.Exit(TERMINATED if signal.SIGTERM in received else INTERRUPTED)
     if not all(outcome.is_good for outcome in outcomes):
         raise typer.Exit(STAGE_FAILED)
 
@@ -196,10 +194,9 @@ def list_stages(
     from rich.text import Text
 
     from workbench.pages.page import show_duration, show_time
-    from workbench.runs.pipeline import load_pipeline
     from workbench.runs.run_record import load_runs
 
-    loaded = load_pipeline(_pipeline_path(pipeline))
+    loaded = _load(pipeline)
     chosen = loaded.profile(profile)
     folder = _out(out, loaded)
     columns = ("stage", "question", "needs", "newest run", "answer", "when", "took")
@@ -236,19 +233,16 @@ def params(
     from rich.text import Text
 
     from workbench.pages.page import show_parameter
-    from workbench.runs.parameters import read_parameters
-    from workbench.runs.pipeline import load_pipeline
-    from workbench.runs.plan import stage_values
+    from workbench.runs.plan import make_plan
     from workbench.runs.provenance import portable
 
-    loaded = load_pipeline(_pipeline_path(pipeline))
-    chosen = loaded.profile(profile)
-    wanted = next(item for item in loaded.select([stage], chosen) if item.name == stage)
-    schema = read_parameters(wanted.notebook)
-    values = portable(stage_values(loaded, wanted, chosen), loaded.root)
-    titles = ("name", "type", "default", f"in profile {chosen.name}", "meaning")
+    loaded = _load(pipeline)
+    plan = make_plan(loaded, [stage], profile)
+    planned = plan.stages[stage]
+    values = portable(planned.values, loaded.root)
+    titles = ("name", "type", "default", f"in profile {plan.profile.name}", "meaning")
     table = Table(*(Column(title, overflow="fold") for title in titles), **TABLE)
-    for name, parameter in schema.items():
+    for name, parameter in planned.parameters.items():
         changed = "" if values[name] == parameter.default else "cyan"
         table.add_row(
             Text(name, style="bold"),
@@ -257,7 +251,7 @@ def params(
             Text(show_parameter(values[name]), style=changed),
             Text(parameter.help),
         )
-    Console().print(table if schema else f"{stage} has no parameters")
+    Console().print(table if planned.parameters else f"{stage} has no parameters")
 
 
 @app.command()
@@ -273,9 +267,8 @@ def doctor(pipeline: PipelineOption = None, out: OutOption = None) -> None:
     from rich.text import Text
 
     from workbench.runs.doctor import examine
-    from workbench.runs.pipeline import load_pipeline
 
-    loaded = load_pipeline(_pipeline_path(pipeline))
+    loaded = _load(pipeline)
     colours = {"ok": "green", "warn": "yellow", "fail": "red"}
     table = Table.grid(padding=(0, 2, 0, 0))
     console = Console()
@@ -301,10 +294,10 @@ def main() -> None:
         sys.exit(BAD_INPUT)
 
 
-def _pipeline_path(given: Path | None) -> Path:
-    from workbench.runs.pipeline import find_pipeline
+def _load(given: Path | None) -> "Pipeline":
+    from workbench.runs.pipeline import find_pipeline, load_pipeline
 
-    return given if given is not None else find_pipeline(Path.cwd())
+    return load_pipeline(given if given is not None else find_pipeline(Path.cwd()))
 
 
 def _out(given: Path | None, pipeline: "Pipeline") -> Path:

@@ -5,9 +5,10 @@ The unit is the cell tagged `parameters`. Each of its lines is an annotated assi
     epochs: int = 20  # passes over the training set
 
 and gives a name, a type, a default and, as trailing comment, a help text. Types are `bool`, `int`,
-`float`, `str`, `Literal[...]`, `list[...]` and `dict[..., ...]` of these, and `X | None`. An int is
-accepted where a float is asked for; a bool is not an int. Values are finite, so that they can be
-kept as JSON; pydantic checks them. Knows nothing about stages and profiles: `pipeline` does.
+pydantic's `PositiveInt`, `float`, `str`, `Literal[...]`, `list[...]` and `dict[..., ...]` of these,
+and `X | None`. An int is accepted where a float is asked for; a bool is not an int. Values are
+finite, so that they can be kept as JSON; pydantic checks them. Knows nothing about stages and
+profiles: `pipeline` does.
 """
 
 import ast
@@ -18,7 +19,7 @@ import json
 import tokenize
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 from types import GenericAlias, NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, cast, get_args, get_origin
@@ -30,48 +31,38 @@ if TYPE_CHECKING:
 
 TAG = "parameters"
 INJECTED_TAG = "injected-parameters"  # what papermill gives the cell it adds after it
+_IMPORTED = ("typing", "pydantic", "__future__")  # what the cell may import from
 _NULLS = ("null", "None", "~")  # not `none`, which is a class of the classifier
-_TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A type of parameter: how a value of it is read from text, checked and written."""
+class Parameter:
+    """One line of the parameters cell: how a value is read from text, checked and written."""
 
+    name: str
+    annotation: str  # as written
     type: Any  # as annotated, made by `_type`
+    default: Any
+    help: str = ""
 
-    def parse(self, text: str) -> Any:
+    def parse(self, text: str, where: str) -> Any:
         """Return the value that `text`, as typed on a command line, stands for.
 
         A str is taken as it stands. None is written `null`, `None` or `~`; where it is allowed, a
         str in double quotes is never None. Lists and dicts are JSON or YAML: `{goal: 0.5}`.
 
         Raises:
-            ValueError: If it stands for none.
+            PipelineError: If it is not of the declared type; `where` says which stage it was for.
         """
-        plain, is_nullable = _without_none(self.type)
-        if is_nullable and text.strip() in _NULLS:
-            return None
-        for value in _choices(plain):
-            if text in (str(value), self.format(value)):
-                return value
-        if plain is str:
-            if is_nullable and text.startswith('"') and text.endswith('"'):
-                with contextlib.suppress(json.JSONDecodeError):
-                    return self.check(json.loads(text))
-            return text
-        word = text.strip().lower()
-        if plain is bool and word in (*_TRUE, *_FALSE):
-            return word in _TRUE
-        return self.check(plain(word) if plain in (int, float) else _structure(text))
+        return self._settle(self._read, text, where)
 
-    def check(self, value: Any) -> Any:
-        """Return `value` in its settled form (an int given for a float becomes a float).
+    def check(self, value: Any, where: str) -> Any:
+        """Return `value`, an int for a float made a float.
 
         Raises:
-            ValueError: If it is not of this kind.
+            PipelineError: If it is not of the declared type; `where` says which file it came from.
         """
-        return self._adapter.validate_python(value)
+        return self._settle(_adapter(self.type).validate_python, value, where)
 
     def format(self, value: Any) -> str:
         """Return text that `parse` turns into `value` again: a str as it stands, the rest JSON."""
@@ -83,46 +74,31 @@ class Kind:
             return value
         return json.dumps(value, ensure_ascii=False)
 
-    @cached_property
-    def _adapter(self) -> "TypeAdapter[Any]":
-        from pydantic import ConfigDict, TypeAdapter
-
-        return TypeAdapter(self.type, config=ConfigDict(strict=True, allow_inf_nan=False))
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One line of the parameters cell."""
-
-    name: str
-    annotation: str  # as written
-    kind: Kind
-    default: Any
-    help: str = ""
-
-    def parse(self, text: str, where: str) -> Any:
-        """Return the value that `text` stands for.
-
-        Raises:
-            PipelineError: If it is not of the declared type; `where` says which stage it was for.
-        """
-        return self._settle(self.kind.parse, text, where)
-
-    def check(self, value: Any, where: str) -> Any:
-        """Return `value`, an int for a float made a float.
-
-        Raises:
-            PipelineError: If it is not of the declared type; `where` says which file it came from.
-        """
-        return self._settle(self.kind.check, value, where)
-
     def _settle(self, settle: Callable[[Any], Any], value: Any, where: str) -> Any:
         try:
             return settle(value)
         except (ValueError, TypeError):
             problem = f"{where}: {self.name} = {value!r} is not {self.annotation}"
-            remedy = f"give a value like {self.kind.format(self.default)}"
+            remedy = f"give a value like {self.format(self.default)}"
             raise PipelineError(problem, remedy) from None
+
+    def _read(self, text: str) -> Any:
+        plain, is_nullable = _without_none(self.type)
+        if is_nullable and text.strip() in _NULLS:
+            return None
+        for value in _choices(plain):
+            if text in (str(value), self.format(value)):
+                return value
+        if plain is str:
+            if is_nullable and text.startswith('"') and text.endswith('"'):
+                with contextlib.suppress(json.JSONDecodeError):
+                    return _adapter(str).validate_python(json.loads(text))
+            return text
+        word = text.strip()
+        if plain is bool:
+            return _adapter(bool).validate_python(word, strict=False)  # takes yes, off, 1 …
+        value = plain(word) if plain in (int, float) else _structure(text)
+        return _adapter(self.type).validate_python(value)
 
 
 def read_notebook(path: Path) -> list[dict[str, Any]]:
@@ -172,7 +148,7 @@ def parse_parameters(source: str, where: str) -> dict[str, Parameter]:
     """Return the parameters that `source`, the text of a parameters cell, declares.
 
     Raises:
-        PipelineError: If a line is something else than a comment, an import from `typing` or an
+        PipelineError: If a line is something else than a comment, an import of types or an
             annotated assignment of a literal; `where` names the notebook.
 
     Example:
@@ -189,7 +165,7 @@ def parse_parameters(source: str, where: str) -> dict[str, Parameter]:
     comments = _comments(source)
     found: dict[str, Parameter] = {}
     for statement in tree.body:
-        if isinstance(statement, ast.ImportFrom) and statement.module in ("typing", "__future__"):
+        if isinstance(statement, ast.ImportFrom) and statement.module in _IMPORTED:
             continue
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
             continue  # a docstring
@@ -211,9 +187,15 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"known are {', '.join(names)}" if names else "there are none"
 
 
-def unknown_parameter(name: str, known: Mapping[str, Parameter], where: str) -> PipelineError:
-    """Return the error for a parameter that the notebook does not have."""
-    return PipelineError(f"{where} has no parameter {name!r}", did_you_mean(name, known))
+def check_known(names: Iterable[str], known: Iterable[str], problem: str) -> None:
+    """Refuse the first name that is not among the known ones; `problem` goes before it.
+
+    Raises:
+        PipelineError: With the closest known name as remedy.
+    """
+    for name in names:
+        if name not in known:
+            raise PipelineError(f"{problem} {name!r}", did_you_mean(name, known))
 
 
 def _parse_line(statement: ast.stmt, where: str, comments: Mapping[int, str]) -> Parameter:
@@ -229,29 +211,38 @@ def _parse_line(statement: ast.stmt, where: str, comments: Mapping[int, str]) ->
     if found is None:
         raise PipelineError(
             f"{place}: the type `{annotation}` is not known",
-            "use bool, int, float, str, Literal, list[...], dict[str, ...], or one of these | None",
+            "use bool, int, PositiveInt, float, str, Literal[...], list[...], dict[str, ...], or "
+            "one of these | None",
         )
     if statement.value is None:
         raise PipelineError(f"{place}: `{text}` has no default", remedy)
-    kind = Kind(found)
     try:
-        default = kind.check(ast.literal_eval(statement.value))
+        default = _adapter(found).validate_python(ast.literal_eval(statement.value))
     except (ValueError, TypeError):
         raise PipelineError(
             f"{place}: the default of `{text}` is not {annotation}", "write a literal of that type"
         ) from None
     lines = range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)
     help_text = " ".join(comments[line] for line in lines if line in comments)
-    return Parameter(statement.target.id, annotation, kind, default, help_text)
+    return Parameter(statement.target.id, annotation, found, default, help_text)
+
+
+@cache
+def _adapter(kind: Any) -> "TypeAdapter[Any]":
+    from pydantic import ConfigDict, TypeAdapter
+
+    return TypeAdapter(kind, config=ConfigDict(strict=True, allow_inf_nan=False))
 
 
 def _type(node: ast.expr) -> Any:
     """Return the type that an annotation names; None where it names none of ours."""
+    from pydantic import PositiveInt
+
     scalars: dict[str, Any] = {"bool": bool, "int": int, "float": float, "str": str}
     if isinstance(node, ast.Name):
-        return scalars.get(node.id)
+        return (scalars | {"PositiveInt": PositiveInt}).get(node.id)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-        inner = [side for side in (node.left, node.right) if not _is_none(side)]
+        inner = [side for side in (node.left, node.right) if ast.unparse(side) != "None"]
         found = _type(inner[0]) if len(inner) == 1 else None
         return None if found is None else found | None
     if not isinstance(node, ast.Subscript):
@@ -301,10 +292,6 @@ def _without_none(kind: Any) -> tuple[Any, bool]:
     inner = [one for one in get_args(kind) if one is not NoneType]
     is_nullable = get_origin(kind) in (Union, UnionType) and len(inner) == 1
     return (inner[0], True) if is_nullable else (kind, False)
-
-
-def _is_none(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is None
 
 
 def _comments(source: str) -> dict[int, str]:

@@ -48,11 +48,12 @@ from pydantic import (
 )
 
 from workbench.errors import PipelineError
-from workbench.runs.parameters import did_you_mean
+from workbench.runs.parameters import check_known, did_you_mean
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
+BESIDE_PACKAGE = Path(__file__).resolve().parents[2]
 PLACEHOLDERS = ("data", "run", "root", "profile")
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
 # Names become folder names and parts of command lines.
@@ -138,9 +139,7 @@ class Pipeline(_Entry):
             PipelineError: If there is none of that name.
         """
         name = name or self.default_profile
-        if name not in self.profiles:
-            remedy = did_you_mean(name, self.profiles)
-            raise PipelineError(f"{self.path.name} has no profile {name!r}", remedy)
+        check_known([name], self.profiles, f"{self.path.name} has no profile")
         return self.profiles[name]
 
     def stages_of(self, profile: Profile) -> list[Stage]:
@@ -156,12 +155,10 @@ class Pipeline(_Entry):
         """
         available = {stage.name: stage for stage in self.stages_of(profile)}
         wanted = list(names) or list(available)
+        check_known(wanted, self.stages, f"{self.path.name} has no stage")
         chosen: set[str] = set()
         while wanted:
             name = wanted.pop()
-            if name not in self.stages:
-                remedy = did_you_mean(name, self.stages)
-                raise PipelineError(f"{self.path.name} has no stage {name!r}", remedy)
             if name not in available:
                 raise PipelineError(
                     f"profile {profile.name!r} does not include the stage {name!r}",
@@ -181,8 +178,7 @@ def find_pipeline(folder: Path) -> Path:
     Raises:
         PipelineError: If there is neither.
     """
-    beside_package = Path(__file__).resolve().parents[2]
-    for base in (folder, beside_package):
+    for base in (folder, BESIDE_PACKAGE):
         path = base / "notebooks" / "pipeline.yaml"
         if path.is_file():
             return path
@@ -247,6 +243,10 @@ def placeholders(value: Any) -> set[str]:
     return {name for item in items for name in placeholders(item)}
 
 
+def _check_placeholders(value: Any, known: Iterable[str], place: str) -> None:
+    check_known(sorted(placeholders(value)), known, f"{place}: unknown placeholder")
+
+
 def _explain(fault: "ErrorDetails", file: str) -> PipelineError:
     """Return the error for what pydantic found: file, place in it, problem, remedy."""
     kind, place = fault["type"], [part for part in fault["loc"] if part != "[key]"]
@@ -281,7 +281,7 @@ def _check_stages(pipeline: Pipeline) -> None:
             remedy = did_you_mean(stage.notebook.name, siblings)
             raise PipelineError(f"{place}: notebook {stage.notebook.name} does not exist", remedy)
         _check_placeholders(stage.params, PLACEHOLDERS, f"{place}, params")
-        _check_known(stage.needs, pipeline.stages, f"{place}: needs the unknown stage")
+        check_known(stage.needs, pipeline.stages, f"{place}: needs the unknown stage")
 
 
 def _check_profiles(pipeline: Pipeline) -> None:
@@ -289,51 +289,39 @@ def _check_profiles(pipeline: Pipeline) -> None:
     file, stages, profiles = pipeline.path.name, pipeline.stages, pipeline.profiles
     for profile in profiles.values():
         place = f"{file}, profile {profile.name}"
-        _check_known([*(profile.stages or ()), *profile.params], stages, f"{place}: unknown stage")
+        check_known([*(profile.stages or ()), *profile.params], stages, f"{place}: unknown stage")
         for stage, params in profile.params.items():
             _check_placeholders(params, PLACEHOLDERS, f"{place}, params of {stage}")
     default = pipeline.default_profile
-    _check_known([default], profiles, f"{file}, default_profile is the unknown profile")
+    check_known([default], profiles, f"{file}, default_profile is the unknown profile")
     _check_placeholders(pipeline.data, ("root", "profile"), f"{file}, data")
     if pipeline.footage is not None:
         place = f"{file}, footage"
-        _check_known([pipeline.footage.profile], profiles, f"{place}: unknown profile")
+        check_known([pipeline.footage.profile], profiles, f"{place}: unknown profile")
         stage, parameter = pipeline.footage.target
-        _check_known([stage], stages, f"{place}, param: unknown stage")
+        check_known([stage], stages, f"{place}, param: unknown stage")
         if not parameter:
             problem = f"{place}, param: has no parameter"
             raise PipelineError(problem, "write it as STAGE.PARAMETER")
 
 
-def _check_known(names: Iterable[str], known: Iterable[str], problem: str) -> None:
-    for name in names:
-        if name not in known:
-            raise PipelineError(f"{problem} {name!r}", did_you_mean(name, known))
-
-
-def _check_placeholders(value: Any, known: tuple[str, ...], place: str) -> None:
-    for name in sorted(placeholders(value)):
-        if name not in known:
-            problem = f"{place}: unknown placeholder {{{name}}}"
-            raise PipelineError(problem, did_you_mean(name, known))
-
-
 def _in_order(stages: Mapping[str, Stage], file: str) -> dict[str, Stage]:
     """Sort so that every stage comes after what it needs, else in the order of the file."""
-    sorter = TopologicalSorter({name: stage.needs for name, stage in stages.items()})
     try:
-        sorter.prepare()
+        TopologicalSorter({name: stage.needs for name, stage in stages.items()}).prepare()
     except CycleError as error:
         circle = " → ".join(reversed(error.args[1]))
         raise PipelineError(f"{file}: the stages need each other ({circle})", "cut one") from None
-    order = list(stages)
-    ready: list[str] = []
     found: dict[str, Stage] = {}
-    while sorter.is_active():
-        ready = sorted([*ready, *sorter.get_ready()], key=order.index)
-        name = ready.pop(0)
-        found[name] = stages[name]
-        sorter.done(name)
+
+    def add(name: str) -> None:
+        if name not in found:
+            for need in stages[name].needs:
+                add(need)
+            found[name] = stages[name]
+
+    for name in stages:
+        add(name)
     return found
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from workbench.errors import PipelineError
-from workbench.runs.parameters import Parameter, did_you_mean, read_parameters, unknown_parameter
+from workbench.runs.parameters import Parameter, check_known, did_you_mean, read_parameters
 from workbench.runs.pipeline import PLACEHOLDERS, Pipeline, Profile, Stage, expand, placeholders
 
+Schema = Mapping[str, Parameter]  # the parameters of a notebook, by name
 Source = Literal["default", "stage", "profile", "command"]
 _TEMPLATED = ("stage", "profile")  # in whose values placeholders are replaced
 
@@ -23,7 +24,7 @@ class PlannedStage:
     """A stage with its parameters and paths settled, but for `{run}`."""
 
     stage: Stage
-    parameters: Mapping[str, Parameter]
+    parameters: Schema
     values: Mapping[str, Any]  # of all parameters; those of the pipeline file may hold `{run}`
     sources: Mapping[str, Source]  # where each value comes from
     needs: tuple[str, ...]  # the planned stages that must be done before
@@ -49,7 +50,6 @@ class Plan:
 
     pipeline: Pipeline
     profile: Profile
-    data: Path
     stages: Mapping[str, PlannedStage]
     named: frozenset[str]  # the stages asked for; the others are here because those need them
 
@@ -73,7 +73,7 @@ def make_plan(
         footage: A folder of videos, given to the parameter that the pipeline file names for it.
 
     Raises:
-        PipelineError: If anything is unknown, of the wrong type, or absent and made by no stage.
+        PipelineError: If anything is unknown or of the wrong type.
     """
     if footage is not None and profile is None and pipeline.footage is not None:
         profile = pipeline.footage.profile
@@ -83,10 +83,9 @@ def make_plan(
 
     schemas = {stage.name: read_parameters(stage.notebook) for stage in stages}
     named = [stage.name for stage in stages if not names or stage.name in names]
-    overrides = _parse_given(given, schemas, named)
     if footage is not None:
-        stage_name, parameter, value = _footage_override(pipeline, schemas, footage)
-        overrides[stage_name][parameter] = value
+        given = [*given, _footage_as_given(pipeline, schemas, footage)]
+    overrides = _parse_given(given, schemas, named)
 
     planned: dict[str, PlannedStage] = {}
     for stage in stages:
@@ -94,19 +93,7 @@ def make_plan(
         values |= overrides[stage.name]
         sources |= dict.fromkeys(overrides[stage.name], "command")
         planned[stage.name] = _settle(stage, schemas[stage.name], values, sources, places, planned)
-    plan = Plan(pipeline, chosen, Path(places["data"]), planned, frozenset(named))
-    _check_reads(plan)
-    return plan
-
-
-def stage_values(pipeline: Pipeline, stage: Stage, profile: Profile) -> dict[str, Any]:
-    """Return the values of a stage's parameters in a profile, `{run}` left open.
-
-    Raises:
-        PipelineError: If the pipeline file gives a parameter that the notebook does not have.
-    """
-    schema = read_parameters(stage.notebook)
-    return _values(pipeline, stage, schema, profile, _places(pipeline, profile, None))[0]
+    return Plan(pipeline, chosen, planned, frozenset(named))
 
 
 def _places(pipeline: Pipeline, profile: Profile, data: Path | None) -> dict[str, str]:
@@ -116,7 +103,7 @@ def _places(pipeline: Pipeline, profile: Profile, data: Path | None) -> dict[str
 
 
 def _parse_given(
-    given: Iterable[str], schemas: Mapping[str, Mapping[str, Parameter]], named: Sequence[str]
+    given: Iterable[str], schemas: Mapping[str, Schema], named: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {name: {} for name in schemas}
     for text in given:
@@ -124,26 +111,20 @@ def _parse_given(
         if not equals:
             raise PipelineError(f"-p {text} has no value", "write it as -p name=value")
         stage_name, dot, name = target.rpartition(".")
-        if dot and stage_name not in schemas:
-            remedy = did_you_mean(stage_name, schemas)
-            raise PipelineError(f"-p {text}: no stage {stage_name!r} in this run", remedy)
+        if dot:
+            check_known([stage_name], schemas, f"-p {text}: this run has no stage")
+            check_known([name], schemas[stage_name], f"-p {text}: {stage_name} has no parameter")
         takers = [stage_name] if dot else [stage for stage in named if name in schemas[stage]]
-        if not takers or name not in schemas[takers[0]]:
-            raise _nobody_has(name, stage_name, text, schemas, named)
+        if not takers:
+            raise _nobody_has(name, text, schemas, named)
         for taker in takers:
             found[taker][name] = schemas[taker][name].parse(value, f"-p {text}")
     return found
 
 
 def _nobody_has(
-    name: str,
-    stage_name: str,
-    text: str,
-    schemas: Mapping[str, Mapping[str, Parameter]],
-    named: Sequence[str],
+    name: str, text: str, schemas: Mapping[str, Schema], named: Sequence[str]
 ) -> PipelineError:
-    if stage_name:
-        return unknown_parameter(name, schemas[stage_name], f"-p {text}: the stage {stage_name}")
     elsewhere = [stage for stage in schemas if name in schemas[stage]]
     if elsewhere:
         remedy = f"did you mean {elsewhere[0]}.{name}?"
@@ -152,9 +133,8 @@ def _nobody_has(
     return PipelineError(f"-p {text}: no chosen stage has the parameter {name!r}", remedy)
 
 
-def _footage_override(
-    pipeline: Pipeline, schemas: Mapping[str, Mapping[str, Parameter]], footage: Path
-) -> tuple[str, str, Any]:
+def _footage_as_given(pipeline: Pipeline, stages: Iterable[str], footage: Path) -> str:
+    """Return `stage.name=value` for the parameter that takes footage."""
     if pipeline.footage is None:
         raise PipelineError(
             f"{pipeline.path.name} does not say which parameter takes footage",
@@ -163,24 +143,17 @@ def _footage_override(
     if not footage.is_dir():
         problem = "is not a folder" if footage.exists() else "does not exist"
         raise PipelineError(f"--footage {footage} {problem}", "give a folder of videos")
-    stage, name = pipeline.footage.target
-    if stage not in schemas:
+    stage, _ = pipeline.footage.target
+    if stage not in stages:
         raise PipelineError(
             f"--footage goes to the stage {stage}, which is not part of this run",
             f"add {stage} to the stages",
         )
-    where = f"{pipeline.path.name}, footage"
-    if name not in schemas[stage]:
-        raise unknown_parameter(name, schemas[stage], where)
-    return stage, name, schemas[stage][name].check(str(footage.resolve()), where)
+    return f"{pipeline.footage.param}={footage.resolve()}"
 
 
 def _values(
-    pipeline: Pipeline,
-    stage: Stage,
-    schema: Mapping[str, Parameter],
-    profile: Profile,
-    places: Mapping[str, str],
+    pipeline: Pipeline, stage: Stage, schema: Schema, profile: Profile, places: Mapping[str, str]
 ) -> tuple[dict[str, Any], dict[str, Source]]:
     """Return the notebook's defaults overlaid by the stage's and the profile's values.
 
@@ -194,9 +167,8 @@ def _values(
         ("profile", own, f"{file}, profile {profile.name}, {stage.name}"),
     )
     for source, layer, where in layers:
+        check_known(layer, schema, f"{where} has no parameter")
         for name, value in layer.items():
-            if name not in schema:
-                raise unknown_parameter(name, schema, where)
             values[name] = expand(schema[name].check(value, where), places)
             sources[name] = source
     return values, sources
@@ -204,7 +176,7 @@ def _values(
 
 def _settle(
     stage: Stage,
-    schema: Mapping[str, Parameter],
+    schema: Schema,
     values: Mapping[str, Any],
     sources: Mapping[str, Source],
     places: Mapping[str, str],
@@ -250,8 +222,12 @@ def _paths(
     return found
 
 
-def _check_reads(plan: Plan) -> None:
-    """Refuse a plan in which a stage reads something that is absent and that no stage makes."""
+def check_reads(plan: Plan) -> None:
+    """Refuse a plan in which a stage reads something that is absent and that no stage makes.
+
+    Raises:
+        PipelineError: Naming the stage and the path.
+    """
     made = [Path(p) for s in plan.stages.values() for p in s.products if "{run}" not in p]
     for name, planned in plan.stages.items():
         for read in planned.reads:

@@ -7,6 +7,7 @@ part. Knows nothing about running: it reads files, and imports nothing that it d
 """
 
 import ast
+import contextlib
 import difflib
 import hashlib
 import importlib.util
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.runs.parameters import read_notebook
+from workbench.runs.pipeline import BESIDE_PACKAGE
 from workbench.runs.plan import PlannedStage
 from workbench.saving import save_json
 
@@ -116,14 +118,10 @@ class KeyParts:
     environment: Mapping[str, str]
     reads: Mapping[str, str]
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the parts as JSON values."""
-        return asdict(self)
-
     @property
     def key(self) -> str:
         """The digest over all parts."""
-        text = json.dumps(self.to_json(), sort_keys=True, ensure_ascii=False)
+        text = json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -142,20 +140,14 @@ def key_parts(planned: PlannedStage, root: Path, digests: Digests) -> KeyParts:
 
 def changes(before: Mapping[str, Any], now: KeyParts) -> list[str]:
     """Return in words what differs between the recorded parts of a run and the parts now."""
-    after = now.to_json()
+    after = asdict(now)
     found = _changed_cells(before.get("cells", []), after["cells"])
-    old, new = before.get("parameters", {}), after["parameters"]
-    for name in {**old, **new}:
-        if name not in new:
-            found.append(f"parameter {name} is gone")
-        elif name not in old:
-            found.append(f"parameter {name} is new")
-        elif old[name] != new[name]:
-            found.append(f"parameter {name}: {_shown(old[name])} → {_shown(new[name])}")
-    for part, word in (("modules", "module"), ("environment", "environment"), ("reads", "read")):
+    parts = {"parameters": "parameter", "modules": "module", "environment": "environment"}
+    for part, word in (parts | {"reads": "read"}).items():
         old, new = before.get(part, {}), after[part]
-        differing = [name for name in {**old, **new} if old.get(name) != new.get(name)]
-        found += [f"{word} {name}{_nature(name, old, new)}" for name in sorted(differing)]
+        for name in sorted({**old, **new}):
+            if name not in old or name not in new or old[name] != new[name]:
+                found.append(f"{word} {name}{_nature(name, old, new, part)}")
     return found
 
 
@@ -210,7 +202,7 @@ def fingerprint(root: Path) -> dict[str, Any]:
 
 def find_lock(root: Path) -> Path | None:
     """Return the lock of the project, else the one beside the package; None if there is neither."""
-    for folder in (root, Path(__file__).resolve().parents[2]):
+    for folder in (root, BESIDE_PACKAGE):
         if (folder / "requirements.lock").is_file():
             return folder / "requirements.lock"
     return None
@@ -220,24 +212,24 @@ def _modules(sources: Iterable[str], beside: Path, digests: Digests) -> dict[str
     """Digest every module of ours that the cells reach, and every one beside the notebook."""
     found: dict[str, str] = {}
     names = [name for source in sources for name in imported_names(source)]
-    folders = _package_folders()
     while names:
-        name = names.pop()
-        for module, path in _files_of(name, beside, folders):
+        for module, path in _files_of(names.pop(), beside):
             if module in found:
                 continue
             found[module], imports = digests.imports_of(path)
             package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-            names += [_absolute(imported, package) for imported in imports if imported != "*"]
+            for imported in imports:
+                with contextlib.suppress(ImportError):  # beyond the top package
+                    names.append(importlib.util.resolve_name(imported, package))
             if "*" in imports and path.name == "__init__.py":
                 names += [f"{package}.{file.stem}" for file in path.parent.glob("*.py")]
     return dict(sorted(found.items()))
 
 
-def _files_of(name: str, beside: Path, folders: Mapping[str, Path]) -> list[tuple[str, Path]]:
+def _files_of(name: str, beside: Path) -> list[tuple[str, Path]]:
     """Return the modules that importing `name` runs: the packages on the way, and itself."""
     parts = name.split(".")
-    base = folders.get(parts[0], beside)
+    base = BESIDE_PACKAGE if parts[0] in PACKAGES else beside
     found: list[tuple[str, Path]] = []
     for count in range(1, len(parts) + 1):
         place = base.joinpath(*parts[:count])
@@ -246,15 +238,6 @@ def _files_of(name: str, beside: Path, folders: Mapping[str, Path]) -> list[tupl
             found.append((module, place / "__init__.py"))
         elif place.with_suffix(".py").is_file():
             found.append((module, place.with_suffix(".py")))
-    return found
-
-
-def _package_folders() -> dict[str, Path]:
-    found = {}
-    for name in PACKAGES:
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.origin is not None:
-            found[name] = Path(spec.origin).parent.parent
     return found
 
 
@@ -267,14 +250,6 @@ def _parse(source: str) -> ast.Module:
 
         cells = TransformerManager()  # type: ignore[no-untyped-call]
         return ast.parse(cells.transform_cell(source))
-
-
-def _absolute(name: str, package: str) -> str:
-    """Resolve the leading dots of a relative import inside `package`."""
-    try:
-        return importlib.util.resolve_name(name, package)
-    except ImportError:  # beyond the top package: Python cannot resolve it either
-        return name
 
 
 def _environment(root: Path, digests: Digests) -> dict[str, str]:
@@ -299,14 +274,14 @@ def _changed_cells(old: Sequence[str], new: Sequence[str]) -> list[str]:
     return found
 
 
-def _nature(name: str, old: Mapping[str, str], new: Mapping[str, str]) -> str:
+def _nature(name: str, old: Mapping[str, Any], new: Mapping[str, Any], part: str) -> str:
     if name not in old:
         return " is new"
     if name not in new:
         return " is gone"
-    if new[name] == ABSENT:
-        return " does not exist"
-    return f": {old[name]} → {new[name]}" if name == "python" else ""
+    if part == "parameters" or name == "python":
+        return f": {_shown(old[name])} → {_shown(new[name])}"
+    return " does not exist" if new[name] == ABSENT else ""  # digests say nothing to people
 
 
 def _shown(value: Any) -> str:

@@ -86,14 +86,6 @@ class Watcher(Protocol):
         """The stage is through, or will not run."""
 
 
-class Stopped(Exception):  # noqa: N818 - no fault, an end that was asked for
-    """The stages were stopped from outside; their records are written."""
-
-    def __init__(self, outcomes: list[Outcome]) -> None:
-        super().__init__("stopped")
-        self.outcomes = outcomes
-
-
 def decide(planned: PlannedStage, plan: Plan, out: Path, digests: Digests) -> Decision:
     """Say whether a stage must run, by what lies on disk now."""
     root, stage = plan.pipeline.root, planned.stage.name
@@ -118,16 +110,14 @@ def run_plan(
         plan: The stages.
         out: Where the folders of the runs lie; its index page is renewed.
         watcher: Is told what happens.
-        stop: Set from elsewhere to end everything.
+        stop: Set from elsewhere to end everything; the records of what ran are still written.
         jobs: How many stages may run at the same time.
         force: Run the stages that were asked for even if unchanged.
         limits: What each run may take.
 
     Returns:
-        What became of each stage, in the order in which they ended.
-
-    Raises:
-        Stopped: If `stop` was set.
+        What became of each stage, in the order in which they ended; without those that were still
+        to come when `stop` was set.
     """
     digests = Digests(out / ".digests.json")
     limits = limits or Limits()
@@ -180,8 +170,6 @@ def run_plan(
             raise
     digests.save()
     save_index(out, plan.pipeline)
-    if stop.is_set():
-        raise Stopped(list(outcomes.values()))
     return list(outcomes.values())
 
 
