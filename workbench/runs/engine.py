@@ -55,7 +55,7 @@ class WorkbenchEngine:
         from workbench.runs.notebook_client import Client, Manager
 
         session: Session | None = options.get("session")
-        shown = {"progress_bar": progress_bar, "log_output": log_output}
+        shown: dict[str, Any] = {"progress_bar": progress_bar, "log_output": log_output}
         if session is None:
             manager = Manager(nb, output_path, **shown)
         else:

@@ -62,8 +62,9 @@ def save_report(run_dir: Path, run: Run) -> Path:
     if path.exists():
         notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     else:
-        note = new_markdown_cell("*The run ended before the notebook was started.*")
-        notebook = new_notebook(cells=[note])
+        said = "*The run ended before the notebook was started.*"
+        note = new_markdown_cell(said)  # type: ignore[no-untyped-call]
+        notebook = new_notebook(cells=[note])  # type: ignore[no-untyped-call]
     title = take_title(notebook) or run.title or run.stage
     _prepare(notebook, run)
     cells = inert_ids(_render_cells(notebook, run_dir))
@@ -218,7 +219,7 @@ def _merge_streams(outputs: list[Any]) -> list[Any]:
     """Join what was printed in many small pieces; a line may be spread over several."""
     merged: list[Any] = []
     for output in outputs:
-        last = merged[-1] if merged else {}
+        last: Any = merged[-1] if merged else {}
         kind = (output.output_type, output.get("name"))
         if kind[0] == "stream" and kind == (last.get("output_type"), last.get("name")):
             last.text += output.text
