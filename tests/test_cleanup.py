@@ -15,7 +15,6 @@ from workbench.detect.detections import (
     TRUTH,
     Box,
     Detection,
-    Rle,
     encode_box,
     encode_mask,
     from_coco,
@@ -24,6 +23,7 @@ from workbench.detect.detections import (
     to_coco,
     to_supervision,
 )
+from workbench.detect.segmentation import Rle
 from workbench.detect.teachers.cleanup import clean_mask, one_per_object
 
 MASKS = arrays(bool, (12, 15))

@@ -241,7 +241,8 @@ def _rounded(width: int, height: int, radius: int) -> Alpha:
 
 def _finite_runs(points: NDArray[np.float64], shape: Sequence[int]) -> list[NDArray[np.int32]]:
     broken = ~np.isfinite(points).all(axis=1)
-    runs = np.ma.clump_unmasked(np.ma.masked_array(points[:, 0], broken))
+    whole = np.ma.masked_array(points[:, 0], broken)
+    runs: list[slice] = np.ma.clump_unmasked(whole)  # type: ignore[no-untyped-call]
     return [_as_fixed(points[run], shape) for run in runs if run.stop - run.start > 1]
 
 

@@ -142,7 +142,9 @@ def _category_faults(row: Mapping[str, Any]) -> Iterator[Fault]:
 
 def _size_wh(image: Mapping[str, Any]) -> tuple[int, int] | None:
     width, height = image.get("width"), image.get("height")
-    return (width, height) if all(is_id(side) and side > 0 for side in (width, height)) else None
+    if is_id(width) and is_id(height) and min(width, height) > 0:
+        return width, height
+    return None
 
 
 def _image_judge(images_dir: Path | None, kind: Kind | None) -> Judge:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from workbench.errors import DatasetError
 
@@ -46,7 +46,7 @@ def load_coco(source: Path | Mapping[str, Any]) -> Content:
     return dict(content)
 
 
-def is_id(value: Any) -> bool:
+def is_id(value: Any) -> TypeGuard[int]:
     """Say whether a value from JSON can be an id: a whole number, as COCO has it."""
     return isinstance(value, int) and not isinstance(value, bool)
 

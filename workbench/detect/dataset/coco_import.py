@@ -185,8 +185,9 @@ def _splits(
         found = re.search(options.session_pattern, image["file_name"])
         if found and found.groups() and found[1]:
             image["session"] = found[1]
-    sessions = [image.get("session") for image in images]
-    if not all(isinstance(session, str) for session in sessions):
+    named = [image.get("session") for image in images]
+    sessions = [session for session in named if isinstance(session, str)]
+    if len(sessions) < len(images):
         return [options.split] * len(images)
     session_to_split = split_or_train(sessions)
     return [session_to_split[session] for session in sessions]

@@ -162,6 +162,7 @@ def _odd_moves(clip: ClipDetections, frame: int) -> Iterator[tuple[str, str]]:
         if jump > BALL_JUMP_SHARE:
             yield "ball jumps", f"{jump:.0%} of the diagonal in one frame"
     if len(goals[0]) == len(goals[1]) == 1:
-        overlap = float(iou_of(*([list(goal.xywh)] for (goal,) in goals))[0, 0])
+        before, now = ([list(goal.xywh)] for (goal,) in goals)
+        overlap = float(iou_of(before, now)[0, 0])
         if overlap < GOAL_STAYS_IOU:
             yield "goal jumps", f"IoU {overlap:.2f} with the frame before"

@@ -20,11 +20,11 @@ from workbench.detect.detections import (
     Detection,
     FrameDetections,
     Mask,
-    Rle,
     encode_box,
     encode_mask,
     xywh_of,
 )
+from workbench.detect.segmentation import Rle
 from workbench.detect.teacher import Past, Teacher
 from workbench.detect.teachers.cleanup import clean_mask, one_per_object
 from workbench.detect.teachers.prompts import Prompt, Prompter

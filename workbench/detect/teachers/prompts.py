@@ -18,9 +18,9 @@ from workbench.detect.detections import (
     Box,
     Detection,
     FrameDetections,
-    Rle,
     accepted,
 )
+from workbench.detect.segmentation import Rle
 from workbench.detect.teacher import Teacher, TeacherError
 from workbench.detect.teachers.looking import Image, LookingTeacher
 from workbench.training.weights import weights_identity
