@@ -1,6 +1,6 @@
 """Saving files so that a reader sees the old content or the new, never half of either.
 
-Knows bytes, text and JSON; knows nothing about what they mean.
+Knows bytes, text and JSON, which it also reads; knows nothing about what they mean.
 """
 
 import json
@@ -54,3 +54,12 @@ def save_json(path: Path, content: Any, indent: int | None = 1) -> None:
         ValueError: If `content` holds NaN or infinity, which JSON does not have.
     """
     save_text(path, json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_object(path: Path) -> dict[str, Any] | None:
+    """Return the JSON object in a file; None where there is none that can be read."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None

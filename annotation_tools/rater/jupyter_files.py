@@ -5,7 +5,6 @@ streams such a file itself, ranges and all, so a video never passes through the 
 nothing about videos.
 """
 
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -14,6 +13,7 @@ from typing import Any
 from jupyter_core.paths import jupyter_runtime_dir
 
 from workbench.errors import WorkbenchError
+from workbench.saving import read_object
 
 
 class NotServedError(WorkbenchError):
@@ -27,12 +27,7 @@ def server_note() -> dict[str, Any] | None:
     started it. A notebook run by papermill, or in an editor without a server, has no such note.
     """
     for pid in (os.environ.get("JPY_PARENT_PID", ""), str(os.getppid())):
-        path = Path(jupyter_runtime_dir()) / f"jpserver-{pid}.json"
-        try:
-            note = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        if isinstance(note, dict):
+        if note := read_object(Path(jupyter_runtime_dir()) / f"jpserver-{pid}.json"):
             return note
     return None
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from workbench.errors import WorkbenchError
 from workbench.runs.conclusion import current_run
-from workbench.saving import save_json
+from workbench.saving import read_object, save_json
 from workbench.stats import (
     EstimateError,
     Interval,
@@ -178,12 +178,12 @@ def record_items(
     if run_dir is not None:
         rows = zip(clips, sessions, parts, strict=True)
         own = {str(clip): [str(session), float(part)] for clip, session, part in rows}
-        save_json(run_dir / ITEMS, _load_items(run_dir) | {metric: own})
+        save_json(run_dir / ITEMS, (read_object(run_dir / ITEMS) or {}) | {metric: own})
 
 
 def paired_differences(first: Path, second: Path) -> dict[str, Interval]:
     """Return run folder `second` − `first`, per number of which both judged the same clips."""
-    before, after = _load_items(first), _load_items(second)
+    before, after = (read_object(folder / ITEMS) or {} for folder in (first, second))
     found = {}
     for metric in before.keys() & after.keys():
         old, new = before[metric], after[metric]
@@ -194,14 +194,6 @@ def paired_differences(first: Path, second: Path) -> dict[str, Interval]:
         shares = ([part for _, part in old.values()], ones), ([new[clip][1] for clip in old], ones)
         found[metric] = pooled_difference(*shares, clusters)
     return found
-
-
-def _load_items(run_dir: Path) -> dict[str, Mapping[str, Any]]:
-    try:
-        content = json.loads((run_dir / ITEMS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _to_row(metric: Interval | Exact) -> dict[str, Any]:
