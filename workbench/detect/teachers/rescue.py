@@ -153,7 +153,7 @@ def _moving(
 
 
 def _spot(ball: Detection) -> Spot:
-    x, y, width, height = ball.xywh
+    _, _, width, height = ball.xywh
     likeness = _UNSCORED if ball.score is None else ball.score
     size = float(np.hypot(width, height) / np.sqrt(2))
-    return Spot(x + width / 2, y + height / 2, size, likeness)
+    return Spot(*ball.centre, size, likeness)
