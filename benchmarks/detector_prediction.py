@@ -93,7 +93,7 @@ def _make_run(run_dir: Path) -> None:
     from rfdetr import RFDETRNano
 
     from workbench.detect.student.checkpoint import BEST, save_student
-    from workbench.detect.student.variants import model_config, quiet, variant_named
+    from workbench.detect.student.recipe import model_config, quiet, variant_named
     from workbench.saving import save_json
 
     names = ["person", "ball", "goal"]

@@ -11,9 +11,8 @@ from test_testreport import predictions_of
 
 from workbench.actions.testreport import report_on
 from workbench.detect.scores.matching import LabelScore
-from workbench.detect.student.comparison import ClassComparison, Comparison, Share
-from workbench.detect.student.trained import answer as student_answer
-from workbench.detect.student.trained import judge_student
+from workbench.detect.student.comparison import ClassComparison, Comparison, Share, judge_student
+from workbench.detect.student.comparison import answer as student_answer
 from workbench.footage.inventory import Inventory
 from workbench.labels.agreement import Agreement, Measure
 from workbench.runs.conclusion import conclude

@@ -5,7 +5,7 @@ import pytest
 from nbclient import NotebookClient
 
 TRAINING = """
-from workbench.detect.student.live import LiveTraining
+from workbench.detect.student.figures import LiveTraining
 from workbench.training.history import Epoch, Step
 
 with LiveTraining(epochs=2) as live:

@@ -12,31 +12,24 @@ from typer.testing import CliRunner
 
 from workbench.cli import app
 from workbench.detect.dataset.coco import load_dataset
-from workbench.detect.student.card import write_card
 from workbench.detect.student.checkpoint import Student, export_onnx, load_student
-from workbench.detect.student.comparison import compare
+from workbench.detect.student.comparison import compare, judge_student
 from workbench.detect.student.predict import PredictOptions, detect_images, predict_video
+from workbench.detect.student.recipe import StudentError, quiet
 from workbench.detect.student.testing import (
     LABELS,
     choose_thresholds,
     load_split,
     measure_speed,
     predict_split,
+    write_card,
 )
-from workbench.detect.student.train import finetune
-from workbench.detect.student.trained import (
-    Judgement,
-    judge_student,
-    last_student,
-    run_dir_for,
-    shelve,
-)
-from workbench.detect.student.variants import StudentError, quiet
+from workbench.detect.student.train import finetune, run_dir_for
 from workbench.errors import WorkbenchError
 from workbench.footage.frames import iter_frames
 from workbench.footage.video_info import probe
 from workbench.footage.writer import VideoWriter
-from workbench.training.history import TrainingResult
+from workbench.training.history import TrainingResult, last_run, shelve
 
 pytest.importorskip("rfdetr")
 
@@ -113,9 +106,9 @@ def test_a_video_becomes_coco_and_an_overlay(student: Student, video: Path, tmp_
 def test_the_command_line_writes_the_same_and_names_what_is_wrong(
     result: TrainingResult, video: Path, tmp_path: Path
 ) -> None:
-    shelve(result, Judgement(True, "seen enough"))
+    shelve(result, "student", passed=True, why="seen enough")
     models = result.run_dir.parent
-    assert last_student(models) == result.run_dir
+    assert last_run(models, "student") == result.run_dir
     call = ["detect", str(video), "--models", str(models), "--out", str(tmp_path / "out")]
     done = CliRunner().invoke(app, [*call, "--no-overlay", "--every", "3"])
     assert done.exit_code == 0, done.output
@@ -140,7 +133,7 @@ def test_a_student_that_failed_its_test_is_used_only_by_name(
     result: TrainingResult, video: Path, tmp_path: Path
 ) -> None:
     models = result.run_dir.parent
-    shelve(result, Judgement(False, "person recall 0.007 [0.001, 0.020]"))
+    shelve(result, "student", passed=False, why="person recall 0.007 [0.001, 0.020]")
     call = ["detect", str(video), "--out", str(tmp_path), "--no-overlay", "--every", "3"]
     refused = CliRunner().invoke(app, [*call, "--models", str(models)])
     assert isinstance(refused.exception, WorkbenchError)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.detect.student.variants import VARIANTS, StudentError, model_config, variant_named
+from workbench.detect.student.recipe import VARIANTS, StudentError, model_config, variant_named
 
 pytest.importorskip("rfdetr")
 

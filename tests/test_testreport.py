@@ -14,7 +14,6 @@ from workbench.actions.clipset import Clipset
 from workbench.actions.figures import (
     draw_class_scores,
     draw_confusion,
-    draw_losses,
     draw_mistakes,
     draw_reliability,
     draw_scores,
@@ -24,7 +23,7 @@ from workbench.actions.predict import Predictions
 from workbench.actions.testreport import report_on
 from workbench.errors import DatasetError
 from workbench.style import CLASS_TO_COLOUR, class_colours, rgb
-from workbench.training.history import Epoch, TrainingResult
+from workbench.training.history import Epoch, TrainingResult, draw_losses
 
 mpl.use("Agg")
 
@@ -269,7 +268,7 @@ def test_curves_mark_the_kept_epoch():
     )  # fmt: skip
     result = TrainingResult(None, CLASSES, history, "valid_macro_f1", 1000)
     assert "kept: epoch 2, 0.800" in texts(draw_scores(result))
-    assert len(draw_losses(result).lines) == 3
+    assert len(draw_losses(result.history, result.best_by).lines) == 3
 
 
 def test_reliability_figure_shows_every_bin():

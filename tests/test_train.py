@@ -99,7 +99,7 @@ def test_a_run_leaves_what_it_did_and_keeps_its_best_epoch(clipset, trained):
     config = json.loads((trained.run_dir / "config.json").read_text())
     assert config["learning_rate"] == 5e-3
     assert config["dataset_version"] == clipset.version
-    assert len(trained.to_frame()) == 14
+    assert len(trained.history) == 14
     assert f"best epoch {trained.best.epoch} of 14" in trained._repr_html_()
 
 
@@ -190,15 +190,11 @@ def test_a_finished_run_is_returned_not_repeated(clipset, brief, tmp_path):
     assert not (brief.run_dir / "last.pt").exists()  # only an unfinished run needs it
 
 
-def test_a_folder_with_another_run_is_refused_unless_asked(clipset, tmp_path):
+def test_a_folder_with_another_run_is_refused(clipset, tmp_path):
     one = replace(BRIEF, epochs=1)
     train_classifier(clipset, tmp_path / "run", one)
     with pytest.raises(WorkbenchError, match=r"with learning_rate 0\.005, not 0\.01: train into"):
         train_classifier(clipset, tmp_path / "run", replace(one, learning_rate=0.01))
-    fresh = train_classifier(
-        clipset, tmp_path / "run", replace(one, learning_rate=0.01), fresh=True
-    )
-    assert len(fresh.history) == 1
 
 
 def test_a_broken_state_is_named(clipset, tmp_path):

@@ -15,8 +15,16 @@ import torch
 from tiny_learner import RECIPE, TinyLearner
 
 from workbench.errors import DatasetError, WorkbenchError
-from workbench.training.folder import HOW, claim, identity_of, last_run, run_name, shelve
-from workbench.training.history import Epoch, Step, TrainingResult, best_epoch, load_result
+from workbench.training.folder import HOW, claim, identity_of, run_name
+from workbench.training.history import (
+    Epoch,
+    Step,
+    TrainingResult,
+    best_epoch,
+    last_run,
+    load_result,
+    shelve,
+)
 from workbench.training.loop import train
 from workbench.training.recipe import Recipe
 from workbench.training.weights import WeightsError, fetch_pinned
@@ -263,20 +271,23 @@ def _sha256(content: bytes) -> str:
 
 
 def test_a_run_that_failed_does_not_displace_one_that_passed(tmp_path: Path) -> None:
-    unjudged, good, bad = (tmp_path / name for name in ("unjudged", "good", "bad"))
-    for folder in (unjudged, good, bad):
-        folder.mkdir()
+    def finished(name: str) -> TrainingResult:
+        (tmp_path / name).mkdir()
+        history = (Epoch(1, 0.1, "fp32", 1.0, {"ap": 0.2}),)
+        return TrainingResult(tmp_path / name, ("ball",), history, "ap", 1)
+
+    unjudged, good, bad = map(finished, ("unjudged", "good", "bad"))
     failed = {"passed": False, "why": "finds nothing"}
 
-    shelve(unjudged, "student", {})
-    shelve(bad, "student", failed)
+    shelve(unjudged, "student")
+    shelve(bad, "student", **failed)
     with pytest.raises(DatasetError, match="finds nothing"):
-        last_run(tmp_path, "student", "train one")
+        last_run(tmp_path, "student")
 
-    shelve(good, "student", {"passed": True, "why": "finds people"})
-    shelve(bad, "student", failed)
-    assert last_run(tmp_path, "student", "train one") == good
+    shelve(good, "student", passed=True, why="finds people")
+    shelve(bad, "student", **failed)
+    assert last_run(tmp_path, "student") == good.run_dir
 
-    shelve(good, "student", failed)  # the same run, judged again
+    shelve(good, "student", **failed)  # the same run, judged again
     with pytest.raises(DatasetError, match="finds nothing"):
-        last_run(tmp_path, "student", "train one")
+        last_run(tmp_path, "student")

@@ -50,22 +50,8 @@ def draw_scores(result: TrainingResult, ax: Axes | None = None) -> Axes:
     labels = ["train accuracy (varied views)", "validation macro-F1"]
     ax.legend(ax.lines[:2], labels, frameon=False, loc="lower right")
     ax.set(xlabel="epoch", ylabel="score", ylim=(0, 1.02), title="Did it learn, and when?")
-    return _tidy_epochs(ax)
-
-
-def draw_losses(result: TrainingResult, ax: Axes | None = None) -> Axes:
-    """Draw training and validation loss per epoch."""
-    ax = axes_or_new(ax, (6, 3.6))
-    epochs = [row.epoch for row in result.history]
-    scores = [row.scores for row in result.history]
-    smoothed = "train (varied views, smoothed labels)"
-    ax.plot(epochs, [row["train_loss"] for row in scores], "--", color=SOFT, label=smoothed)
-    ax.plot(epochs, [row["valid_loss"] for row in scores], "-", color=INK, label="validation")
-    ax.axvline(result.best.epoch, color=GREY, linewidth=0.8, linestyle=":")
-    ax.set(xlabel="epoch", ylabel="cross-entropy (nats)", title="Does it overfit?")
-    ax.set_ylim(bottom=0)
-    ax.legend(frameon=False)
-    return _tidy_epochs(ax)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return open_frame(ax)
 
 
 def draw_confusion(report: ClipTestReport, ax: Axes | None = None) -> Axes:
@@ -179,8 +165,3 @@ def draw_mistakes(
     ]
     title = f"Which clips does it get wrong? {len(wrong)} of {len(predictions.mistakes())}"
     return draw_sheet(rows, captions, title, ax, empty="no mistakes")
-
-
-def _tidy_epochs(ax: Axes) -> Axes:
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    return open_frame(ax)

@@ -1,4 +1,4 @@
-"""Training a clip classifier: its settings, what it brings to the loop, and its shelf.
+"""Training a clip classifier: its settings, and what it brings to the loop.
 
 The unit is a clip set. Epochs, resuming, precision and processes are the loop's
 (`training.loop`). Every view's randomness comes from the run's seed, the epoch and its place in it
@@ -24,13 +24,11 @@ from workbench.actions.augment import Augmentation, plain_view, varied_view
 from workbench.actions.clipset import Clipset, load_clipset
 from workbench.actions.predict import score_views
 from workbench.actions.r2plus1d import architecture_of, build_model
-from workbench.training.folder import identity_of, last_run, run_name
-from workbench.training.folder import shelve as put_on_shelf
+from workbench.training.folder import identity_of, run_name
 from workbench.training.history import Callbacks, TrainingResult
 from workbench.training.loop import train
 from workbench.training.recipe import Recipe
 
-_KIND = "classifier"
 Draw = tuple[int, int]  # place in the epoch, clip
 Batch = tuple[Tensor, Tensor]  # frames (N, T, H, W, 3) uint8, targets (N,)
 
@@ -57,14 +55,12 @@ def train_classifier(
     clipset: Clipset,
     out_dir: Path,
     config: TrainConfig | None = None,
-    *,
-    fresh: bool = False,
     **callbacks: Unpack[Callbacks],
 ) -> TrainingResult:
     """Train on the split "train", choose the epoch on "valid", keep everything in `out_dir`.
 
     Where `out_dir` holds an unfinished run of the same settings and data, it is finished; where it
-    holds a finished one, that is returned. With `fresh`, training starts over whatever is there.
+    holds a finished one, that is returned.
 
     Raises:
         WorkbenchError: If the settings cannot be met, `out_dir` holds a run of other settings or
@@ -78,7 +74,7 @@ def train_classifier(
     config = config or TrainConfig()
     make_learner = partial(ClipLearner, clipset.folder, config)
     identity = _identity(clipset, config)
-    return train(make_learner, out_dir, config, identity, fresh=fresh, **callbacks)
+    return train(make_learner, out_dir, config, identity, **callbacks)
 
 
 class ClipLearner:
@@ -209,25 +205,6 @@ def epoch_draws(
 def run_dir_for(models_dir: Path, clipset: Clipset, config: TrainConfig) -> Path:
     """Folder of the run with these settings on these data: the same ones meet again and go on."""
     return models_dir / run_name(config.model, _identity(clipset, config))
-
-
-def shelve(result: TrainingResult, clipset: Clipset) -> Path:
-    """Make a finished run the newest on its shelf; returns the file that says so."""
-    facts = {
-        "classes": list(result.classes),
-        "dataset_version": clipset.version,
-        result.best_by: round(result.best.scores[result.best_by], 6),
-    }
-    return put_on_shelf(result.run_dir, _KIND, facts)
-
-
-def last_trained(models_dir: Path) -> Path:
-    """Folder of the classifier that was finished last.
-
-    Raises:
-        DatasetError: If there is none.
-    """
-    return last_run(models_dir, _KIND, "train one: workbench run --profile demo")
 
 
 def _identity(clipset: Clipset, config: TrainConfig) -> dict[str, Any]:

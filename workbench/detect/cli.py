@@ -190,12 +190,12 @@ def detect(
 
     from workbench.detect.student.checkpoint import load_student
     from workbench.detect.student.predict import PredictOptions, predict_video
-    from workbench.detect.student.trained import last_student
     from workbench.training.compute import choose_device, torch_threads
+    from workbench.training.history import last_run
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
     options = PredictOptions(batch, min_score, tiles, every, track, overlay)
-    run_dir = model or last_student(models_dir)
+    run_dir = model or last_run(models_dir, "student")
     with torch_threads(1), Progress(console=console) as progress:
         student = load_student(run_dir, str(choose_device(device)))
         task = progress.add_task("looking", total=None)

@@ -1,7 +1,8 @@
 """What is known of a run while it trains and afterwards: its steps, its epochs, its result.
 
-The unit is the epoch, one row of `metrics.csv`. Says which epoch was best and when to stop. Knows
-nothing about networks: scores are numbers with names.
+The unit is the epoch, one row of `metrics.csv`. Says which epoch was best and when to stop. Folders
+of finished runs lie on a shelf, a folder with `last_<kind>.json`, which names the newest of a kind
+(classifier, student). Knows nothing about networks: scores are numbers with names.
 """
 
 import json
@@ -9,14 +10,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import inf, isnan, nan
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import pandas as pd
 
-from workbench.errors import WorkbenchError
-from workbench.saving import save_json, save_text
+from workbench.errors import DatasetError, WorkbenchError
+from workbench.saving import read_object, save_json, save_text
+from workbench.style import INK, SOFT, axes_or_new, open_frame
 from workbench.training.folder import METRICS, SUMMARY, run_config
 from workbench.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,11 @@ class Epoch:
     precision: str  # fp32, bf16, fp16
     seconds: float
     scores: Mapping[str, float]  # train_loss, valid_loss, …; NaN where there was nothing to judge
+
+    @property
+    def plain_scores(self) -> dict[str, float | None]:
+        """The scores for JSON, which has no NaN: None instead."""
+        return {name: None if isnan(value) else value for name, value in self.scores.items()}
 
 
 class Callbacks(TypedDict, total=False):
@@ -63,10 +73,6 @@ class TrainingResult:
         """The epoch that was kept."""
         return best_epoch(self.history, self.best_by)
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return the epochs as a table, one column per score."""
-        return _to_frame(self.history)
-
     def _repr_html_(self) -> str:
         best = self.best
         line = (
@@ -74,7 +80,7 @@ class TrainingResult:
             f"{best.scores[self.best_by]:.3f}; {self.parameters / 1e6:.2f} M parameters, "
             f"{best.precision}, {sum(epoch.seconds for epoch in self.history):.0f} s"
         )
-        table = self.to_frame().tail(6).to_html(float_format="{:.4g}".format)
+        table = _to_frame(self.history).tail(6).to_html(float_format="{:.4g}".format)
         return "<br>".join([line, *self.notes]) + table
 
 
@@ -102,6 +108,26 @@ def is_over(history: Sequence[Epoch], recipe: Recipe, by: str) -> bool:
     return since >= recipe.patience
 
 
+def draw_losses(
+    history: Sequence[Epoch], best_by: str, ax: "Axes | None" = None, *, train: str = "train"
+) -> "Axes":
+    """Draw training and validation loss per epoch; `train` says what training losses are of."""
+    from matplotlib.ticker import MaxNLocator
+
+    ax = axes_or_new(ax, (5.4, 3.4))
+    epochs, scores = [row.epoch for row in history], [row.scores for row in history]
+    ax.plot(epochs, [row["train_loss"] for row in scores], "--", color=SOFT, label=train)
+    ax.plot(epochs, [row["valid_loss"] for row in scores], "-", color=INK, label="validation")
+    if history:
+        kept = best_epoch(history, best_by).epoch
+        ax.axvline(kept, color=SOFT, linewidth=0.8, linestyle=":")
+    ax.set(xlabel="epoch (dotted: kept)", ylabel="loss", title="Does it overfit?")
+    ax.set_ylim(bottom=0)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.legend(frameon=False)
+    return open_frame(ax)
+
+
 def save_metrics(run_dir: Path, history: Sequence[Epoch]) -> None:
     """Write `metrics.csv`."""
     save_text(run_dir / METRICS, _to_frame(history).to_csv())
@@ -111,10 +137,7 @@ def save_summary(
     run_dir: Path, history: Sequence[Epoch], *, best_by: str, parameters: int, **facts: Any
 ) -> None:
     """Write `summary.json`: with it, a run is finished."""
-    rows = [
-        asdict(epoch) | {"scores": {k: None if isnan(v) else v for k, v in epoch.scores.items()}}
-        for epoch in history
-    ]
+    rows = [asdict(epoch) | {"scores": epoch.plain_scores} for epoch in history]
     content = {"best_by": best_by, "parameters": parameters, **facts, "history": rows}
     save_json(run_dir / SUMMARY, content)
 
@@ -145,6 +168,48 @@ def load_result(run_dir: Path) -> TrainingResult:
         raise WorkbenchError(f"the run in {run_dir} is not finished", "train on") from None
     except (ValueError, KeyError, TypeError) as error:
         raise WorkbenchError(f"{run_dir / SUMMARY} is broken ({error})", "train again") from None
+
+
+def shelve(result: TrainingResult, kind: str, **facts: Any) -> Path:
+    """Make a finished run the newest of its kind; returns the file that says so.
+
+    With `passed=False` and `why` among the facts, `last_run` refuses it; it does not take the place
+    of another run that is known to have passed.
+    """
+    models_dir, name = result.run_dir.parent, result.run_dir.name
+    path = models_dir / f"last_{kind}.json"
+    before = read_object(path) or {}
+    other = models_dir / str(before.get("run"))
+    # Whether a run has passed was not said before failures were recorded.
+    other_passed = before.get("passed") is True and other.name != name and other.is_dir()
+    if facts.get("passed", True) or not other_passed:
+        score = {result.best_by: round(result.best.scores[result.best_by], 6)}
+        save_json(path, {"run": name, "classes": list(result.classes), **score, **facts})
+    return path
+
+
+def last_run(models_dir: Path, kind: str) -> Path:
+    """Folder of the run of a kind that was finished last.
+
+    Raises:
+        DatasetError: If there is none, or it failed its test: such a run is used only by whoever
+            names it.
+    """
+    path = models_dir / f"last_{kind}.json"
+    if not path.exists():
+        raise DatasetError(
+            f"no trained {kind} in {models_dir}", "train one: workbench run --profile demo"
+        )
+    shelved = read_object(path) or {}
+    run_dir = models_dir / str(shelved.get("run"))
+    if not run_dir.is_dir():
+        raise DatasetError(f"{path} names no run that is there", f"train a {kind} again")
+    if not shelved.get("passed", True):
+        raise DatasetError(
+            f"the last {kind} failed its test ({shelved.get('why')})",
+            f"name it all the same with --model {run_dir}, or train longer",
+        )
+    return run_dir
 
 
 def _to_frame(history: Sequence[Epoch]) -> pd.DataFrame:

@@ -30,6 +30,7 @@ from workbench.training.compute import (
     autocast,
     choose_device,
     choose_precision,
+    inference,
     seed_all,
     torch_threads,
 )
@@ -90,15 +91,13 @@ def train(
     run_dir: Path,
     recipe: Recipe,
     identity: Mapping[str, Any],
-    *,
-    fresh: bool = False,
     **callbacks: Unpack[Callbacks],
 ) -> TrainingResult:
     """Train until the run in a folder is finished; an unfinished run goes on where it was.
 
     `make_learner` builds network and data once the seed is set. With several devices it is pickled:
     a function of a module, or `functools.partial` of one. What the run is, `folder.identity_of`
-    says. With `fresh`, training starts over whatever the folder holds.
+    says.
 
     Raises:
         WorkbenchError: If the settings cannot be met, the folder holds another run, or the loss
@@ -110,7 +109,7 @@ def train(
     """
     device = choose_device(recipe.device)
     choose_precision(recipe.amp, device)
-    claim(run_dir, identity, fresh=fresh)
+    claim(run_dir, identity)
     if (run_dir / SUMMARY).exists():
         return load_result(run_dir)
     if recipe.devices > 1 and "LOCAL_RANK" not in os.environ:
@@ -258,7 +257,7 @@ class _Run:
         scores: dict[str, float] = {}
         if self.fabric.is_global_zero:
             kept = self._kept().eval()
-            with torch.inference_mode(), autocast(self.precision, self.fabric.device):
+            with inference(self.precision, self.fabric.device):
                 scores = dict(self.learner.judge(kept))
         scores = self.fabric.broadcast(scores)
         if not isfinite(scores.get("valid_loss", 0.0)):

@@ -1,11 +1,11 @@
 """Versions of datasets: each one says in `dataset_meta.json` where it came from."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from workbench.footage.clips import Origin
+from workbench.saving import read_object
 
 META = "dataset_meta.json"
 
@@ -21,10 +21,6 @@ def meta_head(folder: Path, form: str, version: str, origin: Origin) -> dict[str
         version: A hash of its content.
         origin: Source, licence and caveat.
     """
-    try:
-        before = json.loads((folder / META).read_text(encoding="utf-8"))
-        same = before["version"] == version
-        parent = before.get("parent_version") if same else before["version"]
-    except (OSError, ValueError, KeyError, TypeError):
-        parent = None
+    before = read_object(folder / META) or {}
+    parent = before.get("parent_version" if before.get("version") == version else "version")
     return {"format": form, "version": version, "parent_version": parent, **asdict(origin)}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.detect.dataset.coco_file import read_json
-from workbench.detect.student.variants import StudentError, quiet
+from workbench.detect.student.recipe import StudentError, quiet
 from workbench.saving import replacing
 from workbench.training.folder import CONFIG, run_config, save_checkpoint
 

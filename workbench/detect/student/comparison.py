@@ -1,4 +1,4 @@
-"""Paired comparison of a teacher and a student on the same frames.
+"""Paired comparison of a teacher and a student on the same frames, and what it says of the student.
 
 The unit is one class. Counts are taken per image once (right, wrong, missed, at each one's own
 thresholds); intervals resample sessions or clips, the same draws for both. Knows nothing about
@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from workbench.detect.dataset.coco_file import Kind
+from workbench.detect.detections import PERSON, plural
 from workbench.detect.scores.evaluation import CocoScore, evaluate_coco, paired_differences
 from workbench.detect.scores.matching import (
     Counts,
@@ -23,6 +23,8 @@ from workbench.detect.scores.matching import (
 from workbench.stats import Clusters, Interval, pooled_difference, pooled_share, show
 
 Results = list[dict[str, Any]]
+
+LEAST = 0.2  # recall and precision that even the lower ends of their intervals must reach
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,10 @@ class ClassComparison:
     precision: Share  # at IoU 0.5, each at its own threshold
     recall: Share
     recall_at_precision: float | None  # the student's best, where its precision is the teacher's
+
+    def measures(self) -> dict[str, Share]:
+        """Return what a class is judged by, by name."""
+        return {"ap": self.ap, "precision": self.precision, "recall": self.recall}
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,23 +96,21 @@ def compare(
     student: tuple[Results, float | Mapping[str, float]],
     *,
     against: str,
-    kind: Kind = "bbox",
 ) -> Comparison:
-    """Judge both on the same images.
+    """Judge the boxes of both on the same images.
 
     Args:
         truth: COCO content of the split, with the truth or with labels.
         teacher: Its results and the least score it is used at, one or per class.
         student: The same, thresholds as chosen on validation.
         against: What the annotations of `truth` are.
-        kind: Whether boxes or masks count.
 
     Raises:
         DatasetError: If results are not of these images.
     """
-    first, second = (evaluate_coco(truth, results, kind) for results, _ in (teacher, student))
+    first, second = (evaluate_coco(truth, results) for results, _ in (teacher, student))
     judged = first.intervals(), second.intervals(), paired_differences(first, second)
-    counts = [_counts(truth, *found, kind) for found in (teacher, student)]
+    counts = [_counts(truth, *found) for found in (teacher, student)]
     rows = []
     for place, name in enumerate(first.names):
         if not first.count(name):
@@ -123,10 +127,10 @@ def compare(
 
 
 def _counts(
-    truth: Mapping[str, Any], results: Results, min_score: float | Mapping[str, float], kind: Kind
+    truth: Mapping[str, Any], results: Results, min_score: float | Mapping[str, float]
 ) -> Counts:
     """Counts (images, classes, 3) in the order of a `CocoScore`."""
-    matches = match_images(truth, results, kind, min_score=min_score)
+    matches = match_images(truth, results, min_score=min_score)
     matches.sort(key=lambda one: int(one.image["id"]))
     return count_by_image(matches, sorted(truth["categories"], key=lambda row: int(row["id"])))
 
@@ -145,3 +149,53 @@ def _recall_at(score: CocoScore, name: str, precision: Interval | None) -> float
     curve = score.curve(name)
     good = curve.recall[curve.precision >= precision.value]
     return float(good.max()) if good.size else 0.0
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Whether a student is fit to be used without being asked for by name, and why."""
+
+    passed: bool
+    why: str  # a clause with the numbers, no final period
+
+
+def judged_class(comparison: Comparison) -> ClassComparison:
+    """Return people where the test split has them, else the class with most objects."""
+    return max(comparison.classes, key=lambda row: (row.name == PERSON, row.objects))
+
+
+def judge_student(comparison: Comparison) -> Judgement:
+    """Say whether a student is better than nothing, by its own numbers on the test split.
+
+    It passes if the 95 % intervals of its recall and its precision at IoU 0.5 both lie above
+    `LEAST`, for people where there are any. That is far from good; it keeps a student that learned
+    nothing from being used silently.
+    """
+    if not comparison.classes:
+        return Judgement(False, "the test split shows nothing to find")
+    one = judged_class(comparison)
+    recall, precision = one.recall.student, one.precision.student
+    if recall is None or precision is None:
+        return Judgement(False, f"it finds no {one.name} at all in {comparison.images} test frames")
+    numbers = f"{one.name} recall {show(recall)}, precision {show(precision)}"
+    if min(recall.low, precision.low) > LEAST:
+        return Judgement(True, f"{numbers}: both surely above {LEAST:g}")
+    return Judgement(False, f"{numbers}: not both surely above {LEAST:g}")
+
+
+def answer(comparison: Comparison, judgement: Judgement) -> str:
+    """Say whether a student sees what its teacher labelled; begins with yes, no or can't tell.
+
+    Yes takes a student that passed and finds at least half of what its teacher finds.
+    """
+    if not comparison.classes:
+        return f"Can't tell: {judgement.why}."
+    one = judged_class(comparison)
+    student, teacher = one.recall.student, one.recall.teacher
+    good = student is not None and (teacher is None or student.value >= teacher.value / 2)
+    word = "Yes" if judgement.passed and good else "No"
+    finds = f"{show(student, percent=True)} of {plural(one.name)}"
+    return (
+        f"{word}: the student finds {finds} where its teacher finds {show(teacher, percent=True)}, "
+        f"in {comparison.images} frames of unseen sessions judged against {comparison.against}."
+    )

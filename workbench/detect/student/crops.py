@@ -75,17 +75,13 @@ def make_crops(dataset_dir: Path, out_dir: Path, recipe: CropRecipe | None = Non
     )
     writer = DatasetWriter(out_dir, source["classes"])
     for split, split_recipe in (("train", recipe), ("valid", valid)):
-        _crop_split(dataset_dir / split, split, split_recipe, writer)
+        _crop_split(dataset_dir, split, split_recipe, writer)
     origin = Origin(source.get("source", ""), source.get("licence", ""), source.get("caveat"))
     return writer.finish(origin, crops_of=crops_of)
 
 
-def _crop_split(source: Path, split: str, recipe: CropRecipe, writer: DatasetWriter) -> None:
-    if not (source / ANNOTATIONS).is_file():
-        raise DatasetError(
-            f"{source / ANNOTATIONS} does not exist", "export a dataset with train and valid"
-        )
-    content = load_ground_truth(source / ANNOTATIONS, "bbox")
+def _crop_split(dataset_dir: Path, split: str, recipe: CropRecipe, writer: DatasetWriter) -> None:
+    content = load_ground_truth(split_file(dataset_dir, split), "bbox")
     image_to_labels: dict[Any, list[Annotation]] = {}
     for label in content["annotations"]:
         image_to_labels.setdefault(label["image_id"], []).append(label)
@@ -105,7 +101,7 @@ def _crop_split(source: Path, split: str, recipe: CropRecipe, writer: DatasetWri
             to_mask(label["segmentation"], *hw) if label.get("segmentation") else None
             for label in labels
         ]
-        frame = read_image(source / image["file_name"])
+        frame = read_image(dataset_dir / split / image["file_name"])
         for number, (_, box) in enumerate(boxes):
             x0, y0, x1, y1 = box
             crop = _varied(frame[y0:y1, x0:x1], recipe, rng)
@@ -117,6 +113,18 @@ def _crop_split(source: Path, split: str, recipe: CropRecipe, writer: DatasetWri
             name = f"{Path(image['file_name']).stem}_{number:02d}.jpg"
             size = {"width": x1 - x0, "height": y1 - y0, "crop_xyxy": list(box)}
             writer.add(split, name, to_jpeg(crop), image | size, list(seen))
+
+
+def split_file(dataset_dir: Path, split: str) -> Path:
+    """Return the file with a split's annotations.
+
+    Raises:
+        DatasetError: If the dataset has no such split.
+    """
+    path = dataset_dir / split / ANNOTATIONS
+    if not path.is_file():
+        raise DatasetError(f"{dataset_dir} has no split {split}", "export three sessions or more")
+    return path
 
 
 def read_image(path: Path) -> Image:

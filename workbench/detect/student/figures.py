@@ -1,19 +1,21 @@
-"""Figures of a student: training curves, test scores, and what it misses.
+"""Figures of a student: scores as it trains, scores in the test, and what it misses.
 
 Every function answers the question in its title, draws on the axes it is given and returns them;
 none shows or saves anything. What must be told apart differs by line or marker too, not only by
 colour.
 """
 
-from collections.abc import Mapping, Sequence
+import io
+from collections.abc import Iterable, Mapping, Sequence
 from math import isnan
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from workbench.detect.scores.evaluation import CocoScore
@@ -27,29 +29,76 @@ from workbench.style import (
     class_colours,
     draw_cells,
     draw_interval,
+    draw_sheet,
     open_frame,
     rgb,
 )
-from workbench.training.history import Epoch, best_epoch
+from workbench.training.history import Epoch, Step, best_epoch, draw_losses
 
 _DARK_OUTLINE = (24, 24, 24)
 _LINES = ("-", "--", ":", "-.")
+_MOST, _SIDE_PX = 6, 128  # cut-outs per row, and their side
 _APART = 10  # frames of a clip that are nearer show the same thing
 _SIZES = (("APs", "small\n< 32² px"), ("APm", "medium\n< 96² px"), ("APl", "large"))
 
 
-def draw_losses(history: Sequence[Epoch], ax: Axes | None = None) -> Axes:
-    """Draw training and validation loss per epoch."""
-    ax = axes_or_new(ax, (5.4, 3.4))
-    epochs, scores = [row.epoch for row in history], [row.scores for row in history]
-    ax.plot(epochs, [row["train_loss"] for row in scores], "--", color=SOFT, label="train")
-    ax.plot(epochs, [row["valid_loss"] for row in scores], "-", color=INK, label="validation")
-    if history:
-        ax.axvline(best_epoch(history, "ap").epoch, color=SOFT, linewidth=0.8, linestyle=":")
-    ax.set(xlabel="epoch (dotted: kept)", ylabel="loss", title="Does it overfit?")
-    ax.set_ylim(bottom=0)
-    ax.legend(frameon=False)
-    return _tidy(ax)
+class LiveTraining:
+    """Shows a run; its methods are the callbacks of `finetune`.
+
+    Example:
+        >>> with LiveTraining(epochs=6) as live:  # doctest: +SKIP
+        ...     finetune(dataset, run, config, on_step=live.on_step, on_epoch=live.on_epoch)
+    """
+
+    def __init__(self, epochs: int) -> None:
+        self._epochs = epochs  # at most
+        self._history: list[Epoch] = []
+        self._handle: Any = None
+
+    def __enter__(self) -> Self:
+        from tqdm import tqdm
+
+        self._bar = tqdm(unit="step", mininterval=2)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        self._bar.close()
+        if kind is None and self._handle is not None:
+            from IPython.display import HTML
+
+            # The finished curves are the notebook's to draw.
+            self._handle.update(HTML(""))  # type: ignore[no-untyped-call]
+
+    def on_step(self, step: Step) -> None:
+        """Move the bar on."""
+        self._bar.total = self._epochs * step.steps
+        self._bar.set_postfix_str(f"loss {step.loss:.2f}", refresh=False)
+        self._bar.update((step.epoch - 1) * step.steps + step.step - self._bar.n)
+
+    def on_epoch(self, epoch: Epoch) -> None:
+        """Draw the curves again with one more epoch."""
+        self._history.append(epoch)
+        self._bar.set_description_str(f"AP {epoch.scores['ap']:.3f}")
+        from IPython.core.getipython import get_ipython
+        from IPython.display import Image, display
+
+        if get_ipython() is None:
+            return
+        # As PNG: a kernel shows figures as pictures only once pyplot has drawn something.
+        picture = Image(data=self._draw())  # type: ignore[no-untyped-call]
+        if self._handle is None:
+            self._handle = display(picture, display_id=True)  # type: ignore[no-untyped-call]
+        else:
+            self._handle.update(picture)
+
+    def _draw(self) -> bytes:
+        figure = Figure(figsize=(11, 3.4), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        draw_class_ap(self._history, left)
+        draw_losses(self._history, "ap", right)
+        png = io.BytesIO()
+        figure.savefig(png, format="png")
+        return png.getvalue()
 
 
 def draw_class_ap(history: Sequence[Epoch], ax: Axes | None = None) -> Axes:
@@ -71,7 +120,8 @@ def draw_class_ap(history: Sequence[Epoch], ax: Axes | None = None) -> Axes:
     ax.set(xlabel="epoch (dotted: kept)", ylabel="AP@50:95", title="Did it learn, and what?")
     ax.set_ylim(0, max(0.1, ax.get_ylim()[1]))
     ax.legend(frameon=False, ncols=2)
-    return _tidy(ax)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return open_frame(ax)
 
 
 def draw_precision_recall(
@@ -107,7 +157,7 @@ def draw_precision_recall(
         title="What does more recall cost?\n(points: thresholds chosen on validation)",
     )
     ax.legend(frameon=False, loc="best", fontsize=8)
-    return _tidy(ax, whole_x=False)
+    return open_frame(ax)
 
 
 def draw_size_ap(score: CocoScore, ax: Axes | None = None) -> Axes:
@@ -130,7 +180,7 @@ def draw_size_ap(score: CocoScore, ax: Axes | None = None) -> Axes:
     ax.set_xlim(-0.6, len(_SIZES) - 0.4)
     ax.set_ylim(0, min(1.15, max(0.1, ax.get_ylim()[1]) * 1.3))
     ax.legend(frameon=False, ncols=len(names), loc="upper left", fontsize=8)
-    return _tidy(ax, whole_x=False)
+    return open_frame(ax)
 
 
 def draw_confusion(
@@ -183,9 +233,6 @@ def draw_misses(
     split_dir: Path,
     category: Mapping[str, Any],
     ax: Axes | None = None,
-    *,
-    limit: int = 6,
-    side_px: int = 128,
 ) -> Axes:
     """Draw the largest missed objects of a class and its surest mistakes, cut out of their frames.
 
@@ -194,88 +241,49 @@ def draw_misses(
         split_dir: Where the frames are.
         category: The class: id and name.
         ax: Where to draw.
-        limit: Pictures per row.
-        side_px: Of a cut-out at least; a larger object gets more.
     """
-    misses, ghosts = _worst(matches, category["id"])
+    misses = _worst_first([(m, m.false_negatives()) for m in matches], category["id"], "area")
+    ghosts = _worst_first([(m, m.false_positives()) for m in matches], category["id"], "score")
     kinds = {f"missed\n{len(misses)}": misses, f"not there\n{len(ghosts)}": ghosts}
-    shown = {caption: wrong for caption, wrong in kinds.items() if wrong} or kinds
-    rows = []
-    for wrong in shown.values():
-        cut = [_cut_out(split_dir, match, box, side_px) for match, box in wrong[:limit]]
-        blank = [np.full((side_px, side_px, 3), 255, np.uint8)] * (limit - len(cut))
-        tiles = [cv2.copyMakeBorder(one, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=(255,) * 3)
-                 for one in (*cut, *blank)]  # fmt: skip
-        rows.append(np.concatenate(tiles, axis=1))
-    size = 1.7 * limit, 0.2 + 1.7 * len(rows)
-    ax = axes_or_new(ax, size, layout="constrained")
-    ax.imshow(np.concatenate(rows))
-    step = rows[0].shape[0]
-    ax.set_yticks([step * (place + 0.5) for place in range(len(rows))], list(shown))
-    ax.set_xticks([])
-    ax.tick_params(length=0)
-    ax.set_title(f"Which {category['name']} does it get wrong?", loc="left")
-    for spine in ax.spines.values():
-        spine.set_visible(False)
-    return ax
+    rows = {
+        caption: [_cut_out(split_dir, match, box) for match, box in wrong[:_MOST]]
+        for caption, wrong in kinds.items()
+        if wrong
+    }
+    title = f"Which {category['name']} does it get wrong?"
+    return draw_sheet(list(rows.values()), list(rows), title, ax, empty="none")
 
 
-def _worst(
-    matches: Sequence[ImageMatches], category_id: int
-) -> tuple[list[tuple[ImageMatches, list[float]]], list[tuple[ImageMatches, list[float]]]]:
-    """Missed objects, largest first, and wrong detections, surest first; alike ones last."""
-    misses = [
-        (one["area"], match, one["bbox"])
-        for match in matches
-        for one in match.false_negatives()
-        if one["category_id"] == category_id
-    ]
-    ghosts = [
-        (one["score"], match, one["bbox"])
-        for match in matches
-        for one in match.false_positives()
-        if one["category_id"] == category_id
-    ]
-    return _spread(misses), _spread(ghosts)
-
-
-def _spread(
-    examples: list[tuple[float, ImageMatches, list[float]]],
+def _worst_first(
+    found: Iterable[tuple[ImageMatches, Iterable[Mapping[str, Any]]]], category_id: int, by: str
 ) -> list[tuple[ImageMatches, list[float]]]:
-    """Worst first, those that look like a worse one of the same clip last: neighbouring frames."""
+    """Boxes of a class, the highest `by` first; those that look like another of their clip last."""
+    own = [(m, one) for m, rows in found for one in rows if one["category_id"] == category_id]
     shown: dict[Any, list[int]] = {}
     first: list[tuple[ImageMatches, list[float]]] = []
     last: list[tuple[ImageMatches, list[float]]] = []
-    for _, match, box in sorted(examples, key=lambda one: -one[0]):
+    for match, one in sorted(own, key=lambda example: -example[1][by]):
         frames = shown.setdefault(match.image.get("clip_id", match.image["id"]), [])
         frame = int(match.image.get("frame", 0))
-        is_new = all(abs(frame - other) >= _APART for other in frames)
+        is_new = all(abs(frame - other) >= _APART for other in frames)  # neighbours look alike
         if is_new:
             frames.append(frame)
-        (first if is_new else last).append((match, box))
+        (first if is_new else last).append((match, one["bbox"]))
     return first + last
 
 
-def _cut_out(
-    split_dir: Path, match: ImageMatches, box: list[float], side_px: int
-) -> npt.NDArray[np.uint8]:
-    """The surroundings of a box, enlarged to `side_px`, with the box on it."""
+def _cut_out(split_dir: Path, match: ImageMatches, box: list[float]) -> npt.NDArray[np.uint8]:
+    """The surroundings of a box, enlarged, with the box on it."""
     image = read_image(split_dir / match.image["file_name"])
     x, y, width, height = box
-    side = int(min(max(side_px / 2, 1.3 * max(width, height)), *image.shape[:2]))
+    side = int(min(max(_SIDE_PX / 2, 1.3 * max(width, height)), *image.shape[:2]))
     x0 = int(np.clip(x + width / 2 - side / 2, 0, image.shape[1] - side))
     y0 = int(np.clip(y + height / 2 - side / 2, 0, image.shape[0] - side))
     part = np.ascontiguousarray(image[y0 : y0 + side, x0 : x0 + side])
-    scale = side_px / side
-    large = cv2.resize(part, (side_px, side_px), interpolation=cv2.INTER_CUBIC)
+    scale = _SIDE_PX / side
+    large = cv2.resize(part, (_SIDE_PX, _SIDE_PX), interpolation=cv2.INTER_CUBIC)
     low = round((x - x0) * scale) - 2, round((y - y0) * scale) - 2
     high = round((x + width - x0) * scale) + 2, round((y + height - y0) * scale) + 2
     cv2.rectangle(large, low, high, _DARK_OUTLINE, 3)
     cv2.rectangle(large, low, high, rgb("#FFFFFF"), 1)
     return np.asarray(large, np.uint8)
-
-
-def _tidy(ax: Axes, *, whole_x: bool = True) -> Axes:
-    if whole_x:
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    return open_frame(ax)

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import supervision as sv
 import torch
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint
@@ -23,11 +24,10 @@ from rfdetr.training import (
 )
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
-from workbench.detect.detections import encode_mask
 from workbench.detect.scores.evaluation import evaluate_coco
 from workbench.detect.student.checkpoint import BEST, save_student
-from workbench.detect.student.recipe import FinetuneConfig
-from workbench.detect.student.variants import variant_named
+from workbench.detect.student.predict import coco_results
+from workbench.detect.student.recipe import FinetuneConfig, variant_named
 from workbench.saving import replacing
 from workbench.training.compute import one_seed, seed_all
 from workbench.training.history import (
@@ -118,7 +118,7 @@ class Keeper(Checkpoint):
         ids = sorted(category["id"] for category in self._truth["categories"])
         for found, target in zip(outputs["results"], outputs["targets"], strict=True):
             image_id = int(target["image_id"])
-            self._found[image_id] = list(_to_results(found, image_id, ids))
+            self._found[image_id] = coco_results(_as_detections(found, len(ids)), image_id, ids)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Judge the epoch and save it."""
@@ -186,27 +186,15 @@ def _weights(trainer: Any, module: Any) -> dict[str, torch.Tensor]:
     return dict(module.model.state_dict())
 
 
-def _to_results(
-    found: Mapping[str, torch.Tensor], image_id: int, category_ids: list[int]
-) -> list[dict[str, Any]]:
-    results = []
-    boxes = found["boxes"].float().cpu().numpy()
-    masks = found["masks"].cpu().numpy() if "masks" in found else None
-    scores, labels = found["scores"].tolist(), found["labels"].tolist()
-    for place, (score, label) in enumerate(zip(scores, labels, strict=True)):
-        if label >= len(category_ids):  # rfdetr's head has one logit more than classes
-            continue
-        x0, y0, x1, y1 = (float(value) for value in boxes[place])
-        result: dict[str, Any] = {
-            "image_id": image_id,
-            "category_id": category_ids[label],
-            "bbox": [x0, y0, x1 - x0, y1 - y0],
-            "score": score,
-        }
-        if masks is not None:
-            result["segmentation"] = encode_mask(masks[place].reshape(masks.shape[-2:]))
-        results.append(result)
-    return results
+def _as_detections(found: Mapping[str, torch.Tensor], classes: int) -> sv.Detections:
+    known = found["labels"] < classes  # rfdetr's head has one logit more
+    masks = found["masks"][known].cpu().numpy() if "masks" in found else None
+    return sv.Detections(
+        xyxy=found["boxes"][known].float().cpu().numpy(),
+        mask=None if masks is None else masks.reshape(-1, *masks.shape[-2:]),
+        confidence=found["scores"][known].float().cpu().numpy(),
+        class_id=found["labels"][known].cpu().numpy(),
+    )
 
 
 class OrderedData(RFDETRDataModule):

@@ -7,7 +7,7 @@ The unit is one frame's `supervision.Detections`. A student that learned on tile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,16 +17,29 @@ import numpy as np
 import supervision as sv
 from numpy.typing import NDArray
 
-from workbench.detect.detections import FrameDetections, from_supervision, least_score
+from workbench.detect.detections import (
+    FrameDetections,
+    encode_mask,
+    from_supervision,
+    least_score,
+)
 from workbench.detect.drawing import paint_detections
-from workbench.detect.store import image_row, write_detections
-from workbench.detect.student.checkpoint import Student
-from workbench.detect.student.variants import StudentError, quiet
+from workbench.detect.store import (
+    ClipDetections,
+    image_row,
+    load_detections,
+    write_detections,
+)
+from workbench.detect.student.checkpoint import Student, load_student
+from workbench.detect.student.recipe import StudentError, quiet
 from workbench.detect.tiles import DetectBatch, detect_tiled
 from workbench.detect.tracking import Tracker
+from workbench.errors import DatasetError
+from workbench.footage.clips import Clip
 from workbench.footage.frames import Frame, iter_frames
 from workbench.footage.video_info import VideoInfo, probe
 from workbench.footage.writer import VideoWriter
+from workbench.training.history import last_run
 
 DETECTIONS_FORMAT = "workbench-detections/1"
 MIN_SCORE = 0.3  # where validation has chosen no threshold
@@ -102,6 +115,27 @@ def detect_images(
     return [detect_tiled(image, see, tile_wh=(side, side), batch_size=batch) for image in images]
 
 
+def coco_results(
+    found: sv.Detections, image_id: int, category_ids: Sequence[int]
+) -> list[dict[str, Any]]:
+    """Return the detections of an image as COCO results; categories are in the order of classes."""
+    assert found.class_id is not None
+    assert found.confidence is not None
+    results = []
+    for place, class_id in enumerate(found.class_id.tolist()):
+        x0, y0, x1, y1 = (float(value) for value in found.xyxy[place])
+        result: dict[str, Any] = {
+            "image_id": image_id,
+            "category_id": category_ids[class_id],
+            "bbox": [x0, y0, x1 - x0, y1 - y0],
+            "score": float(found.confidence[place]),
+        }
+        if found.mask is not None:
+            result["segmentation"] = encode_mask(np.asarray(found.mask[place]))
+        results.append(result)
+    return results
+
+
 def tile_side(student: Student, tiles: bool | None) -> int | None:
     """Return the side of the tiles to look at, in pixels; None for whole frames only."""
     if tiles is False or (tiles is None and student.tile_px is None):
@@ -152,6 +186,31 @@ def predict_video(
                 on_frames(coco.images, total)
     seconds = time.perf_counter() - started_s
     return VideoPrediction(coco_path, overlay_path, coco.images, coco.annotations, seconds)
+
+
+def label_with_last(
+    models_dir: Path, clips: Sequence[Clip], footage_dir: Path, out_dir: Path
+) -> dict[str, ClipDetections]:
+    """Let the student that was finished last label clips; returns labels by clip id.
+
+    A student that was never trained is no error: nothing is labelled. For an honest comparison,
+    take clips of sessions it was not trained on. Its detections go to `out_dir`, one COCO file per
+    clip.
+
+    Raises:
+        StudentError: If the student cannot be loaded.
+        FootageError: If a clip cannot be read.
+    """
+    try:
+        run_dir = last_run(models_dir, "student")
+    except DatasetError:
+        return {}
+    student, labels = load_student(run_dir), {}
+    for clip in clips:
+        video, folder = footage_dir / clip.file, out_dir / run_dir.name
+        seen = predict_video(video, student, folder, PredictOptions(overlay=False))
+        labels[clip.clip_id] = replace(load_detections(seen.coco, clip), found_by="student")
+    return labels
 
 
 def _see_video(

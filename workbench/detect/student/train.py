@@ -10,13 +10,19 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, Unpack
 
-from workbench.detect.dataset.coco import ANNOTATIONS, load_dataset
+from workbench.detect.dataset.coco import load_dataset
 from workbench.detect.dataset.coco_file import read_json
-from workbench.detect.student.recipe import FinetuneConfig, to_rfdetr
-from workbench.detect.student.variants import StudentError, model_config, quiet, variant_named
-from workbench.errors import DatasetError
+from workbench.detect.student.crops import split_file
+from workbench.detect.student.recipe import (
+    FinetuneConfig,
+    StudentError,
+    model_config,
+    quiet,
+    to_rfdetr,
+    variant_named,
+)
 from workbench.training.child import run_in_child
-from workbench.training.folder import SUMMARY, claim, identity_of, run_config
+from workbench.training.folder import SUMMARY, claim, identity_of, run_config, run_name
 from workbench.training.history import Callbacks, TrainingResult, load_result
 
 
@@ -54,6 +60,11 @@ def finetune(
     return load_result(run_dir)
 
 
+def run_dir_for(models_dir: Path, dataset_dir: Path, config: FinetuneConfig) -> Path:
+    """Folder of the run with these settings on these data: the same ones meet again and go on."""
+    return models_dir / run_name(f"rfdetr-{config.variant}", identity_for(dataset_dir, config))
+
+
 def identity_for(dataset_dir: Path, config: FinetuneConfig) -> dict[str, Any]:
     """Return what a run on these data is; see `folder.identity_of`.
 
@@ -62,13 +73,8 @@ def identity_for(dataset_dir: Path, config: FinetuneConfig) -> dict[str, Any]:
         StudentError: If there is no such variant.
     """
     meta = load_dataset(dataset_dir).meta
-    for split in ("train", "valid"):
-        if not (dataset_dir / split / ANNOTATIONS).is_file():
-            raise DatasetError(
-                f"{dataset_dir} has no split {split}",
-                "export a dataset of three sessions or more: one must be left to validate on",
-            )
-    categories = read_json(dataset_dir / "train" / ANNOTATIONS)["categories"]
+    split_file(dataset_dir, "valid")  # one session must be left to validate on
+    categories = read_json(split_file(dataset_dir, "train"))["categories"]
     return identity_of(
         config,
         dataset_version=meta["version"],
@@ -107,7 +113,7 @@ def fit(
                 f"the weights {network.pretrain_weights} cannot be had ({error})",
                 "download them elsewhere and give their path as weights",
             ) from None
-        truth = read_json(dataset_dir / "valid" / ANNOTATIONS)
+        truth = read_json(split_file(dataset_dir, "valid"))
         keeper = Keeper(run_dir, config, truth, callbacks)
         data = OrderedData(network, settings, config.seed)
         with redirect_stdout(io.StringIO()):  # pycocotools prints while it reads
