@@ -15,7 +15,6 @@ with the percentile and the factor that fit the very same shots best, which flat
 """
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -29,7 +28,6 @@ from workbench.shots.evaluation.figures import (
     draw_abstention,
     draw_accuracy,
     draw_goal_reliability,
-    draw_kinds,
     draw_speed_errors,
 )
 from workbench.shots.evaluation.simulated import (
@@ -38,11 +36,10 @@ from workbench.shots.evaluation.simulated import (
     certainty_table,
     for_each,
     judge_seeds,
-    kind_table,
     reliability,
     speed_table,
 )
-from workbench.shots.rules2d import FlatRules, judge_flat
+from workbench.shots.rules2d import judge_flat
 from workbench.simulated.shots import SimulatedShot, simulate_shot
 from workbench.stats import median_interval
 from workbench.style import BLUE, GREY, ORANGE, VERMILION
@@ -64,13 +61,13 @@ def main() -> None:
     rows = judge_seeds(seeds, workers=options.workers)
     print(f"seeds {seeds.start}–{seeds.stop - 1}\n")
     for title, table in (
-        ("Right verdicts", accuracy_table(rows)),
+        ("Right verdicts", accuracy_table(rows, "placement")),
         ("Committing itself (3D)", certainty_table(rows)),
-        ("By what happened", kind_table(rows)),
-        ("Speed at the foot, km/h", _speeds(speed_table(rows))),
-        ("Speed at the line, km/h", _speeds(speed_table(rows, at_line=True))),
+        ("By what happened", accuracy_table(rows, "kind")),
+        ("Speed at the foot, km/h", speed_table(rows)),
+        ("Speed at the line, km/h", speed_table(rows, at_line=True)),
     ):
-        print(f"{title}\n{table.to_string()}\n")
+        print(f"{title}\n{table.to_string(float_format='{:.3g}'.format, na_rep='')}\n")
     found = reliability(rows)
     print(f"calibration error {found.error:.3f}; {found.null_mean:.3f} if it were exact")
     print(f"pixel-width speed at its best: {pixel_width_at_its_best(seeds, options.workers)}")
@@ -104,35 +101,19 @@ def _pixel_width_speeds(seed: int) -> list[float]:
     track, corners = BallTrack.from_table(shot.track), shot.goal_corners_px
     speeds = [shot.speed_kmh if shot.has_speed else np.nan]
     for percentile in PERCENTILES:
-        rules = replace(FlatRules(), speed_percentile=percentile)
-        verdict = judge_flat(track, corners, fps=shot.fps, kick_frame=shot.kick_frame, rules=rules)
+        verdict = judge_flat(
+            track, corners, fps=shot.fps, kick_frame=shot.kick_frame, speed_percentile=percentile
+        )
         speed = verdict.speed_kmh
         speeds.append(np.nan if speed is None else speed)
     return speeds
 
 
-def _speeds(table: pd.DataFrame) -> pd.DataFrame:
-    """Spread the scores of a speed table into columns."""
-    rows = {
-        (place, method): {
-            "median error": score.median_error_kmh,
-            "mean": round(score.mean_error_kmh, 1),
-            "within 5": score.within_5_kmh,
-            "in 90 % interval": score.coverage or "",
-            "interval": round(score.median_width_kmh, 1),
-        }
-        for place, scores in table.iterrows()
-        for method, score in scores.items()
-        if score.median_error_kmh.n
-    }
-    return pd.DataFrame.from_dict(rows, orient="index")
-
-
 def save_figure(rows: pd.DataFrame, path: Path) -> None:
     """Draw all figures of the evaluation into one picture."""
     figure, axes = plt.subplots(2, 3, figsize=(17, 10))
-    draw_accuracy(rows, axes[0, 0])
-    draw_kinds(kind_table(rows), axes[0, 1])
+    draw_accuracy(rows, "placement", axes[0, 0])
+    draw_accuracy(rows, "kind", axes[0, 1])
     draw_goal_reliability(rows, axes[0, 2])
     draw_abstention(rows, axes[1, 0])
     draw_speed_errors(rows, axes[1, 1])

@@ -51,4 +51,4 @@ def mirrored(track, width_px, scale=1.0):
         )
         for frame, pose in track.poses.items()
     }
-    return PoseTrack(track.method, poses, track.asked, track.note)
+    return PoseTrack(track.method, poses, track.asked)

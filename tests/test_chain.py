@@ -147,12 +147,12 @@ def test_the_figure_has_a_mark_for_every_source_and_stage() -> None:
 def test_replacing_by_truth_judges_every_shot_in_every_way(shot: FilmedShot) -> None:
     rows = judge_with_truth([shot.analysis], shot.folder)
     assert list(rows["given"]) == list(REPLACED)
-    assert rows["p"][0] == shot.analysis.verdict.goal_probability
+    assert rows["p_3d"].iloc[0] == shot.analysis.verdict.goal_probability
     assert loss_table(rows).loc[AS_FOUND, "against as found"].startswith("+0.0 pp")
     blind = replace(shot.analysis, goal=replace(shot.analysis.goal, corners_px=None))
     given = judge_with_truth([blind], shot.folder).set_index("given")
-    assert given.loc["true kick", "abstained"]
-    assert given.loc["true corners", "p"] == rows.set_index("given").loc["true corners", "p"]
+    assert given.loc["true kick", "abstained_3d"]
+    assert given.loc["true corners", "p_3d"] == rows.set_index("given").loc["true corners", "p_3d"]
 
 
 def test_people_who_disagree_or_cannot_tell_are_left_out(shot: FilmedShot, tmp_path: Path) -> None:

@@ -111,13 +111,15 @@ def test_fit_finds_the_kick_and_where_the_ball_was_stopped(in_net: bool) -> None
         has_diameter=np.ones(int(seen.sum())),
         center_px=CENTER,
         goal_size_m=(7.32, 2.44),
+        fps=30.0,
+        kick_s=0.5,
     )
     u, v, _ = project(camera[None], goal_corners((7.32, 2.44)).T[:, None], CENTER)
     modes = find_cameras(np.stack([u[0], v[0]], axis=1), (7.32, 2.44), (1920, 1080))
     guesses = guess_kicks(
         observations, modes, 0.5 + np.arange(-2, 3) / 30, samples=32, keep=3, rng=rng
     )
-    found = fit_hypotheses(observations, modes, guesses, kick_s=0.5, frame_s=1 / 30, rng=rng)
+    found = fit_hypotheses(observations, modes, guesses, rng)
     assert (found.weight @ found.goal > 0.9) if in_net else (found.weight @ found.goal < 0.1)
     ball = found.fitted.parameters[found.best]
     assert abs(ball[col.KICK_S] - 0.5) < 1 / 30

@@ -56,7 +56,7 @@ def test_camera_is_found_within_what_it_claims(
         off[YAW] = math.remainder(off[YAW], 2 * math.pi)
         squares.append(off @ mode.information @ off)
     assert min(squares) < 30  # 8 parameters: mean 8, 30 is beyond the 99.9th percentile
-    assert all(mode.position_m[OUT] > 0 for mode in modes)
+    assert all(mode.parameters[OUT] > 0 for mode in modes)
 
 
 def test_people_pin_the_height() -> None:
@@ -85,7 +85,7 @@ def test_behind_the_goal_is_the_same_picture() -> None:
     half_turn = goal_corners((5.0, 2.0)) * [-1, 1, 1]
     u, v, _ = project(behind.parameters[None], half_turn.T[:, None], CENTER)
     np.testing.assert_allclose(np.stack([u[0], v[0]], axis=1), corners, atol=0.5)
-    assert behind.position_m[OUT] < 0
+    assert behind.parameters[OUT] < 0
     back = seen_from_behind(behind)
     np.testing.assert_allclose(back.information, front.information)
 

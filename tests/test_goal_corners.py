@@ -104,7 +104,6 @@ def test_people_in_front_and_a_wobbling_mask_are_outvoted():
     view = find_corners(labels_of(frames))
     assert view.method == "mask"
     assert off(view.corners_px).max() < 1.5
-    assert 0.1 < view.spread_px < 2.0
 
 
 def test_corners_beyond_the_pictures_edge_are_where_the_sides_would_meet():

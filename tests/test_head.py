@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.shots.ball.track import BallTrack
-from workbench.shots.evaluation.head_training import TrainingRows, train, vary
+from workbench.shots.evaluation.head_training import train, vary
 from workbench.shots.fit3d.flat_features import flat_features
 from workbench.shots.fit3d.head import PLACES, Head, LinearModel, Scale
 from workbench.shots.fit3d.question import ask
@@ -21,27 +22,24 @@ from workbench.shots.verdict import ShotError
 from workbench.simulated.shots import STANDARD, simulate_shot
 
 
-def invented_rows(count: int, seed: int) -> TrainingRows:
+def invented_rows(count: int, seed: int) -> pd.DataFrame:
     """Shots whose goals follow one feature, and whose speeds are off as another says."""
     rng = np.random.default_rng(seed)
     evidence, doubt = rng.normal(0, 3, count), rng.uniform(1, 8, count)
     is_goal = rng.random(count) < 1 / (1 + np.exp(-evidence))
     true = rng.uniform(40, 100, count)
     fitted = true / 1.05 + rng.normal(0, doubt)
-    features = pd.DataFrame({"evidence": evidence, "doubt": doubt, "noise": rng.normal(size=count)})
-    return TrainingRows(
-        features,
-        is_goal,
-        np.ones(count, bool),
-        dict.fromkeys(PLACES, fitted),
-        dict.fromkeys(PLACES, true),
-    )
+    columns: dict[str, Any] = {"evidence": evidence, "doubt": doubt}
+    columns |= {"noise": rng.normal(size=count), "is_goal": is_goal, "standard": True}
+    for place in PLACES:
+        columns |= {f"fitted_{place}": fitted, f"true_{place}": true}
+    return pd.DataFrame(columns)
 
 
-def shots_of(rows: TrainingRows) -> list[dict[str, float]]:
+def shots_of(rows: pd.DataFrame) -> list[dict[str, float]]:
     """The features, shot by shot."""
-    names = [str(name) for name in rows.features]
-    return [dict(zip(names, row, strict=True)) for row in rows.features.to_numpy(float).tolist()]
+    names = ["evidence", "doubt", "noise"]
+    return [dict(zip(names, row, strict=True)) for row in rows[names].to_numpy(float).tolist()]
 
 
 @pytest.fixture(scope="module")
@@ -54,14 +52,14 @@ def test_probabilities_are_calibrated_on_new_shots(head: Head) -> None:
     said = np.array([head.probability(row) for row in shots_of(rows)])
     for low, high in [(0.0, 0.2), (0.2, 0.5), (0.5, 0.8), (0.8, 1.0)]:
         bin_ = (said >= low) & (said < high)
-        assert said[bin_].mean() == pytest.approx(rows.is_goal[bin_].mean(), abs=0.08)
+        assert said[bin_].mean() == pytest.approx(rows["is_goal"][bin_].mean(), abs=0.08)
 
 
 def test_it_abstains_where_it_would_often_be_wrong(head: Head) -> None:
     rows = invented_rows(4000, seed=3)
     said = np.array([head.probability(row) for row in shots_of(rows)])
     sure = np.array([head.is_sure(p) for p in said])
-    right = (said > 0.5) == rows.is_goal
+    right = (said > 0.5) == rows["is_goal"].to_numpy(bool)
     assert sure.mean() == pytest.approx(0.85, abs=0.04)
     assert right[sure].mean() > right[~sure].mean() + 0.2
 
@@ -70,12 +68,12 @@ def test_nine_in_ten_speeds_lie_in_their_interval_whatever_the_doubt(head: Head)
     rows = invented_rows(4000, seed=4)
     covered = []
     for row, fitted, true in zip(
-        shots_of(rows), rows.fitted_kmh["foot"], rows.true_kmh["foot"],
+        shots_of(rows), rows["fitted_foot"], rows["true_foot"],
         strict=True,
     ):  # fmt: skip
         speed = head.correct_kmh(row, fitted, "foot")
         covered.append(abs(speed - true) <= head.half_width_kmh(row, "foot"))
-    doubtful = rows.features["doubt"].to_numpy() > 5
+    doubtful = rows["doubt"].to_numpy() > 5
     assert np.mean(covered) == pytest.approx(0.9, abs=0.025)
     assert np.mean(np.array(covered)[doubtful]) == pytest.approx(0.9, abs=0.06)
 
@@ -165,13 +163,14 @@ def test_what_the_picture_says_moves_and_scales_with_it(
     def features(factor: float, offset: tuple[float, float], delay: int) -> dict[str, float]:
         track = BallTrack.from_table(shot.track)
         corners = shot.goal_corners_px * factor + np.array(offset)
-        return flat_features(
+        asked = ask(
             moved(track, factor=factor, shift=offset, later=delay),
             corners,
-            fps=shot.fps,
-            kick_frame=shot.contact_frame + delay,
             goal_size_m=shot.goal_size_m,
+            fps=shot.fps,
+            image_wh=shot.image_wh,
         )
+        return flat_features(asked, shot.contact_frame + delay)
 
     plain, other = features(1.0, (0.0, 0.0), 0), features(scale, shift, later)
     assert list(other) == list(plain)

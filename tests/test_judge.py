@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from workbench.shots.fit3d.question import ask
 from workbench.shots.judge import judge_shot
-from workbench.shots.verdict import ShotError, ShotVerdict
+from workbench.shots.verdict import Method, ShotError, ShotVerdict
 from workbench.simulated.shots import SimulatedShot, simulate_shot
 
 FEW = settings(max_examples=4, suppress_health_check=list(HealthCheck))
@@ -18,7 +19,7 @@ PLAIN_SHOTS = (0, 4, 6, 17)  # seeds: oblique, behind the goal and side view; tw
 
 @pytest.fixture(scope="module")
 def verdicts() -> dict[int, ShotVerdict]:
-    return {seed: judge_shot(**simulate_shot(seed).question()) for seed in PLAIN_SHOTS}
+    return {seed: judge_shot(ask(**simulate_shot(seed).question())) for seed in PLAIN_SHOTS}
 
 
 def same(one: ShotVerdict, other: ShotVerdict, *, mirrored: bool = False) -> None:
@@ -55,6 +56,10 @@ def question(shot: SimulatedShot, **changed: Any) -> dict[str, Any]:
     return shot.question() | changed
 
 
+def judge(asked: dict[str, Any], method: Method = "3d") -> ShotVerdict:
+    return judge_shot(ask(**asked), method)
+
+
 @FEW
 @given(scale=st.floats(0.3, 2.0), shift=st.integers(-40, 500))
 def test_size_of_the_picture_and_time_do_not_matter(
@@ -71,8 +76,8 @@ def test_size_of_the_picture_and_time_do_not_matter(
     corners = shot.goal_corners_px * scale + [0, (wh[1] - 1080 * scale) / 2]
     track["frame"] += shift
     people = shot.people * scale + [0, (wh[1] - 1080 * scale) / 2] * 2
-    found = judge_shot(
-        **question(
+    found = judge(
+        question(
             shot, track=track, goal_corners_px=corners, image_wh=wh, people=people,
             kick_frame=shot.kick_frame + shift,
         )
@@ -89,7 +94,7 @@ def test_order_of_corners_and_rows_does_not_matter(
     shot = simulate_shot(0)
     track = shot.track.sample(frac=1.0, random_state=seed)
     corners = shot.goal_corners_px[order]
-    found = judge_shot(**question(shot, track=track, goal_corners_px=corners))
+    found = judge(question(shot, track=track, goal_corners_px=corners))
     assert found.goal_probability == pytest.approx(verdicts[0].goal_probability, abs=1e-6)
 
 
@@ -101,7 +106,7 @@ def test_mirrored_shot_crosses_on_the_other_side(
     track = shot.track.assign(x=1920 - shot.track["x"])
     corners = shot.goal_corners_px * [-1, 1] + [1920, 0]
     people = shot.people * [-1, 1, -1, 1] + [1920, 0, 1920, 0] if shot.people is not None else None
-    mirrored = judge_shot(**question(shot, track=track, goal_corners_px=corners, people=people))
+    mirrored = judge(question(shot, track=track, goal_corners_px=corners, people=people))
     same(mirrored, verdicts[seed], mirrored=True)
 
 
@@ -111,14 +116,14 @@ def test_rules_in_the_picture_do_not_mind_where_it_is_cut(dx: float, dy: float) 
     shot = simulate_shot(6)
     track = shot.track.assign(x=shot.track["x"] + dx, y=shot.track["y"] + dy)
     moved = question(shot, track=track, goal_corners_px=shot.goal_corners_px + np.array([dx, dy]))
-    here, there = judge_shot(**shot.question(), method="2d"), judge_shot(**moved, method="2d")
+    here, there = judge(shot.question(), method="2d"), judge(moved, method="2d")
     assert (here.is_goal, here.goal_probability) == (there.is_goal, there.goal_probability)
     assert here.speed_kmh == pytest.approx(there.speed_kmh)
 
 
 def test_kick_is_found_from_the_ball_alone() -> None:
     shot = simulate_shot(17)
-    verdict = judge_shot(**question(shot, kick_frame=None))
+    verdict = judge(question(shot, kick_frame=None))
     assert verdict.is_goal == shot.is_goal
     assert abs(verdict.events[0].frame - shot.contact_frame) < 3
 
@@ -135,13 +140,17 @@ def test_kick_is_found_from_the_ball_alone() -> None:
         ({"image_wh": (0, 1080)}, "image_wh"),
         ({"goal_size_m": (7.32, -1.0)}, "goal_size_m"),
         ({"kick_frame": float("inf")}, "kick_frame"),
-        ({"method": "4d"}, "method"),
         ({"track": pd.DataFrame({"frame": [1], "x": [2.0]})}, "column"),
     ],
 )
 def test_malformed_questions_are_refused(changed: dict[str, Any], named: str) -> None:
     with pytest.raises(ShotError, match=named):
-        judge_shot(**question(simulate_shot(0), **changed))
+        judge(question(simulate_shot(0), **changed))
+
+
+def test_a_method_nobody_knows_is_refused() -> None:
+    with pytest.raises(ShotError, match="method"):
+        judge(simulate_shot(0).question(), method="4d")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("case", ["no ball", "four balls", "all NaN", "corners on a line", "dent"])
@@ -154,7 +163,7 @@ def test_poor_views_abstain_with_a_reason(case: str) -> None:
         "corners on a line": {"goal_corners_px": np.array([[i, i] for i in range(4)], float)},
         "dent": {"goal_corners_px": np.array([[0, 0], [900, 0], [450, 60], [450, 500.0]])},
     }
-    verdict = judge_shot(**question(shot, **cases[case]))
+    verdict = judge(question(shot, **cases[case]))
     assert verdict.abstained
     assert verdict.reason.startswith("Can't tell, because")
     assert verdict.goal_probability == 0.5
@@ -176,6 +185,6 @@ def test_noise_gets_a_verdict_without_nonsense(seed: int, rows: int) -> None:
             "score": 0.5,
         }
     )
-    verdict = judge_shot(**question(simulate_shot(0), track=track, kick_frame=None))
+    verdict = judge(question(simulate_shot(0), track=track, kick_frame=None))
     assert 0 <= verdict.goal_probability <= 1
     assert verdict.speed_kmh is None or np.isfinite(verdict.speed_kmh)

@@ -67,7 +67,7 @@ class TestTheOverlay:
             ShotOverlay(replace(shot.analysis, possession=tuple(rows))).paint(image, frame)
             for rows in (somebody, nobody)
         )
-        mask = shot.analysis.people.mask(frame, player)
+        mask = shot.analysis.people.in_frame(frame)[player].pixels()
         assert mask is not None
         changed = np.abs(with_ball.astype(int) - without.astype(int)).sum(axis=2) > 0
         assert changed[mask].mean() > 0.5

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from filmed_shots import film_shot
 
+from workbench.detect.detections import Detection
+from workbench.detect.store import ClipDetections
 from workbench.footage.video_info import probe
 from workbench.shots.ball.track import ball_track
 from workbench.shots.players.people import follow_people
@@ -35,7 +37,7 @@ def shooter_of(shot):
     fps = float(shot.clip.fps)
     people = follow_people(shot.labels, fps)
     track = ball_track(shot.labels)
-    shooter = find_shooter(track, people, find_possession(track, people), fps=fps)
+    shooter = find_shooter(track, find_possession(track, people), fps=fps)
     return (
         people,
         shooter.player,
@@ -43,15 +45,22 @@ def shooter_of(shot):
     )
 
 
-def test_mediapipe_finds_a_real_juggler_without_any_labels(shared, model):
+def test_mediapipe_finds_a_real_juggler_in_the_whole_picture(shared, model):
     """All 247 frames were found when measured; a sample of them here."""
     video = shared / "footage" / "clips" / "soccer_juggling_10s.mp4"
-    frames = range(0, probe(video).frame_count, 25)
-    found = find_poses(video, None, None, frames, pose_finder("mediapipe", model))
+    info = probe(video)
+    frames = range(0, info.frame_count, 25)
+    everything = Detection("person", (0.0, 0.0, info.width, info.height), track_id=1)
+    people = follow_people(
+        ClipDetections(
+            "c", "s", "test", info.width, info.height, ((everything,),) * info.frame_count
+        ),
+        float(info.fps),
+    )
+    found = find_poses(video, people, "P1", frames, pose_finder("mediapipe", model))
     assert len(found.poses) >= 0.9 * found.asked
     assert found.asked == len(frames)
     assert "mediapipe" in found.method
-    assert found.note == ""
     for pose in found.poses.values():
         assert set(pose.joints) == set(JOINTS)
         assert pose.joints["head"][1] < pose.joints["l_hip"][1] < pose.joints["l_ankle"][1]
@@ -63,7 +72,7 @@ def test_mediapipe_finds_a_small_rendered_shooter_inside_the_box(model):
     found = find_poses(shot.video, people, player, frames, pose_finder("mediapipe", model))
     assert len(found.poses) >= 4
     for frame, pose in found.poses.items():
-        left, top, right, bottom = people.box(frame, player)
+        left, top, right, bottom = people.in_frame(frame)[player].xyxy
         middle = (np.array(pose.joints["l_hip"]) + pose.joints["r_hip"]) / 2
         assert left < middle[0] < right
         assert top < middle[1] < bottom
@@ -76,10 +85,10 @@ def test_without_a_model_poses_are_guessed_and_it_is_said(tmp_path, monkeypatch)
     finder = pose_finder("auto")
     found = find_poses(shot.video, people, player, frames, finder)
     assert found.method == "geometric"
-    assert "no pose model" in found.note
+    assert "no pose model" in finder.note
     assert len(found.poses) == found.asked
     for frame, pose in found.poses.items():
-        left, _, right, bottom = people.box(frame, player)
+        left, _, right, bottom = people.in_frame(frame)[player].xyxy
         for ankle in ("l_ankle", "r_ankle"):
             x, y = pose.joints[ankle]
             assert left <= x <= right
@@ -107,8 +116,9 @@ def test_wrong_names_and_files_say_what_to_do(tmp_path, monkeypatch):
     broken = tmp_path / "broken.task"
     broken.write_bytes(b"not a model")
     shot = film_shot()
+    people, player, frames = shooter_of(shot)
     with pytest.raises(ShotError, match="no pose model"):
-        find_poses(shot.video, None, None, [0], pose_finder("mediapipe", broken))
+        find_poses(shot.video, people, player, frames, pose_finder("mediapipe", broken))
 
 
 def test_the_best_model_in_the_folder_is_taken_and_nothing_is_fetched_then(tmp_path):

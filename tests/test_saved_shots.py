@@ -61,7 +61,7 @@ def as_json(shot: ShotAnalysis) -> str:
 def test_an_analysis_is_read_back_exactly(shot: FilmedShot, tmp_path: Path) -> None:
     path, found = tmp_path / "shot.json", shot.analysis
     save_shot(path, found, {"of": "this test"})
-    again = load_shot(path, shot.clip, found.people, {"of": "this test"})
+    again = load_shot(path, shot.clip, shot.labels, {"of": "this test"})
     assert again is not None
     assert as_json(again) == as_json(found)
     assert again.goal.corners_px is not None
@@ -80,7 +80,7 @@ def test_an_analysis_of_a_clip_without_anything_is_read_back(
     labels = replace(shot.labels, frames=((),) * len(shot.labels.frames))
     found = analyse.analyse_shot(shot.clip, shot.folder, labels, goal_wh_m=(7.32, 2.44))
     save_shot(tmp_path / "shot.json", found, {})
-    again = load_shot(tmp_path / "shot.json", shot.clip, found.people, {})
+    again = load_shot(tmp_path / "shot.json", shot.clip, labels, {})
     assert again is not None
     assert as_json(again) == as_json(found)
     assert again.track.xy.shape == (0, 2)
@@ -163,7 +163,6 @@ class TestWhatIsAnalysedAnew:
             {"goal_wh_m": {"a": (7.0, 2.0)}},
             {"goals": {shot.clip.session: view}},
             {"pose_finder": GeometricFinder()},
-            {"method": "2d"},
         ):
             before = len(seen)
             self.ask(shot, tmp_path, **changed)

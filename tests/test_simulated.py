@@ -13,7 +13,6 @@ from workbench.shots.evaluation.figures import (
     draw_abstention,
     draw_accuracy,
     draw_goal_reliability,
-    draw_kinds,
     draw_speed_errors,
 )
 from workbench.shots.evaluation.head_training import FIRST_TRAINING_SEED, TRAINING_SHOTS
@@ -23,9 +22,7 @@ from workbench.shots.evaluation.simulated import (
     accuracy_table,
     certainty_table,
     judge_seeds,
-    kind_table,
     reliability,
-    score_speed,
     speed_table,
 )
 from workbench.stats import median_interval
@@ -62,7 +59,7 @@ def rows() -> pd.DataFrame:
 
 
 def test_accuracy_is_counted_by_placement_and_compared_in_pairs(rows: pd.DataFrame) -> None:
-    table = accuracy_table(rows)
+    table = accuracy_table(rows, "placement")
     assert list(table.index) == [EVERYWHERE, "behind", "side"]
     assert cell(table, EVERYWHERE, "2d").value == pytest.approx(0.4)
     assert cell(table, EVERYWHERE, "3d").value == pytest.approx(0.8)
@@ -74,7 +71,7 @@ def test_accuracy_is_counted_by_placement_and_compared_in_pairs(rows: pd.DataFra
 
 def test_the_order_of_rows_changes_no_pair(rows: pd.DataFrame) -> None:
     shuffled = rows.sample(frac=1, random_state=3).sort_values("method", kind="stable")
-    paired = cell(accuracy_table(shuffled), EVERYWHERE, "paired")
+    paired = cell(accuracy_table(shuffled, "placement"), EVERYWHERE, "paired")
     assert (paired.gained, paired.lost) == (4, 0)
 
 
@@ -88,7 +85,7 @@ def test_certainty_separates_what_is_sure(rows: pd.DataFrame) -> None:
 
 
 def test_kinds_are_told_apart(rows: pd.DataFrame) -> None:
-    table = kind_table(rows)
+    table = accuracy_table(rows, "kind")
     assert set(table.index) == {"goal", "wide"}
     assert cell(table, "goal", "n") == 5
 
@@ -100,14 +97,13 @@ def test_speed_counts_only_what_has_one() -> None:
         row(2, "3d", goal=True, said=0.9, true_speed=math.nan),
         row(3, "3d", goal=True, said=0.9, speed=math.nan),
     ]
-    score = score_speed(pd.DataFrame(made))
-    assert (score.asked, score.median_error_kmh.n) == (3, 2)
-    assert score.median_error_kmh.value == pytest.approx(6.0)
-    assert score.within_5_kmh.value == 0.5
-    assert score.coverage is not None
-    assert score.coverage.value == 0.5
-    assert score.median_width_kmh == pytest.approx(5.0)
-    assert score_speed(pd.DataFrame(made), at_line=True).coverage is None
+    score = speed_table(pd.DataFrame(made)).loc[(EVERYWHERE, "3d")]
+    assert score["median error"].n == 2
+    assert score["median error"].value == pytest.approx(6.0)
+    assert score["within 5"].value == 0.5
+    assert score["in 90 % interval"].value == 0.5
+    assert score["interval"] == pytest.approx(5.0)
+    assert speed_table(pd.DataFrame(made), at_line=True).empty
 
 
 @settings(max_examples=40)
@@ -125,11 +121,11 @@ def test_seeds_of_training_are_not_reported_on() -> None:
 
 def test_figures_take_the_rows(rows: pd.DataFrame) -> None:
     drawn = [
-        draw_accuracy(rows),
+        draw_accuracy(rows, "placement"),
+        draw_accuracy(rows, "kind"),
         draw_goal_reliability(rows),
         draw_abstention(rows),
         draw_speed_errors(rows),
-        draw_kinds(kind_table(rows)),
     ]
     assert all(ax.get_title().count("?") == 1 for ax in drawn)
     assert reliability(rows).counts.sum() == 10
@@ -143,4 +139,4 @@ def test_both_methods_judge_the_same_shots() -> None:
     }
     assert found["goal_probability"].between(0, 1).all()
     assert (found["right"] == (found["called"] == found["true_goal"])).all()
-    assert set(speed_table(found).columns) == {"2d", "3d"}
+    assert set(speed_table(found).index.get_level_values(1)) == {"2d", "3d"}

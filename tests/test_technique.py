@@ -10,7 +10,7 @@ from workbench.shots.players.pose import Pose, PoseTrack
 from workbench.shots.players.technique import Foot, measure_technique
 
 CONTACT, FPS = 19.5, 30.0
-RIGHT = Foot("right", 0.9, "mediapipe", "")
+RIGHT = Foot("right", 0.9, "")
 
 
 def leg(hip, thigh_deg, bend_deg):
@@ -74,7 +74,7 @@ def test_flags_say_which_side_of_the_range(changed, name, flag):
 
 
 def test_the_other_foot_swaps_the_knees():
-    left = Foot("left", 0.9, "mediapipe", "")
+    left = Foot("left", 0.9, "")
     found = by_name(measure_technique(figure(30, 50), left, CONTACT, FPS))
     assert found["kicking knee bend"].value == pytest.approx(30, abs=0.5)
     assert found["standing knee bend"].value == pytest.approx(50, abs=0.5)
@@ -84,7 +84,7 @@ def test_the_other_foot_swaps_the_knees():
     ("pose", "foot"),
     [
         (kick_poses("right", method="geometric"), RIGHT),
-        (figure(), Foot(None, 0.0, "mediapipe", "")),
+        (figure(), Foot(None, 0.0, "")),
         (PoseTrack("mediapipe"), RIGHT),
     ],
 )
@@ -103,6 +103,6 @@ def test_what_cannot_be_measured_is_not_made_up(pose, foot):
 def test_mirror_and_scale_change_no_angle(standing, kicking, lean, width_px, scale):
     pose = figure(standing, kicking, lean)
     plain = measure_technique(pose, RIGHT, CONTACT, FPS)
-    left = Foot("left", 0.9, "mediapipe", "")
+    left = Foot("left", 0.9, "")
     other = measure_technique(mirrored(pose, width_px, scale), left, CONTACT, FPS)
     assert [m.value for m in other] == pytest.approx([m.value for m in plain], abs=1e-3)

@@ -26,20 +26,15 @@ from workbench.shots.analysed import (
     save_shot,
 )
 from workbench.shots.ball.track import ball_track
+from workbench.shots.fit3d.question import ask
 from workbench.shots.goal.corners import GoalView, find_corners, sharpen_corners
 from workbench.shots.judge import judge_shot
 from workbench.shots.players.people import People, follow_people
 from workbench.shots.players.pose import PoseFinder, PoseTrack, find_poses
 from workbench.shots.players.possession import find_possession, find_shooter
-from workbench.shots.players.technique import (
-    Foot,
-    TechniqueMeasure,
-    find_foot,
-    measure_technique,
-)
-from workbench.shots.verdict import Method, ShotError, ShotVerdict
+from workbench.shots.players.technique import Foot, TechniqueMeasure, find_foot, measure_technique
+from workbench.shots.verdict import METHODS, Method, ShotError, ShotVerdict
 
-_METHODS: tuple[Method, ...] = ("3d", "2d")
 _POSE_REACH = 4  # frames before and after the contact whose poses of the shooter are estimated
 
 _STANDING_RATIO = 2.2  # a standing person's box is so many times as high as wide
@@ -67,7 +62,6 @@ def analyse_shot(
     *,
     goal_wh_m: tuple[float, float],
     pose_finder: PoseFinder | None = None,
-    method: Method = "3d",
     goal: GoalView | None = None,
 ) -> ShotAnalysis:
     """Analyse the shot in a clip.
@@ -78,7 +72,6 @@ def analyse_shot(
         labels: People, ball and goal in its frames.
         goal_wh_m: Width and height of the goal, inner edges.
         pose_finder: Who finds the shooter's pose; without one there is no foot and no technique.
-        method: Whose verdict counts; both are kept.
         goal: Where the goal is, if that is known better than from the labels.
 
     Raises:
@@ -89,7 +82,7 @@ def analyse_shot(
     video = footage_dir / clip.file
     goal = goal or _goal_view(clip, video, labels)
     possession = find_possession(track, people)
-    shooter = find_shooter(track, people, possession, fps=fps, goal_corners_px=goal.corners_px)
+    shooter = find_shooter(track, possession, fps=fps, goal_corners_px=goal.corners_px)
     pose: PoseTrack | None = None
     foot: Foot | None = None
     technique: tuple[TechniqueMeasure, ...] = ()
@@ -112,33 +105,27 @@ def analyse_shot(
         foot=foot,
         technique=technique,
         verdicts={},
-        method=method,
     )
-    return replace(shot, verdicts=_judge(shot))
+    return replace(shot, verdicts={method: judge_analysed(shot, method) for method in METHODS})
 
 
-def _judge(shot: ShotAnalysis) -> dict[Method, ShotVerdict]:
-    """The verdict of each method; abstaining where the shot cannot be judged."""
-    verdicts: dict[Method, ShotVerdict] = {}
-    standing = standing_people(shot.people, shot.clip)
-    for method in _METHODS:
-        try:
-            if shot.goal.corners_px is None:
-                raise ShotError("there is no goal in view", shot.goal.reason)
-            verdicts[method] = judge_shot(
-                shot.track,
-                shot.goal.corners_px,
-                goal_size_m=shot.goal_wh_m,
-                fps=shot.fps,
-                image_wh=shot.size_wh,
-                people=standing,
-                kick_frame=None if shot.shooter is None else round(shot.shooter.contact_frame),
-                method=method,
-            )
-        except ShotError as error:
-            reason = f"Can't tell, because {error.problem}."
-            verdicts[method] = ShotVerdict.abstaining(method, reason)
-    return verdicts
+def judge_analysed(shot: ShotAnalysis, method: Method) -> ShotVerdict:
+    """Return the verdict on what was found in a clip; it abstains where that cannot be judged."""
+    try:
+        if shot.goal.corners_px is None:
+            raise ShotError("there is no goal in view", shot.goal.reason)
+        question = ask(
+            shot.track,
+            shot.goal.corners_px,
+            goal_size_m=shot.goal_wh_m,
+            fps=shot.fps,
+            image_wh=shot.size_wh,
+            people=standing_people(shot.people, shot.clip),
+            kick_frame=None if shot.shooter is None else round(shot.shooter.contact_frame),
+        )
+        return judge_shot(question, method)
+    except ShotError as error:
+        return ShotVerdict.abstaining(method, f"Can't tell, because {error.problem}.")
 
 
 @dataclass(frozen=True)
@@ -157,7 +144,6 @@ def analyse_shots(
     folder: Path,
     *,
     pose_finder: PoseFinder | None = None,
-    method: Method = "3d",
     goals: Mapping[str, GoalView] | None = None,
     on_progress: Callable[[Clip], None] | None = None,
 ) -> AnalysedShots:
@@ -172,14 +158,20 @@ def analyse_shots(
     for clip in clips:
         name = clip.clip_id
         path = folder / f"{name}.json"
+        settings: dict[str, Any] = {
+            "goal_wh_m": goal_wh_m[name],
+            "goal": known.get(name, known.get(clip.session)),
+        }
+        finder = {"pose_finder": pose_finder.name if pose_finder is not None else None}
         try:
-            settings = {
-                "goal_wh_m": goal_wh_m[name],
-                "pose_finder": pose_finder,
-                "method": method,
-                "goal": known.get(name, known.get(clip.session)),
-            }
-            shot = _read_or_analyse(path, clip, footage_dir, labels[name], settings)
+            digest = content_digest(footage_dir / clip.file)
+            key = analysis_key(clip, digest, labels[name], settings | finder)
+            shot = load_shot(path, clip, labels[name], key)
+            if shot is None:
+                shot = analyse_shot(
+                    clip, footage_dir, labels[name], pose_finder=pose_finder, **settings
+                )
+                save_shot(path, shot, key)
             found.shots.append(shot)
             save_failure(path, None)
         except WorkbenchError as error:
@@ -188,19 +180,6 @@ def analyse_shots(
         if on_progress is not None:
             on_progress(clip)
     return found
-
-
-def _read_or_analyse(
-    path: Path, clip: Clip, footage_dir: Path, labels: ClipDetections, settings: dict[str, Any]
-) -> ShotAnalysis:
-    finder = settings["pose_finder"]
-    asked = settings | {"pose_finder": finder.name if finder is not None else None}
-    key = analysis_key(clip, content_digest(footage_dir / clip.file), labels, asked)
-    shot = load_shot(path, clip, follow_people(labels, float(clip.fps)), key)
-    if shot is None:
-        shot = analyse_shot(clip, footage_dir, labels, **settings)
-        save_shot(path, shot, key)
-    return shot
 
 
 def standing_people(people: People, clip: Clip) -> NDArray[np.float64]:

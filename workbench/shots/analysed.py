@@ -25,7 +25,7 @@ from workbench.footage.clips import Clip
 from workbench.saving import save_json
 from workbench.shots.ball.track import BallTrack
 from workbench.shots.goal.corners import GoalView
-from workbench.shots.players.people import People
+from workbench.shots.players.people import People, follow_people
 from workbench.shots.players.pose import PoseTrack
 from workbench.shots.players.possession import Possession, Shooter
 from workbench.shots.players.technique import Foot, TechniqueMeasure
@@ -53,12 +53,11 @@ class ShotAnalysis:
     foot: Foot | None
     technique: tuple[TechniqueMeasure, ...]
     verdicts: Mapping[Method, ShotVerdict]
-    method: Method  # the verdict that counts
 
     @property
     def verdict(self) -> ShotVerdict:
-        """The verdict that counts."""
-        return self.verdicts[self.method]
+        """The verdict that counts: that of the 3D fit."""
+        return self.verdicts["3d"]
 
     @property
     def fps(self) -> float:
@@ -151,8 +150,8 @@ def save_failure(path: Path, error: WorkbenchError | None) -> None:
         save_json(record, {"format": SHOT_FORMAT, "failed": str(error)})
 
 
-def load_shot(path: Path, clip: Clip, people: People, key: Any) -> ShotAnalysis | None:
-    """Read an analysis; None where there is none with this key, from `analysis_key`."""
+def load_shot(path: Path, clip: Clip, labels: ClipDetections, key: Any) -> ShotAnalysis | None:
+    """Read the analysis of labels; None where there is none with this key, from `analysis_key`."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["format"] != SHOT_FORMAT or content.get("key") != key:
@@ -162,6 +161,7 @@ def load_shot(path: Path, clip: Clip, people: People, key: Any) -> ShotAnalysis 
         track = BallTrack.from_table(pd.DataFrame(content["ball"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ShotError):
         return None
+    people = follow_people(labels, float(clip.fps))
     return ShotAnalysis(clip=clip, people=people, track=track, **found)
 
 

@@ -11,24 +11,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
-from numpy.typing import ArrayLike
 
 from workbench.footage.pinhole import BALL_RADIUS_M, Floats
 from workbench.shots.ball.events import find_kick
-from workbench.shots.ball.track import BallTrack
 from workbench.shots.fit3d import findings
 from workbench.shots.fit3d.firstguess import guess_kicks
 from workbench.shots.fit3d.fit import Observations
 from workbench.shots.fit3d.flat_features import flat_features
 from workbench.shots.fit3d.head import Head, Place
+from workbench.shots.fit3d.hypotheses import BANK
 from workbench.shots.fit3d.posterior import Posterior
-from workbench.shots.fit3d.question import Question, ask
+from workbench.shots.fit3d.question import Question
 from workbench.shots.fit3d.search import fit_hypotheses
 from workbench.shots.goal.camera import CameraMode, find_cameras, on_height, seen_from_behind
 from workbench.shots.goal.corners import is_convex, order_corners
 from workbench.shots.rules2d import judge_flat
-from workbench.shots.verdict import Method, ShotError, ShotVerdict
+from workbench.shots.verdict import METHODS, Method, ShotError, ShotVerdict
+from workbench.shots.words import OUTCOME_WORDS
 
 _KICK_REACH_FRAMES, _KICK_STEP_FRAMES = 2.0, 0.5  # around a given contact frame
 _SAMPLES_NEAR, _SAMPLES_ANYWHERE = 32, 12  # pairs for each time of the kick
@@ -42,25 +41,12 @@ _ALONG_DEG, _FAR_M = 25.0, 18.0  # from this far, a camera along the shot sees n
 _NEAR_MARGIN_M = 0.25
 _ROUGH_PX = 6.0
 
-_OUTCOME_CLAUSES = {
-    "net": "the ball is stopped by the net",
-    "held": "somebody holds the ball in front of the line",
-    "parried": "the ball is turned away in front of the line",
-    "blocked": "the ball is stopped well in front of the goal",
-    "frame": "the ball comes off the post or the bar",
-    "outside": "the ball passes beside or over the goal",
-    "side net": "the ball hits the net from outside",
-    "beyond": "the ball goes through a goal without a net",
-    "none": "nothing stops the ball while it is seen",
-}
-
-_GOAL_CLAUSES = {
+_GOAL_CLAUSES = {  # what `OUTCOME_WORDS` becomes where it was a goal all the same
     "parried": "somebody touches the ball and it goes on into the goal",
     "blocked": "somebody touches the ball and it goes on into the goal",
     "frame": "the ball goes in off the post or the bar",
     "none": "the ball flies through the frame and on",
 }
-_GOALS, _NEVER_GOALS = ("net", "beyond"), ("held", "outside", "side net")
 
 
 @dataclass(frozen=True)
@@ -68,10 +54,8 @@ class ShotFit:
     """What the fit says of a shot, not yet calibrated by the head."""
 
     question: Question
-    observations: Observations
     posterior: Posterior
     features: dict[str, float]  # always the same names, always finite
-    speed_kmh: float
     line_speed_kmh: float | None  # None where the ball probably does not reach the line
 
 
@@ -79,52 +63,21 @@ class CannotFitError(Exception):
     """Nothing can be fitted; the message says why, as the end of a sentence."""
 
 
-def judge_shot(
-    track: BallTrack | pd.DataFrame,
-    goal_corners_px: ArrayLike,
-    *,
-    goal_size_m: tuple[float, float] = (7.32, 2.44),
-    fps: float,
-    image_wh: tuple[int, int],
-    people: ArrayLike | None = None,
-    kick_frame: float | None = None,
-    method: Method = "3d",
-) -> ShotVerdict:
-    """Judge one shot at goal.
+def judge_shot(question: Question, method: Method = "3d") -> ShotVerdict:
+    """Judge one shot at goal, in 3D or, for "2d", by the rules in the picture.
 
-    Args:
-        track: The ball's track, wrong finds included, or a table with `ball.track.TRACK_COLUMNS`.
-        goal_corners_px: Corners (4, 2) of the inner edge of the goal's frame, in any order.
-        goal_size_m: Inner width and height of the goal.
-        fps: Frames per second.
-        image_wh: Width and height of the picture; its middle is taken for the principal point.
-        people: People who stand upright (n, 4) as foot x, foot y, head x, head y; they pin the
-            camera's height and tilt.
-        kick_frame: When the foot meets the ball, if known to about two frames.
-        method: "3d", or "2d" for the rules in the picture.
-
-    Returns:
-        The verdict. Where the track or the view is too poor it abstains and says why.
+    Where the track or the view is too poor the verdict abstains and says why.
 
     Raises:
-        ShotError: If an argument is not what it must be.
+        ShotError: If there is no such method.
 
     Example:
         >>> shot = simulate_shot(0)
-        >>> judge_shot(**shot.question()).is_goal == shot.is_goal
+        >>> judge_shot(ask(**shot.question())).is_goal == shot.is_goal
         True
     """
-    if method not in ("3d", "2d"):
+    if method not in METHODS:
         raise ShotError(f"unknown method {method!r}", 'choose "3d" or "2d"')
-    question = ask(
-        track,
-        goal_corners_px,
-        goal_size_m=goal_size_m,
-        fps=fps,
-        image_wh=image_wh,
-        people=people,
-        kick_frame=kick_frame,
-    )
     if method == "2d":
         return judge_flat(
             question.track, question.clicked_px, fps=question.fps, kick_frame=question.kick_frame
@@ -155,24 +108,15 @@ def fit_shot(question: Question) -> ShotFit:
     observations = question.observations()
     modes = _find_modes(question, observations, corners)
     rng = np.random.default_rng(_SEED)
-    kicks, samples = _possible_kicks(question, observations)
+    kicks, samples = _possible_kicks(observations)
     guesses = guess_kicks(observations, modes, kicks, samples=samples, keep=_GUESSES, rng=rng)
-    if not len(guesses.parameters):
+    if not len(guesses[0]):
         raise CannotFitError("no flight fits what was seen of the ball")
-    posterior = fit_hypotheses(
-        observations, modes, guesses, kick_s=question.kick_s, frame_s=1 / question.fps, rng=rng
-    )
-    features = findings.feature_row(posterior, observations, modes, question.clock)
-    features |= flat_features(
-        question.track,
-        question.clicked_px,
-        fps=question.fps,
-        kick_frame=question.clock.frame(posterior.kick_s),
-        goal_size_m=question.goal_size_m,
-    )
-    (speed_kmh, _), line = findings.kick_speed_kmh(posterior), findings.line_speed_kmh(posterior)
-    line_kmh = None if line is None else line[0]
-    return ShotFit(question, observations, posterior, features, speed_kmh, line_kmh)
+    posterior = fit_hypotheses(observations, modes, guesses, rng)
+    features = findings.feature_row(posterior, cameras=len(modes))
+    features |= flat_features(question, kick_frame=observations.frame(posterior.kick_s))
+    line = findings.line_speed_kmh(posterior)
+    return ShotFit(question, posterior, features, line[0] if line else None)
 
 
 def _find_modes(
@@ -183,11 +127,13 @@ def _find_modes(
     If a camera on the pitch puts the ball behind the goal line, the camera stands behind the goal.
     A ball kicked in the air seems to lie behind the line too, so both sides are tried then.
     """
-    front = find_cameras(corners_px, question.goal_size_m, question.standard_wh, question.people)
+    width, height = (round(question.scale * side) for side in question.image_wh)
+    front = find_cameras(corners_px, question.goal_size_m, (width, height), question.people)
     if not front:
         raise CannotFitError("no camera sees a goal of this size like this")
-    kick_s = question.kick_s if question.kick_s is not None else 0.0
-    near = np.argsort(np.abs(observations.times_s - kick_s), kind="stable")[:5]
+    near = np.argsort(np.abs(observations.times_s - (observations.kick_s or 0.0)), kind="stable")[
+        :5
+    ]
     camera = front[0].parameters[None]
     grass = on_height(camera, observations.uv[near], BALL_RADIUS_M, observations.center_px)
     if np.median(grass[1]) > _SURELY_FRONT_M:
@@ -195,21 +141,21 @@ def _find_modes(
     return (*(seen_from_behind(mode) for mode in front), *front)
 
 
-def _possible_kicks(question: Question, observations: Observations) -> tuple[Floats, int]:
+def _possible_kicks(observations: Observations) -> tuple[Floats, int]:
     """Times at which the ball may have been kicked, and how many pairs to draw for each."""
-    if question.kick_s is not None:
+    if observations.kick_s is not None:
         reach = np.arange(-_KICK_REACH_FRAMES, _KICK_REACH_FRAMES + 0.1, _KICK_STEP_FRAMES)
-        return question.kick_s + reach / question.fps, _SAMPLES_NEAR
-    last = max(float(observations.times_s[-1]) - _LEAST_OBSERVATIONS / question.fps, 0.0)
-    step = 1 / min(question.fps, _MOST_KICKS_PER_S)
+        return observations.kick_s + reach / observations.fps, _SAMPLES_NEAR
+    last = max(float(observations.times_s[-1]) - _LEAST_OBSERVATIONS / observations.fps, 0.0)
+    step = 1 / min(observations.fps, _MOST_KICKS_PER_S)
     return np.arange(0.0, last + 1e-6, step), _SAMPLES_ANYWHERE
 
 
 def _verdict_of(fit: ShotFit, head: Head) -> ShotVerdict:
-    question, posterior, features = fit.question, fit.posterior, fit.features
+    posterior, features = fit.posterior, fit.features
     probability = head.probability(features)
     sure = head.is_sure(probability) and _is_seen(features)
-    speed, interval = _calibrated_kmh(fit.speed_kmh, "foot", features, head)
+    speed, interval = _calibrated_kmh(features["speed_kmh"], "foot", features, head)
     line_speed, line_interval = _calibrated_kmh(fit.line_speed_kmh, "line", features, head)
     crossing = findings.crossing_m(posterior)
     outcomes = findings.outcome_shares(posterior)
@@ -222,11 +168,11 @@ def _verdict_of(fit: ShotFit, head: Head) -> ShotVerdict:
         speed_kmh=speed,
         speed_interval_kmh=interval,
         crossing_m=None if crossing is None else crossing[0],
-        events=findings.find_path_events(posterior, fit.observations, question.clock),
+        events=findings.find_path_events(posterior),
         line_speed_kmh=line_speed,
         line_speed_interval_kmh=line_interval,
         outcomes=outcomes,
-        path=findings.fitted_path(posterior, fit.observations, question.clock, question.scale),
+        path=findings.fitted_path(posterior, fit.question.scale),
         details={
             "features": features,
             "fit_probability": findings.goal_probability(posterior),
@@ -259,13 +205,11 @@ def _why(
     if not sure:
         return f"Can't tell, because {_obstacle(features, first, second)}."
     is_goal = probability > 0.5
-    fitting = [name for name in outcomes if name not in (_NEVER_GOALS if is_goal else _GOALS)]
+    fitting = [item.name for item in BANK if item.goes[0 if is_goal else 1]]
     said = max(fitting, key=lambda name: outcomes[name])
-    clause = _GOAL_CLAUSES.get(said, _OUTCOME_CLAUSES[said]) if is_goal else _OUTCOME_CLAUSES[said]
-    verdict = "Goal" if is_goal else "No goal"
-    return (
-        f"{verdict}: {clause}, the flight fitted to {features['flight_observations']:.0f} frames."
-    )
+    clauses = OUTCOME_WORDS | _GOAL_CLAUSES if is_goal else OUTCOME_WORDS
+    verdict, frames = "Goal" if is_goal else "No goal", features["flight_observations"]
+    return f"{verdict}: {clauses[said]}, the flight fitted to {frames:.0f} frames."
 
 
 def _obstacle(features: Mapping[str, float], first: str, second: str) -> str:
@@ -287,6 +231,6 @@ def _obstacle(features: Mapping[str, float], first: str, second: str) -> str:
             "look alike"
         )
     return (
-        f"two things explain what was seen about as well: {_OUTCOME_CLAUSES[first]}, "
-        f"or {_OUTCOME_CLAUSES[second]}"
+        f"two things explain what was seen about as well: {OUTCOME_WORDS[first]}, "
+        f"or {OUTCOME_WORDS[second]}"
     )

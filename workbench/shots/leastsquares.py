@@ -6,6 +6,8 @@ Marquardt's scaling.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +15,20 @@ from numpy.typing import NDArray
 from workbench.footage.pinhole import Floats
 
 Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
 
 _STEP = 1e-6
 _GROW, _SHRINK = 6.0, 0.25
 _LEAST_DAMPING, _MOST_DAMPING = 1e-7, 1e9
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Arrays with one row for each of B problems."""
+
+    def take(self, index: NDArray[np.intp] | Bools) -> Self:
+        """The rows of some of the problems."""
+        return type(self)(**{item.name: getattr(self, item.name)[index] for item in fields(self)})
 
 
 def forward_jacobian(residuals: Callable[[Floats], Floats], at: Floats) -> Floats:

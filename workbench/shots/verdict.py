@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from workbench.errors import WorkbenchError
 
 Method = Literal["3d", "2d"]
+METHODS: tuple[Method, ...] = ("3d", "2d")
 EventKind = Literal["kick", "bounce", "deflection", "line", "net", "post", "save", "rest"]
 
 

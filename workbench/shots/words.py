@@ -5,30 +5,21 @@ verdict is given. Knows nothing about layout.
 """
 
 from workbench.shots.players.technique import Foot, TechniqueMeasure
-from workbench.shots.verdict import ShotVerdict
+from workbench.shots.verdict import ShotEvent, ShotVerdict
 from workbench.style import GREEN, GREY, VERMILION
 
-EVENT_WORDS = {
-    "kick": "kick",
-    "bounce": "bounce",
-    "deflection": "deflection",
-    "line": "goal line",
-    "net": "net",
-    "post": "post",
-    "save": "save",
-    "rest": "at rest",
-}
+_EVENT_WORDS = {"line": "goal line", "rest": "at rest"}  # the other events are words already
 METHOD_WORDS = {"3d": "the flight fitted in 3D", "2d": "rules in the picture (2D)"}
-OUTCOME_WORDS = {
-    "net": "in the net",
-    "held": "held by the keeper",
-    "parried": "parried by the keeper",
-    "blocked": "blocked on its way",
-    "frame": "off the post or bar",
-    "outside": "wide or over",
-    "side net": "in the side net, from outside",
-    "beyond": "through the goal, no net behind it",
-    "none": "nothing stopped it in view",
+OUTCOME_WORDS = {  # of the fit's hypotheses
+    "net": "the ball is stopped by the net",
+    "held": "somebody holds the ball in front of the line",
+    "parried": "the ball is turned away in front of the line",
+    "blocked": "the ball is stopped well in front of the goal",
+    "frame": "the ball comes off the post or the bar",
+    "outside": "the ball passes beside or over the goal",
+    "side net": "the ball hits the net from outside",
+    "beyond": "the ball goes through a goal without a net",
+    "none": "nothing stops the ball while it is seen",
 }
 ADVICE = {
     ("standing knee bend", "low"): "Bend the standing leg a little: it carries and steadies you.",
@@ -40,6 +31,11 @@ ADVICE = {
     ("hip drive", "high"): "A very fast swing: make sure the contact stays clean.",
 }
 _SAID = ("Can't tell, because ", "Goal: ", "No goal: ")  # what the headline says already
+
+
+def event_words(event: ShotEvent) -> str:
+    """Return what happened to the ball."""
+    return _EVENT_WORDS.get(event.kind, event.kind)
 
 
 def headline(verdict: ShotVerdict) -> str:
@@ -132,6 +128,4 @@ def place_words(crossing_m: tuple[float, float], goal_wh_m: tuple[float, float])
 
 def advice_words(measure: TechniqueMeasure) -> str:
     """Return what to do about one figure of the technique."""
-    if measure.value is None:
-        return measure.note
     return ADVICE.get((measure.name, measure.flag), "Within the range of good shots.")

@@ -81,10 +81,10 @@ class SimulatedShot:
         return self.kind != "throw_out"
 
     def question(self) -> dict[str, Any]:
-        """The arguments of `judge_shot` but `method`.
+        """The arguments of `ask`, which makes them the question of `judge_shot`.
 
         Example:
-            >>> verdict = judge_shot(**simulate_shot(7).question(), method="3d")
+            >>> verdict = judge_shot(ask(**simulate_shot(7).question()), "3d")
         """
         names = ("track", "goal_corners_px", "goal_size_m", "fps", "image_wh", "people")
         return {name: getattr(self, name) for name in (*names, "kick_frame")}

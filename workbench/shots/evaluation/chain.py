@@ -9,22 +9,25 @@ loss is there; if nothing does, it is in the fit. Truth comes from built-in foot
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from pycocotools import mask as rle
 from scipy.optimize import linear_sum_assignment
 
 from workbench.detect.dataset.coco import load_dataset
 from workbench.errors import DatasetError
-from workbench.shots.analyse import standing_people
+from workbench.shots.analyse import judge_analysed
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.ball.track import ball_track
 from workbench.shots.evaluation.truth import TrueShot, load_true_shot
-from workbench.shots.judge import judge_shot
-from workbench.shots.verdict import ShotError, ShotVerdict
+from workbench.shots.goal.corners import GoalView
+from workbench.shots.players.possession import Shooter
+from workbench.shots.verdict import METHODS, ShotVerdict
 from workbench.stats import (
     Clusters,
     Floats,
@@ -36,7 +39,6 @@ from workbench.stats import (
     median_interval,
     pooled_share,
     show,
-    wilson,
 )
 
 CLOSE_KICK_FRAMES = 2.0
@@ -130,24 +132,17 @@ def _player_facts(shot: ShotAnalysis, truth: TrueShot) -> dict[str, Any]:
 
 def _is_true_shooter(shot: ShotAnalysis, truth: TrueShot) -> bool:
     """Whether who is called the shooter is, at the true contact, where the shooter really is."""
-    if shot.shooter is None:
-        return False
     frame = min(round(truth.contact_frame), len(truth.labels.frames) - 1)
-    table = shot.people.table
-    own = table[(table["player"] == shot.shooter.player) & (table["frame"] == frame)]
-    boxes = [
+    called = shot.people.in_frame(frame).get(shot.shooter.player) if shot.shooter else None
+    really = [
         person.xywh
         for person in truth.labels.of_class(frame, "person")
         if person.track_id == truth.shooter_track_id
     ]
-    if own.empty or not boxes:
+    if called is None or not really:
         return False
-    left, top, wide, high = boxes[0]
-    x0, y0, x1, y1 = own[["x0", "y0", "x1", "y1"]].to_numpy(float)[0]
-    across, down = min(x1, left + wide) - max(x0, left), min(y1, top + high) - max(y0, top)
-    shared = max(0.0, across) * max(0.0, down)
-    area = (x1 - x0) * (y1 - y0)
-    return bool(shared / (area + wide * high - shared) >= _SAME_PERSON_IOU)
+    [[overlap]] = rle.iou(np.array([called.xywh]), np.array(really[:1]), [False])
+    return bool(overlap >= _SAME_PERSON_IOU)
 
 
 def _corner_error(found: Floats | None, true: Floats) -> float:
@@ -295,61 +290,45 @@ def _brier_score(facts: pd.DataFrame, clusters: Clusters) -> Interval | None:
 
 
 def judge_with_truth(shots: Sequence[ShotAnalysis], footage_dir: Path) -> pd.DataFrame:
-    """Judge every shot in 3D with nothing, one thing, and everything replaced by the truth.
+    """Judge every shot with nothing, one thing, and everything replaced by the truth.
 
     Returns:
-        One row per shot and replacement: clip_id, session, given, true_goal, and p, right,
-        abstained, speed, holds as in `collect_facts`.
+        One row per shot and replacement: `given`, and the columns of `collect_facts`.
     """
-    rows = []
-    for shot in shots:
-        truth = load_true_shot(shot.clip, footage_dir)
-        if truth is None:
-            continue
-        names = {"clip_id": shot.clip.clip_id, "session": shot.clip.session}
-        for given in REPLACED:
-            verdict = shot.verdicts["3d"] if given == AS_FOUND else _judge_given(shot, truth, given)
-            own = {"given": given, "true_goal": truth.is_goal, **_verdict_facts(verdict, truth)}
-            rows.append(names | own)
-    return pd.DataFrame(rows)
+    truths = [load_true_shot(shot.clip, footage_dir) for shot in shots]
+    known = [(shot, truth) for shot, truth in zip(shots, truths, strict=True) if truth is not None]
+    tables = []
+    for given in REPLACED:
+        judged = [_with_truth(shot, truth, given) for shot, truth in known]
+        tables.append(collect_facts(judged, footage_dir).assign(given=given))
+    return pd.concat(tables)
 
 
 def loss_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return accuracy, Brier score and speed error for each replacement, against as found."""
+    """Return the scores of the 3D fit's verdicts for each replacement, and against as found."""
     base = rows[rows["given"] == AS_FOUND]
     lines = {}
     for given, own in rows.groupby("given", sort=False):
-        squared = (own["p"] - own["true_goal"]) ** 2
-        lines[given] = {
-            "goal right": str(share_right(own)),
-            "against as found": str(mcnemar(base["right"], own["right"])),
-            "Brier score": f"{squared.mean():.3f}",
-            "speed off, km/h (median)": f"{own['speed'].abs().median():.1f}",
-            "abstains": f"{int(own['abstained'].sum())} of {len(own)}",
-        }
-    return pd.DataFrame.from_dict(lines, orient="index").rename_axis("given")
+        scores = stage_scores(own)
+        lines[given] = {name: str(scores[name]) for name in _LOSSES if name in scores}
+        lines[given]["against as found"] = str(mcnemar(base["right_3d"], own["right_3d"]))
+    return pd.DataFrame.from_dict(lines, orient="index").fillna("").rename_axis("given")
 
 
-def share_right(rows: pd.DataFrame) -> Interval:
-    """Return the share of verdicts that are right in some rows of one replacement."""
-    clusters = choose_clusters(rows["session"].tolist(), rows["clip_id"].tolist())
-    return pooled_share(rows["right"], None, clusters) or wilson(0, 0)
+_LOSSES = (
+    "goal right, 3D fit", "Brier score, 3D fit", "speed off, km/h (median), 3D fit",
+    "3D fit abstains",
+)  # fmt: skip
 
 
-def _judge_given(shot: ShotAnalysis, truth: TrueShot, given: str) -> ShotVerdict:
+def _with_truth(shot: ShotAnalysis, truth: TrueShot, given: str) -> ShotAnalysis:
+    if given == AS_FOUND:
+        return shot
     everything = given == REPLACED[-1]
-    corners = truth.corners_px if everything or given == "true corners" else shot.goal.corners_px
-    track = ball_track(truth.labels) if everything or given == "true ball" else shot.track
-    kick: float | None = shot.shooter.contact_frame if shot.shooter is not None else None
+    if everything or given == "true corners":
+        shot = replace(shot, goal=GoalView(truth.corners_px, "truth", "They are the true ones."))
+    if everything or given == "true ball":
+        shot = replace(shot, track=ball_track(truth.labels))
     if everything or given == "true kick":
-        kick = truth.contact_frame
-    if corners is None:
-        return ShotVerdict.abstaining("3d", "Can't tell, because there is no goal in view.")
-    try:
-        return judge_shot(
-            track, corners, goal_size_m=shot.goal_wh_m, fps=shot.fps, image_wh=shot.size_wh,
-            people=standing_people(shot.people, shot.clip),
-            kick_frame=None if kick is None else round(kick),
-        )  # fmt: skip
-    except ShotError as error:
-        return ShotVerdict.abstaining("3d", f"Can't tell, because {error}.")
+        shot = replace(shot, shooter=Shooter("", truth.contact_frame, ""))
+    return replace(shot, verdicts={method: judge_analysed(shot, method) for method in METHODS})

@@ -9,13 +9,12 @@ are reported for are never used.
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression, QuantileRegressor
 from sklearn.model_selection import KFold, cross_val_predict
 
@@ -46,28 +45,15 @@ _LOGARITHMS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
-class TrainingRows:
-    """Features of shots, and the truth."""
+def collect(seeds: Sequence[int], workers: int = 1) -> pd.DataFrame:
+    """Simulate and fit the shots of these seeds, and return one row for each that can be fitted.
 
-    features: pd.DataFrame  # one column per feature, one row per shot
-    is_goal: NDArray[np.bool_]  # (N,)
-    standard: NDArray[np.bool_]  # (N,) filmed as the shots that results are reported for
-    fitted_kmh: dict[Place, Floats]  # (N,) NaN where the fit gives no speed
-    true_kmh: dict[Place, Floats]  # (N,) NaN where there is none to be found
-
-
-def collect(seeds: Sequence[int], workers: int = 1) -> TrainingRows:
-    """Simulate and fit the shots of these seeds."""
+    Columns: seed, is_goal, standard (whether it is filmed as the shots that results are reported
+    for), fitted_foot, fitted_line, true_foot, true_line (km/h, NaN where there is no speed), and
+    one for each feature.
+    """
     measured = for_each(_measure, seeds, workers)
-    found = pd.DataFrame([row for row in measured if row is not None])
-    return TrainingRows(
-        features=found.drop(columns=list(_LABELS)),
-        is_goal=found["is_goal"].to_numpy(bool),
-        standard=found["standard"].to_numpy(bool),
-        fitted_kmh={place: found[f"fitted_{place}"].to_numpy(float) for place in PLACES},
-        true_kmh={place: found[f"true_{place}"].to_numpy(float) for place in PLACES},
-    )
+    return pd.DataFrame([row for row in measured if row is not None])
 
 
 def vary(seed: int) -> SimulationSettings:
@@ -94,18 +80,19 @@ def vary(seed: int) -> SimulationSettings:
     )
 
 
-def train(rows: TrainingRows, seed: int = 0) -> Head:
-    """Train a head: models on all shots, their scores by cross-validation."""
-    columns = {str(name): column.to_numpy(float) for name, column in rows.features.items()}
+def train(rows: pd.DataFrame, seed: int = 0) -> Head:
+    """Train a head on rows of `collect`: models on all shots, their scores by cross-validation."""
+    names = [str(name) for name in rows if name not in _LABELS]
+    columns = {name: rows[name].to_numpy(float) for name in names}
     scales = {name: _scale(name, values) for name, values in columns.items()}
     x = np.column_stack([[scales[name].of(v) for v in columns[name]] for name in columns])
+    is_goal, standard = (rows[name].to_numpy(bool) for name in ("is_goal", "standard"))
     folds = KFold(_FOLDS, shuffle=True, random_state=seed)
     model = LogisticRegression(C=_GOAL_PRIOR, max_iter=5000)
-    unseen = cross_val_predict(model, x, rows.is_goal, cv=folds, method="predict_proba")[:, 1]
-    model.fit(x, rows.is_goal)
+    unseen = cross_val_predict(model, x, is_goal, cv=folds, method="predict_proba")[:, 1]
+    model.fit(x, is_goal)
     certainty = np.maximum(unseen, 1 - unseen)
-    sure_from = float(np.quantile(certainty[rows.standard], _ABSTAINS))
-    names = list(scales)
+    sure_from = float(np.quantile(certainty[standard], _ABSTAINS))
     speeds = {place: _train_speed(rows, place, x, names, folds) for place in PLACES}
     return Head(
         scales=scales,
@@ -118,22 +105,23 @@ def train(rows: TrainingRows, seed: int = 0) -> Head:
 
 
 def _train_speed(
-    rows: TrainingRows, place: Place, x: Floats, names: list[str], folds: KFold
+    rows: pd.DataFrame, place: Place, x: Floats, names: list[str], folds: KFold
 ) -> tuple[LinearModel, LinearModel]:
     """Models of the median of true over fitted speed, and of the 90 % quantile of the error left.
 
     The last step, after Romano, Patterson and Candès (2019), "Conformalized quantile regression",
     shifts the second model until it covers nine in ten of the shots it was not fitted to.
     """
-    known = np.isfinite(rows.fitted_kmh[place]) & np.isfinite(rows.true_kmh[place])
-    inputs, fitted, true = x[known], rows.fitted_kmh[place][known], rows.true_kmh[place][known]
+    kmh = rows[[f"fitted_{place}", f"true_{place}"]].to_numpy(float)
+    known = np.isfinite(kmh).all(axis=1)
+    inputs, (fitted, true) = x[known], kmh[known].T
     ratio = np.log(true / np.maximum(fitted, _LEAST_KMH))
     middle = QuantileRegressor(quantile=0.5, alpha=_CORRECTION_PRIOR, solver="highs")
     corrected = fitted * np.exp(cross_val_predict(middle, inputs, ratio, cv=folds))
     off = np.log(np.maximum(np.abs(corrected - true), _LEAST_KMH))
     outer = QuantileRegressor(quantile=_COVERS, alpha=_SPREAD_PRIOR, solver="highs")
     unseen = cross_val_predict(outer, inputs, off, cv=folds)
-    missing = float(np.quantile((off - unseen)[rows.standard[known]], _COVERS))
+    missing = float(np.quantile((off - unseen)[rows["standard"].to_numpy(bool)[known]], _COVERS))
     middle.fit(inputs, ratio)
     outer.fit(inputs, off)
     return (
@@ -161,12 +149,13 @@ def _short(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def _promise(rows: TrainingRows, probability: Floats, sure_from: float) -> dict[str, Any]:
+def _promise(rows: pd.DataFrame, probability: Floats, sure_from: float) -> dict[str, Any]:
     """Cross-validated scores on the standard training shots."""
-    said, true = probability[rows.standard], rows.is_goal[rows.standard]
+    standard = rows["standard"].to_numpy(bool)
+    said, true = probability[standard], rows["is_goal"].to_numpy(bool)[standard]
     right, sure = (said > 0.5) == true, np.maximum(said, 1 - said) >= sure_from
     return {
-        "shots": len(rows.is_goal),
+        "shots": len(rows),
         "standard_shots": len(true),
         "accuracy": wilson(int(right.sum()), len(right)).to_dict(),
         "accuracy_if_sure": wilson(int(right[sure].sum()), int(sure.sum())).to_dict(),
@@ -187,7 +176,7 @@ def _measure(seed: int) -> dict[str, float] | None:
         "seed": seed,
         "standard": settings == STANDARD,
         "is_goal": shot.is_goal,
-        "fitted_foot": found.speed_kmh,
+        "fitted_foot": found.features["speed_kmh"],
         "fitted_line": number_or_nan(found.line_speed_kmh),
         "true_foot": shot.speed_kmh if shot.has_speed else np.nan,
         "true_line": number_or_nan(shot.line_speed_kmh),

@@ -15,14 +15,8 @@ from workbench.labels.store import LabelStore
 from workbench.labels.table import label_table
 from workbench.saving import save_json
 from workbench.shots.analysed import ShotAnalysis
-from workbench.shots.evaluation.simulated import METHODS
-from workbench.shots.verdict import Method
-from workbench.stats import (
-    Interval,
-    choose_clusters,
-    pooled_share,
-    wilson,
-)
+from workbench.shots.verdict import METHODS, Method
+from workbench.stats import Interval, choose_clusters, pooled_share, wilson
 
 
 @dataclass(frozen=True)
@@ -59,14 +53,10 @@ def score_against_people(
     clips = [shot.clip for shot in sure]
     clusters = choose_clusters([one.session for one in clips], [one.clip_id for one in clips])
     right: dict[Method, Interval] = {}
-    for method in METHODS:
+    for method in reversed(METHODS):
         agrees = [shot.verdicts[method].is_goal == said[shot.clip.clip_id] for shot in sure]
         right[method] = pooled_share(agrees, None, clusters) or wilson(0, 0)
-    return PeopleScore(
-        right=right,
-        judged=len(sure),
-        unsure=len(asked) - len(sure),
-    )
+    return PeopleScore(right, judged=len(sure), unsure=len(asked) - len(sure))
 
 
 def save_for_review(path: Path, shots: Sequence[ShotAnalysis]) -> Path:
@@ -83,6 +73,6 @@ def save_for_review(path: Path, shots: Sequence[ShotAnalysis]) -> Path:
             "event_frame": None if end is None else round(end),
             "score": round(verdict.goal_probability, 3),
         }
-    methods = sorted({f"{shot.labels}, {shot.method}" for shot in shots})
+    methods = sorted({f"{shot.labels}, {shot.verdict.method}" for shot in shots})
     save_json(path, {"model": f"shot analysis ({'; '.join(methods)})", "verdicts": rows})
     return path

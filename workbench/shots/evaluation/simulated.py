@@ -8,21 +8,20 @@ independent, so shares carry Wilson intervals. Knows nothing of how a method jud
 import multiprocessing
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
 from workbench.actions.calibration import Calibration, calibrate
+from workbench.shots.fit3d.question import ask
 from workbench.shots.judge import judge_shot
-from workbench.shots.verdict import Method, ShotVerdict
+from workbench.shots.verdict import METHODS, ShotVerdict
 from workbench.simulated.cameras import PLACEMENTS
 from workbench.simulated.shots import SimulatedShot, simulate_shot
 from workbench.stats import Interval, mcnemar, median_interval, wilson
 
-METHODS: tuple[Method, ...] = ("2d", "3d")
 HELD_OUT_SEEDS = range(50_000, 51_000)  # nothing is tuned or trained on these shots
 EVERYWHERE = "all"  # the row of a table that holds all placements
 
@@ -30,18 +29,6 @@ _CLOSE_KMH = 5.0
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class SpeedScore:
-    """How good the speeds of some shots are; only shots that were given a speed count."""
-
-    asked: int  # shots with a true speed
-    median_error_kmh: Interval  # of absolute errors
-    mean_error_kmh: float
-    within_5_kmh: Interval
-    coverage: Interval | None  # of the 90 % intervals; None for a method without
-    median_width_kmh: float  # of the intervals; NaN for a method without
 
 
 def judge_seeds(seeds: Sequence[int], workers: int = 1) -> pd.DataFrame:
@@ -68,9 +55,9 @@ def for_each(
 
 def _judge_seed(seed: int) -> list[dict[str, Any]]:
     shot, rows = simulate_shot(seed), []
-    for method in METHODS:
+    for method in reversed(METHODS):
         begin = time.process_time()
-        verdict = judge_shot(**shot.question(), method=method)
+        verdict = judge_shot(ask(**shot.question()), method)
         rows.append(_as_row(shot, verdict, time.process_time() - begin))
     return rows
 
@@ -108,14 +95,15 @@ def number_or_nan(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
-def accuracy_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Share of right verdicts by placement: n, majority, one column per method, `paired`.
+def accuracy_table(rows: pd.DataFrame, by: Literal["placement", "kind"]) -> pd.DataFrame:
+    """Share of right verdicts by placement, or by what happened, the commonest first.
 
-    Cells of the methods are `Interval`, those of `paired` compare the last method with the first
-    (`PairedTest`). A verdict that abstains counts with its better guess.
+    Columns: n, majority (share of the commoner answer), one per method (`Interval`) and `paired`
+    (`PairedTest`), the last method against the first. A verdict that abstains counts with its
+    better guess.
     """
     table = {}
-    for place, part in _by_placement(rows):
+    for name, part in _by_placement(rows) if by == "placement" else _by_kind(rows):
         goals = part.drop_duplicates("seed")["true_goal"]
         cells: dict[str, Any] = {"n": len(goals), "majority": max(goals.mean(), 1 - goals.mean())}
         by_method = {name: some.set_index("seed")["right"] for name, some in _by_method(part)}
@@ -123,7 +111,7 @@ def accuracy_table(rows: pd.DataFrame) -> pd.DataFrame:
         judged = list(by_method.values())
         first, last = judged[0], judged[-1]
         cells["paired"] = mcnemar(first.to_numpy(bool), last.loc[first.index].to_numpy(bool))
-        table[place] = cells
+        table[name] = cells
     return pd.DataFrame.from_dict(table, orient="index")
 
 
@@ -133,13 +121,13 @@ def _share(flags: ArrayLike) -> Interval:
     return wilson(int(held.sum()), len(held))
 
 
-def certainty_table(rows: pd.DataFrame, method: Method = "3d") -> pd.DataFrame:
-    """By placement: how often a method commits itself, and how often it is right then.
+def certainty_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """By placement: how often the 3D fit commits itself, and how often it is right then.
 
     Columns: n, abstains, right_if_sure, right_if_not (`Interval`), brier.
     """
     table = {}
-    for place, part in _by_placement(rows[rows["method"] == method]):
+    for place, part in _by_placement(rows[rows["method"] == "3d"]):
         unsure = part["abstained"].to_numpy(bool)
         right = part["right"].to_numpy(bool)
         miss = part["goal_probability"] - part["true_goal"].astype(float)
@@ -153,49 +141,39 @@ def certainty_table(rows: pd.DataFrame, method: Method = "3d") -> pd.DataFrame:
     return pd.DataFrame.from_dict(table, orient="index")
 
 
-def reliability(rows: pd.DataFrame, method: Method = "3d", bins: int = 10) -> Calibration:
-    """Whether of the shots that are called goals with 70 % seven in ten are goals."""
-    part = rows[rows["method"] == method]
-    return calibrate(part["goal_probability"], part["true_goal"], bins=bins)
-
-
-def kind_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """By what happened: n and the share right of each method (`Interval`)."""
-    table = {}
-    for kind, part in rows.groupby("kind", sort=False):
-        shares = {name: _share(some["right"]) for name, some in _by_method(part)}
-        table[kind] = {"n": part["seed"].nunique(), **shares}
-    return pd.DataFrame.from_dict(table, orient="index").sort_values("n", ascending=False)
+def reliability(rows: pd.DataFrame) -> Calibration:
+    """Whether of the shots that the 3D fit calls goals with 70 % seven in ten are goals."""
+    part = rows[rows["method"] == "3d"]
+    return calibrate(part["goal_probability"], part["true_goal"])
 
 
 def speed_table(rows: pd.DataFrame, *, at_line: bool = False) -> pd.DataFrame:
-    """By placement: one `SpeedScore` per method, of the speed at the foot or at the line."""
-    table = {
-        place: {name: score_speed(some, at_line=at_line) for name, some in _by_method(part)}
-        for place, part in _by_placement(rows)
-    }
+    """By placement and method: errors of the speed at the foot, or at the line, in km/h.
+
+    Columns: median error (`Interval`), mean, within 5, in 90 % interval (`Interval`; NaN for a
+    method without intervals), interval (median width). Shots without a true speed do not count;
+    placements without a speed are left out.
+    """
+    names = ("true_speed", "speed", "speed_low", "speed_high")
+    if at_line:
+        names = ("true_line_speed", "line_speed", "line_low", "line_high")
+    table = {}
+    for place, part in _by_placement(rows):
+        for method, some in _by_method(part):
+            answered = some[list(names)].dropna(subset=list(names[:2]))
+            truth, said, low, high = answered.to_numpy(float).T
+            errors, bounded = np.abs(said - truth), np.isfinite(low) & np.isfinite(high)
+            if not len(errors):
+                continue
+            covered = ((low <= truth) & (truth <= high))[bounded]
+            table[place, method] = {
+                "median error": median_interval(errors),
+                "mean": errors.mean(),
+                "within 5": _share(errors <= _CLOSE_KMH),
+                "in 90 % interval": _share(covered) if len(covered) else np.nan,
+                "interval": np.median((high - low)[bounded]) if len(covered) else np.nan,
+            }
     return pd.DataFrame.from_dict(table, orient="index")
-
-
-def score_speed(rows: pd.DataFrame, *, at_line: bool = False) -> SpeedScore:
-    """Score the speeds in some rows of one method."""
-    names = ("true_line_speed", "line_speed", "line_low", "line_high")
-    if not at_line:
-        names = ("true_speed", "speed", "speed_low", "speed_high")
-    truth, said, low, high = rows[list(names)].to_numpy(float).T
-    asked = np.isfinite(truth)
-    answered = asked & np.isfinite(said)
-    errors = np.abs(said - truth)[answered]
-    bounded = answered & np.isfinite(low) & np.isfinite(high)
-    covered = ((low <= truth) & (truth <= high))[bounded]
-    return SpeedScore(
-        asked=int(asked.sum()),
-        median_error_kmh=median_interval(errors),
-        mean_error_kmh=float(errors.mean()) if len(errors) else float("nan"),
-        within_5_kmh=_share(errors <= _CLOSE_KMH),
-        coverage=_share(covered) if len(covered) else None,
-        median_width_kmh=float(np.median((high - low)[bounded])) if len(covered) else float("nan"),
-    )
 
 
 def _by_placement(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
@@ -206,3 +184,9 @@ def _by_placement(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 def _by_method(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """Rows of each method, in the order in which methods first come."""
     return [(str(name), part) for name, part in rows.groupby("method", sort=False)]
+
+
+def _by_kind(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Rows of each kind of shot, the commonest first."""
+    kinds = rows.drop_duplicates("seed")["kind"].value_counts(sort=True)
+    return [(str(kind), rows[rows["kind"] == kind]) for kind in kinds.index]

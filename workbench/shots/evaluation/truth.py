@@ -5,11 +5,9 @@ somebody measures with a tape. Knows nothing about what the chain found.
 """
 
 import json
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,14 +39,18 @@ def load_true_shot(clip: Clip, footage_dir: Path) -> TrueShot | None:
         DatasetError: If the truth is not a label file.
         ShotError: If it holds a shot that cannot be read.
     """
-    with _reading(clip):
-        told, images = _read(clip, footage_dir)
+    if clip.truth is None:
+        return None
+    try:
+        content = json.loads((footage_dir / clip.truth).read_text(encoding="utf-8"))
+        told, images = content["clip"].get("shot"), content["images"]
         if told is None:
             return None
         # Frame i is exposed in the middle of its time, and pixel i is measured at its middle.
         contact_frame = float(told["contact_s"]) * float(clip.fps) - 0.5
         place = min(max(0, round(contact_frame)), len(images) - 1)
-        goal_wh_m = _size(told)
+        width, height = told["goal_wh_m"]
+        goal_wh_m = float(width), float(height)
         camera = np.asarray(images[place]["camera"], float)
         return TrueShot(
             is_goal=bool(told["is_goal"]),
@@ -60,6 +62,10 @@ def load_true_shot(clip: Clip, footage_dir: Path) -> TrueShot | None:
             labels=load_truth([clip], footage_dir)[0],
             shooter_track_id=int(told["shooter_track_id"]),
         )
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise ShotError(
+            f"{clip.truth} holds no shot that can be read ({error})", "make it anew"
+        ) from None
 
 
 def goal_sizes(
@@ -68,28 +74,6 @@ def goal_sizes(
     """Return the goal's width and height for each clip id: its own if known, else as measured."""
     sizes = {}
     for clip in clips:
-        with _reading(clip):
-            told, _ = _read(clip, footage_dir)
-            sizes[clip.clip_id] = measured_wh_m if told is None else _size(told)
+        truth = load_true_shot(clip, footage_dir)
+        sizes[clip.clip_id] = measured_wh_m if truth is None else truth.goal_wh_m
     return sizes
-
-
-def _read(clip: Clip, footage_dir: Path) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
-    if clip.truth is None:
-        return None, []
-    content = json.loads((footage_dir / clip.truth).read_text(encoding="utf-8"))
-    return content["clip"].get("shot"), content["images"]
-
-
-def _size(told: dict[str, Any]) -> tuple[float, float]:
-    return float(told["goal_wh_m"][0]), float(told["goal_wh_m"][1])
-
-
-@contextmanager
-def _reading(clip: Clip) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise ShotError(
-            f"{clip.truth} holds no shot that can be read ({error})", "make it anew"
-        ) from None

@@ -6,7 +6,6 @@ the observations follow them, which tolerates outliers and whatever ends the fli
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +13,9 @@ from numpy.typing import NDArray
 from workbench.footage.pinhole import BALL_RADIUS_M, GRAVITY_MPS2, Floats
 from workbench.shots.fit3d import columns as col
 from workbench.shots.fit3d.ballistics import DRAG_PER_M
-from workbench.shots.fit3d.fit import Bools, Ints, Observations, legs_of
-from workbench.shots.goal.camera import CameraMode, on_height, project, rays
+from workbench.shots.fit3d.fit import Observations, legs_of
+from workbench.shots.goal.camera import UP, CameraMode, on_height, project, rays
+from workbench.shots.leastsquares import Bools, Ints
 
 _ANCHOR_S = (0.17, 0.02)  # before and after the kick: observations that may give its place
 _FLIGHT_S = 0.9
@@ -26,14 +26,6 @@ _EARLY_S, _EARLY_GATE_PX_PER_S, _EARLY_WORTH = 0.3, 160.0, 0.35
 _TYPICAL_KAPPA = 0.3
 
 
-@dataclass(frozen=True)
-class Guesses:
-    """Starts for a fit, the best first."""
-
-    parameters: Floats  # (G, 30); the event is where the observations leave the path
-    mode: Ints  # (G,) index of the camera
-
-
 def guess_kicks(
     observations: Observations,
     modes: Sequence[CameraMode],
@@ -42,8 +34,8 @@ def guess_kicks(
     samples: int,
     keep: int,
     rng: np.random.Generator,
-) -> Guesses:
-    """Guess kicks.
+) -> tuple[Floats, Ints]:
+    """Guess kicks, as starts for a fit.
 
     Args:
         observations: In order of time.
@@ -52,6 +44,10 @@ def guess_kicks(
         samples: Pairs drawn for each time and camera.
         keep: Guesses kept for each camera, different from each other.
         rng: Draws the pairs.
+
+    Returns:
+        Parameters (G, 30), the best first, whose event is where the observations leave the path;
+        and the index (G,) of each one's camera.
     """
     kick = np.repeat(kicks_s, samples)
     anchor = _draw(rng, observations.times_s, kick - _ANCHOR_S[0], kick + _ANCHOR_S[1])
@@ -65,10 +61,8 @@ def guess_kicks(
         score, ball[:, col.EVENT_S] = _score(observations, ball, anchor)
         parts += [(ball[row], score[row], number) for row in _distinct(ball, score, keep)]
     parts.sort(key=lambda part: -part[1])
-    return Guesses(
-        np.array([ball for ball, _, _ in parts]).reshape(-1, col.SIZE),
-        np.array([number for _, _, number in parts], dtype=np.int64),
-    )
+    balls = np.array([ball for ball, _, _ in parts]).reshape(-1, col.SIZE)
+    return balls, np.array([number for _, _, number in parts], dtype=np.int64)
 
 
 def _draw(
@@ -94,9 +88,9 @@ def _solve_kicks(
     """Parameters (K, 30) of kicks through an anchor and two observations."""
     camera, count = mode.parameters[None], len(kick)
     toward = rays(camera, observations.uv, observations.center_px)[:, 0]  # (3, N)
-    place = np.stack([mode.position_m] * count, axis=1)
+    place = np.stack([camera[0, :3]] * count, axis=1)
     down = np.minimum(toward[2, anchor], -1e-3)
-    reach = np.clip((height - mode.position_m[2]) / down, 0.5, 90.0)
+    reach = np.clip((height - camera[0, UP]) / down, 0.5, 90.0)
     start = place + reach * toward[:, anchor]
     grass = on_height(camera, observations.uv, BALL_RADIUS_M, observations.center_px)[:, 0]
 

@@ -8,19 +8,16 @@ points of the flight. Knows nothing about which hypotheses there are (`hypothese
 come from (`firstguess`).
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from workbench.footage.pinhole import BALL_RADIUS_M, GRAVITY_MPS2, POST_RADIUS_M, Floats
 from workbench.shots.fit3d import columns as col
 from workbench.shots.fit3d.ballistics import DRAG_PER_M, Kicks, Legs, after_contact, follow
 from workbench.shots.goal.camera import LOG_FOCAL, project
-from workbench.shots.leastsquares import minimise
+from workbench.shots.leastsquares import Batch, Ints, minimise
 
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 Traced = tuple[Floats, Floats, Floats]
 """Path (3, B, N); place and velocity (3, B) at the event, just before it."""
 
@@ -45,7 +42,7 @@ INSIDE, OUTSIDE, ON_FRAME, ANYWHERE = 1, -1, 2, 0  # where the ball meets the pl
 
 @dataclass(frozen=True)
 class Observations:
-    """Where the ball was seen: N observations of one shot."""
+    """Where the ball was seen: N observations of one shot, seconds since the first of them."""
 
     times_s: Floats  # (N,)
     uv: Floats  # (N, 2) pixels
@@ -53,11 +50,18 @@ class Observations:
     has_diameter: Floats  # (N,) 1 or 0
     center_px: Floats  # (2,) principal point
     goal_size_m: tuple[float, float]
+    fps: float
+    first_frame: float = 0.0  # of the clip
+    kick_s: float | None = None  # when the foot met the ball, if somebody knows
+
+    def frame(self, time_s: float) -> float:
+        """The frame of the clip, perhaps between two, at `time_s`."""
+        return self.first_frame + time_s * self.fps
 
 
 @dataclass(frozen=True)
-class Priors:
-    """The priors of each problem of a batch; arrays with B rows."""
+class Priors(Batch):
+    """The priors of each problem."""
 
     mean: Floats  # (B, 22) of the ball's parameters
     weight: Floats  # (B, 22) inverse standard deviations; 0 without a prior
@@ -68,25 +72,14 @@ class Priors:
     event_y: Floats  # (B, 2) between which depths the event is, metres
     event_frame: Ints  # (B,) INSIDE, OUTSIDE, ON_FRAME or ANYWHERE
 
-    def __len__(self) -> int:
-        return len(self.mean)
-
-    def take(self, index: NDArray[np.intp] | Bools) -> "Priors":
-        """The priors of some of the problems."""
-        return Priors(**{item.name: getattr(self, item.name)[index] for item in fields(self)})
-
 
 @dataclass(frozen=True)
-class Fitted:
-    """Solutions of a batch."""
+class Fitted(Batch):
+    """The solution of each problem."""
 
     parameters: Floats  # (B, 30)
     cost: Floats  # (B,) minus log of likelihood times prior, up to a shared constant
     normal: Floats  # (B, 30, 30) inverse covariance
-
-    def take(self, index: NDArray[np.intp] | Bools) -> "Fitted":
-        """Some of the solutions."""
-        return Fitted(self.parameters[index], self.cost[index], self.normal[index])
 
 
 def legs_of(ball: Floats, until_s: Floats | float = np.inf) -> Legs:

@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import TypeAdapter
+
 from workbench.saving import save_json
 from workbench.shots.verdict import ShotError
 
@@ -77,9 +79,10 @@ class Head:
     trained: dict[str, Any]  # seeds, shots, and cross-validated scores
 
     @classmethod
+    @cache
     def load(cls) -> "Head":
         """Return the head that comes with the package."""
-        return _shipped()
+        return cls.read(Path(__file__).with_name("head.json"))
 
     @classmethod
     def read(cls, path: Path) -> "Head":
@@ -92,14 +95,7 @@ class Head:
             found = json.loads(path.read_text(encoding="utf-8"))
             if found["format"] != HEAD_FORMAT:
                 raise ValueError(found["format"])
-            return cls(
-                scales={feature: Scale(**scale) for feature, scale in found["scales"].items()},
-                goal=LinearModel(**found["goal"]),
-                correction={place: LinearModel(**found["correction"][place]) for place in PLACES},
-                spread={place: LinearModel(**found["spread"][place]) for place in PLACES},
-                sure_from=float(found["sure_from"]),
-                trained=found["trained"],
-            )
+            return TypeAdapter(cls).validate_python(found)
         except (ValueError, KeyError, TypeError) as error:
             raise ShotError(
                 f"{path} is not a head of this version: {error}",
@@ -136,8 +132,3 @@ class Head:
                 raise ShotError(f"feature {name!r} is {value}", "train the head anew for this fit")
             scaled[name] = scale.of(value)
         return scaled
-
-
-@cache
-def _shipped() -> Head:
-    return Head.read(Path(__file__).with_name("head.json"))

@@ -9,16 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from workbench.footage.pinhole import BALL_RADIUS_M, Floats
 from workbench.shots.fit3d import columns as col
 from workbench.shots.fit3d.ballistics import FALLS, HELD, NETTED
 from workbench.shots.fit3d.fit import ANYWHERE, INSIDE, ON_FRAME, OUTSIDE, Observations, Priors
 from workbench.shots.goal.camera import CameraMode
-
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+from workbench.shots.leastsquares import Batch, Bools, Ints
+from workbench.shots.verdict import EventKind
 
 
 @dataclass(frozen=True)
@@ -35,27 +33,28 @@ class Hypothesis:
     log_damping: tuple[float, float]  # mean and sigma, per second
     start_depths_m: tuple[float, ...]  # where a fit puts the event to begin with
     goes: tuple[float, float]  # relative weight of samples in which a goal follows, and of others
+    event: EventKind | None  # what the end of the free path is called, if anything
 
 
 BANK = (
     Hypothesis("net", 0.41, (-2.6, -0.25), INSIDE, NETTED, (0, 0, 0), (2.6, 1.6), (0.8, 0.9),
-                (-0.6, -1.3), (1, 0)),
+                (-0.6, -1.3), (1, 0), "net"),
     Hypothesis("held", 0.06, (0.12, 3.6), ANYWHERE, HELD, (0, 0, 0), (2.5, 4.0), (2.0, 0.5),
-                (0.4, 1.2, 2.4), (0, 1)),
+                (0.4, 1.2, 2.4), (0, 1), "save"),
     Hypothesis("parried", 0.15, (0.12, 3.6), ANYWHERE, FALLS, (0, 1, 1.5), (5.0, 2.3), (-1.0, 1.0),
-                (0.4, 1.2, 2.4), (0.1, 1)),
+                (0.4, 1.2, 2.4), (0.1, 1), "save"),
     Hypothesis("blocked", 0.04, (3.0, 9.0), ANYWHERE, FALLS, (0, 2, 1.5), (5.0, 2.3), (-1.0, 1.0),
-                (4.0, 6.0), (0.05, 1)),
+                (4.0, 6.0), (0.05, 1), "deflection"),
     Hypothesis("frame", 0.05, (-0.18, 0.18), ON_FRAME, FALLS, (0, 2, 0), (6.0, 3.0), (-1.0, 1.0),
-                (0.0,), (0.4, 1)),
+                (0.0,), (0.4, 1), "post"),
     Hypothesis("outside", 0.15, (-10.0, -0.2), OUTSIDE, FALLS, (0, 0, 0), (3.5, 2.0), (0.0, 1.5),
-                (-0.8, -3.0, -6.0), (0, 1)),
+                (-0.8, -3.0, -6.0), (0, 1), None),
     Hypothesis("side net", 0.03, (-2.4, -0.15), OUTSIDE, NETTED, (0, 0, 0), (2.6, 1.6), (0.8, 0.9),
-                (-0.6, -1.3), (0, 1)),
+                (-0.6, -1.3), (0, 1), None),
     Hypothesis("beyond", 0.015, (-9.5, -2.2), INSIDE, FALLS, (0, 1, 0), (2.5, 1.5), (0.0, 1.5),
-                (-4.0,), (1, 0)),
+                (-4.0,), (1, 0), None),
     Hypothesis("none", 0.12, (-99.0, 99.0), ANYWHERE, FALLS, (0, 0, 0), (1.0, 1.0), (0.0, 1.0),
-                (), (0.06, 1)),
+                (), (0.06, 1), None),
 )  # fmt: skip
 NOTHING = len(BANK) - 1
 LAST_EVENT_S = 1.0  # "none" has its event this long after the end of the track
@@ -84,16 +83,12 @@ _UNCOUNTED_COST = 1.2  # of an observation that a problem leaves out
 
 
 @dataclass(frozen=True)
-class Cases:
-    """Which hypothesis, camera and start each problem of a batch is about."""
+class Cases(Batch):
+    """Which hypothesis, camera and start each problem is about."""
 
     hypothesis: Ints  # (B,) index into BANK
     camera: Ints  # (B,) index of the mode
     air: Bools  # (B,) whether the ball is kicked in the air
-
-    def take(self, index: NDArray[np.intp]) -> "Cases":
-        """Some of them."""
-        return Cases(self.hypothesis[index], self.camera[index], self.air[index])
 
 
 def priors_of(
@@ -101,13 +96,8 @@ def priors_of(
     modes: Sequence[CameraMode],
     cases: Cases,
     guessed_kicks_s: Floats,
-    kick_s: float | None,
-    frame_s: float,
 ) -> Priors:
-    """Return the priors of each case (B,).
-
-    `guessed_kicks_s` (B,) are first guesses; `kick_s` is the kick, if somebody knows.
-    """
+    """Return the priors of each case (B,); guesses of the kick (B,) serve where nobody knows it."""
     which, air = cases.hypothesis, cases.air
     mean = np.zeros((len(which), col.BALL_SIZE))
     sigma = np.full_like(mean, np.inf)
@@ -123,10 +113,10 @@ def priors_of(
     sigma[air, col.BEFORE_X] = sigma[air, col.BEFORE_Y] = _AIR_BEFORE_SIGMA_MPS
     mean[which == NOTHING, col.EVENT_S] = observations.times_s[-1] + LAST_EVENT_S
     sigma[which == NOTHING, col.EVENT_S] = 0.1
-    if kick_s is None:
-        mean[:, col.KICK_S], sigma[:, col.KICK_S] = guessed_kicks_s, _KICK_SIGMA_S
-    else:
-        mean[:, col.KICK_S], sigma[:, col.KICK_S] = kick_s, _KICK_SIGMA_FRAMES * frame_s
+    mean[:, col.KICK_S], sigma[:, col.KICK_S] = guessed_kicks_s, _KICK_SIGMA_S
+    if observations.kick_s is not None:
+        mean[:, col.KICK_S] = observations.kick_s
+        sigma[:, col.KICK_S] = _KICK_SIGMA_FRAMES * (1 / observations.fps)
     began = guessed_kicks_s[:, None] - np.where(air, _BEFORE_AIR_S, _BEFORE_S)[:, None]
     return Priors(
         mean=mean,

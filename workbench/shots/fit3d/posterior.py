@@ -8,12 +8,12 @@ calibration is the task of `head`.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from workbench.footage.pinhole import BALL_RADIUS_M, Floats
 from workbench.shots.fit3d import columns as col
 from workbench.shots.fit3d.fit import Fitted, Observations, Priors, even_sigma, legs_of, trace
-from workbench.shots.fit3d.hypotheses import BANK, NOTHING, Ints
+from workbench.shots.fit3d.hypotheses import BANK, NOTHING
+from workbench.shots.leastsquares import Bools, Ints
 
 _SAMPLES, _LEAST_SAMPLES, _LEAST_PROBABILITY = 400, 24, 2e-3
 _TRUST = 0.6  # exponent of the evidence, below 1 because no model of a shot is exact
@@ -27,13 +27,14 @@ _HOPELESS = -1e9
 class Posterior:
     """All hypotheses with their probabilities, and samples of what they imply."""
 
+    observations: Observations
     hypothesis: Ints  # (H,) index into BANK; one may be there for several cameras
     probability: Floats  # (H,)
     priors: Priors
     fitted: Fitted
     samples: Floats  # (S, 30)
     weight: Floats  # (S,) sums to one
-    goal: NDArray[np.bool_]  # (S,)
+    goal: Bools  # (S,)
     crossing: Floats  # (S, 2) x, z at the plane of the line; NaN where it is not reached
     line_mps: Floats  # (S,) speed there; NaN where it is not reached
 
@@ -84,8 +85,9 @@ def weigh(
     weight = weight / weight.sum()
     probability = np.bincount(rows, weight, len(share)).astype(np.float64)
     return Posterior(
-        hypothesis, probability, priors, fitted, samples, weight, goal, crossing, line_mps
-    )
+        observations, hypothesis, probability, priors, fitted, samples, weight, goal, crossing,
+        line_mps,
+    )  # fmt: skip
 
 
 def _log_evidence(fitted: Fitted, priors: Priors, hypothesis: Ints) -> Floats:
@@ -127,7 +129,7 @@ def _draw(fitted: Fitted, share: Floats, rng: np.random.Generator) -> tuple[Floa
 
 def _crossings(
     samples: Floats, ending: Ints, observations: Observations
-) -> tuple[NDArray[np.bool_], Floats, Floats]:
+) -> tuple[Bools, Floats, Floats]:
     """Whether each sample (S, 30) is a goal; x, z (S, 2) and speed (S,) at the line's plane."""
     half, height = observations.goal_size_m[0] / 2, observations.goal_size_m[1]
     begin = max(float(samples[:, col.KICK_S].min()), float(observations.times_s[0]) - _EARLIEST_S)
@@ -135,7 +137,7 @@ def _crossings(
     path, _, _ = trace(samples, times, ending)
     path = np.where(times >= samples[:, col.KICK_S, None], path, np.nan)
 
-    def passing(depth: float) -> tuple[NDArray[np.bool_], Floats]:
+    def passing(depth: float) -> tuple[Bools, Floats]:
         over = (path[1, :, :-1] > depth) & (path[1, :, 1:] <= depth)
         at = np.argmax(over, axis=1)
         rows = np.arange(len(samples))
@@ -148,6 +150,6 @@ def _crossings(
 
     meets, at_line = passing(0.0)
     crosses, beyond = passing(-BALL_RADIUS_M)
-    goal: NDArray[np.bool_] = crosses & (np.abs(beyond[0]) < half) & (beyond[1] < height)
+    goal: Bools = crosses & (np.abs(beyond[0]) < half) & (beyond[1] < height)
     at_line = np.where(meets, at_line, np.nan)
     return goal, at_line[:2].T, at_line[2]

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from workbench.footage.pinhole import Floats
+from workbench.footage.pinhole import FULL_GOAL_M, Floats
 from workbench.shots.ball.track import BallTrack
 from workbench.shots.fit3d.fit import Observations
-from workbench.shots.verdict import EventKind, ShotError, ShotEvent
+from workbench.shots.verdict import ShotError
 
 _LONG_SIDE_PX = 1920.0
 _LEAST_BODY_PX = 4.0
@@ -23,33 +23,12 @@ _PEOPLE_REMEDY = "give (n, 4): foot x, foot y, head x, head y"
 
 
 @dataclass(frozen=True)
-class Clock:
-    """Conversion between seconds since the first observation and frames of the clip."""
-
-    first_frame: float
-    fps: float
-
-    def frame(self, time_s: float) -> float:
-        """The frame, perhaps between two, at `time_s`."""
-        return self.first_frame + time_s * self.fps
-
-    def seconds(self, frame: float) -> float:
-        """When a frame is."""
-        return (frame - self.first_frame) / self.fps
-
-    def event(self, kind: EventKind, time_s: float) -> ShotEvent:
-        """An event at `time_s`."""
-        frame = self.frame(time_s)
-        return ShotEvent(kind, frame, frame / self.fps)
-
-
-@dataclass(frozen=True)
 class Question:
     """A shot to be judged."""
 
     track: BallTrack  # pixels of the clip
     clicked_px: Floats  # (4, 2) corners in pixels of the clip, any order
-    people: Floats | None  # (n, 4) standard size
+    people: Floats  # (n, 4) standard size
     goal_size_m: tuple[float, float]
     image_wh: tuple[int, int]  # of the clip
     fps: float
@@ -60,25 +39,9 @@ class Question:
         """Pixels of the standard picture per pixel of the clip."""
         return _LONG_SIDE_PX / max(self.image_wh)
 
-    @property
-    def standard_wh(self) -> tuple[int, int]:
-        """Size of the standard picture."""
-        width, height = self.image_wh
-        return round(self.scale * width), round(self.scale * height)
-
-    @property
-    def clock(self) -> Clock:
-        """Its seconds and frames."""
-        return Clock(float(self.track.frames[0]), self.fps)
-
-    @property
-    def kick_s(self) -> float | None:
-        """When the foot meets the ball, if somebody knows."""
-        return None if self.kick_frame is None else self.clock.seconds(self.kick_frame)
-
     def observations(self) -> Observations:
         """What was seen of the ball, in the standard picture."""
-        frames = self.track.frames
+        frames, kick = self.track.frames, self.kick_frame
         diameter = self.scale * self.track.diameter_px
         known = np.isfinite(diameter) & (diameter > 0.5)
         return Observations(
@@ -88,6 +51,9 @@ class Question:
             has_diameter=known.astype(np.float64),
             center_px=self.scale * np.array(self.image_wh, dtype=np.float64) / 2.0,
             goal_size_m=self.goal_size_m,
+            fps=self.fps,
+            first_frame=float(frames[0]),
+            kick_s=None if kick is None else (kick - float(frames[0])) / self.fps,
         )
 
 
@@ -95,13 +61,23 @@ def ask(
     track: BallTrack | pd.DataFrame,
     goal_corners_px: ArrayLike,
     *,
-    goal_size_m: tuple[float, float],
+    goal_size_m: tuple[float, float] = FULL_GOAL_M,
     fps: float,
     image_wh: tuple[int, int],
     people: ArrayLike | None = None,
     kick_frame: float | None = None,
 ) -> Question:
-    """Check the arguments of `judge_shot`.
+    """Return the question of `judge_shot`, checked.
+
+    Args:
+        track: The ball's track, wrong finds included, or a table with `ball.track.TRACK_COLUMNS`.
+        goal_corners_px: Corners (4, 2) of the inner edge of the goal's frame, in any order.
+        goal_size_m: Inner width and height of the goal.
+        fps: Frames per second.
+        image_wh: Width and height of the picture; its middle is taken for the principal point.
+        people: People who stand upright (n, 4) as foot x, foot y, head x, head y; they pin the
+            camera's height and tilt.
+        kick_frame: When the foot meets the ball, if known to about two frames.
 
     Raises:
         ShotError: If an argument is not what it must be.
@@ -117,12 +93,10 @@ def ask(
         raise ShotError(f"goal_size_m is {goal_size_m}", "give inner width and height in metres")
     if kick_frame is not None and not np.isfinite(kick_frame):
         raise ShotError(f"kick_frame is {kick_frame}", "give a frame number, or None if not known")
-    crowd = _check_people(people)
-    scale = _LONG_SIDE_PX / max(image_wh)
     return Question(
         track=track if isinstance(track, BallTrack) else BallTrack.from_table(track),
         clicked_px=corners,
-        people=None if crowd is None else scale * crowd,
+        people=_LONG_SIDE_PX / max(image_wh) * _check_people(people),
         goal_size_m=(float(goal_size_m[0]), float(goal_size_m[1])),
         image_wh=image_wh,
         fps=float(fps),
@@ -130,17 +104,14 @@ def ask(
     )
 
 
-def _check_people(people: ArrayLike | None) -> Floats | None:
-    if people is None:
-        return None
-    crowd = _as_numbers(people, "people", _PEOPLE_REMEDY)
+def _check_people(people: ArrayLike | None) -> Floats:
+    crowd = _as_numbers([] if people is None else people, "people", _PEOPLE_REMEDY)
     if crowd.size == 0:
-        return None
+        return np.empty((0, 4))
     if crowd.ndim != 2 or crowd.shape[1] != 4:
         raise ShotError(f"people has shape {crowd.shape}", _PEOPLE_REMEDY)
     upright = crowd[:, 1] - crowd[:, 3] > _LEAST_BODY_PX
-    usable = crowd[np.isfinite(crowd).all(axis=1) & upright]
-    return usable if len(usable) else None
+    return crowd[np.isfinite(crowd).all(axis=1) & upright]
 
 
 def _as_numbers(values: ArrayLike, name: str, remedy: str) -> Floats:

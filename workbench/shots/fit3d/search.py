@@ -5,14 +5,13 @@ it, from each guess; from the best of these bases every hypothesis of the bank i
 event at each possible depth. All fits of a round are one batch (`fit.solve`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.footage.pinhole import BALL_RADIUS_M, Floats
 from workbench.shots.fit3d import columns as col
-from workbench.shots.fit3d.firstguess import Guesses
 from workbench.shots.fit3d.fit import Observations, legs_of, solve
 from workbench.shots.fit3d.hypotheses import (
     BANK,
@@ -24,6 +23,7 @@ from workbench.shots.fit3d.hypotheses import (
 )
 from workbench.shots.fit3d.posterior import Posterior, weigh
 from workbench.shots.goal.camera import CameraMode
+from workbench.shots.leastsquares import Ints
 
 _BASE_STEPS, _SCREEN_STEPS, _FINAL_STEPS = 7, 8, 14
 _BASES, _BASE_COST = 3, 6.0  # how many bases, and how much worse than the best one may be
@@ -37,19 +37,13 @@ _REACH_M = 0.5  # beyond its depths: a hypothesis whose event is this near start
 def fit_hypotheses(
     observations: Observations,
     modes: Sequence[CameraMode],
-    guesses: Guesses,
-    *,
-    kick_s: float | None,
-    frame_s: float,
+    guesses: tuple[Floats, Ints],
     rng: np.random.Generator,
 ) -> Posterior:
-    """Fit every hypothesis from the guesses, at least one, and weigh them.
-
-    Modes are numbered as in the guesses; `kick_s` is when the foot met the ball, if somebody knows.
-    """
-    bases, their_cases = _fit_bases(observations, modes, guesses, kick_s, frame_s)
+    """Fit every hypothesis from the guesses of `firstguess`, at least one, and weigh them."""
+    bases, their_cases = _fit_bases(observations, modes, *guesses)
     parameters, cases = _starts(observations, bases, their_cases)
-    priors = priors_of(observations, modes, cases, parameters[:, col.KICK_S], kick_s, frame_s)
+    priors = priors_of(observations, modes, cases, parameters[:, col.KICK_S])
     for steps in (_SCREEN_STEPS, _FINAL_STEPS):
         fitted = solve(observations, priors, parameters, steps)
         kept = _best_of_each(cases, fitted.cost + cost_of_start(priors, modes, cases))
@@ -60,26 +54,22 @@ def fit_hypotheses(
 
 
 def _fit_bases(
-    observations: Observations,
-    modes: Sequence[CameraMode],
-    guesses: Guesses,
-    kick_s: float | None,
-    frame_s: float,
+    observations: Observations, modes: Sequence[CameraMode], guessed: Floats, camera: Ints
 ) -> tuple[Floats, Cases]:
     """Fit the free path alone, each guess tried from the grass and from the air; the best few.
 
     Returns:
         Parameters (K, 30), whose event is where the observations leave the path, and their cases.
     """
-    count = len(guesses.parameters)
-    parameters = np.concatenate([guesses.parameters] * 2)
+    count = len(guessed)
+    parameters = np.concatenate([guessed] * 2)
     air = np.repeat([False, True], count)
     parameters[air, col.Z] = np.maximum(parameters[air, col.Z], _AIR_START_M)
     parameters[~air, col.Z] = BALL_RADIUS_M
     until = parameters[:, col.EVENT_S].copy()
     parameters[:, col.EVENT_S] = observations.times_s[-1] + LAST_EVENT_S
-    cases = Cases(np.full(2 * count, NOTHING), np.concatenate([guesses.mode] * 2), air)
-    priors = priors_of(observations, modes, cases, parameters[:, col.KICK_S], kick_s, frame_s)
+    cases = Cases(np.full(2 * count, NOTHING), np.concatenate([camera] * 2), air)
+    priors = priors_of(observations, modes, cases, parameters[:, col.KICK_S])
     after = observations.times_s > until[:, None] + 1e-6
     priors.counted[after] = 0.0
     fitted = solve(observations, priors, parameters, _BASE_STEPS)
@@ -107,22 +97,20 @@ def _fit_bases(
 
 def _starts(observations: Observations, bases: Floats, base_cases: Cases) -> tuple[Floats, Cases]:
     """Starts of every hypothesis from every base, and what each is about."""
-    rows, numbers, origins = [], [], []
-    for origin, base in enumerate(bases):
-        for number, events in enumerate(_events(observations, base)):
-            for row in events:
-                row[col.AFTER] = BANK[number].after_mps
-                row[col.LOG_DAMPING] = BANK[number].log_damping[0]
-                rows.append(row)
-                numbers.append(number)
-                origins.append(origin)
-    origin_of = np.array(origins, dtype=np.intp)
-    cases = base_cases.take(origin_of)
-    return np.array(rows), Cases(np.array(numbers), cases.camera, cases.air)
+    found = [
+        (origin, number, row)
+        for origin, base in enumerate(bases)
+        for number, row in _events(observations, base)
+    ]
+    origins, numbers, rows = (np.array(column) for column in zip(*found, strict=True))
+    rows[:, col.AFTER] = np.array([item.after_mps for item in BANK])[numbers]
+    rows[:, col.LOG_DAMPING] = np.array([item.log_damping[0] for item in BANK])[numbers]
+    cases = base_cases.take(origins)
+    return rows, Cases(numbers, cases.camera, cases.air)
 
 
-def _events(observations: Observations, base: Floats) -> list[list[Floats]]:
-    """For every hypothesis, the base with the event at the depths where it may have been.
+def _events(observations: Observations, base: Floats) -> Iterator[tuple[int, Floats]]:
+    """For each hypothesis by number, the base with the event at depths where it may have been.
 
     One more start has the event where the observations leave the path; if the depth there is wrong,
     the path is bent to the right one.
@@ -130,18 +118,16 @@ def _events(observations: Observations, base: Floats) -> list[list[Floats]]:
     times = base[col.KICK_S] + np.linspace(0.02, 3.0, 150)
     path = legs_of(base[None]).at((times - base[col.KICK_S])[None])[:, 0]
     left_at = np.array([np.interp(base[col.EVENT_S], times, row) for row in path])
-    starts: list[list[Floats]] = []
     for number, item in enumerate(BANK):
         if number == NOTHING:
-            starts.append([_with_event(base, observations.times_s[-1] + LAST_EVENT_S)])
+            yield number, _with_event(base, observations.times_s[-1] + LAST_EVENT_S)
             continue
-        reached = [np.flatnonzero(path[1] <= depth) for depth in item.start_depths_m]
-        found = [_with_event(base, times[where[0]]) for where in reached if len(where)]
+        for depth in item.start_depths_m:
+            if (path[1] <= depth).any():
+                yield number, _with_event(base, times[np.argmax(path[1] <= depth)])
         low, high = item.depth_m
         there = low - _REACH_M <= left_at[1] <= high + _REACH_M
-        found.append(base.copy() if there else _bent(base, left_at, item.start_depths_m[0]))
-        starts.append(found)
-    return starts
+        yield number, base if there else _bent(base, left_at, item.start_depths_m[0])
 
 
 def _with_event(base: Floats, event_s: float) -> Floats:
@@ -162,13 +148,8 @@ def _bent(base: Floats, left_at: Floats, depth_m: float) -> Floats:
 
 def _best_of_each(cases: Cases, cost: Floats) -> NDArray[np.intp]:
     """The best fit of each hypothesis and camera, unless its cost is far above the least."""
-    kept: list[int] = []
-    for hypothesis in range(len(BANK)):
-        for camera in np.unique(cases.camera):
-            same = (cases.hypothesis == hypothesis) & (cases.camera == camera)
-            rows = np.flatnonzero(same)
-            if len(rows):
-                row = int(rows[np.argmin(cost[rows])])
-                if cost[row] <= cost.min() + _MOST_COST:
-                    kept.append(row)
-    return np.array(kept, dtype=np.intp)
+    order = np.lexsort((cost, cases.camera, cases.hypothesis))
+    about = np.stack([cases.hypothesis, cases.camera])[:, order]
+    is_first = np.concatenate([[True], (np.diff(about) != 0).any(axis=0)])
+    best = order[is_first]
+    return best[cost[best] <= cost.min() + _MOST_COST]

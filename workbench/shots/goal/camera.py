@@ -44,11 +44,6 @@ class CameraMode:
     information: Floats  # (8, 8) inverse covariance of the parameters
     cost: float  # minus log posterior, up to a constant shared by the modes
 
-    @property
-    def position_m(self) -> Floats:
-        """Where the camera stands (3,)."""
-        return self.parameters[:3]
-
 
 def rotations(cameras: Floats) -> Floats:
     """Rows right, down, forward (B, 3, 3) in world axes of cameras (B, 8)."""

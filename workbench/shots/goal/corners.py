@@ -42,7 +42,6 @@ class GoalView:
     corners_px: Floats | None  # (4, 2) left bottom, left top, right top, right bottom
     method: str  # mask, edges, clicks; none
     reason: str  # what the corners rest on, or why there are none; one sentence
-    spread_px: float = float("nan")  # median deviation between frames or along edges
 
 
 def order_corners(corners_px: NDArray[np.float64]) -> Floats:
@@ -112,8 +111,7 @@ def find_corners(labels: ClipDetections, *, fixed_camera: bool = True) -> GoalVi
     if not quads:
         return GoalView(None, "none", reasons[0])
     corners = np.median(np.array(quads), axis=0)
-    spread = float(np.median(np.abs(np.array(quads) - corners)))
-    return GoalView(corners, "mask", f"The goal's mask in {len(quads)} frames.", spread)
+    return GoalView(corners, "mask", f"The goal's mask in {len(quads)} frames.")
 
 
 def clicked_goals(path: Path | None) -> dict[str, GoalView]:
@@ -157,15 +155,14 @@ def sharpen_corners(view: GoalView, image: Image) -> GoalView:
         names = ("left post", "bar", "right post")
         lost = [name for name, line in zip(names, found, strict=True) if line is None]
         reason = f"{view.reason} Not sharpened: no white edge along the {' and the '.join(lost)}."
-        return GoalView(corners, view.method, reason, view.spread_px)
+        return GoalView(corners, view.method, reason)
     left, bar, right = (line for line in found if line is not None)
-    tops = [_lines_meet(post[0], post[1], bar[0], bar[1]) for post in (left, right)]
+    tops = [_lines_meet(*post, *bar) for post in (left, right)]
     feet = [_foot(light, line, corners[index]) for line, index in ((left, 0), (right, 3))]
     if any(point is None for point in tops):
         return view
     sharpened = order_corners(np.array([feet[0], tops[0], tops[1], feet[1]], float))
-    spread = float(np.median([left[2], bar[2], right[2]]))
-    return GoalView(sharpened, "edges", f"{view.reason} Sharpened on white edges.", spread)
+    return GoalView(sharpened, "edges", f"{view.reason} Sharpened on white edges.")
 
 
 class _NoCornersError(Exception):
@@ -268,11 +265,11 @@ def _on_edge(a: Floats, b: Floats, wh: tuple[int, int]) -> bool:
     return bool(((both <= low).all(axis=0) | (both >= high).all(axis=0)).any())
 
 
-def _edge_line(light: Image, corners: Floats, side: int) -> tuple[Floats, Floats, float] | None:
+def _edge_line(light: Image, corners: Floats, side: int) -> tuple[Floats, Floats] | None:
     """Line through the inner edge of side 0 (left post), 1 (bar) or 2 (right post).
 
     Returns:
-        A point and a direction (2,) each, and the median deviation of the edges from the line.
+        A point and a direction (2,) each; None where too few edges lie on one line.
     """
     start, end = corners[side], corners[side + 1]
     along = (end - start) / np.hypot(*(end - start))
@@ -296,7 +293,7 @@ def _edge_line(light: Image, corners: Floats, side: int) -> tuple[Floats, Floats
     spread = float(np.median(np.abs(off - middle - slope * way)))
     if spread > _MOST_SPREAD_PX:
         return None
-    return start + middle * inwards, along + slope * inwards, spread
+    return start + middle * inwards, along + slope * inwards
 
 
 def _inner_edge(profile: Floats) -> float | None:
@@ -314,9 +311,9 @@ def _inner_edge(profile: Floats) -> float | None:
     return last - 1 + float(profile[last - 1] - half) / max(fall, 1e-6)
 
 
-def _foot(light: Image, line: tuple[Floats, Floats, float], rough: Floats) -> Floats:
+def _foot(light: Image, line: tuple[Floats, Floats], rough: Floats) -> Floats:
     """Where a post meets the ground: where its white ends, else level with `rough`."""
-    point, along, _ = line
+    point, along = line
     along = along / np.hypot(*along)
     along = along * np.sign(along[1])  # downwards
     abreast = point + along * float((rough - point) @ along)

@@ -4,17 +4,15 @@ The same on the video, in the figures and on the page. Knows names and numbers o
 """
 
 from collections.abc import Iterable
-from functools import cache
+from itertools import cycle
 
 import matplotlib
-import numpy as np
 from matplotlib.colors import to_hex
 
 from workbench.style import BLUE, GREEN, ORANGE, PURPLE, VERMILION
 
 PLAYER_COLOURS = (ORANGE, BLUE, PURPLE, GREEN, VERMILION)
 FASTEST_KMH = 120.0  # the end of the colour scale
-_STEPS = 64
 _DARKEST, _BRIGHTEST = 0.15, 0.95  # of the scale: its ends are hard to see on grass and sky
 
 
@@ -26,18 +24,11 @@ def player_colours(names: Iterable[str]) -> dict[str, str]:
         True
     """
     in_order = sorted(set(names), key=lambda name: (len(name), name))  # P2 before P10
-    return {
-        name: PLAYER_COLOURS[place % len(PLAYER_COLOURS)] for place, name in enumerate(in_order)
-    }
+    return dict(zip(in_order, cycle(PLAYER_COLOURS), strict=False))
 
 
 def speed_colour(speed_kmh: float) -> str:
     """Return the colour of a speed: dark is slow, bright is fast, also in grey."""
     share = min(1.0, max(0.0, speed_kmh) / FASTEST_KMH)
-    return _scale()[round(share * (_STEPS - 1))]
-
-
-@cache
-def _scale() -> list[str]:
-    colours = matplotlib.colormaps["plasma"](np.linspace(_DARKEST, _BRIGHTEST, _STEPS))
-    return [to_hex(colour).upper() for colour in colours]
+    place = _DARKEST + (_BRIGHTEST - _DARKEST) * share
+    return to_hex(matplotlib.colormaps["plasma"](place)).upper()

@@ -23,7 +23,7 @@ from workbench.footage.pinhole import (
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.pictures.colours import player_colours, speed_colour
 from workbench.shots.verdict import FlightPath
-from workbench.shots.words import EVENT_WORDS, headline_colour, reason_words, speed_words
+from workbench.shots.words import event_words, headline_colour, reason_words, speed_words
 from workbench.style import BLUE, GREY, INK, SKY, axes_or_new, open_frame
 
 _REACH_M = 2.0  # how far beside and above the goal the view reaches
@@ -70,7 +70,7 @@ def _mark_events(ax: Axes, shot: ShotAnalysis, kick: float, last_s: float) -> No
         time_s = (event.frame - kick) / shot.fps
         ax.axvline(time_s, color=GREY, linewidth=1, linestyle=(0, (3, 3)), zorder=0)
         ax.annotate(
-            EVENT_WORDS[event.kind], (time_s, 1), (2, -11 - 11 * (place % 3)),
+            event_words(event), (time_s, 1), (2, -11 - 11 * (place % 3)),
             xycoords=("data", "axes fraction"), textcoords="offset points", fontsize=8,
             color="#555555",
         )  # fmt: skip
@@ -249,7 +249,5 @@ def _no_crossing(shot: ShotAnalysis) -> str:
 def say_why_not(ax: Axes, words: str) -> Axes:
     """Show why there is nothing to draw."""
     ax.text(0.5, 0.5, words, ha="center", va="center", wrap=True, color="#666666")
-    ax.set_xticks([])
-    ax.set_yticks([])
-    ax.spines[:].set_visible(False)
+    ax.set_axis_off()
     return ax

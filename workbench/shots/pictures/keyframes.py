@@ -16,7 +16,7 @@ from workbench.footage.pinhole import to_pixels
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.pictures.figures import say_why_not
 from workbench.shots.pictures.overlay import ShotOverlay
-from workbench.shots.words import EVENT_WORDS
+from workbench.shots.words import event_words
 from workbench.style import axes_or_new
 
 _RUN_UP_S, _AFTER_S = 0.4, 0.4
@@ -44,7 +44,7 @@ def key_moments(shot: ShotAnalysis) -> list[Moment]:
         return []
     times = [("run-up", kick - _RUN_UP_S * shot.fps), ("contact", kick)]
     if end is not None:
-        at_end = next(EVENT_WORDS[one.kind] for one in shot.verdict.events if one.frame == end)
+        at_end = next(event_words(one) for one in shot.verdict.events if one.frame == end)
         times += [("flight", (kick + end) / 2), (at_end, end), ("after", end + _AFTER_S * shot.fps)]
     moments: list[Moment] = []
     for name, time in times:

@@ -61,9 +61,6 @@ class ShotOverlay:
         self._shot, self._unit = shot, unit_px(shot.size_wh)
         self._colours = player_colours(shot.people.players)
         self._holder = {row.frame: row.player for row in shot.possession}
-        self._names = {
-            frame: list(names) for frame, names in shot.people.table.groupby("frame")["player"]
-        }
         self._ball = smooth_track(shot.track, fps=shot.fps)
         self._card_from = self._card_start()
         self._card = VerdictCard(shot, keep_clear_px=self._busy_places())
@@ -88,8 +85,8 @@ class ShotOverlay:
         return canvas
 
     def _paint_people(self, canvas: Image, frame: int) -> None:
-        for name in self._names.get(frame, []):
-            mask = self._shot.people.mask(frame, name)
+        for name, person in self._shot.people.in_frame(frame).items():
+            mask = person.pixels()
             if mask is None:
                 continue
             has_ball, pixels = self._holder.get(frame) == name, np.asarray(mask, np.uint8)
@@ -99,11 +96,10 @@ class ShotOverlay:
 
     def _paint_names(self, canvas: Image, frame: int) -> None:
         taken: list[Box] = []
-        for name in self._names.get(frame, []):
-            box = self._shot.people.box(frame, name)
-            assert box is not None
+        for name, person in self._shot.people.in_frame(frame).items():
+            left, top, right, _ = person.xyxy
             has_ball = self._holder.get(frame) == name
-            place = float(box[0] + box[2]) / 2, float(box[1]) - 4 * self._unit
+            place = (left + right) / 2, top - 4 * self._unit
             for other in taken:  # one above the other where people stand together
                 if abs(place[0] - other[0] - other[2] / 2) < other[2] and (
                     other[1] - 2 * self._unit < place[1] < other[1] + 2 * other[3]
@@ -195,9 +191,6 @@ class _Line:
     def wh(self) -> tuple[int, int]:
         return text_wh(self.text, self.size_px, bold=self.bold)
 
-    def draw(self, image: Image, xy: tuple[float, float], opacity: float) -> None:
-        draw_text(image, self.text, xy, self.size_px, self.colour, bold=self.bold, opacity=opacity)
-
 
 class VerdictCard:
     """The verdict: goal or not, how sure, how fast, which foot.
@@ -232,7 +225,10 @@ class VerdictCard:
         draw_panel(image, inner, self._colour, radius_px=self._pad, opacity=opacity)
         top = y + 0.7 * self._pad
         for line in self._lines:
-            line.draw(image, (x + 1.5 * self._pad, top), opacity)
+            draw_text(
+                image, line.text, (x + 1.5 * self._pad, top), line.size_px, line.colour,
+                bold=line.bold, opacity=opacity,
+            )  # fmt: skip
             top += line.wh[1]
         if self._scale_px:
             self._paint_scale(image, top + 0.3 * self._scale_px, opacity)

@@ -19,23 +19,11 @@ from workbench.footage.clips import Clip, origin_of
 from workbench.footage.frames import sample_readable
 from workbench.pages.page import render
 from workbench.saving import save_text
+from workbench.shots import words
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.pictures.figures import draw_goal_mouth, draw_pitch_map, draw_speed_curve
 from workbench.shots.pictures.keyframes import cut_moments, key_moments
 from workbench.shots.pictures.overlay import ShotOverlay, save_overlay
-from workbench.shots.words import (
-    METHOD_WORDS,
-    OUTCOME_WORDS,
-    advice_words,
-    foot_words,
-    headline,
-    headline_colour,
-    percent,
-    place_words,
-    reason_words,
-    spread_words,
-    sure_words,
-)
 
 INLINE_BYTES = 6_000_000  # a video up to this size goes into the page
 _LEAST_OUTCOME = 0.01
@@ -54,27 +42,20 @@ def save_shot_page(shot: ShotAnalysis, video: Path, overlay: Path | None, path: 
     Raises:
         FootageError: If the clip cannot be read.
     """
-    verdict, origin = shot.verdict, origin_of([shot.clip])
     text = render(
         Path(__file__).with_name("shot.html.j2"),
-        clip_id=shot.clip.clip_id,
-        session=f"session {shot.clip.session}",
-        caveat=f"{origin.caveat[0].upper()}{origin.caveat[1:]}." if origin.caveat else None,
-        headline=headline(verdict),
-        colour=headline_colour(verdict),
-        sure=sure_words(verdict),
-        is_upright=shot.clip.height > shot.clip.width,
+        shot=shot,
+        words=words,
+        caveat=origin_of([shot.clip]).caveat,
         numbers=_numbers(shot),
-        reason=reason_words(verdict),
         video=_video_address(overlay, path) if overlay else None,
         poster=_poster(shot, video),
         moments=_moments(shot, video),
         figures=_figures(shot),
-        measures=[(one, advice_words(one)) for one in shot.technique if one.value is not None],
+        measures=[one for one in shot.technique if one.value is not None],
         no_measures=_why_no_measures(shot),
         decided=_decided(shot),
         outcomes=_outcomes(shot),
-        percent=percent,
     )
     save_text(path, text)
     return path
@@ -106,18 +87,21 @@ def save_pictures(
 
 def _numbers(shot: ShotAnalysis) -> list[tuple[str, str, str]]:
     """Name, value and note of each number."""
-    verdict, rows = shot.verdict, []
-    if verdict.speed_kmh is not None:
-        value = f"{verdict.speed_kmh:.0f} km/h"
-        rows.append(("at the foot", value, spread_words(verdict.speed_interval_kmh)))
-    if verdict.line_speed_kmh is not None:
-        value = f"{verdict.line_speed_kmh:.0f} km/h"
-        rows.append(("at the goal line", value, spread_words(verdict.line_speed_interval_kmh)))
+    verdict = shot.verdict
+    speeds = (
+        ("at the foot", verdict.speed_kmh, verdict.speed_interval_kmh),
+        ("at the goal line", verdict.line_speed_kmh, verdict.line_speed_interval_kmh),
+    )
+    rows = [
+        (name, f"{kmh:.0f} km/h", words.spread_words(interval))
+        for name, kmh, interval in speeds
+        if kmh is not None
+    ]
     if shot.shooter is not None:
-        sure = f"{percent(shot.foot.confidence)} sure" if shot.foot and shot.foot.side else ""
-        rows.append(("shooter", f"{shot.shooter.player}, {foot_words(shot.foot)}", sure))
+        sure = f"{words.percent(shot.foot.confidence)} sure" if shot.foot and shot.foot.side else ""
+        rows.append(("shooter", f"{shot.shooter.player}, {words.foot_words(shot.foot)}", sure))
     if verdict.crossing_m is not None:
-        rows.append(("crossed the line", *place_words(verdict.crossing_m, shot.goal_wh_m)))
+        rows.append(("crossed the line", *words.place_words(verdict.crossing_m, shot.goal_wh_m)))
     if verdict.path is not None:
         x, y, _ = verdict.path.positions_m[0]
         rows.append(("shot from", f"{float((x**2 + y**2) ** 0.5):.1f} m", "to the goal’s middle"))
@@ -126,11 +110,11 @@ def _numbers(shot: ShotAnalysis) -> list[tuple[str, str, str]]:
 
 def _decided(shot: ShotAnalysis) -> list[tuple[str, str]]:
     verdict = shot.verdict
-    rows = [("method", METHOD_WORDS[verdict.method])]
+    rows = [("method", words.METHOD_WORDS[verdict.method])]
     rows += [
-        (f"by {METHOD_WORDS[method]}", f"{headline(other)}, {sure_words(other)}")
+        (f"by {words.METHOD_WORDS[method]}", f"{words.headline(other)}, {words.sure_words(other)}")
         for method, other in shot.verdicts.items()
-        if method != shot.method
+        if method != verdict.method
     ]
     width, height = shot.goal_wh_m
     rows.append(("people, ball, goal by", shot.labels))
@@ -149,7 +133,7 @@ def _decided(shot: ShotAnalysis) -> list[tuple[str, str]]:
 def _outcomes(shot: ShotAnalysis) -> list[tuple[str, float]]:
     """What may have happened and how likely it is, the likeliest first."""
     shares = sorted(shot.verdict.outcomes.items(), key=lambda entry: -entry[1])
-    return [(OUTCOME_WORDS.get(name, name), p) for name, p in shares if p >= _LEAST_OUTCOME]
+    return [(words.OUTCOME_WORDS.get(name, name), p) for name, p in shares if p >= _LEAST_OUTCOME]
 
 
 def _why_no_measures(shot: ShotAnalysis) -> str:

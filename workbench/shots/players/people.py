@@ -30,8 +30,8 @@ class People:
     """Everybody in a clip, by name.
 
     Attributes:
-        table: One row per person and frame: `frame`, `track_id`, `player`, `x0`, `y0`, `x1`, `y1`
-            (pixels), `score`; in order of frames, then names.
+        table: One row per person and frame: `frame`, `player`, `x0`, `y0`, `x1`, `y1` (pixels); in
+            order of frames, then names.
     """
 
     table: pd.DataFrame
@@ -45,16 +45,6 @@ class People:
     def in_frame(self, frame: int) -> Mapping[str, Detection]:
         """Those who are seen in a frame, by name."""
         return self._labels.get(frame, {})
-
-    def box(self, frame: int, player: str) -> Floats | None:
-        """Left, top, right, bottom (4,) in pixels, or None where the player is not seen."""
-        label = self.in_frame(frame).get(player)
-        return None if label is None else _box(label)
-
-    def mask(self, frame: int, player: str) -> Mask | None:
-        """The player's mask (H, W), or None where the player is not seen or has none."""
-        label = self.in_frame(frame).get(player)
-        return None if label is None else label.pixels()
 
 
 def follow_people(labels: ClipDetections, fps: float) -> People:
@@ -71,21 +61,17 @@ def follow_people(labels: ClipDetections, fps: float) -> People:
         for label, number in zip(found, numbers, strict=True):
             if number is not None:
                 sightings.setdefault(int(number), []).append((frame, label))
-    lasting = {
-        number: seen
-        for number, seen in sightings.items()
-        if len(seen) >= min(_SHORTEST_S * fps, len(labels.frames))
-    }
+    least = min(_SHORTEST_S * fps, len(labels.frames))
+    lasting = [seen for seen in sightings.values() if len(seen) >= least]
     # By place of the first appearance; track ids are arbitrary.
-    order = sorted(lasting.items(), key=lambda item: (item[1][0][0], *_box(item[1][0][1])))
+    order = sorted(lasting, key=lambda seen: (seen[0][0], *_box(seen[0][1])))
     rows: list[tuple[Any, ...]] = []
     by_name: dict[int, dict[str, Detection]] = {}
-    for place, (number, seen) in enumerate(order, start=1):
+    for place, seen in enumerate(order, start=1):
         for frame, label in seen:
             by_name.setdefault(frame, {})[f"P{place}"] = label
-            rows.append((frame, number, f"P{place}", *_box(label), label.score))
-    columns = ["frame", "track_id", "player", "x0", "y0", "x1", "y1", "score"]
-    table = pd.DataFrame(rows, columns=columns).astype({"score": float})
+            rows.append((frame, f"P{place}", *_box(label)))
+    table = pd.DataFrame(rows, columns=["frame", "player", "x0", "y0", "x1", "y1"])
     table = table.sort_values("frame", kind="stable").reset_index(drop=True)
     return People(table, by_name)
 

@@ -63,12 +63,6 @@ class Pose:
     joints: Mapping[str, tuple[float, float]]  # name to x, y in pixels
     world_m: Mapping[str, tuple[float, float, float]] | None = None  # about the hips, if known
 
-    @property
-    def box(self) -> Floats:
-        """Left, top, right, bottom (4,) around all joints."""
-        points = np.array(list(self.joints.values()))
-        return np.concatenate([points.min(axis=0), points.max(axis=0)])
-
 
 @dataclass(frozen=True)
 class PoseTrack:
@@ -77,13 +71,12 @@ class PoseTrack:
     method: str  # the finder that ran
     poses: dict[int, Pose] = field(default_factory=dict)  # by frame
     asked: int = 0  # frames looked at
-    note: str = ""  # what to know about the method; empty if nothing
 
 
 Image = NDArray[np.uint8]
-Find = Callable[[Image, Floats | None, Mask | None], Pose | None]
+Find = Callable[[Image, Floats, Mask | None], Pose | None]
 """Finds a player's pose in an RGB picture (H, W, 3), given the box around the player, (4,) pixels,
-and the mask (H, W), where they are known; without a box, anywhere in the picture."""
+and the mask (H, W), where it is known."""
 
 
 class PoseFinder(Protocol):
@@ -98,40 +91,29 @@ class PoseFinder(Protocol):
 
 
 def find_poses(
-    video: Path,
-    people: People | None,
-    player: str | None,
-    frames: Iterable[int],
-    finder: PoseFinder,
+    video: Path, people: People, player: str, frames: Iterable[int], finder: PoseFinder
 ) -> PoseTrack:
     """Find a player's poses in some frames of a video.
 
-    Frames in which the player is not labelled count as asked for, and as not found. Without people
-    it is whoever is seen best, found in the whole picture first and then followed from pose to
-    pose.
+    Frames in which the player is not labelled count as asked for, and as not found.
 
     Raises:
         FootageError: If the video cannot be read.
     """
     wanted = sorted(set(frames))
     if not wanted:
-        return PoseTrack(finder.name, note=finder.note)
+        return PoseTrack(finder.name)
     poses: dict[int, Pose] = {}
     pictures = iter_frames(video, start=wanted[0], stop=wanted[-1] + 1)
-    last: Pose | None = None
     with finder.session() as find:
         for picture in pictures:
-            if picture.index not in wanted:
+            seen = people.in_frame(picture.index).get(player)
+            if picture.index not in wanted or seen is None:
                 continue
-            if people is None or player is None:
-                near = None if last is None else find(picture.image, last.box, None)
-                last = near or find(picture.image, None, None)
-            else:
-                box, mask = people.box(picture.index, player), people.mask(picture.index, player)
-                last = None if box is None else find(picture.image, box, mask)
-            if last is not None:
-                poses[picture.index] = last
-    return PoseTrack(finder.name, poses, len(wanted), finder.note)
+            pose = find(picture.image, np.array(seen.xyxy, float), seen.pixels())
+            if pose is not None:
+                poses[picture.index] = pose
+    return PoseTrack(finder.name, poses, len(wanted))
 
 
 def pose_finder(name: str = "auto", model: Path | None = None) -> PoseFinder:
@@ -175,10 +157,8 @@ class GeometricFinder:
         return nullcontext(_guess_pose)
 
 
-def _guess_pose(_: Image, box: Floats | None, mask: Mask | None) -> Pose | None:
-    """Guessed joints, or None without a box of somebody upright."""
-    if box is None:
-        return None
+def _guess_pose(_: Image, box: Floats, mask: Mask | None) -> Pose | None:
+    """Guessed joints, or None where the box is not that of somebody upright."""
     left, top, right, bottom = (float(value) for value in box)
     height = bottom - top
     if height <= 0 or right - left > 1.5 * height:  # lying, or not a person
@@ -270,13 +250,9 @@ class MediaPipeFinder:
             problem = f"{self._model} is no pose model ({str(error).splitlines()[0]})"
             raise ShotError(problem, _MODEL_REMEDY) from None
 
-        def find(image: Image, box: Floats | None, _: Mask | None) -> Pose | None:
-            height, width = image.shape[:2]
-            looks = [(np.array([0.0, 0.0, width, height]), 0.0)]
-            if box is not None:
-                looks = [(box, margin) for margin in _MARGINS]
-            for look, margin in looks:
-                crop, place = crop_around(image, look, margin=margin, height_px=_CROP_HEIGHT_PX)
+        def find(image: Image, box: Floats, _: Mask | None) -> Pose | None:
+            for margin in _MARGINS:
+                crop, place = crop_around(image, box, margin=margin, height_px=_CROP_HEIGHT_PX)
                 picture = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=crop)
                 found = landmarker.detect(picture)
                 if found.pose_landmarks:

@@ -40,9 +40,7 @@ class Shooter:
     """Who struck the ball, and when."""
 
     player: str
-    track_id: int
     contact_frame: float  # may lie between two frames
-    gap_balls: float  # least distance to the ball around the contact
     reason: str
 
 
@@ -70,7 +68,6 @@ def find_possession(track: BallTrack, people: People) -> tuple[Possession, ...]:
 
 def find_shooter(
     track: BallTrack,
-    people: People,
     possession: Sequence[Possession],
     *,
     fps: float,
@@ -93,7 +90,7 @@ def find_shooter(
             # Nearest over all these frames, not in one: somebody may run past the ball.
             best = max(sorted(gaps), key=lambda name: sum(_REACH_BALLS - gap for gap in gaps[name]))
             reason = f"{best} is nearest to the ball at the kick."
-            return _shooter(people, best, kick, min(gaps[best]), reason)
+            return Shooter(best, kick, reason)
     arrival = float("inf") if goal_corners_px is None else _arrival(track, goal_corners_px)
     end = arrival if kick is None else min(arrival, kick + 2)
     touches = [row for row in possession if row.player is not None and row.frame < end]
@@ -103,12 +100,7 @@ def find_shooter(
     assert last.player is not None
     contact = float(last.frame) if kick is None else kick
     reason = f"{last.player} is the last to touch the ball before it arrives."
-    return _shooter(people, last.player, contact, last.gap_balls, reason)
-
-
-def _shooter(people: People, player: str, frame: float, gap_balls: float, reason: str) -> Shooter:
-    own = people.table[people.table["player"] == player]
-    return Shooter(player, int(own["track_id"].iloc[0]), frame, gap_balls, reason)
+    return Shooter(last.player, contact, reason)
 
 
 def _arrival(track: BallTrack, goal_corners_px: NDArray[np.float64]) -> float:

@@ -46,7 +46,6 @@ class Foot:
 
     side: Side | None  # None where no pose was found around the contact
     confidence: float  # 0.5–1 that the side is right; 0 where there is none
-    method: str  # of the poses
     reason: str  # one sentence
     nearness: float = 0.0  # −1 (left ankle at the ball) … 1 (right ankle at the ball)
     swing: float = 0.0  # −1 (only the left ankle moves) … 1 (only the right ankle moves)
@@ -63,7 +62,7 @@ def find_foot(pose: PoseTrack, track: BallTrack, contact_frame: float) -> Foot:
     at_contact = [frame for frame in frames if abs(frame - contact_frame) <= _AT_CONTACT]
     if ball is None or not at_contact:
         what = "ball" if ball is None else "pose"
-        return Foot(None, 0.0, pose.method, f"No {what} is seen at the contact.")
+        return Foot(None, 0.0, f"No {what} is seen at the contact.")
     # Only the two frames nearest to the contact: later the ball has left both feet.
     at_contact = sorted(at_contact, key=lambda frame: abs(frame - contact_frame))[:2]
     nearness = float(np.mean([_nearness(pose, frame, ball) for frame in at_contact]))
@@ -79,7 +78,7 @@ def find_foot(pose: PoseTrack, track: BallTrack, contact_frame: float) -> Foot:
         if value * log_odds > 0
     ]
     reason = f"The {side} ankle {' and '.join(for_it) or 'is as near as the other'}."
-    return Foot(side, confidence, pose.method, reason, nearness, swing)
+    return Foot(side, confidence, reason, nearness, swing)
 
 
 def _ball_at(track: BallTrack, contact_frame: float) -> Floats | None:
@@ -127,11 +126,12 @@ class TechniqueMeasure:
     note: str = ""  # how it was measured, or why it was not; one sentence
 
 
-# One for each figure, not measured yet.
-_STANDING_KNEE = TechniqueMeasure("standing knee bend", "°", 15.0, 55.0, _LEES)
-_KICKING_KNEE = TechniqueMeasure("kicking knee bend", "°", 15.0, 65.0, _KELLIS)
-_TRUNK = TechniqueMeasure("trunk lean", "°", 0.0, 30.0, _LEES)
-_HIP = TechniqueMeasure("hip drive", "°/s", 250.0, 1200.0, f"{_LEES}; {_KELLIS}")
+_UNMEASURED = (
+    TechniqueMeasure("standing knee bend", "°", 15.0, 55.0, _LEES),
+    TechniqueMeasure("kicking knee bend", "°", 15.0, 65.0, _KELLIS),
+    TechniqueMeasure("trunk lean", "°", 0.0, 30.0, _LEES),
+    TechniqueMeasure("hip drive", "°/s", 250.0, 1200.0, f"{_LEES}; {_KELLIS}"),
+)
 
 
 def measure_technique(
@@ -143,31 +143,30 @@ def measure_technique(
     vertical (either way), all at contact, and hip drive: the fastest turn of the kicking thigh in
     the last 0.15 s before it. Without measured poses or a foot, values are None.
     """
-    scales = (_STANDING_KNEE, _KICKING_KNEE, _TRUNK, _HIP)
     near = min(pose.poses, key=lambda frame: abs(frame - contact_frame), default=None)
     if pose.method == GEOMETRIC:
-        return tuple(replace(scale, note="Guessed joints have no angles.") for scale in scales)
+        return tuple(replace(one, note="Guessed joints have no angles.") for one in _UNMEASURED)
     if near is None or abs(near - contact_frame) > _AT_CONTACT or foot.side is None:
-        return tuple(replace(scale, note="No pose is seen at the contact.") for scale in scales)
+        return tuple(replace(one, note="No pose is seen at the contact.") for one in _UNMEASURED)
     kicking, standing = ("l", "r") if foot.side == "left" else ("r", "l")
     how = "Between joints in space, inferred from one picture."
     joints: dict[int, Joints] = {f: one.world_m for f, one in pose.poses.items() if one.world_m}
     if len(joints) < len(pose.poses):
         how = "In the picture."
         joints = {frame: one.joints for frame, one in pose.poses.items()}
-    drive = _hip_drive(joints, kicking, contact_frame, fps)
-    return (
-        _rate(_STANDING_KNEE, _knee_bend(joints[near], standing), how),
-        _rate(_KICKING_KNEE, _knee_bend(joints[near], kicking), how),
+    values = (
+        _knee_bend(joints[near], standing),
+        _knee_bend(joints[near], kicking),
         # MediaPipe's metres are in camera axes: right only if the phone is held upright.
-        _rate(_TRUNK, _trunk_lean(joints[near]), how),
-        _rate(_HIP, drive, how)
-        if drive is not None
-        else replace(_HIP, note="Too few poses are seen before the contact."),
+        _trunk_lean(joints[near]),
+        _hip_drive(joints, kicking, contact_frame, fps),
     )
+    return tuple(_rate(*pair, how) for pair in zip(_UNMEASURED, values, strict=True))
 
 
-def _rate(scale: TechniqueMeasure, value: float, note: str) -> TechniqueMeasure:
+def _rate(scale: TechniqueMeasure, value: float | None, note: str) -> TechniqueMeasure:
+    if value is None:
+        return replace(scale, note="Too few poses are seen before the contact.")
     flag: Flag = "low" if value < scale.good_low else "high" if value > scale.good_high else "good"
     return replace(scale, value=value, flag=flag, note=note)
 
