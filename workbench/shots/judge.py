@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from workbench.footage.pinhole import BALL_RADIUS_M, Floats
-from workbench.shots.ball.events import find_kick
+from workbench.shots.ball.kick import find_kick
 from workbench.shots.fit3d import findings
 from workbench.shots.fit3d.firstguess import guess_kicks
 from workbench.shots.fit3d.fit import Observations

@@ -1,1 +1,1 @@
-"""The ball of one clip: its track, the pieces of smooth motion in it, what happened to it."""
+"""The ball of one clip: its track, the pieces of smooth motion in it, and when it was kicked."""

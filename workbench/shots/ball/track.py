@@ -8,7 +8,7 @@ a ball at rest.
 A piece of smooth motion is a parabola in time along x and along y, a good approximation of a flight
 in the picture. Tracks are cut into pieces by optimal partitioning (Jackson et al. 2005, "An
 algorithm for optimal partitioning of data on an interval"), so that smoothing never reaches across
-a kick. `events` names what happened at the cuts.
+a kick. `kick` finds which of the cuts is one.
 """
 
 from dataclasses import dataclass
@@ -186,12 +186,6 @@ class Piece:
     def at(self, time_s: Floats | float) -> Floats:
         """Positions (…, 2) in pixels."""
         return np.asarray(_powers(np.asarray(time_s, float) - self.origin_s) @ self.terms)
-
-    def velocity(self, time_s: Floats | float) -> Floats:
-        """Velocities (…, 2) in pixels per second."""
-        since = np.asarray(time_s, float) - self.origin_s
-        rates = np.stack([np.zeros_like(since), np.ones_like(since), 2 * since], axis=-1)
-        return np.asarray(rates @ self.terms)
 
 
 class SmoothTrack(NamedTuple):

@@ -148,7 +148,7 @@ def _bent(base: Floats, left_at: Floats, depth_m: float) -> Floats:
 
 def _best_of_each(cases: Cases, cost: Floats) -> NDArray[np.intp]:
     """The best fit of each hypothesis and camera, unless its cost is far above the least."""
-    order = np.lexsort((cost, cases.camera, cases.hypothesis))
+    order: NDArray[np.intp] = np.lexsort((cost, cases.camera, cases.hypothesis))
     about = np.stack([cases.hypothesis, cases.camera])[:, order]
     is_first = np.concatenate([[True], (np.diff(about) != 0).any(axis=0)])
     best = order[is_first]

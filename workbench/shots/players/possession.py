@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.footage.pinhole import Floats
-from workbench.shots.ball.events import find_kick
+from workbench.shots.ball.kick import find_kick
 from workbench.shots.ball.track import BallTrack
 from workbench.shots.goal.corners import inside_goal, order_corners
 from workbench.shots.players.people import Mask, People

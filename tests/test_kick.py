@@ -1,4 +1,4 @@
-"""Events on the ball's track: named, dated, and found on simulated shots they were not tuned on."""
+"""The kick on the ball's track: dated, and found on simulated shots it was not tuned on."""
 
 import numpy as np
 import pytest
@@ -6,39 +6,26 @@ from ball_tracks import FPS, arc, kicked, make_track, path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.shots.ball.events import find_events
+from workbench.shots.ball.kick import find_kick
 from workbench.shots.ball.track import BallTrack
 from workbench.simulated.shots import simulate_shot
 
-GOAL = np.array([[400.0, 200], [400, 100], [600, 100], [600, 200]])
-
-
-def kinds(events):
-    return [event.kind for event in events]
-
 
 @pytest.mark.parametrize(
-    ("legs", "expected"),
+    ("legs", "kicked_at"),
     [
-        ([(20, 0, 0), (25, 9, -2)], ["kick"]),
-        ([(20, 0, 0), *arc(18, 8, -8, 1), *arc(14, 6, -7, 1)], ["kick", "bounce"]),
-        ([(20, 0, 0), (24, 16, -1.5), (20, 0.5, 1)], ["kick", "net"]),
-        ([(20, 0, 0), (24, 16, -1.5), (12, -10, 6)], ["kick", "save"]),
-        ([(20, 0, 0), (15, 12, -1.5), (15, -6, 3)], ["kick", "deflection"]),
-        ([(20, 0, 0), (24, 16, -1.5), (25, 0, 0)], ["kick", "net", "rest"]),
-        ([(40, 0, 0)], []),
+        ([(20, 0, 0), (25, 9, -2)], 20),
+        ([(20, 0, 0), *arc(18, 8, -8, 1), *arc(14, 6, -7, 1)], 20),  # it bounces
+        ([(20, 0, 0), (24, 16, -1.5), (20, 0.5, 1)], 20),  # into the net
+        ([(20, 0, 0), (24, 16, -1.5), (12, -10, 6)], 20),  # saved
+        ([(20, 0, 0), (24, 16, -1.5), (25, 0, 0)], 20),  # comes to rest
+        ([(40, 0, 0)], None),
     ],
 )
-def test_events_are_named(legs, expected):
+def test_the_first_touch_that_makes_the_ball_fast_is_the_kick(legs, kicked_at):
     noise = np.random.default_rng(1).normal(0, 0.3, (len(path(*legs)), 2))
-    events = find_events(make_track(path(*legs) + noise), fps=FPS, goal_corners_px=GOAL)
-    assert kinds(events) == expected
-
-
-def test_a_ball_off_the_post_is_told_from_a_save():
-    legs = [(20, 0, 0), (20, 15.0, -2.0), (15, -6, 4)]  # turns at the left post, at (400, 140)
-    events = find_events(make_track(path(*legs)), fps=FPS, goal_corners_px=GOAL)
-    assert kinds(events) == ["kick", "post"]
+    kick = find_kick(make_track(path(*legs) + noise), fps=FPS)
+    assert kick == (None if kicked_at is None else pytest.approx(kicked_at, abs=1))
 
 
 def test_times_lie_between_frames():
@@ -46,10 +33,7 @@ def test_times_lie_between_frames():
     xy = kicked()
     xy[21:] -= 1.6 * np.array([14.0, -9.0])  # so that frame 21 shows 0.4 of a frame's flight
     xy[20] = xy[19]
-    (kick, *_) = find_events(make_track(xy), fps=FPS)
-    assert kick.kind == "kick"
-    assert kick.frame == pytest.approx(20.6, abs=0.3)
-    assert kick.time_s == pytest.approx(kick.frame / FPS)
+    assert find_kick(make_track(xy), fps=FPS) == pytest.approx(20.6, abs=0.3)
 
 
 def test_kick_speed_is_measured_in_the_local_size_of_the_ball():
@@ -65,8 +49,7 @@ def test_kick_speed_is_measured_in_the_local_size_of_the_ball():
     xy[rows, 0] += off_px
     box_wh[rows, 0] -= 2 * np.abs(off_px)
     track = BallTrack(frames, xy, box_wh, box_wh.min(axis=1), np.ones(60))
-    (kick,) = [event for event in find_events(track, fps=FPS) if event.kind == "kick"]
-    assert kick.frame == pytest.approx(24, abs=1)
+    assert find_kick(track, fps=FPS) == pytest.approx(24, abs=1)
 
 
 def test_kicks_of_simulated_shots_are_found():
@@ -75,9 +58,8 @@ def test_kicks_of_simulated_shots_are_found():
     right = 0
     for shot in shots:
         track = BallTrack.from_table(shot.track)
-        events = find_events(track, fps=shot.fps, goal_corners_px=shot.goal_corners_px)
-        kick = next((e.frame for e in events if e.kind == "kick"), np.inf)
-        right += abs(kick - shot.contact_frame) <= 2
+        kick = find_kick(track, fps=shot.fps)
+        right += kick is not None and abs(kick - shot.contact_frame) <= 2
     assert right >= 30
 
 
@@ -88,13 +70,10 @@ def test_kicks_of_simulated_shots_are_found():
     start=st.integers(0, 200),
     seed=st.integers(0, 100),
 )
-def test_events_follow_shift_scale_and_time(shift, scale, start, seed):
+def test_the_kick_follows_shift_scale_and_time(shift, scale, start, seed):
     legs = [(20, 0, 0), *arc(18, 8, -8, 1), *arc(14, 6, -7, 1)]
     xy = path(*legs)
     xy = xy + np.random.default_rng(seed).normal(0, 0.3, xy.shape)
-    plain = find_events(make_track(xy), fps=FPS, goal_corners_px=GOAL)
+    plain = find_kick(make_track(xy), fps=FPS)
     elsewhere = make_track(xy * scale + shift, np.arange(len(xy)) + start, 10.0 * scale)
-    other = find_events(elsewhere, fps=FPS, goal_corners_px=GOAL * scale + shift)
-    assert kinds(other) == kinds(plain)
-    expected = [event.frame + start for event in plain]
-    assert [event.frame for event in other] == pytest.approx(expected, abs=0.1)
+    assert find_kick(elsewhere, fps=FPS) == pytest.approx(plain + start, abs=0.1)
