@@ -21,24 +21,22 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-
-from workbench.saving import replacing
-from workbench.shots.ball.track import BallTrack
-from workbench.shots.evaluation.figures import (
+from simulated_shots import (
+    HELD_OUT_SEEDS,
+    accuracy_table,
+    certainty_table,
     draw_abstention,
     draw_accuracy,
     draw_goal_reliability,
     draw_speed_errors,
-)
-from workbench.shots.evaluation.simulated import (
-    HELD_OUT_SEEDS,
-    accuracy_table,
-    certainty_table,
-    for_each,
     judge_seeds,
     reliability,
     speed_table,
 )
+
+from workbench.saving import replacing
+from workbench.shots.ball.track import BallTrack
+from workbench.shots.evaluation.head_training import for_each
 from workbench.shots.rules2d import judge_flat
 from workbench.simulated.shots import SimulatedShot, simulate_shot
 from workbench.stats import median_interval

@@ -8,10 +8,11 @@ are reported for are never used.
 """
 
 import argparse
-from collections.abc import Sequence
+import multiprocessing
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,6 @@ from sklearn.linear_model import LogisticRegression, QuantileRegressor
 from sklearn.model_selection import KFold, cross_val_predict
 
 from workbench.footage.pinhole import Floats
-from workbench.shots.evaluation.simulated import for_each, number_or_nan
 from workbench.shots.fit3d.head import LOG_FROM, PLACES, Head, LinearModel, Place, Scale
 from workbench.shots.fit3d.question import ask
 from workbench.shots.judge import CannotFitError, fit_shot
@@ -44,6 +44,9 @@ _LOGARITHMS = (
     "cost_per_observation", "miss_px", "kick_distance", "camera_distance", "kick_sd_s",
 )  # fmt: skip
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
 
 def collect(seeds: Sequence[int], workers: int = 1) -> pd.DataFrame:
     """Simulate and fit the shots of these seeds, and return one row for each that can be fitted.
@@ -54,6 +57,21 @@ def collect(seeds: Sequence[int], workers: int = 1) -> pd.DataFrame:
     """
     measured = for_each(_measure, seeds, workers)
     return pd.DataFrame([row for row in measured if row is not None])
+
+
+def for_each(
+    work: Callable[[Item], Result], items: Sequence[Item], workers: int = 1
+) -> list[Result]:
+    """Results of `work`, in the order of the items, from this process or from several."""
+    if workers <= 1:
+        return [work(item) for item in items]
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        return pool.map(work, items, chunksize=8)
+
+
+def number_or_nan(value: float | None) -> float:
+    """The value; NaN where there is none."""
+    return float("nan") if value is None else value
 
 
 def vary(seed: int) -> SimulationSettings:

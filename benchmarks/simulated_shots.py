@@ -5,30 +5,36 @@ every table from the rows, and compares methods on the same shots only. Simulate
 independent, so shares carry Wilson intervals. Knows nothing of how a method judges.
 """
 
-import multiprocessing
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeVar
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
 from workbench.actions.calibration import Calibration, calibrate
+from workbench.actions.figures import draw_reliability
+from workbench.shots.evaluation.figures import draw_shares
+from workbench.shots.evaluation.head_training import for_each, number_or_nan
 from workbench.shots.fit3d.question import ask
 from workbench.shots.judge import judge_shot
 from workbench.shots.verdict import METHODS, ShotVerdict
 from workbench.simulated.cameras import PLACEMENTS
 from workbench.simulated.shots import SimulatedShot, simulate_shot
 from workbench.stats import Interval, mcnemar, median_interval, wilson
+from workbench.style import BLUE, GREY, ORANGE, axes_or_new
 
 HELD_OUT_SEEDS = range(50_000, 51_000)  # nothing is tuned or trained on these shots
 EVERYWHERE = "all"  # the row of a table that holds all placements
 
 _CLOSE_KMH = 5.0
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+_ACCURACY_TITLES = {
+    "placement": "From where can goal or no goal be told?",
+    "kind": "Which shots are hard to tell?",
+}
+_METHOD_STYLE = {"2d": ("2D rules", ORANGE, "s"), "3d": ("3D fit", BLUE, "o")}
 
 
 def judge_seeds(seeds: Sequence[int], workers: int = 1) -> pd.DataFrame:
@@ -41,16 +47,6 @@ def judge_seeds(seeds: Sequence[int], workers: int = 1) -> pd.DataFrame:
     """
     found = for_each(_judge_seed, seeds, workers)
     return pd.DataFrame([row for rows in found for row in rows])
-
-
-def for_each(
-    work: Callable[[Item], Result], items: Sequence[Item], workers: int = 1
-) -> list[Result]:
-    """Results of `work`, in the order of the items, from this process or from several."""
-    if workers <= 1:
-        return [work(item) for item in items]
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        return pool.map(work, items, chunksize=8)
 
 
 def _judge_seed(seed: int) -> list[dict[str, Any]]:
@@ -88,11 +84,6 @@ def _as_row(shot: SimulatedShot, verdict: ShotVerdict, cpu_s: float) -> dict[str
         "cpu_s": cpu_s,
         "reason": verdict.reason,
     }
-
-
-def number_or_nan(value: float | None) -> float:
-    """The value; NaN where there is none."""
-    return float("nan") if value is None else value
 
 
 def accuracy_table(rows: pd.DataFrame, by: Literal["placement", "kind"]) -> pd.DataFrame:
@@ -190,3 +181,76 @@ def _by_kind(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """Rows of each kind of shot, the commonest first."""
     kinds = rows.drop_duplicates("seed")["kind"].value_counts(sort=True)
     return [(str(kind), rows[rows["kind"] == kind]) for kind in kinds.index]
+
+
+def draw_accuracy(
+    rows: pd.DataFrame, by: Literal["placement", "kind"], ax: Axes | None = None
+) -> Axes:
+    """Draw `accuracy_table`: one mark per method, and what the commoner answer earns."""
+    ax = axes_or_new(ax, (6.4, 4.2))
+    table = accuracy_table(rows, by)
+    labels = [f"{str(name).replace('_', ' ')} (n={n})" for name, n in table["n"].items()]
+    marks = {
+        name: (table[method], colour, marker)
+        for method, (name, colour, marker) in _METHOD_STYLE.items()
+        if method in table
+    }
+    draw_shares(ax, labels, marks)
+    ax.scatter(
+        table["majority"], range(len(table)), marker="|", s=400, color=GREY,
+        label="always the commoner answer",
+    )  # fmt: skip
+    ax.set(xlabel="share of right verdicts")
+    ax.set_title(_ACCURACY_TITLES[by])
+    ax.legend(loc="lower left", fontsize=8)
+    return ax
+
+
+def draw_goal_reliability(rows: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw how often shots called goals with some probability are goals."""
+    found = reliability(rows)
+    ax = draw_reliability(found, ax)
+    ax.set(
+        xlabel="stated probability of a goal",
+        ylabel="share of goals (shots per point beside it)",
+        title=f"Is 70 % seven in ten?\nECE {found.error:.3f}, {found.null_mean:.3f} if calibrated",
+    )
+    return ax
+
+
+def draw_abstention(rows: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw the share of right verdicts against the share of shots decided, surest first."""
+    ax = axes_or_new(ax, (4.4, 4.2))
+    part = rows[rows["method"] == "3d"]
+    sure = (part["goal_probability"] - 0.5).abs().to_numpy()
+    order = np.argsort(-sure, kind="stable")
+    right = part["right"].to_numpy(float)[order]
+    decided = np.arange(1, len(right) + 1)
+    ax.plot(decided / len(right), np.cumsum(right) / decided, color=BLUE)
+    kept = part[~part["abstained"]]
+    ax.plot(len(kept) / len(part), kept["right"].mean(), "o", color="black", label="as it decides")
+    ax.set(
+        xlabel="share of shots decided, surest first", ylabel="share of right verdicts among them"
+    )
+    ax.set_ylim(min(0.85, float(right.mean()) - 0.02), 1.005)
+    ax.set_title("What does abstaining buy?")
+    ax.legend(loc="lower left", fontsize=8)
+    return ax
+
+
+def draw_speed_errors(rows: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw the distribution of the speed's absolute error, one curve per method."""
+    ax = axes_or_new(ax, (5.6, 4.0))
+    for method, (name, colour, _) in _METHOD_STYLE.items():
+        part = rows[rows["method"] == method]
+        errors = np.sort((part["speed"] - part["true_speed"]).abs().dropna().to_numpy())
+        if len(errors) == 0:
+            continue
+        label = f"{name}: median {np.median(errors):.1f} km/h"
+        share = np.arange(1, len(errors) + 1) / len(errors)
+        ax.step(errors, share, "-" if method == "3d" else "--", color=colour, label=label)
+    ax.set(xlim=(0, 40), ylim=(0, 1), xlabel="error of the speed at the foot in km/h")
+    ax.set_ylabel("share of shots at most so far off")
+    ax.set_title("How exact is the speed?")
+    ax.legend(loc="lower right", fontsize=8)
+    return ax

@@ -8,23 +8,21 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from workbench.shots.evaluation.figures import (
-    draw_abstention,
-    draw_accuracy,
-    draw_goal_reliability,
-    draw_speed_errors,
-)
-from workbench.shots.evaluation.head_training import FIRST_TRAINING_SEED, TRAINING_SHOTS
-from workbench.shots.evaluation.simulated import (
+from simulated_shots import (
     EVERYWHERE,
     HELD_OUT_SEEDS,
     accuracy_table,
     certainty_table,
+    draw_abstention,
+    draw_accuracy,
+    draw_goal_reliability,
+    draw_speed_errors,
     judge_seeds,
     reliability,
     speed_table,
 )
+
+from workbench.shots.evaluation.head_training import FIRST_TRAINING_SEED, TRAINING_SHOTS
 from workbench.stats import median_interval
 
 
