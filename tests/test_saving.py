@@ -1,12 +1,14 @@
 """Saving: the old content or the new, never half of either."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workbench.errors import SavingError
 from workbench.saving import replacing, save_bytes, save_json, save_text
 
 json_values = st.recursive(
@@ -53,3 +55,20 @@ def test_numbers_that_json_lacks_are_refused_and_nothing_is_lost(tmp_path: Path)
     with pytest.raises(ValueError, match="nan"):
         save_json(path, {"a": float("nan")})
     assert json.loads(path.read_text()) == {"a": 1}
+
+
+def test_what_cannot_be_written_is_an_error_of_ours_with_a_remedy(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        SavingError, match=r"file/a.txt cannot be written \(.*\): name another folder"
+    ):
+        save_text(tmp_path / "file" / "a.txt", "x")
+    assert issubclass(SavingError, OSError)  # who expects the system's error gets it
+    with pytest.raises(FileNotFoundError), replacing(tmp_path / "a.txt"):
+        (tmp_path / "absent").read_bytes()  # not about the file that is written
+
+
+def test_a_file_name_of_any_bytes_can_be_kept(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.mp4")
+    save_json(tmp_path / "a.json", [name])
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == [name]

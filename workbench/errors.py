@@ -36,3 +36,7 @@ class DatasetError(WorkbenchError):
 
 class PipelineError(WorkbenchError):
     """A pipeline file, stage or parameter that cannot be run."""
+
+
+class SavingError(WorkbenchError, OSError):
+    """A file that cannot be written: a full disk, a folder that is read-only."""

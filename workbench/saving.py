@@ -3,6 +3,7 @@
 Knows bytes, text and JSON, which it also reads; knows nothing about what they mean.
 """
 
+import errno
 import json
 import os
 import secrets
@@ -10,6 +11,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from workbench.errors import SavingError
+
+_NO_SPACE = "free some space on that disk, or name a folder on another"
+_NOT_OURS = "make it writable, or name another folder"
+_REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), _NO_SPACE),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _NOT_OURS),
+    **dict.fromkeys((errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG), "name another folder"),
+    errno.EIO: "look after the disk, or name a folder on another",
+}
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Make what keeps a block from writing `path`, or anything below it, one line with a remedy.
+
+    Raises:
+        SavingError: For a full disk, a folder that is read-only, a file where a folder should be.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _REMEDIES:
+            raise
+        said = os.strerror(error.errno)
+        raise SavingError(f"{path} cannot be written ({said})", _REMEDIES[error.errno]) from error
 
 
 @contextmanager
@@ -19,19 +47,23 @@ def replacing(path: Path) -> Iterator[Path]:
     The temporary file keeps the suffix, because encoders choose their container by it. If the block
     raises, the temporary file is removed and whatever was at `path` stays as it was.
 
+    Raises:
+        SavingError: If the disk is full, or the folder read-only.
+
     Example:
         >>> with replacing(Path("cut.mp4")) as part:  # doctest: +SKIP
         ...     encode(frames, part)
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
-    try:
-        yield part
-        with part.open("rb") as written:
-            os.fsync(written.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield part
+            with part.open("rb") as written:
+                os.fsync(written.fileno())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
 
 
 def save_bytes(path: Path, content: bytes) -> None:
@@ -42,7 +74,8 @@ def save_bytes(path: Path, content: bytes) -> None:
 
 def save_text(path: Path, content: str) -> None:
     """Write `content` to `path` as UTF-8 in one step, making missing folders."""
-    save_bytes(path, content.encode())
+    # Halves of surrogate pairs stand for bytes of a file name that are no UTF-8.
+    save_bytes(path, content.encode(errors="backslashreplace"))
 
 
 def save_json(path: Path, content: Any, indent: int | None = 1) -> None:

@@ -101,10 +101,11 @@ def execute(
         if process.stdin is not None:
             process.stdin.close()
         shutil.rmtree(private, ignore_errors=True)
-        for part in run_dir.glob(f".{Path(NOTEBOOK).stem}.*"):
-            part.unlink(missing_ok=True)  # a save that was cut short
-        if (run_dir / LOG).exists() and (run_dir / LOG).stat().st_size == 0:
-            (run_dir / LOG).unlink()
+        with contextlib.suppress(OSError):
+            for part in run_dir.glob(f".{Path(NOTEBOOK).stem}.*"):
+                part.unlink(missing_ok=True)  # a save that was cut short
+            if (run_dir / LOG).stat().st_size == 0:
+                (run_dir / LOG).unlink()
 
 
 def _follow(
