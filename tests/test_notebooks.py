@@ -2,13 +2,17 @@
 
 import ast
 import json
+import os
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from workbench.runs.parameters import read_parameters
-from workbench.runs.pipeline import load_pipeline
+from workbench.runs.parameters import Parameter, read_parameters
+from workbench.runs.pipeline import Stage, load_pipeline, placeholders
 from workbench.runs.plan import make_plan
+from workbench.runs.provenance import Digests, key_parts
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -57,6 +61,60 @@ class TestEveryNotebook:
             assert '"/' not in source
             assert "!pip" not in source
             assert "%cd" not in source
+
+
+PIPELINE = load_pipeline(ROOT / "notebooks/pipeline.yaml")
+STAGES = sorted(PIPELINE.stages.values(), key=lambda stage: stage.name)
+
+
+def paths_of(stage: Stage) -> dict[str, Parameter]:
+    """The parameters of a stage that name a file or folder."""
+    return {
+        name: parameter
+        for name, parameter in read_parameters(stage.notebook).items()
+        if re.search(r"(_dir|_file|_model)$|^(database|weights)$", name)
+        or (isinstance(parameter.default, str) and "/" in parameter.default)
+    }
+
+
+def named_in(templates: Iterable[str]) -> set[str]:
+    return {name for template in templates for name in placeholders(template)}
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+class TestEveryStage:
+    def test_declares_every_path_it_takes(self, stage: Stage) -> None:
+        # What is not declared is not part of the key: a stage that is stale would be skipped.
+        assert paths_of(stage).keys() <= named_in([*(stage.reads or ()), *stage.products])
+
+    def test_makes_a_key_of_every_file_it_reads(self, stage: Stage, tmp_path: Path) -> None:
+        profile = "own" if stage.name == "classify_clips" else "demo"
+        read = sorted(paths_of(stage).keys() & named_in(stage.reads or ()))
+        given = [f"{stage.name}.{name}={tmp_path / name}" for name in read]
+        planned = make_plan(PIPELINE, [stage.name], profile, given).stages[stage.name]
+
+        def key() -> str:
+            return key_parts(planned, ROOT, Digests(tmp_path / "none.json")).key
+
+        for name in read:
+            before = key()
+            (tmp_path / name).mkdir()
+            for stored in ("last_classifier.json", "last_student.json"):
+                (tmp_path / name / stored).touch()
+            assert key() != before, name
+
+    def test_runs_by_hand_on_what_the_demo_makes(self, stage: Stage) -> None:
+        # "Run All" in JupyterLab, after `make demo`: inputs are there, outputs go to the scratch.
+        plan = make_plan(PIPELINE, profile="demo")
+        made = [Path(product) for one in plan.stages.values() for product in one.products]
+        for name, parameter in paths_of(stage).items():
+            if parameter.default is None:
+                continue
+            path = Path(os.path.normpath(stage.notebook.parent / parameter.default))
+            if name in named_in(stage.products):
+                assert ROOT / "data/scratch" in (path, *path.parents)
+            else:
+                assert any(path in (one, *one.parents) for one in made), (name, path)
 
 
 @pytest.mark.parametrize("profile", ["ci", "demo", "full", "own"])

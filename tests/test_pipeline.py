@@ -1,3 +1,5 @@
+import os
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -227,20 +229,100 @@ def test_the_key_changes_with_what_the_run_depends_on_and_with_nothing_else(fold
 
 
 def test_digests_are_remembered_but_not_trusted_blindly(tmp_path: Path) -> None:
-    import os
-
     file, memory = tmp_path / "a", tmp_path / "digests.json"
     file.write_text("one", encoding="utf-8")
     os.utime(file, ns=(10**18, 10**18))
+    time.sleep(0.1)  # what was written this moment is not remembered
     digests = Digests(memory)
     one = digests.of(file)
     digests.save()
     assert str(file) in memory.read_text(encoding="utf-8")
-    file.write_text("two", encoding="utf-8")  # same size, another time
+    file.write_text("two", encoding="utf-8")
+    os.utime(file, ns=(10**18, 10**18))  # same size and time, as after `cp -p`
     assert Digests(memory).of(file) != one
     memory.write_text("{broken", encoding="utf-8")
     file.write_text("one", encoding="utf-8")
     assert Digests(memory).of(file) == one
+
+
+def test_a_folder_counts_with_all_that_can_be_read_in_it(tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "videos", tmp_path / "disk"
+    for place in (folder, elsewhere):
+        place.mkdir()
+    (folder / os.fsdecode(b"caf\xe9.mp4")).touch()  # a name in Latin-1
+    (folder / "linked").symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(folder)  # goes round
+
+    def digest() -> str:
+        digests = Digests(tmp_path / "digests.json")
+        try:
+            return digests.of(folder)
+        finally:
+            digests.save()
+
+    seen = [digest()]
+    for change in (
+        lambda: (elsewhere / "a.mp4").write_text("1"),
+        lambda: (elsewhere / "a.mp4").write_text("2"),
+        lambda: (elsewhere / "a.mp4").rename(elsewhere / "b.mp4"),
+        lambda: (folder / ".hidden").touch(),
+    ):
+        time.sleep(0.06)
+        change()
+        seen.append(digest())
+    assert len(set(seen[:-1])) == 4
+    assert seen[-1] == seen[-2]
+
+
+def test_a_label_database_counts_by_what_was_said(tmp_path: Path) -> None:
+    from workbench.labels.records import Entry
+    from workbench.labels.store import LabelStore
+
+    path, digests = tmp_path / "labels.sqlite", Digests(tmp_path / "digests.json")
+    absent = digests.of(path)
+    with LabelStore(path) as store:
+        assert digests.of(path) == absent  # nobody has said anything
+        store.append(Entry("rating", "clip", {"stars": 3}, annotator="anna", tool="test"))
+        one = digests.of(path)
+        store.append(Entry("rating", "clip", {"stars": 3}, annotator="ben", tool="test"))
+        assert len({absent, one, digests.of(path)}) == 3
+
+
+def test_what_may_be_absent_is_looked_at_all_the_same(folder: Path) -> None:
+    stages = {"s": {"notebook": "a.ipynb", "reads": ["{source_dir}?"], "products": ["{out_dir}?"]}}
+    pipeline = load_pipeline(write_pipeline(folder, stages))
+    plan = make_plan(pipeline, given=[f"source_dir={folder / 'videos'}", "out_dir=made"])
+    check_reads(plan)
+
+    def reads() -> Any:
+        return dict(key_parts(plan.stages["s"], folder, Digests(folder / "none.json")).reads)
+
+    before = reads()
+    (folder / "videos").mkdir()
+    (folder / "videos/a.mp4").touch()
+    assert before != reads()
+    for word in ("postgresql://server/labels", "null"):  # nothing that can be looked at
+        plan = make_plan(pipeline, given=[f"source_dir={word}"])
+        assert plan.stages["s"].reads == ()
+
+
+def test_relative_paths_count_from_where_they_were_written(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = folder / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    stages = {"a": {**STAGES["a"], "products": ["{out_dir}"], "params": {"out_dir": "of/root"}}}
+    pipeline = load_pipeline(write_pipeline(folder, stages, root="."))
+    stage = make_plan(pipeline, given=["source_dir=videos"]).stages["a"]
+    assert stage.values["source_dir"] == str(here / "videos")
+    assert stage.reads == (here / "videos",)
+    assert stage.values["out_dir"] == str(folder / "of/root")
+    assert stage.products == (str(folder / "of/root"),)
+    word = {"a": {**STAGES["a"], "reads": ["{source_dir}?"]}}
+    pipeline = load_pipeline(write_pipeline(folder, word))
+    stage = make_plan(pipeline, given=["source_dir=pretrained"]).stages["a"]
+    assert stage.values["source_dir"] == "pretrained"
 
 
 @pytest.mark.parametrize(

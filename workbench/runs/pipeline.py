@@ -11,21 +11,26 @@
         title: What footage do we have?
         params: {footage_dir: "{data}/footage"}
         reads: ["{source_dir}"]
-        products: ["{data}/footage/clips.json", "{run}/metrics.json"]
+        products: ["{footage_dir}", "{run}/metrics.json"]
       label_clips:
         notebook: 20_label_clips.ipynb
         needs: [make_footage]
-        products: ["{data}/labels"]
+        params: {footage_dir: "{data}/footage", labels_dir: "{data}/labels"}
+        reads: ["{footage_dir}", "{corrections_file}"]
+        products: ["{labels_dir}", "{dataset_dir}?"]
     profiles:
       demo: {}
       ci:  {about: small, params: {make_footage: {sessions: 6}}}
       own: {stages: [make_footage, label_clips], params: {label_clips: {truth: false}}}
 
 Placeholders become absolute paths: `{data}`, `{run}` (the run's own folder), `{root}`; `{profile}`
-is the profile's name. In `reads` and `products` a stage's parameter may be used as well; an entry
-whose parameter is None or empty is dropped. `reads` are files or folders whose content is part of
-the stage's key; without it, a stage reads what the stages it needs produce outside `{run}`. A
-profile without `stages` has them all. A profile's value for a parameter goes before the stage's.
+is the profile's name. `reads` are files or folders whose content is part of the stage's key,
+`products` those that a run must leave. Both name them by the stage's parameters, `{footage_dir}`:
+every path a stage takes stands in one of them. An entry whose parameter is None, empty or the
+address of a server is dropped; one that ends in `?` may be absent. Without `reads`, a stage reads
+what the stages it needs produce outside `{run}`. Relative paths count from the root, on the command
+line from where one stands. A profile without `stages` has them all; its value for a parameter goes
+before the stage's.
 
 A pipeline knows nothing about which stage must run again: `provenance` and `runner` do.
 """

@@ -5,6 +5,7 @@ reads and produces. Only `{run}`, the run's own folder, is still open: its name 
 key, which is made from all the rest. Making a plan starts nothing and writes nothing.
 """
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,11 @@ class PlannedStage:
     needs: tuple[str, ...]  # the planned stages that must be done before
     reads: tuple[Path, ...]
     products: tuple[str, ...]  # absolute, but for `{run}`
+    optional: frozenset[str] = frozenset()  # reads and products that may be absent
+
+    def missing(self) -> list[Path]:
+        """Return what it reads that is not there and should be."""
+        return [read for read in self.reads if str(read) not in self.optional and not read.exists()]
 
     def values_in(self, run_dir: Path) -> dict[str, Any]:
         """Return the parameters for a run that keeps its files in `run_dir`."""
@@ -92,6 +98,7 @@ def make_plan(
         values, sources = _values(pipeline, stage, schemas[stage.name], chosen, places)
         values |= overrides[stage.name]
         sources |= dict.fromkeys(overrides[stage.name], "command")
+        _make_absolute(values, sources, stage, pipeline.root)
         planned[stage.name] = _settle(stage, schemas[stage.name], values, sources, places, planned)
     return Plan(pipeline, chosen, planned, frozenset(named))
 
@@ -183,17 +190,39 @@ def _settle(
     before: Mapping[str, PlannedStage],
 ) -> PlannedStage:
     needs = tuple(need for need in stage.needs if need in before)
-    products = tuple(_paths(stage, "products", stage.products, values, places))
+    products = _paths(stage, "products", stage.products, values, places)
     if stage.reads is None:
-        reads = [
-            product
-            for need in needs
-            for product in before[need].products
+        upstream = (before[need] for need in needs)
+        reads = {
+            product: product in one.optional
+            for one in upstream
+            for product in one.products
             if "run" not in placeholders(product)
-        ]
+        }
     else:
         reads = _paths(stage, "reads", stage.reads, values, places)
-    return PlannedStage(stage, schema, values, sources, needs, tuple(map(Path, reads)), products)
+    optional = frozenset(path for path, may in [*reads.items(), *products.items()] if may)
+    paths = tuple(map(Path, reads)), tuple(products), optional
+    return PlannedStage(stage, schema, values, sources, needs, *paths)
+
+
+def _make_absolute(
+    values: dict[str, Any], sources: Mapping[str, Source], stage: Stage, root: Path
+) -> None:
+    """Make paths absolute, in place: a notebook runs elsewhere than where they count from.
+
+    A path that may be absent and is absent stays as it is: it can be a word, such as `pretrained`.
+    """
+    bases = {"command": Path.cwd(), "default": stage.notebook.parent}
+    templates = (*(stage.reads or ()), *stage.products)
+    for template in templates:
+        for name in placeholders(template) & values.keys():
+            value = values[name]
+            if not isinstance(value, str) or not value or "://" in value or "{run}" in value:
+                continue
+            path = bases.get(sources[name], root) / value
+            if path.exists() or not template.endswith("}?"):
+                values[name] = os.path.normpath(path)
 
 
 def _paths(
@@ -202,23 +231,26 @@ def _paths(
     templates: Iterable[str],
     values: Mapping[str, Any],
     places: Mapping[str, str],
-) -> list[str]:
-    found = []
+) -> dict[str, bool]:
+    """Return the paths that templates stand for, and whether each may be absent."""
+    found: dict[str, bool] = {}
     for template in templates:
         used = placeholders(template)
         for name in sorted(used):
             if name not in values and name not in PLACEHOLDERS:
                 remedy = did_you_mean(name, [*PLACEHOLDERS, *values])
                 raise PipelineError(f"stage {stage.name}, {key}: unknown {{{name}}}", remedy)
-        if key == "reads" and "run" in used:
+        parameters = {name: values[name] for name in used if name not in PLACEHOLDERS}
+        if any(value in (None, "") or "://" in str(value) for value in parameters.values()):
+            continue
+        names = {**{name: str(v) for name, v in parameters.items()}, **places}
+        path = expand(template.removesuffix("?"), names)
+        if key == "reads" and "run" in placeholders(path):
             remedy = "read only what lies there before the run"
             raise PipelineError(f"stage {stage.name}, reads: {{run}} is the run's own", remedy)
-        parameters = {name: values[name] for name in used if name not in PLACEHOLDERS}
-        if any(value in (None, "") for value in parameters.values()):
-            continue
-        path = expand(template, {**{name: str(v) for name, v in parameters.items()}, **places})
         # Joining keeps an absolute path as it is; `{run}` will be absolute.
-        found.append(path if path.startswith("{run}") else str(Path(places["root"]) / path))
+        path = path if path.startswith("{run}") else str(Path(places["root"]) / path)
+        found[path] = found.get(path, True) and template.endswith("?")
     return found
 
 
@@ -230,9 +262,8 @@ def check_reads(plan: Plan) -> None:
     """
     made = [Path(p) for s in plan.stages.values() for p in s.products if "{run}" not in p]
     for name, planned in plan.stages.items():
-        for read in planned.reads:
-            by_us = any(p == read or read in p.parents or p in read.parents for p in made)
-            if not by_us and not read.exists():
+        for read in planned.missing():
+            if not any(p == read or read in p.parents or p in read.parents for p in made):
                 raise PipelineError(
                     f"the stage {name} reads {read}, which does not exist",
                     "give an existing path, or add the stage that makes it",

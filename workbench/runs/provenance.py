@@ -14,6 +14,7 @@ import importlib.util
 import json
 import os
 import platform
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,12 +31,15 @@ from workbench.saving import save_json
 PACKAGES = ("workbench", "annotation_tools")  # whose source is part of the key
 MAIN_PACKAGES = ("workbench", "numpy", "torch", "torchvision", "av", "papermill", "ipykernel")
 ABSENT = "absent"
+_SQLITE = b"SQLite format 3\0"
 
 
 class Digests:
-    """Content digests of files and folders, remembered by path, size and modification time.
+    """Content digests of files and folders, remembered by path, size, dates and inode.
 
-    An unchanged folder of many gigabytes then costs one look at each file's dates.
+    An unchanged folder of many gigabytes then costs one look at each file. A file that takes the
+    place of another of the same size and modification time is found out by the other two. A
+    database of SQLite counts by its rows; without any it is as good as absent.
     """
 
     def __init__(self, memory: Path) -> None:
@@ -52,7 +56,8 @@ class Digests:
         if path.is_dir():
             whole = hashlib.sha256()
             for file in files_in(path):
-                whole.update(f"{file.relative_to(path).as_posix()}\0{self.of(file)}\n".encode())
+                name = os.fsencode(file.relative_to(path))
+                whole.update(name + f"\0{self.of(file)}\n".encode())
             return whole.hexdigest()[:32]
         entry = self._entry(path)
         return ABSENT if entry is None else str(entry["digest"])
@@ -85,27 +90,43 @@ class Digests:
         except OSError:
             return None
         known = self._known.get(name)
-        stamp = [status.st_size, status.st_mtime_ns]
+        stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
         if known is not None and known["stamp"] == stamp:
             return known
         with path.open("rb") as file:
+            is_database = file.read(len(_SQLITE)) == _SQLITE
+            file.seek(0)
             digest = hashlib.file_digest(file, "sha256").hexdigest()[:32]
+        if is_database:
+            with contextlib.suppress(sqlite3.Error):  # then it counts by its bytes
+                digest = _digest_rows(path)
         entry = {"stamp": stamp, "digest": digest}
         # A file written a moment ago can change again within one tick of the file system's clock:
-        # its date does not vouch for its content yet.
-        if time.time_ns() - status.st_mtime_ns > 50_000_000:
+        # its dates do not vouch for its content yet.
+        if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > 50_000_000:
             self._known[name] = entry
             self._changed = True
         return entry
 
 
 def files_in(folder: Path) -> list[Path]:
-    """Return all files below a folder, sorted, without hidden ones."""
+    """Return all files below a folder, also behind links, sorted, without hidden ones."""
     found: list[Path] = []
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith((".", "__pycache__"))]
-        found += [Path(parent, name) for name in names if not name.startswith(".")]
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        here = Path(parent)
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith((".", "__pycache__")) and not _goes_round(here / name, folder)
+        ]
+        found += [here / name for name in names if not name.startswith(".")]
     return sorted(found)
+
+
+def _goes_round(path: Path, top: Path) -> bool:
+    """Whether a folder below `top` is a link to one of those it lies in."""
+    above = (parent for parent in path.parents if parent == top or top in parent.parents)
+    return path.is_symlink() and path.resolve() in {parent.resolve() for parent in above}
 
 
 @dataclass(frozen=True)
@@ -287,6 +308,20 @@ def _nature(name: str, old: Mapping[str, Any], new: Mapping[str, Any], part: str
 def _shown(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _digest_rows(path: Path) -> str:
+    """Digest the rows of a database, but for those that say which version its tables have."""
+    whole, rows = hashlib.sha256(), 0
+    with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        names = db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+        for (name,) in names.fetchall():
+            if name.startswith("sqlite_") or name.endswith("_schema"):
+                continue
+            for row in db.execute(f'SELECT * FROM "{name}"'):
+                whole.update(f"{name}{row!r}\n".encode(errors="backslashreplace"))
+                rows += 1
+    return whole.hexdigest()[:32] if rows else ABSENT
 
 
 def _digest(text: str) -> str:

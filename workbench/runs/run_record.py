@@ -10,6 +10,7 @@ import os
 import re
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import psutil
 
+from workbench.errors import SavingError
 from workbench.runs.bars import ItemsDone
 from workbench.runs.conclusion import Conclusion, load_conclusion
 from workbench.runs.parameters import read_notebook
@@ -210,6 +212,7 @@ class Recorder:
         self.record = record
         self._run_dir = run_dir
         self._saved_at = float("-inf")
+        self._note = ""
         self._sources = {cell["index"]: cell["source"] for cell in read_notebook(notebook)}
 
     def take(self, event: Event) -> None:
@@ -223,13 +226,17 @@ class Recorder:
         elif event["event"] == "cell_end":
             known = {key: event[key] for key in ("status", "wall_s", "peak_mb")}
             self._set_cell(event, **known, items=None)
+        elif event["event"] == "quit":
+            cell = next(cell for cell in self.record.cells if cell.index == event["index"])
+            self._note = f"code cell {cell.number} ended the notebook"
         elif event["event"] == "failed":
             self._fail(event)
         elif event["event"] == "end" and self.record.status == "running":
-            self.record = replace(self.record, status="ok")
+            self.record = replace(self.record, status="ok", reason=self._note)
         if self.record.status == "running":  # how it ended is saved once everything is known
-            save_run(self._run_dir, self.record)
             self._saved_at = time.monotonic()
+            with suppress(SavingError):  # a full disk may have room again at the end
+                save_run(self._run_dir, self.record)
 
     def _fail(self, event: Event) -> None:
         if self.record.status != "running":
@@ -278,11 +285,14 @@ def finish(record: Run, planned: PlannedStage, plan: Plan, run_dir: Path, digest
             )
         )
     status, reason = record.status, record.reason
-    absent = [product.path for product in products if not product.present]
-    if status == "ok":
-        reason = ""
-        if absent:
-            status, reason = "failed", f"the declared product {absent[0]} was not written"
+    absent = [
+        product.path
+        for product, template in zip(products, planned.products, strict=True)
+        if not product.present and template not in planned.optional
+    ]
+    if status == "ok" and absent:
+        said = f"; {reason}" if reason else ""
+        status, reason = "failed", f"the declared product {absent[0]} was not written{said}"
     peaks = [cell.peak_mb for cell in record.cells if cell.peak_mb is not None]
     return replace(
         record,

@@ -18,7 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Literal, Protocol
 
-from workbench.errors import PipelineError
+from workbench.errors import PipelineError, SavingError
 from workbench.runs.conclusion import FILE_NAME as CONCLUSION
 from workbench.runs.execution import Limits, execute
 from workbench.runs.index import save_index
@@ -40,6 +40,7 @@ from workbench.runs.run_record import (
     new_record,
     save_run,
 )
+from workbench.saving import writing
 
 _POLL_S = 0.2  # how soon a stop is noticed
 _RENEW_S = 3.0  # how often the index page tells how far running stages have come
@@ -138,8 +139,9 @@ def run_plan(
             del running[task]
             settle(task.result())
         if ended or time.monotonic() - renewed_at > _RENEW_S:
-            save_index(out, plan.pipeline)
             renewed_at = time.monotonic()
+            with contextlib.suppress(SavingError):  # a full disk may have room again at the end
+                save_index(out, plan.pipeline)
 
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         try:
@@ -206,9 +208,9 @@ def _reasons(
         name = portable(str(path), plan.pipeline.root)
         if name not in recorded:
             reasons.append(f"product {name} is newly declared")
-        elif not path.exists():
-            reasons.append(f"product {name} is gone")
-        elif digests.of(path) != recorded[name].digest:
+        elif path.exists() != recorded[name].present:
+            reasons.append(f"product {name} is {'new' if path.exists() else 'gone'}")
+        elif path.exists() and digests.of(path) != recorded[name].digest:
             reasons.append(f"product {name} was altered since")
     return reasons
 
@@ -229,7 +231,7 @@ def _forget_skips(stage: str, profile: str, out: Path) -> None:
     for path in (out / stage).glob(f"{profile}-*/{RECORD}"):
         run = load_run(path.parent)
         if run is not None and run.status == "skipped":
-            shutil.rmtree(path.parent)
+            shutil.rmtree(path.parent, ignore_errors=True)
 
 
 def _run_stage(
@@ -243,13 +245,13 @@ def _run_stage(
 ) -> Outcome:
     """Run one stage in a process of its own and leave its record and its report."""
     name, run_dir = planned.stage.name, decision.run_dir
-    with _alone_in(run_dir):
+    with writing(run_dir), _alone_in(run_dir):
         _clear(planned, run_dir)
         record = new_record(planned, plan, decision.parts, decision.run_dir, decision.reasons)
         save_run(run_dir, record)
         watcher.started(name, record)
         recorder = Recorder(record, planned.stage.notebook, run_dir)
-        missing = [read for read in planned.reads if not read.exists()]
+        missing = planned.missing()
         if missing:
             where = portable(str(missing[0]), plan.pipeline.root)
             reason = f"it reads {where}, which no stage has made"
