@@ -1,10 +1,11 @@
 import contextlib
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from notebooks_on_disk import write_notebook
 
@@ -205,3 +206,44 @@ def test_a_choice_tells_values_apart_that_python_calls_equal(value: Any) -> None
 )
 def test_an_unknown_name_gets_a_remedy(name: str, remedy: str) -> None:
     assert did_you_mean(name, ["lr", "epochs"]) == remedy
+
+
+_CELL = """
+from typing import Literal
+a: int = 20  # passes
+b: list[int] | None = [1, 2]
+c: Literal["x", "y"] = "x"  # which
+d: dict[str, float] = {}
+e: str = ""
+f: str | None = None
+"""
+_ODD = ("\x00", "\ud800", "(" * 500, "-" * 3000, "[" * 1000, "{a: " * 300, "'" * 3, "\\\n")
+_ODD += ("\t", "1e999", "nan", "9" * 5000, "Literal[", "int |", "...", "b''", "*a", "&a [*a]", "=")
+_PIECES = st.text(max_size=8) | st.sampled_from(_ODD)
+
+
+@seed(12)
+@given(st.lists(st.tuples(st.integers(0, len(_CELL)), st.integers(0, 8), _PIECES), max_size=4))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
+def test_any_parameters_cell_is_read_or_refused(
+    edits: list[tuple[int, int, str]],
+) -> None:
+    source = _CELL
+    for at, cut, piece in edits:
+        source = source[:at] + piece + source[at + cut :]
+    with contextlib.suppress(PipelineError), warnings.catch_warnings(action="ignore"):
+        parse_parameters(source, "a.ipynb")
+
+
+@seed(12)
+@given(st.sampled_from("abcdef"), _PIECES | st.lists(_PIECES, max_size=4).map("".join))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
+def test_any_value_is_read_or_refused(name: str, text: str) -> None:
+    parameter = parse_parameters(_CELL, "a.ipynb")[name]
+    try:
+        value = parameter.parse(text, "-p")
+    except PipelineError:
+        return
+    assert parameter.check(value, "a.yaml") == value
+    assert parameter.parse(parameter.format(value), "-p") == value
+    json.dumps(value, allow_nan=False).encode()

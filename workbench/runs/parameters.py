@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 TAG = "parameters"
 INJECTED_TAG = "injected-parameters"  # what papermill gives the cell it adds after it
 _IMPORTED = ("typing", "pydantic", "__future__")  # what the cell may import from
+_TOO_DEEP = (RecursionError, MemoryError)  # what a thousand brackets end in
 _NULLS = ("null", "None", "~")  # not `none`, which is a class of the classifier
 
 
@@ -77,7 +78,7 @@ class Parameter:
     def _settle(self, settle: Callable[[Any], Any], value: Any, where: str) -> Any:
         try:
             return settle(value)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             problem = f"{where}: {self.name} = {value!r} is not {self.annotation}"
             remedy = f"give a value like {self.format(self.default)}"
             raise PipelineError(problem, remedy) from None
@@ -93,7 +94,7 @@ class Parameter:
             if is_nullable and text.startswith('"') and text.endswith('"'):
                 with contextlib.suppress(json.JSONDecodeError):
                     return _adapter(str).validate_python(json.loads(text))
-            return text
+            return _adapter(str).validate_python(text)  # not what the terminal could not decode
         word = text.strip()
         if plain is bool:
             return _adapter(bool).validate_python(word, strict=False)  # takes yes, off, 1 …
@@ -157,19 +158,24 @@ def parse_parameters(source: str, where: str) -> dict[str, Parameter]:
     """
     try:
         tree = ast.parse(source)
-    except SyntaxError as error:
+        comments = _comments(source)
+    except (SyntaxError, ValueError, *_TOO_DEEP, tokenize.TokenError) as error:
+        line = f"line {error.lineno}: {error.msg}" if isinstance(error, SyntaxError) else error
         raise PipelineError(
-            f"{where}: the parameters cell is not Python (line {error.lineno}: {error.msg})",
+            f"{where}: the parameters cell is not Python ({line})",
             "write each line as name: type = default  # help",
         ) from None
-    comments = _comments(source)
     found: dict[str, Parameter] = {}
     for statement in tree.body:
         if isinstance(statement, ast.ImportFrom) and statement.module in _IMPORTED:
             continue
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
             continue  # a docstring
-        parameter = _parse_line(statement, where, comments)
+        try:
+            parameter = _parse_line(statement, where, comments)
+        except _TOO_DEEP:
+            line = f"{where}, parameters cell, line {statement.lineno}"
+            raise PipelineError(f"{line}: nested too deep", "write a simple value") from None
         if parameter.name in found:
             raise PipelineError(
                 f"{where}: parameter {parameter.name!r} is set twice", "keep one of the lines"
