@@ -50,7 +50,10 @@ ENDINGS = {
         ["import time\nwhile True:\n  try: time.sleep(60)\n  except BaseException: pass"],
         {},
     ),
-    "quits": (["raise SystemExit", "never = 1"], {}),
+    "quits": (["print('said')\nimport sys\nsys.exit(0)", "never = 1"], {}),
+    "exits": (["exit()", "never = 1"], {}),
+    "gives_up": (["raise SystemExit(3)", "never = 1"], {}),
+    "gone": (["import os, threading\nthreading.Timer(0.3, os._exit, (0,)).start()"], {}),
     "silent": (["x = 1"], {"products": ["{data}/never_written.json"]}),
     "after": (["x = 1"], {"needs": ["silent"]}),
     "allowed": (["print('goes on')"], {}),
@@ -91,7 +94,10 @@ def test_exit_code_is_1_when_a_stage_failed(endings: Any) -> None:
         ("leader", "killed", 2, "ProcessDied", ["ok", "failed"]),
         ("slow", "timeout", 2, "CellTimeout", ["ok", "failed"]),
         ("stubborn", "timeout", 1, "CellTimeout", ["failed"]),
-        ("quits", "failed", 1, "SystemExit", ["failed", "pending"]),
+        ("quits", "ok", None, None, ["ok", "pending"]),
+        ("exits", "ok", None, None, ["ok", "pending"]),
+        ("gives_up", "failed", 1, "SystemExit", ["failed", "pending"]),
+        ("gone", "ok", None, None, ["ok"]),
         ("silent", "failed", None, None, ["ok"]),
         ("after", "skipped", None, None, ["pending"]),
         ("allowed", "ok", None, None, ["ok", "ok"]),
@@ -136,6 +142,14 @@ def test_a_timed_out_cell_shows_where_it_was(endings: Any) -> None:
     )
     assert error.ename == "CellTimeout"
     assert "wait_for_ever" in "".join(error.traceback)
+
+
+def test_a_notebook_may_end_itself(endings: Any) -> None:
+    assert only_run(endings[0], "quits")["reason"] == "code cell 1 ended the notebook"
+    (path,) = endings[0].glob("quits/*/notebook.ipynb")
+    outputs = nbformat.read(path, as_version=4).cells[1].outputs
+    assert outputs[0].text == "said\n"
+    assert not [output for output in outputs if output.output_type == "error"]
 
 
 def test_a_missing_product_is_named(endings: Any) -> None:
@@ -330,6 +344,103 @@ def test_a_fat_output_is_kept_whole_and_shown_in_part(tmp_path: Path) -> None:
     assert len(page) < 400_000
     assert "left out here" in page
     assert "the end" in page
+
+
+def test_a_flood_of_lines_is_kept_whole_on_a_machine_without_time(tmp_path: Path) -> None:
+    flood = """
+        import os, signal, subprocess, sys
+        ours = os.getppid()
+        subprocess.Popen(["sh", "-c", f"sleep 6; kill -CONT {ours}"], start_new_session=True)
+        os.kill(ours, signal.SIGSTOP)  # who reads what this cell says has no time for it
+        for line in range(10_000):
+            sys.stdout.write(f"{line}\\n")
+            sys.stdout.flush()
+        print("the last line")
+    """
+    write_notebook(tmp_path / "flood.ipynb", flood, "print('next cell')")
+    write_pipeline(tmp_path, {"flood": {"notebook": "flood.ipynb"}})
+    run_pipeline(tmp_path)
+    assert only_run(tmp_path / "reports", "flood")["status"] == "ok"
+    (path,) = tmp_path.glob("reports/flood/*/notebook.ipynb")
+    flooded, following = nbformat.read(path, as_version=4).cells[-2:]
+    said = "".join(output.text for output in flooded.outputs)
+    assert said.splitlines() == [*map(str, range(10_000)), "the last line"]
+    assert following.outputs[0].text == "next cell\n"
+
+
+@pytest.mark.parametrize("cell_timeout_s", [None, 60])
+def test_outputs_that_are_slow_to_read_are_waited_for(
+    tmp_path: Path, monkeypatch: Any, cell_timeout_s: int | None
+) -> None:
+    import papermill
+    from papermill.engines import papermill_engines
+
+    from workbench.runs.engine import WorkbenchEngine
+    from workbench.runs.notebook_client import INTERRUPT_GRACE_S, Manager
+
+    papermill_engines.register("workbench", WorkbenchEngine)
+    autosave = Manager.autosave_cell
+
+    def slowly(manager: Manager, **kwargs: Any) -> None:
+        time.sleep(1.5 * INTERRUPT_GRACE_S / 20)
+        autosave(manager, **kwargs)
+
+    monkeypatch.setattr(Manager, "autosave_cell", slowly)
+    flood = "import sys\nfor n in range(20):\n    print(n)\n    sys.stdout.flush()"
+    notebook = write_notebook(tmp_path / "a.ipynb", flood, "print('next cell')")
+    papermill.execute_notebook(
+        notebook,
+        tmp_path / "out.ipynb",
+        engine_name="workbench",
+        kernel_name="python3",
+        progress_bar=False,
+        execution_timeout=cell_timeout_s,
+    )
+    flooded, following = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells[-2:]
+    assert "".join(output.text for output in flooded.outputs).split()[-1] == "19"
+    assert following.outputs[0].text == "next cell\n"
+
+
+@pytest.mark.parametrize(
+    ("room", "cell", "said"),
+    [
+        (1_000, "x = 1", "cannot be written (File too large): free some space"),
+        (60_000, "print('x' * 200_000)", "cannot be written (File too large): free some space"),
+        (9_000_000, "open('big', 'wb').write(bytes(20_000_000))", "OSError [Errno 27]"),
+    ],
+)
+def test_a_full_disk_is_one_line(tmp_path: Path, room: int, cell: str, said: str) -> None:
+    import resource
+
+    write_notebook(tmp_path / "fill.ipynb", cell)
+    pipeline = write_pipeline(tmp_path, {"fill": {"notebook": "fill.ipynb"}})
+    answer = subprocess.run(
+        [*COMMAND, "run", "--pipeline", str(pipeline)],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)),
+    )
+    assert answer.returncode in (1, 2)
+    assert "Traceback" not in answer.stdout + answer.stderr
+    assert said in " ".join((answer.stdout + answer.stderr).replace("│", "").split())
+
+
+def test_reports_that_cannot_be_written_are_one_line(tmp_path: Path) -> None:
+    write_notebook(tmp_path / "a.ipynb", "x = 1")
+    pipeline = write_pipeline(tmp_path, {"a": {"notebook": "a.ipynb"}})
+    (tmp_path / "file").touch()
+    answer = subprocess.run(
+        [*COMMAND, "run", "--pipeline", str(pipeline), "--out", str(tmp_path / "file/reports")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 2
+    assert answer.stderr.startswith(f"error: {tmp_path}/file/reports")
+    assert answer.stderr.endswith("cannot be written (Not a directory): name another folder\n")
+    assert answer.stderr.count("\n") == 1
 
 
 def test_another_kernel_named_python3_is_not_taken(tmp_path: Path, monkeypatch: Any) -> None:

@@ -16,7 +16,9 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterable
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
@@ -26,6 +28,9 @@ import psutil
 
 MARK_VARIABLE = "WORKBENCH_RUN_MARK"  # of all processes of a run
 SAMPLE_EVERY_S = 0.2
+START_TIMEOUT_S = 600  # of a kernel that lives but does not answer yet, on a machine that is busy
+# What a notebook leaves in its folder must not pass for a module while the kernel starts.
+_KERNEL = "import sys; del sys.path[0]; from workbench.runs.kernel import main; main()"
 # What the process that started this one sends to end it; the last one when the time is up.
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
@@ -196,13 +201,15 @@ class Session:
 
     def start_kernel(self) -> None:
         """Start a kernel of this interpreter, whatever kernel `python3` may name elsewhere."""
+        import zmq
+        import zmq.asyncio
         from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
         from jupyter_client.manager import AsyncKernelManager
         from jupyter_core.utils import run_sync
 
         class ThisInterpreter(KernelSpecManager):
             def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-                argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+                argv = [sys.executable, "-c", _KERNEL, "-f", "{connection_file}"]
                 return KernelSpec(argv=argv, display_name="Python 3", language="python")
 
         self.kernel = AsyncKernelManager(
@@ -211,6 +218,9 @@ class Session:
             transport="ipc",  # sockets in a folder of our own, which no other user can reach
             connection_file=self._connection_file,
         )
+        context = zmq.asyncio.Context()
+        context.setsockopt(zmq.RCVHWM, 0)  # see `kernel`
+        self.kernel.client = partial(self.kernel.client, context=context)
         run_sync(self.kernel.start_kernel)(
             extra_arguments=[
                 "--HistoryManager.hist_file=:memory:",
@@ -263,8 +273,14 @@ def main() -> None:
         signal.signal(number, session.stop)
     threading.Thread(target=_leave_with_parent, name="parent", daemon=True).start()
     # The kernel takes as long to start as papermill takes to import: do both at once.
-    session.start_kernel()
-    _execute(spec, session)
+    try:
+        session.start_kernel()
+        _execute(spec, session)
+    except Exception as error:
+        traceback.print_exc()  # into the log
+        event = {"event": "failed", "index": None, "kind": "failed"}
+        session.tell({**event, "error": type(error).__name__, "message": str(error)[:2000]})
+        return
     session.tell({"event": "end"})  # the process that started this one ends the kernel
 
 
@@ -289,6 +305,7 @@ def _execute(spec: dict[str, Any], session: Session) -> None:
             language="python",
             progress_bar=False,
             session=session,
+            start_timeout=START_TIMEOUT_S,
             execution_timeout=spec.get("cell_timeout_s"),
         )
 

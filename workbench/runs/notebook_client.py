@@ -9,17 +9,25 @@ papermill; `engine`, which papermill itself imports, does not.
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
 import nbformat
-from jupyter_core.utils import run_sync
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from jupyter_core.utils import ensure_async, run_sync
+from nbclient.exceptions import (
+    CellExecutionComplete,
+    CellExecutionError,
+    CellTimeoutError,
+    DeadKernelError,
+)
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NotebookExecutionManager
 from papermill.iorw import write_ipynb
 
+from workbench.errors import SavingError
 from workbench.runs.bars import read_bar
 from workbench.runs.parameters import INJECTED_TAG
 from workbench.saving import save_text
@@ -28,6 +36,8 @@ SAVE_EVERY_S = 2.0
 SAVE_SHARE = 0.05  # of the time may go into saving
 TELL_EVERY_S = 0.5  # how far a cell has come
 INTERRUPT_GRACE_S = 4  # for a timed-out cell to show where it was
+QUIET_S = 60.0  # without a word after a cell's end was reported, its last outputs are given up
+NO_LIMIT = 10**9
 
 Tell = Callable[[dict[str, Any]], None]
 
@@ -35,7 +45,8 @@ Tell = Callable[[dict[str, Any]], None]
 class Manager(NotebookExecutionManager):  # type: ignore[misc]
     """The state of a notebook under way: cell statuses, saving, and telling others.
 
-    Events are mappings with `event` = `cell`, `items` (how many are done), `cell_end` or `failed`.
+    Events are mappings with `event` = `cell`, `items` (how many are done), `cell_end`, `quit` (the
+    notebook ended itself) or `failed`.
     A cell is named by its `index` among the cells of the notebook as written.
     """
 
@@ -55,6 +66,7 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
         self._told_at = float("-inf")
         self._current: int | None = None
         self.failed = False
+        self.has_quit = False
         self._indices = _author_indices(nb.cells)
         super().__init__(nb, output_path=output_path, **options)
 
@@ -62,7 +74,9 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
         """Save, unless that was done a moment ago or would take too large a share of the time."""
         pause_s = max(SAVE_EVERY_S, self._save_took_s / SAVE_SHARE)
         if time.monotonic() - self._saved_at >= pause_s:
-            self.save_now()
+            self._saved_at = time.monotonic()
+            with suppress(SavingError):  # a full disk may have room again at the end
+                self.save_now()
 
     def save_now(self) -> None:
         """Save the notebook as it stands, in one step."""
@@ -78,6 +92,13 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
         self._saved_at = time.monotonic()
         self._save_took_s = self._saved_at - started
         self.last_save_time = self.now()
+
+    def quit(self, index: int) -> None:
+        """Note that a cell has ended the notebook well, and drop what IPython warns of that."""
+        self.has_quit = True
+        outputs = self.nb.cells[index].outputs
+        outputs[:] = [output for output in outputs if output.output_type != "error"]
+        self._tell({"event": "quit", "index": self._indices.get(index)})
 
     def autosave_cell(self, **kwargs: Any) -> None:
         """Save inside a long cell."""
@@ -152,6 +173,13 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
         self.save_now()
 
 
+class _Quit(Exception):  # noqa: N818 - no error
+    """A cell has ended the notebook, and well."""
+
+
+_GOOD_ENDS = {("SystemExit", code) for code in ("", "0", "None")}
+
+
 class Client(PapermillNotebookClient):  # type: ignore[misc]
     """Runs the cells in order and stops at the first that does not end well."""
 
@@ -163,14 +191,15 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         # A cell that runs too long is interrupted, so that its traceback shows where it was.
         self.interrupt_on_timeout = True
         self.error_on_timeout = {"ename": "CellTimeout", "evalue": "", "traceback": []}
-        self.iopub_timeout = INTERRUPT_GRACE_S
+        self.iopub_timeout = NO_LIMIT
         with self.setup_kernel(**kwargs):
             self.papermill_execute_cells()
-            if self.nb_man.failed:
+            if self.nb_man.failed or self.nb_man.has_quit:
                 self.shutdown_kernel = "immediate"
             else:
-                info = self.wait_for_reply(self.kc.kernel_info())
-                self.nb.metadata["language_info"] = info["content"]["language_info"]
+                with suppress(DeadKernelError):  # every cell is through: nothing is lost
+                    info = self.wait_for_reply(self.kc.kernel_info()) or {"content": {}}
+                    self.nb.metadata.update(language_info=info["content"].get("language_info", {}))
             self.set_widgets_metadata()
         return self.nb
 
@@ -189,6 +218,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
                 # The injected cell takes no number, so that tracebacks count cells as we do.
                 injected = INJECTED_TAG in cell.metadata.get("tags", [])
                 self.execute_cell(cell, index, store_history=not injected)
+            except _Quit:
+                self.nb_man.quit(index)
             except CellExecutionError as error:
                 if error.ename == "CellTimeout":
                     self._timed_out(cell, index)
@@ -199,11 +230,42 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
             except DeadKernelError:
                 self.nb_man.fail("killed", "KernelDied", self._cause_of_death(), index)
             self.nb_man.cell_complete(self.nb.cells[index], index)
-            if self.nb_man.failed:
+            if self.nb_man.failed or self.nb_man.has_quit:
                 break
 
+    async def _async_poll_output_msg(self, parent_msg_id: str, cell: Any, cell_index: int) -> None:
+        """Take what the cell says until it has said all, however long that takes to read."""
+        heard_at = time.monotonic()
+        while True:
+            try:
+                message = await ensure_async(self.kc.iopub_channel.get_msg(timeout=1))
+            except Empty:
+                has_ended = "shell.execute_reply" in cell.metadata.execution
+                if has_ended and time.monotonic() - heard_at > QUIET_S:
+                    return
+                continue
+            heard_at = time.monotonic()
+            if message["parent_header"].get("msg_id") == parent_msg_id:
+                try:
+                    self.process_message(message, cell, cell_index)
+                except CellExecutionComplete:
+                    return
+
+    async def _async_handle_timeout(self, timeout: int, cell: Any = None) -> Any:
+        """Interrupt the cell; only now is there a limit to what it may still say."""
+        self.iopub_timeout = INTERRUPT_GRACE_S
+        return await super()._async_handle_timeout(timeout, cell)
+
+    async def _check_raise_for_error(self, cell: Any, cell_index: int, exec_reply: Any) -> None:
+        """Tell `sys.exit(0)`, `exit()` and `quit()` from errors, as papermill does the first."""
+        content = exec_reply["content"] if exec_reply else {}
+        asked = any(part.get("source") == "ask_exit" for part in content.get("payload", ()))
+        if asked or (content.get("ename"), content.get("evalue")) in _GOOD_ENDS:
+            raise _Quit
+        await super()._check_raise_for_error(cell, cell_index, exec_reply)
+
     def _timed_out(self, cell: Any, index: int) -> None:
-        message = f"the cell ran longer than {self.timeout:g} s"
+        message = f"the cell ran longer than {self.timeout} s"
         for output in cell.outputs:
             if output.output_type == "error" and output.ename == "KeyboardInterrupt":
                 output.ename, output.evalue = "CellTimeout", message
