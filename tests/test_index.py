@@ -173,3 +173,20 @@ def test_while_a_stage_runs_the_page_says_what_it_does_and_renews_itself(
     save(10, status="ok", cells=())
     now.wait_for(state="detached", timeout=20_000)
     page.close()
+
+
+def test_a_stage_whose_turn_is_to_come_is_not_said_to_be_forgotten(
+    tmp_path: Path, pipeline: Pipeline
+) -> None:
+    out = tmp_path / "reports"
+    path = save_index(out, pipeline, {"train": "Starts now.", "label": "Waits for its turn."})
+    page = path.read_text(encoding="utf-8")
+    assert "Has not run yet" not in page
+    assert "Starts now." in page
+    assert 'data-running="yes"' in page  # it renews itself
+    (out / "train/a").mkdir(parents=True)
+    run = make_run(run="a", status="running", parent=this_process(), ended=None, wall_s=None)
+    save_run(out / "train/a", run)
+    page = save_index(out, pipeline, {"train": "Starts now."}).read_text(encoding="utf-8")
+    assert "Starts now." not in page
+    assert page.count("Has not run yet") == 1

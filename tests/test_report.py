@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.errors import WorkbenchError
+from workbench.runs.conclusion import Conclusion
 from workbench.runs.metrics import (
     Exact,
     MetricError,
@@ -192,6 +193,24 @@ def test_the_failed_cell_is_one_click_away(tmp_path: Path) -> None:
     assert 'class="ansi-red-fg">ValueError' in page
     assert "\x1b" not in page
     assert "did not run" in page
+
+
+def test_an_empty_report_is_neither_green_nor_full_of_empty_tables(tmp_path: Path) -> None:
+    import pandas as pd
+
+    empty = pd.DataFrame({"clip": [], "verdict": []}).to_html()
+    cells = [_markdown("## The shots"), _code("table", _shown(html=empty))]
+    conclusion = Conclusion("Nothing to see: no clip was labelled.", "nothing to see")
+    page = _report(tmp_path, cells, conclusion=conclusion)
+    assert 'class="badge empty">ok<' in page
+    assert "badge ok" not in page.partition("</style>")[2]
+    assert 'class="dataframe"' not in page
+    assert "The table is empty." in page
+    assert '<details class="empty-section">' in page
+    filled = [_code("table", _shown(html=pd.DataFrame({"clip": ["a"]}, index=[0]).to_html()))]
+    page = _report(tmp_path, filled)
+    assert 'class="badge ok">ok<' in page
+    assert 'class="dataframe"' in page
 
 
 def test_numbers_stand_right_and_words_left(tmp_path: Path) -> None:

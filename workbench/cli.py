@@ -206,7 +206,8 @@ def list_stages(
         runs = [run for run in load_runs(folder, stage.name) if run.profile == chosen.name]
         newest = [Text("–", style="dim")]
         if runs:
-            status = Text(runs[0].status, style=colours.get(runs[0].status, "red"))
+            colour = "dim" if runs[0].is_empty else colours.get(runs[0].status, "red")
+            status = Text(runs[0].status, style=colour)
             took = show_duration(runs[0].wall_s)
             newest = [status, _answer(runs[0]), Text(show_time(runs[0].started)), Text(took)]
         name = Text(stage.name, style="bold")

@@ -6,6 +6,7 @@ without its script, which searches, filters, orders and compares.
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from functools import lru_cache
 from itertools import combinations
 from pathlib import Path
@@ -31,8 +32,15 @@ HEADLINES = 4  # metrics of a run that are shown
 MOST_PAIRED = 6  # runs of a stage, the newest, that are compared pair by pair
 
 
-def save_index(out: Path, pipeline: Pipeline) -> Path:
-    """Draw the index of all runs below `out`, and return its path."""
+def save_index(out: Path, pipeline: Pipeline, ahead: Mapping[str, str] | None = None) -> Path:
+    """Draw the index of all runs below `out`, and return its path.
+
+    Args:
+        out: The folder of the runs.
+        pipeline: Its stages are all shown.
+        ahead: Of the stages that a command under way has still to bring up to date, what to say.
+    """
+    ahead = ahead or {}
     runs = load_runs(out)
     rows = [_row(out, run, place) for place, run in enumerate(runs)]
     names = [*pipeline.stages, *sorted({run.stage for run in runs} - set(pipeline.stages))]
@@ -40,13 +48,16 @@ def save_index(out: Path, pipeline: Pipeline) -> Path:
     for name in names:
         own = [row for row in rows if row["run"].stage == name]
         stage = pipeline.stages.get(name)
-        stages.append({"name": name, "title": stage.title if stage else "", "runs": own})
+        title = stage.title if stage else ""
+        is_running = any(row["run"].status == "running" for row in own)
+        said = None if is_running else ahead.get(name)
+        stages.append({"name": name, "title": title, "runs": own, "ahead": said})
     page = render(
         TEMPLATES / "index.html.j2",
         script=TEMPLATES / "index.js",
         project=pipeline.root.name,
         total=len(runs),
-        running=any(run.status == "running" for run in runs),
+        running=bool(ahead) or any(run.status == "running" for run in runs),
         written=now(),
         counts=sorted(Counter(run.status for run in runs).items()),
         stages=stages,

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import WorkbenchError
-from workbench.runs.conclusion import current_run
+from workbench.runs.conclusion import Nothing, current_run
 from workbench.saving import read_object, save_json
 from workbench.stats import (
     EstimateError,
@@ -78,6 +78,8 @@ class Recorded:
     is_saved: bool  # only while a run is under way
 
     def _repr_html_(self) -> str:
+        if not self.metrics:
+            return Nothing("No number was recorded.")._repr_html_()
         columns = {"name": "metric", "value": "value", "interval": "95 % interval"}
         columns |= {"n": "n", "note": "note"}
         head = "".join(f"<th scope=col>{title}</th>" for title in columns.values())

@@ -20,7 +20,7 @@ from traitlets.config import Config
 
 from workbench.errors import WorkbenchError
 from workbench.pages.page import render, show_duration, show_size
-from workbench.runs.conclusion import EMPTY_CLASS
+from workbench.runs.conclusion import EMPTY_CLASS, Nothing
 from workbench.runs.index import TEMPLATES
 from workbench.runs.metrics import FILE_NAME as METRICS
 from workbench.runs.metrics import load_metrics, metric_rows
@@ -238,8 +238,10 @@ def _settle_output(output: Any) -> Any:
         data = output.data
         if len(data.get("text/html", "")) > HTML_LIMIT:
             del data["text/html"]
-        if 'class="dataframe"' in data.get("text/html", ""):
-            data["text/html"] = align_columns(data["text/html"])
+        if 'class="dataframe"' in (table := data.get("text/html", "")):
+            is_empty = "<td" not in table and "<th>" not in table.partition("</thead>")[2]
+            empty = Nothing("The table is empty.")._repr_html_()
+            data["text/html"] = empty if is_empty else align_columns(table)
         if "text/plain" in data:
             data["text/plain"] = settle_text(data["text/plain"])
     return output

@@ -105,6 +105,12 @@ class Run:
     parent: Sequence[float] = ()  # process id and start time of the `workbench run` under way
 
     @property
+    def is_empty(self) -> bool:
+        """Whether the run went well and had nothing to look at."""
+        seen = self.conclusion is None or self.conclusion.verdict != "nothing to see"
+        return self.status == "ok" and not seen
+
+    @property
     def doing(self) -> str:
         """What the cell under way does and how far it has come; empty if none is."""
         for cell in self.cells:

@@ -132,6 +132,11 @@ def run_plan(
             _forget_skips(outcome.stage, plan.profile.name, out)
         watcher.finished(outcome)
 
+    def ahead() -> dict[str, str]:
+        starts = dict.fromkeys(running.values(), "Starts now.")
+        waits = dict.fromkeys(plan.stages.keys() - outcomes.keys(), "Waits for its turn.")
+        return waits | starts
+
     def collect(timeout_s: float | None) -> None:
         nonlocal renewed_at
         ended, _ = wait(running, timeout=timeout_s, return_when=FIRST_COMPLETED)
@@ -141,7 +146,7 @@ def run_plan(
         if ended or time.monotonic() - renewed_at > _RENEW_S:
             renewed_at = time.monotonic()
             with contextlib.suppress(SavingError):  # a full disk may have room again at the end
-                save_index(out, plan.pipeline)
+                save_index(out, plan.pipeline, ahead())
 
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         try:
