@@ -39,7 +39,7 @@ format: $(STAMP) ## Put code and notebooks into shape
 	$(BIN)/nbstripout --keep-id notebooks/*.ipynb
 
 lab: $(STAMP) ## Open JupyterLab on the notebooks
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks
 
 lock: $(STAMP) ## Renew requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile --quiet --all-extras --universal --python-version 3.11 --no-emit-index-url \

@@ -5,6 +5,8 @@ Thin: reads options and starts a server; what a tool needs is imported when it i
 
 import getpass
 import os
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,12 +15,16 @@ import typer
 from workbench.labels.cli import DatabaseOption
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
     from annotation_tools.serving import MediaIndex
+    from annotation_tools.serving.guard import Guard
     from annotation_tools.serving.server import MakeApp
-    from workbench.labels.store import LabelStore
 
 CLIPPER_PORT, GOALS_PORT = 8801, 8802
-DEFAULT_FOOTAGE = Path("data/raw")
+# Where footage is looked for if none is named: one's own first, then what `make demo` has made.
+CLIPS, VIDEOS = Path("data/clips"), (Path("data/raw"), Path("data/own/footage"))
+BUILT_IN = (Path("data/demo/footage"), Path("data/scratch/footage"))
 # Written for jupyter-server-proxy, which starts the tools without options.
 FOOTAGE_VARIABLE, ANNOTATOR_VARIABLE = "WORKBENCH_FOOTAGE", "WORKBENCH_ANNOTATOR"
 
@@ -34,7 +40,7 @@ FootageOption = Annotated[
         "--footage",
         metavar="DIR",
         envvar=FOOTAGE_VARIABLE,
-        help="The videos.  [default: data/raw]",
+        help="The videos.  [default: your own below data/, else the demo's]",
         show_default=False,
     ),
 ]
@@ -109,16 +115,19 @@ def clipper(
     Example: workbench serve clipper --footage ~/matches --out data/clips
     """
     from annotation_tools.clipper import make_clipper
+    from workbench.labels.store import LabelStore
 
-    media, store = _open(footage, db, cache, leave_out=out)
-    make: MakeApp = lambda guard: make_clipper(  # noqa: E731
-        media=media,
-        store=store,
-        guard=guard,
-        out_dir=out,
-        annotator=annotator or _login(),
-        keys=_keys(keys),
-    )
+    def make(guard: "Guard") -> "Starlette":
+        _, media = _find(footage, (*VIDEOS, *BUILT_IN), cache, leave_out=out)
+        return make_clipper(
+            media=media,
+            store=LabelStore(db),
+            guard=guard,
+            out_dir=out,
+            annotator=annotator or _login(),
+            keys=_keys(keys),
+        )
+
     _serve(make, CLIPPER_PORT, port, host, allow_remote, allow_host, browser, unix_socket)
 
 
@@ -141,28 +150,42 @@ def goals(
     Example: workbench serve goals --footage data/clips
     """
     from annotation_tools.goals import make_goals
+    from workbench.labels.store import LabelStore
 
-    folder = footage or DEFAULT_FOOTAGE
-    media, store = _open(footage, db, cache)
-    make: MakeApp = lambda guard: make_goals(  # noqa: E731
-        media=media,
-        store=store,
-        guard=guard,
-        folder=folder,
-        annotator=annotator or _login(),
-        keys=_keys(keys),
-    )
+    def make(guard: "Guard") -> "Starlette":
+        folder, media = _find(footage, (CLIPS, *reversed(VIDEOS), *BUILT_IN), cache)
+        return make_goals(
+            media=media,
+            store=LabelStore(db),
+            guard=guard,
+            folder=folder,
+            annotator=annotator or _login(),
+            keys=_keys(keys),
+        )
+
     _serve(make, GOALS_PORT, port, host, allow_remote, allow_host, browser, unix_socket)
 
 
-def _open(
-    footage: Path | None, db: str | None, cache: Path, leave_out: Path | None = None
-) -> "tuple[MediaIndex, LabelStore]":
-    from annotation_tools.serving import MediaIndex
-    from workbench.labels.store import LabelStore
+def _find(
+    footage: Path | None, places: Sequence[Path], cache: Path, leave_out: Path | None = None
+) -> "tuple[Path, MediaIndex]":
+    """Return the folder that was named, else the first of the places with a video, and its index.
 
-    media = MediaIndex.from_folder(footage or DEFAULT_FOOTAGE, cache, leave_out)
-    return media, LabelStore(db)
+    Raises:
+        ServingError: If there is no video.
+    """
+    from annotation_tools.serving import MediaIndex
+    from annotation_tools.serving.problem import ServingError
+
+    if footage is not None:
+        return footage, MediaIndex.from_folder(footage, cache, leave_out)
+    for folder in places:
+        with suppress(ServingError):
+            return folder, MediaIndex.from_folder(folder, cache, leave_out)
+    raise ServingError(
+        f"there is no footage below {Path('data').absolute()} yet",
+        f"copy videos to {VIDEOS[0]}, or make some: workbench run make_footage",
+    )
 
 
 def _serve(

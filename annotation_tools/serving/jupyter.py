@@ -6,6 +6,7 @@ the functions here.
 """
 
 import sys
+from pathlib import Path
 from typing import Any
 
 
@@ -24,7 +25,12 @@ def _tile(tool: str, title: str) -> dict[str, Any]:
     return {
         "command": [sys.executable, "-c", program, "serve", tool, "--socket", "{unix_socket}"],
         "unix_socket": True,
-        "timeout": 30,
+        "timeout": 120,
         "new_browser_tab": True,
-        "launcher_entry": {"enabled": True, "title": title, "category": "Workbench"},
+        "launcher_entry": {
+            "enabled": True,
+            "title": title,
+            "category": "Workbench",
+            "icon_path": str(Path(__file__).parent / "static" / f"{tool}.svg"),
+        },
     }

@@ -3,6 +3,8 @@
 The unit is one server process. Knows nothing about what the tool does.
 """
 
+import asyncio
+import html
 import os
 import secrets
 import socket
@@ -13,12 +15,17 @@ from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import HTMLResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from annotation_tools.serving.guard import LOOPBACK, Guard
 from annotation_tools.serving.problem import ServingError
+from workbench.errors import WorkbenchError
 from workbench.saving import save_bytes
 
 TRIES = 20  # ports after the first one
+PATIENCE_S = 5.0  # before a page says that it has to wait
 MakeApp = Callable[[Guard], Starlette]
 
 
@@ -73,7 +80,10 @@ def run(
 
 
 def run_on_socket(make: MakeApp, path: Path) -> None:
-    """Serve a tool on a Unix socket, for a proxy that checks who is asking."""
+    """Serve a tool on a Unix socket, for a proxy that checks who is asking.
+
+    It answers at once: behind a proxy nobody sees what is said on the terminal.
+    """
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     # Nobody else on this computer may connect, not even between bind and chmod.
@@ -82,7 +92,38 @@ def run_on_socket(make: MakeApp, path: Path) -> None:
         listener.bind(str(path))
     finally:
         os.umask(mask)
-    _server(make(Guard.behind_proxy())).run(sockets=[listener])
+    _server(_WhenReady(lambda: make(Guard.behind_proxy()))).run(sockets=[listener])
+
+
+class _WhenReady:
+    """The application once it can be made; until then a page that says what to do or wait for."""
+
+    def __init__(self, make: Callable[[], Starlette]) -> None:
+        self._make = make
+        self._made: asyncio.Future[Starlette] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._made is None:
+            self._made = asyncio.ensure_future(run_in_threadpool(self._make))
+        await asyncio.wait([self._made], timeout=PATIENCE_S)
+        try:
+            app: ASGIApp = self._made.result()
+        except asyncio.InvalidStateError:
+            app = _page("Looking through the footage …", "This page opens by itself.", again_s=2)
+        except Exception as error:
+            self._made = None  # the next request tries again
+            if not isinstance(error, WorkbenchError):
+                raise
+            app = _page(f"{error.problem}.", f"{error.remedy}, then reload this page.")
+        await app(scope, receive, send)
+
+
+def _page(said: str, remedy: str, again_s: int = 20) -> HTMLResponse:
+    lines = "".join(f"<p>{html.escape(line[:1].upper() + line[1:])}</p>" for line in (said, remedy))
+    style = "body { font: 1.1rem/1.5 system-ui; margin: 15vh auto; max-width: 40rem }"
+    head = f"<meta name=color-scheme content='light dark'><style>{style}</style>"
+    page = f"<!doctype html><html lang=en><title>Workbench</title>{head}{lines}"
+    return HTMLResponse(page, 503, {"refresh": str(again_s), "cache-control": "no-store"})
 
 
 def cookie_secret() -> bytes:
@@ -108,7 +149,7 @@ def cookie_secret() -> bytes:
     return secret
 
 
-def _server(app: Starlette) -> uvicorn.Server:
+def _server(app: ASGIApp) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
         log_level="warning",
@@ -116,6 +157,7 @@ def _server(app: Starlette) -> uvicorn.Server:
         server_header=False,
         proxy_headers=False,
         ws="none",
+        lifespan="off",
         timeout_graceful_shutdown=2,  # videos stream for as long as pages are open
     )
     return uvicorn.Server(config)
