@@ -10,6 +10,7 @@ from test_frames import OPEN_GOP
 from videos import flip_bits, make_video, run_python
 
 from workbench.errors import FootageError
+from workbench.footage.cut import copy_clip, cut_clip
 from workbench.footage.video_info import probe
 
 NTSC = Fraction(30_000, 1001)
@@ -188,3 +189,13 @@ import workbench.footage.clips
 print(*{"av", "cv2", "torch"} & set(sys.modules))
 """
     assert run_python(code) == ""
+
+
+@pytest.mark.parametrize("name", ["12:30:05.mp4", "pipe:1.mp4", "file:a.mp4", "-i.mp4"])
+def test_a_relative_name_is_never_a_protocol_or_an_option(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    make_video(tmp_path / "plain.mp4", 30).rename(name)
+    assert probe(name).frame_count == 30
+    cut_clip(name, "7:out.mp4", 3, 9)
+    assert probe("7:out.mp4").frame_count == 6
+    assert copy_clip(name, "8:out.mp4", 0, 30) == (0, 30)

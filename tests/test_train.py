@@ -302,7 +302,7 @@ def test_predictions_survive_saving(clipset, trained, tmp_path):
     assert read.probabilities.sum(axis=1) == pytest.approx(1)
     for broken in ("{}", "[]", '{"format": "workbench-predictions/1"}'):
         (tmp_path / "broken.json").write_text(broken)
-        with pytest.raises(DatasetError, match="holds no predictions"):
+        with pytest.raises(DatasetError, match="is not a file of predictions"):
             load_predictions(tmp_path / "broken.json")
 
 

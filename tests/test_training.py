@@ -240,7 +240,7 @@ def test_a_run_that_is_not_finished_has_no_result(tmp_path: Path) -> None:
     with pytest.raises(WorkbenchError, match="not finished"):
         load_result(tmp_path)
     (tmp_path / "summary.json").write_text("{}")
-    with pytest.raises(WorkbenchError, match=r"summary\.json is broken"):
+    with pytest.raises(WorkbenchError, match=r"summary\.json is not a summary"):
         load_result(tmp_path)
 
 

@@ -78,7 +78,7 @@ def prompts_of(row: str) -> str:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("{}", "KeyError"),
+        ("{}", "no 'format'"),
         ("[1]", "not a prompts file"),
         (prompts_of('{"class": "dog", "box": [1, 1, 2, 2]}'), "not a prompts file"),
         (prompts_of('{"class": "ball"}'), "box or points"),

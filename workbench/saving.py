@@ -8,11 +8,11 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import SavingError
+from workbench.errors import DatasetError, SavingError, WorkbenchError
 
 _NO_SPACE = "free some space on that disk, or name a folder on another"
 _NOT_OURS = "make it writable, or name another folder"
@@ -38,6 +38,10 @@ def writing(path: Path) -> Iterator[None]:
             raise
         said = os.strerror(error.errno)
         raise SavingError(f"{path} cannot be written ({said})", _REMEDIES[error.errno]) from error
+
+
+# What code raises that takes JSON for something it is not.
+_MISREAD = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 @contextmanager
@@ -89,10 +93,50 @@ def save_json(path: Path, content: Any, indent: int | None = 1) -> None:
     save_text(path, json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+@contextmanager
+def reading(
+    path: Path,
+    what: str = "JSON",
+    remedy: str = "make it anew",
+    error: type[WorkbenchError] = DatasetError,
+    *,
+    absent: str | None = None,
+) -> Iterator[Any]:
+    """Yield what the JSON file `path` holds; whatever goes wrong in the block is one error.
+
+    Every Unicode encoding is read, with or without a byte order mark.
+
+    Args:
+        path: The file.
+        what: What it should be, as in "is not a clip list".
+        remedy: For the error; one that the block raises keeps its own.
+        error: Its type.
+        absent: The remedy where there is no file, if it is another.
+
+    Raises:
+        WorkbenchError: Of the type `error` and with the path, if the file cannot be read, or does
+            not hold what the block expects.
+
+    Example:
+        >>> with reading(Path("clips.json"), "a clip list") as content:  # doctest: +SKIP
+        ...     rows = content["clips"]
+    """
+    try:
+        yield json.loads(path.read_bytes())
+    except WorkbenchError as reason:
+        raise error(f"{path}: {reason.problem}", reason.remedy) from None
+    except (FileNotFoundError, NotADirectoryError) as reason:
+        raise error(f"{reason.filename or path} does not exist", absent or remedy) from None
+    except OSError as reason:
+        raise error(f"{path} cannot be read ({reason.strerror or reason})", remedy) from None
+    except KeyError as reason:
+        raise error(f"{path} is not {what} (no {reason})", remedy) from None
+    except _MISREAD as reason:
+        raise error(f"{path} is not {what} ({' '.join(str(reason).split())})", remedy) from None
+
+
 def read_object(path: Path) -> dict[str, Any] | None:
     """Return the JSON object in a file; None where there is none that can be read."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return content if isinstance(content, dict) else None
+    with suppress(DatasetError), reading(path) as content:
+        return {**content}
+    return None

@@ -7,7 +7,6 @@ was moved or renamed replaces its earlier clip.
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import threading
@@ -19,7 +18,7 @@ from typing import Any, Literal
 from annotation_tools.serving import MediaIndex, Medium, ServingError
 from workbench.errors import FootageError, WorkbenchError
 from workbench.footage.clips import Clip, distinct_names, load_clips, save_clips
-from workbench.saving import save_json
+from workbench.saving import read_object, save_json
 
 log = logging.getLogger(__name__)
 
@@ -213,11 +212,7 @@ class Exporter:
         save_json(self.out_dir / MADE_OF, dict(sorted(made.items())))
 
     def _made(self) -> dict[str, dict[str, str]]:
-        try:
-            made: dict[str, dict[str, str]] = json.loads((self.out_dir / MADE_OF).read_bytes())
-        except (OSError, ValueError):
-            return {}
-        return made
+        return read_object(self.out_dir / MADE_OF) or {}
 
 
 def _file_name(text: str) -> str:

@@ -7,13 +7,13 @@ The unit is one clip's verdict. The file is JSON, in one of two forms:
                                                  "score": 0.9}}}
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from workbench.labels.values import LabelError, check_text, check_value
+from workbench.saving import reading
 
 FILE_NAME = "verdicts.json"
 
@@ -32,19 +32,14 @@ def load_model_verdicts(path: Path) -> ModelVerdicts:
     Raises:
         LabelError: If the file cannot be read, or says something else.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise LabelError(f"{path} holds no verdicts ({error})", "give a JSON file") from None
-    if not isinstance(content, dict):
-        raise LabelError(f"{path} is not a JSON object", 'write {"clip_001": "goal"}')
-    rows, model = content, "model"
-    if isinstance(content.get("verdicts"), dict):
-        rows, model = content["verdicts"], content.get("model", model)
-    return ModelVerdicts(
-        check_text(model, f"the model's name in {path}"),
-        {item: _checked(row, f"{path}, {item}") for item, row in rows.items()},
-    )
+    with reading(path, "a file of verdicts", 'write {"clip_001": "goal"}', LabelError) as content:
+        rows, model = content, "model"
+        if isinstance(content.get("verdicts"), dict):
+            rows, model = content["verdicts"], content.get("model", model)
+        return ModelVerdicts(
+            check_text(model, "the model's name"),
+            {item: _checked(row, item) for item, row in rows.items()},
+        )
 
 
 def _checked(row: Any, where: str) -> dict[str, Any]:

@@ -7,12 +7,12 @@ refused: with it browsers leave the page.
 """
 
 import difflib
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 from annotation_tools.serving.problem import ServingError
+from workbench.saving import reading
 
 KEY = re.compile(r"(Mod\+)?(Shift\+)?([^\s+]|\+|[A-Z][A-Za-z0-9]+)")
 
@@ -31,21 +31,20 @@ def load_keys(defaults: Path, changes: Path | None, tool: str) -> KeyTable:
     Raises:
         ServingError: If the user's file names an unknown action or key, or one key twice.
     """
-    table: KeyTable = json.loads(defaults.read_text(encoding="utf-8")) if defaults.exists() else {}
+    table: KeyTable = {}
+    if defaults.exists():
+        with reading(defaults) as content:
+            table = content
     if changes is None or not changes.is_file():
         return table
-    try:
-        wanted = json.loads(changes.read_text(encoding="utf-8")).get(tool, {})
-        for action, keys in wanted.items():
+    remedy = 'write {"clipper": {"mark_in": ["KeyI"]}}'
+    with reading(changes, "a file of keys", remedy, ServingError) as wanted:
+        for action, keys in wanted.get(tool, {}).items():
             if action not in table:
                 close = difflib.get_close_matches(action, table, 1)
                 hint = f"did you mean {close[0]!r}?" if close else f"use one of {', '.join(table)}"
-                raise ServingError(f"{changes}: no action {action!r} in {tool}", hint)
-            table[action]["keys"] = _checked(keys, f"{changes}: {tool}.{action}")
-    except (ValueError, AttributeError) as error:
-        raise ServingError(
-            f"{changes} is not a file of keys ({error})", 'write {"clipper": {"mark_in": ["KeyI"]}}'
-        ) from None
+                raise ServingError(f"no action {action!r} in {tool}", hint)
+            table[action]["keys"] = _checked(keys, f"{tool}.{action}")
     key_to_action: dict[str, str] = {}
     for action, row in table.items():
         for key in row["keys"]:

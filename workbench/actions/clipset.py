@@ -8,7 +8,6 @@ decoding to `workbench.footage` and variety to `augment`.
 """
 
 import hashlib
-import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -34,7 +33,7 @@ from workbench.errors import DatasetError, FootageError
 from workbench.footage.cache import cached_frames
 from workbench.footage.clips import Clip, Origin
 from workbench.footage.frames import uniform_indices
-from workbench.saving import replacing, save_json, save_text
+from workbench.saving import reading, replacing, save_json, save_text
 from workbench.training.splits import SPLITS, pairs_that_share, split_sessions
 from workbench.training.versions import META, meta_head
 
@@ -243,8 +242,7 @@ def load_clipset(folder: Path) -> Clipset:
     Raises:
         DatasetError: If it is absent, incomplete, or was changed by hand.
     """
-    try:
-        meta = json.loads((folder / META).read_text(encoding="utf-8"))
+    with reading(folder / META, "a clip set's", "build the clip set anew") as meta:
         # Classes called "none" or "NA" are names here, not missing values.
         table = pd.read_csv(folder / "items.csv", dtype=str, keep_default_na=False)
         blocks = np.load(folder / "frames.npy", mmap_mode="r")
@@ -252,10 +250,6 @@ def load_clipset(folder: Path) -> Clipset:
         items = tuple(Item(**{**row, "label": row["label"] or None}) for row in rows)  # type: ignore[arg-type]
         version = hash_items(items, meta["classes"], meta["frames"], meta["size_wh"])
         whole = version == meta["version"] and len(blocks) == len(items)
-    except FileNotFoundError as error:
-        raise DatasetError(f"{error.filename} does not exist", "build the clip set first") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise DatasetError(f"{folder} is not a clip set ({error})", "build it anew") from None
     if not whole:
         raise DatasetError(f"the files of {folder} do not belong together", "build it anew")
     check_leakage(items)

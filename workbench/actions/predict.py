@@ -4,7 +4,6 @@ The unit is one clip's probabilities, next to its label where it has one. A base
 the same form, so one test report reads both. Leaves scores and intervals to `testreport`.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -20,7 +19,7 @@ from workbench.actions.augment import Frames, plain_view
 from workbench.actions.clipset import Clipset
 from workbench.actions.r2plus1d import ClipNet, build_model
 from workbench.errors import DatasetError, WorkbenchError
-from workbench.saving import save_json
+from workbench.saving import reading, save_json
 from workbench.training.compute import choose_device, torch_threads
 from workbench.training.folder import BEST, load_checkpoint
 
@@ -95,8 +94,10 @@ def load_predictions(path: Path) -> Predictions:
     Raises:
         DatasetError: If the file is absent or is not predictions.
     """
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    remedy = "predict the clips again"
+    with reading(
+        path, "a file of predictions", remedy, absent="predict the clips first"
+    ) as content:
         if content.pop("format") != PREDICTIONS_FORMAT:
             raise ValueError("another format")
         probabilities = np.asarray(content.pop("probabilities"), dtype=np.float64)
@@ -108,10 +109,6 @@ def load_predictions(path: Path) -> Predictions:
         if probabilities.shape != (len(read), len(read.classes)):
             raise ValueError("a clip lacks a probability")
         return read
-    except FileNotFoundError:
-        raise DatasetError(f"{path} does not exist", "predict the clips first") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise DatasetError(f"{path} holds no predictions ({error})", "predict again") from None
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from workbench.detect.detections import (
 )
 from workbench.errors import DatasetError
 from workbench.footage.clips import Clip
-from workbench.saving import replacing
+from workbench.saving import reading, replacing
 
 BLOCK_FRAMES = 512  # read together
 MOST_BLOCKS = 4  # of a clip in memory: clips up to a minute are read once
@@ -164,17 +164,14 @@ def load_detections(path: Path, clip: Clip) -> ClipDetections:
     Raises:
         DatasetError: If the file is absent or is not COCO JSON with a frame number per image.
     """
-    try:
-        head = read_head(path)
-        if head is not None:
-            frames: Sequence[FrameDetections] = stored_frames(path, head)
-        else:
-            head = json.loads(path.read_text(encoding="utf-8"))
+    head = read_head(path)
+    frames: Sequence[FrameDetections] = ()
+    if head is not None:
+        frames = stored_frames(path, head)
+    else:
+        first = "label the clip first"
+        with reading(path, "a file of detections", "label the clip again", absent=first) as head:
             frames = _frames_of(head)
-    except FileNotFoundError:
-        raise DatasetError(f"{path} does not exist", "label the clip first") from None
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise _unreadable(path, error) from None
     found_by = head.get("clip", {}).get("teacher", TRUTH)
     return ClipDetections(clip.clip_id, clip.session, found_by, clip.width, clip.height, frames)
 

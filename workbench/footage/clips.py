@@ -4,7 +4,6 @@ A clip is a video file of its own plus the row that says where it came from. Fra
 intervals are half-open, [start, end). Knows nothing about pixels: `frames` and `cut` do that.
 """
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import FootageError
-from workbench.saving import save_json
+from workbench.saving import reading, save_json
 
 CLIPS_FORMAT = "workbench-clips/1"
 VIDEO_SUFFIXES = frozenset(
@@ -112,14 +111,9 @@ def load_clips(folder: Path) -> list[Clip]:
         FootageError: If the file is absent, is not JSON, or has a row that is not a clip.
     """
     path = folder / "clips.json"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        rows = content["clips"]
-    except FileNotFoundError:
-        raise FootageError(f"{path} does not exist", "run the stage make_footage first") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise FootageError(f"{path} is not a clip list ({error})", "make it anew") from None
-    return [_from_row(row, f"{path}, clip {number}") for number, row in enumerate(rows)]
+    first = "run the stage make_footage first"
+    with reading(path, "a clip list", "make it anew", FootageError, absent=first) as content:
+        return [_from_row(row, f"clip {number}") for number, row in enumerate(content["clips"])]
 
 
 def distinct_names(files: Iterable[str]) -> dict[str, str]:

@@ -159,7 +159,7 @@ def copy_clip(path: Path | str, out: Path | str, start: int, end: int) -> tuple[
     try:
         with replacing(out) as part, open_video(path) as (source, video):
             options = {"movflags": "+faststart"} if out.suffix != ".mkv" else {}
-            with av.open(str(part), "w", options=options) as clip:
+            with av.open(str(part.absolute()), "w", options=options) as clip:
                 clip.metadata["comment"] = _copy_recipe(path, start, end)
                 _copy(table, source, video, clip, first, last)
     except (OSError, *READ_ERRORS) as error:

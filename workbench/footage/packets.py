@@ -186,7 +186,7 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         raise FootageError(f"{path} is empty", "copy it again from the camera")
     try:
         # Names of tracks in odd encodings must not keep us from the pictures.
-        container = av.open(str(path), metadata_errors="replace")
+        container = av.open(str(path.absolute()), metadata_errors="replace")
     except av.error.FFmpegError as error:
         raise FootageError(
             f"{path} cannot be read as a video ({error.strerror})",

@@ -38,7 +38,7 @@ class Sound:
     """
 
     def __init__(self, path: Path, start_s: Fraction, end_s: Fraction) -> None:
-        with av.open(str(path), metadata_errors="replace") as container:
+        with av.open(str(path.absolute()), metadata_errors="replace") as container:
             context = container.streams.audio[0].codec_context
             own_rate, channels = context.sample_rate, context.channels
         self.path = path
@@ -70,7 +70,7 @@ class Sound:
 
     def _decoded(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Yield `(sample number counted from the start, block)`; some may lie outside."""
-        with av.open(str(self.path), metadata_errors="replace") as container:
+        with av.open(str(self.path.absolute()), metadata_errors="replace") as container:
             stream = container.streams.audio[0]
             time_base = stream.time_base or Fraction(1, 1000)
             resampler = AudioResampler(format="fltp", layout=self.layout, rate=self.rate_hz)

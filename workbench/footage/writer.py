@@ -105,7 +105,7 @@ class VideoWriter:
         with self._explained(), ExitStack() as stack:
             part = stack.enter_context(replacing(self.path))
             # faststart rewrites the file once, moving the index to the front.
-            self.container = av.open(str(part), "w", options={"movflags": "+faststart"})
+            self.container = av.open(str(part.absolute()), "w", options={"movflags": "+faststart"})
             if self._comment:
                 self.container.metadata["comment"] = self._comment
             try:

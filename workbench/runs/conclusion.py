@@ -5,14 +5,14 @@ index and `workbench list` show both, the answer first.
 """
 
 import html
-import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from workbench.errors import WorkbenchError
-from workbench.saving import save_json
+from workbench.errors import DatasetError, WorkbenchError
+from workbench.saving import reading, save_json
 
 RUN_DIR_VARIABLE = "WORKBENCH_RUN_DIR"  # set by the runner; absent in JupyterLab
 FILE_NAME = "conclusion.json"
@@ -84,10 +84,9 @@ def conclude(sentence: str) -> Conclusion:
 
 def load_conclusion(run_dir: Path) -> Conclusion | None:
     """Return what a run concluded; None if it did not."""
-    try:
-        return Conclusion(**json.loads((run_dir / FILE_NAME).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
+    with suppress(DatasetError), reading(run_dir / FILE_NAME) as content:
+        return Conclusion(**content)
+    return None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ How intervals are made and written is the business of `stats`.
 """
 
 import html
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,9 +17,8 @@ from typing import Any
 
 from workbench.errors import WorkbenchError
 from workbench.runs.conclusion import Nothing, current_run
-from workbench.saving import read_object, save_json
+from workbench.saving import read_object, reading, save_json
 from workbench.stats import (
-    EstimateError,
     Interval,
     choose_clusters,
     pooled_difference,
@@ -138,13 +136,11 @@ def load_metrics(run_dir: Path) -> dict[str, Interval | Exact]:
         MetricError: If the file is not a record of metrics.
     """
     path = run_dir / FILE_NAME
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8"))["metrics"]
-        return {name: Interval(**row) if "n" in row else Exact(**row) for name, row in rows.items()}
-    except FileNotFoundError:
+    if not path.exists():
         return {}
-    except (ValueError, KeyError, TypeError, AttributeError, EstimateError) as error:
-        raise MetricError(f"{path} is not a record of metrics ({error})", "use record()") from None
+    with reading(path, "a record of metrics", "use record()", MetricError) as content:
+        rows = content["metrics"].items()
+        return {name: Interval(**row) if "n" in row else Exact(**row) for name, row in rows}
 
 
 def metric_rows(metrics: Mapping[str, Interval | Exact]) -> list[dict[str, str | None]]:

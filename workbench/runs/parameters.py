@@ -25,6 +25,7 @@ from types import GenericAlias, NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, cast, get_args, get_origin
 
 from workbench.errors import PipelineError
+from workbench.saving import reading
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -110,12 +111,9 @@ def read_notebook(path: Path) -> list[dict[str, Any]]:
     Raises:
         PipelineError: If the file is absent or is not a notebook of format 4.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise PipelineError(f"notebook {path} does not exist", "check the pipeline file") from None
-    except (ValueError, OSError) as error:
-        raise PipelineError(f"{path} is not a notebook ({error})", "save it again") from None
+    absent = "check the pipeline file"
+    with reading(path, "a notebook", "save it again", PipelineError, absent=absent) as read:
+        content = read
     if not isinstance(content, dict) or content.get("nbformat") != 4 or "cells" not in content:
         raise PipelineError(f"{path} is not a notebook of format 4", "save it again in JupyterLab")
     cells = []

@@ -26,7 +26,7 @@ from typing import Any
 from workbench.runs.parameters import read_notebook
 from workbench.runs.pipeline import BESIDE_PACKAGE
 from workbench.runs.plan import PlannedStage
-from workbench.saving import save_json
+from workbench.saving import read_object, save_json
 
 PACKAGES = ("workbench", "annotation_tools")  # whose source is part of the key
 MAIN_PACKAGES = ("workbench", "numpy", "torch", "torchvision", "av", "papermill", "ipykernel")
@@ -45,11 +45,7 @@ class Digests:
     def __init__(self, memory: Path) -> None:
         self._memory = memory
         self._changed = False
-        try:
-            content = json.loads(memory.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            content = {}
-        self._known: dict[str, dict[str, Any]] = content if isinstance(content, dict) else {}
+        self._known: dict[str, dict[str, Any]] = read_object(memory) or {}
 
     def of(self, path: Path) -> str:
         """Return the digest of a file, or of a folder's file names and contents."""

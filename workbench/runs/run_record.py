@@ -5,7 +5,6 @@ it up with each event, `finish` closes it. The record says how the run ended, ne
 did: a run whose process vanished reads as killed. Knows nothing about how runs are started.
 """
 
-import json
 import os
 import re
 import time
@@ -19,13 +18,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import psutil
 
-from workbench.errors import SavingError
+from workbench.errors import DatasetError, SavingError
 from workbench.runs.bars import ItemsDone
 from workbench.runs.conclusion import Conclusion, load_conclusion
 from workbench.runs.parameters import read_notebook
 from workbench.runs.plan import Plan, PlannedStage
 from workbench.runs.provenance import Digests, KeyParts, files_in, fingerprint, portable
-from workbench.saving import save_json
+from workbench.saving import reading, save_json
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -150,14 +149,12 @@ def save_run(run_dir: Path, run: Run) -> None:
 
 def load_run(run_dir: Path) -> Run | None:
     """Return the record in a run's folder; None where there is none that can be read."""
-    try:
-        content = json.loads((run_dir / RECORD).read_text(encoding="utf-8"))
+    run = None
+    with suppress(DatasetError), reading(run_dir / RECORD) as content:
         if content["format"] != RUN_FORMAT:
             return None
         run = _reader().validate_python(content)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    if run.status == "running" and not _is_alive(run.parent):
+    if run and run.status == "running" and not _is_alive(run.parent):
         reason = "`workbench run` itself was ended before the notebook was through"
         return replace(run, status="killed", reason=reason)
     return run

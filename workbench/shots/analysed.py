@@ -7,9 +7,9 @@ People's boxes and masks stay in the label files.
 """
 
 import hashlib
-import json
 import math
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -20,16 +20,16 @@ import numpy as np
 import pandas as pd
 
 from workbench.detect.store import ClipDetections
-from workbench.errors import WorkbenchError
+from workbench.errors import DatasetError, WorkbenchError
 from workbench.footage.clips import Clip
-from workbench.saving import save_json
+from workbench.saving import reading, save_json
 from workbench.shots.ball.track import BallTrack
 from workbench.shots.goal.corners import GoalView
 from workbench.shots.players.people import People, follow_people
 from workbench.shots.players.pose import PoseTrack
 from workbench.shots.players.possession import Possession, Shooter
 from workbench.shots.players.technique import Foot, TechniqueMeasure
-from workbench.shots.verdict import Method, ShotError, ShotVerdict
+from workbench.shots.verdict import Method, ShotVerdict
 from workbench.shots.words import foot_words, headline, reason_words, speed_words, sure_words
 
 SHOT_FORMAT = "workbench-shot/1"
@@ -152,17 +152,15 @@ def save_failure(path: Path, error: WorkbenchError | None) -> None:
 
 def load_shot(path: Path, clip: Clip, labels: ClipDetections, key: Any) -> ShotAnalysis | None:
     """Read the analysis of labels; None where there is none with this key, from `analysis_key`."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+    with suppress(DatasetError), reading(path) as content:
         if content["format"] != SHOT_FORMAT or content.get("key") != key:
             return None
         kinds = get_type_hints(ShotAnalysis)
         found = {name: from_json(kinds[name], content[name]) for name in _SAVED}
         track = BallTrack.from_table(pd.DataFrame(content["ball"]))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ShotError):
-        return None
-    people = follow_people(labels, float(clip.fps))
-    return ShotAnalysis(clip=clip, people=people, track=track, **found)
+        people = follow_people(labels, float(clip.fps))
+        return ShotAnalysis(clip=clip, people=people, track=track, **found)
+    return None
 
 
 def to_json(value: Any) -> Any:

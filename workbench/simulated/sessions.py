@@ -6,9 +6,9 @@ drawn from (seed, session, clip) alone, so clips can be made in any order and by
 processes.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from itertools import repeat
@@ -19,10 +19,11 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from workbench.errors import FootageError
+from workbench.errors import DatasetError, FootageError
 from workbench.footage.clips import Clip, save_clips
 from workbench.footage.pinhole import Camera
 from workbench.footage.writer import VideoWriter
+from workbench.saving import reading
 from workbench.simulated.acts import SPORTS, draw_act, draw_temper
 from workbench.simulated.renderer import Optics, Renderer
 from workbench.simulated.scene import Scene
@@ -233,7 +234,6 @@ def _run(jobs: list[ClipJob], out_dir: Path, workers: int) -> Iterator[Clip]:
 
 
 def _made_with(truth: Path) -> Any:
-    try:
-        return json.loads(truth.read_text(encoding="utf-8"))["clip"]["made_with"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    with suppress(DatasetError), reading(truth) as content:
+        return content["clip"]["made_with"]
+    return None

@@ -5,7 +5,6 @@ of finished runs lie on a shelf, a folder with `last_<kind>.json`, which names t
 (classifier, student). Knows nothing about networks: scores are numbers with names.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import inf, isnan, nan
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import pandas as pd
 
 from workbench.errors import DatasetError, WorkbenchError
-from workbench.saving import read_object, save_json, save_text
+from workbench.saving import read_object, reading, save_json, save_text
 from workbench.style import INK, SOFT, axes_or_new, open_frame
 from workbench.training.folder import METRICS, SUMMARY, run_config
 from workbench.training.recipe import Recipe
@@ -148,8 +147,8 @@ def load_result(run_dir: Path) -> TrainingResult:
     Raises:
         WorkbenchError: If the run is not finished, or its summary was changed by hand.
     """
-    try:
-        content = json.loads((run_dir / SUMMARY).read_text(encoding="utf-8"))
+    path = run_dir / SUMMARY
+    with reading(path, "a summary", "train again", WorkbenchError, absent="train on") as content:
         history = tuple(
             Epoch(
                 **row | {"scores": {k: nan if v is None else v for k, v in row["scores"].items()}}
@@ -164,10 +163,6 @@ def load_result(run_dir: Path) -> TrainingResult:
             content["parameters"],
             tuple(content.get("notes", ())),
         )
-    except FileNotFoundError:
-        raise WorkbenchError(f"the run in {run_dir} is not finished", "train on") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise WorkbenchError(f"{run_dir / SUMMARY} is broken ({error})", "train again") from None
 
 
 def shelve(result: TrainingResult, kind: str, **facts: Any) -> Path:

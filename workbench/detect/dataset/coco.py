@@ -30,7 +30,7 @@ from workbench.detect.store import ClipDetections, LazyFrames, coco_categories, 
 from workbench.errors import DatasetError
 from workbench.footage.clips import Clip, Origin, origin_of
 from workbench.footage.frames import iter_frames
-from workbench.saving import save_bytes, save_json
+from workbench.saving import reading, save_bytes, save_json
 from workbench.training.versions import META, meta_head
 
 DATASET_FORMAT = "workbench-coco/1"
@@ -61,15 +61,11 @@ def load_dataset(folder: Path) -> CocoDataset:
         DatasetError: If the folder holds no dataset.
     """
     path = folder / META
-    try:
-        meta = json.loads(path.read_text(encoding="utf-8"))
+    remedy = "run the stage label_clips first"
+    with reading(path, "a dataset's", "export it anew", absent=remedy) as meta:
         if not isinstance(meta["counts"], dict) or not isinstance(meta["classes"], list):
             raise TypeError("counts or classes of another kind")
-    except FileNotFoundError:
-        raise DatasetError(f"{path} does not exist", "run the stage label_clips first") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise DatasetError(f"{path} is not a dataset's ({error})", "export it anew") from None
-    return CocoDataset(folder, meta)
+        return CocoDataset(folder, meta)
 
 
 def accept_labels(

@@ -3,13 +3,13 @@
 The unit is one file (or its content). What is wrong with its rows is left to `coco_check`.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeGuard
 
 from workbench.errors import DatasetError
+from workbench.saving import reading
 
 Kind = Literal["bbox", "segm"]
 Content = dict[str, Any]  # of a COCO file
@@ -22,14 +22,8 @@ def read_json(path: Path) -> Any:
     Raises:
         DatasetError: If it is absent or not JSON.
     """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DatasetError(f"{path} does not exist", "give a COCO JSON file") from None
-    except IsADirectoryError:
-        raise DatasetError(f"{path} is a folder", "give the COCO JSON file in it") from None
-    except (ValueError, RecursionError) as error:
-        raise DatasetError(f"{path} is not JSON ({error})", "give a COCO JSON file") from None
+    with reading(path, remedy="give a COCO JSON file") as content:
+        return content
 
 
 def load_coco(source: Path | Mapping[str, Any]) -> Content:

@@ -4,7 +4,6 @@ The unit is a `Prompt` in one frame, from another teacher or from a human's file
 about how objects are followed.
 """
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from workbench.detect.detections import (
 from workbench.detect.segmentation import Rle
 from workbench.detect.teacher import Teacher, TeacherError
 from workbench.detect.teachers.looking import Image, LookingTeacher
+from workbench.saving import reading
 from workbench.training.weights import weights_identity
 
 PROMPTS_FORMAT = "workbench-prompts/1"
@@ -138,8 +138,7 @@ class FilePrompter:
 
 
 def _read_prompts(path: Path) -> dict[str, dict[int, list[Prompt]]]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+    with reading(path, "a prompts file", f"write it as {PROMPTS_FORMAT}", TeacherError) as content:
         if content["format"] != PROMPTS_FORMAT:
             raise ValueError(f"format is {content['format']!r}")
         return {
@@ -149,12 +148,6 @@ def _read_prompts(path: Path) -> dict[str, dict[int, list[Prompt]]]:
             }
             for clip, frames in content["clips"].items()
         }
-    except OSError as error:
-        raise TeacherError(f"{path} cannot be read ({error.strerror})", "give a file") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise TeacherError(
-            f"{path} is not a prompts file ({error!r})", f"write it as {PROMPTS_FORMAT}"
-        ) from None
 
 
 def _to_prompt(row: Mapping[str, Any]) -> Prompt:

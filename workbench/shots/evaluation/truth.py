@@ -4,7 +4,6 @@ The unit is one clip. Read for judging the chain, and for the goal's size, which
 somebody measures with a tape. Knows nothing about what the chain found.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from workbench.detect.store import ClipDetections, load_truth
 from workbench.footage.clips import Clip
 from workbench.footage.pinhole import goal_corners, to_pixels
+from workbench.saving import reading
 from workbench.shots.verdict import ShotError
 
 
@@ -36,13 +36,11 @@ def load_true_shot(clip: Clip, footage_dir: Path) -> TrueShot | None:
     """Read the truth of a shot; None where there is none, or where nobody shoots.
 
     Raises:
-        DatasetError: If the truth is not a label file.
-        ShotError: If it holds a shot that cannot be read.
+        ShotError: If the truth is no label file, or holds a shot that cannot be read.
     """
     if clip.truth is None:
         return None
-    try:
-        content = json.loads((footage_dir / clip.truth).read_text(encoding="utf-8"))
+    with reading(footage_dir / clip.truth, "the truth of a shot", error=ShotError) as content:
         told, images = content["clip"].get("shot"), content["images"]
         if told is None:
             return None
@@ -62,10 +60,6 @@ def load_true_shot(clip: Clip, footage_dir: Path) -> TrueShot | None:
             labels=load_truth([clip], footage_dir)[0],
             shooter_track_id=int(told["shooter_track_id"]),
         )
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise ShotError(
-            f"{clip.truth} holds no shot that can be read ({error})", "make it anew"
-        ) from None
 
 
 def goal_sizes(

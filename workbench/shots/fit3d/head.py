@@ -8,7 +8,6 @@ half width. They are trained on simulated shots alone (`evaluation.head_training
 beside this module has the coefficients. Knows nothing about where features come from.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -18,7 +17,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
-from workbench.saving import save_json
+from workbench.saving import reading, save_json
 from workbench.shots.verdict import ShotError
 
 HEAD_FORMAT = "workbench-shothead/1"
@@ -91,16 +90,11 @@ class Head:
         Raises:
             ShotError: If the file is not a head.
         """
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+        remedy = f"train one: python -m {_TRAINING}"
+        with reading(path, "a head of this version", remedy, ShotError) as found:
             if found["format"] != HEAD_FORMAT:
                 raise ValueError(found["format"])
             return TypeAdapter(cls).validate_python(found)
-        except (ValueError, KeyError, TypeError) as error:
-            raise ShotError(
-                f"{path} is not a head of this version: {error}",
-                f"train one: python -m {_TRAINING}",
-            ) from error
 
     def save(self, path: Path) -> None:
         """Write the head for `read`."""

@@ -7,7 +7,6 @@ their white ends. Corners are (4, 2) pixels in the order left bottom, left top, 
 bottom as seen, counted as in `track`. Knows nothing about the goal's size and the camera.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from scipy.stats import theilslopes
 
 from workbench.detect.store import ClipDetections
 from workbench.footage.pinhole import Floats
+from workbench.saving import reading
 from workbench.shots.verdict import ShotError
 
 _LEAST_HEIGHT_PX = 8.0
@@ -124,15 +124,10 @@ def clicked_goals(path: Path | None) -> dict[str, GoalView]:
     """
     if path is None:
         return {}
-    try:
-        entries = dict(json.loads(path.read_text(encoding="utf-8"))["corners_px"])
-        corners = {name: order_corners(np.array(four, float)) for name, four in entries.items()}
-    except FileNotFoundError:
-        raise ShotError(f"{path} does not exist", "click the goal's corners first") from None
-    except ShotError as error:
-        raise ShotError(f"{path}: {error.problem}", "give four [x, y] for each clip") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise ShotError(f"{path} holds no goal corners ({error})", "click them anew") from None
+    remedy = "click the goal's corners: four [x, y] for each clip"
+    with reading(path, "a file of goal corners", remedy, ShotError) as content:
+        entries = content["corners_px"].items()
+        corners = {name: order_corners(np.array(four, float)) for name, four in entries}
     return {
         name: GoalView(four, "clicks", "Clicked by a person.") for name, four in corners.items()
     }
