@@ -265,9 +265,12 @@ def test_the_queue_for_review_has_the_worst_first(store):
     judge(store, "worst", ann="goal", bob="no_goal")
     judge(store, "one of three", ann="goal", bob="goal", cid="no_goal")
     judge(store, "alone", ann="unsure")
-    assert disagreements(store, "verdict") == ["worst", "one of three", "half"]
+    queue = disagreements(store, "verdict")
+    assert list(queue) == ["worst", "one of three", "half"]
+    assert queue["one of three"] == {"ann": "goal", "bob": "goal", "cid": "no_goal"}
     judge(store, "worst", bob="goal")
-    assert disagreements(store, "verdict") == ["one of three", "half"]
+    assert list(disagreements(store, "verdict")) == ["one of three", "half"]
+    assert list(disagreements(store, "verdict", {"half", "agreed"})) == ["half"]
 
 
 def test_stars_further_apart_come_first(store):
@@ -276,7 +279,8 @@ def test_stars_further_apart_come_first(store):
     rate(store, "same", ann=2, bob=2)
     rate(store, "skipped", ann=2, bob=SKIPPED)
     rate(store, "doubt", ann=2, bob=UNSURE)
-    assert disagreements(store, "rating") == ["far", "doubt", "near"]
+    assert list(disagreements(store, "rating")) == ["far", "doubt", "near"]
+    assert disagreements(store, "rating", ["doubt"]) == {"doubt": {"ann": "2", "bob": "unsure"}}
 
 
 def test_kinds_without_a_scale_are_refused(store):
@@ -288,7 +292,7 @@ def test_kinds_without_a_scale_are_refused(store):
 def test_nothing_labelled_is_no_error(store):
     agreement = measure_agreement(store, "verdict")
     assert (agreement.items, agreement.shared, agreement.pairs) == (0, 0, ())
-    assert disagreements(store, "verdict") == []
+    assert disagreements(store, "verdict") == {}
 
 
 def test_figures_answer_the_question_in_their_title(rated):
@@ -311,3 +315,16 @@ def test_figures_bear_having_nothing_to_show(store):
     assert any("undefined" in text.get_text() for text in axes.texts)
     draw_pairs(agreement)
     draw_answers(judgements(store, "verdict"))
+
+
+def test_only_the_items_that_are_asked_for_count(store):
+    for number in range(6):
+        judge(store, f"ours {number}", ann="goal", bob="goal" if number else "no_goal")
+        judge(store, f"theirs {number}", ann="goal", cid="no_goal")
+    ours = {f"ours {number}" for number in range(6)}
+    judged = judgements(store, "verdict", ours)
+    assert set(judged.items) == ours
+    assert judged.annotators == ("ann", "bob")
+    agreement = measure_agreement(store, "verdict", items=ours, resamples=50)
+    assert (agreement.items, agreement.shared, agreement.judgements) == (6, 6, 12)
+    assert measure_agreement(store, "verdict", resamples=50).items == 12

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from annotation_tools.goals.app import STATIC
 from annotation_tools.goals.model_verdicts import load_model_verdicts
 from annotation_tools.serving import Guard, MediaIndex
 from workbench.footage.clips import Clip, save_clips
+from workbench.labels.exchange import import_foreign
 from workbench.labels.records import Entry
 from workbench.labels.store import LabelStore
 from workbench.labels.values import LabelError
@@ -101,6 +103,45 @@ def test_disagreements_are_the_worst_first_then_those_with_the_model(folder, sto
         assert client.get("/api/disagreements").json() == ["shot_01", "shot_00"]
 
 
+def test_files_that_differ_in_suffix_or_folder_have_labels_of_their_own(tmp_path, store):
+    folder = tmp_path / "clips"
+    for name in ("cam1/shot.mp4", "cam1/shot.mov", "cam2/shot.mp4"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        make_video(folder / name, 20 + len(name) + name.count("2"), fps=Fraction(25))
+    shutil.copy(folder / "cam1/shot.mp4", folder / "copy.mp4")  # the same content, another clip
+    with serving(folder, store) as client:
+        items = {item["name"]: item for item in client.get("/api/items").json()}
+    assert {name: item["item_id"] for name, item in items.items()} == {
+        "cam1/shot.mov": "cam1/shot.mov",
+        "cam1/shot.mp4": "cam1/shot",
+        "cam2/shot.mp4": "cam2/shot",
+        "copy.mp4": "copy",
+    }
+    assert len({item["media_id"] for item in items.values()}) == 3
+    labels = tmp_path / "labels.json"
+    labels.write_text('{"cam1/shot.mp4": "goal", "shot.mov": "no_goal", "copy": "unsure"}')
+    assert import_foreign(store, labels, "ann", footage=folder).new == 3
+    assert {item for _, item in store.current("verdict")} == {"cam1/shot", "cam1/shot.mov", "copy"}
+    labels.write_text('{"cam1/shot.mp4": "goal"}')  # without a folder, the path is the name
+    assert import_foreign(store, labels, "bob").new == 1
+    assert ("bob", "cam1/shot") in store.current("verdict")
+
+
+def test_a_models_names_are_looked_up_and_strangers_named(folder, store, tmp_path):
+    verdicts = tmp_path / "model.json"
+    verdicts.write_text('{"clips/shot_02.mp4": "goal", "shot_03": "goal", "shot_99": "goal"}')
+    with serving(folder, store, verdicts=verdicts) as client:
+        said = client.get("/api/model").json()
+    assert list(said["verdicts"]) == ["shot_02", "shot_03"]
+    assert said["unknown"] == ["shot_99"]
+    verdicts.write_text('{"shot_02.mp4": "goal", "shot_02": "no goal"}')
+    with pytest.raises(LabelError, match=r"model\.json: 'shot_02.mp4' and 'shot_02' are one clip"):
+        load_model_verdicts(verdicts, {"shot_02.mp4": "shot_02"})
+    verdicts.write_text('{"shot_02": "goal", "shot_02": "no goal"}')
+    with pytest.raises(LabelError, match="'shot_02' is there twice"):
+        load_model_verdicts(verdicts)
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
@@ -127,6 +168,8 @@ def test_a_models_verdicts_are_read_in_both_forms(tmp_path, content, expected):
         '{"a": "gaol"}',
         '{"a": {"event_frame": 1}}',
         '{"a": {"verdict": "goal", "score": 2}}',
+        '{"a": {"verdict": "goal", "score": true}}',
+        '{"a": {"verdict": "goal", "score": NaN}}',
         '{"a": {"verdict": "goal", "event_frame": -1}}',
     ],
 )

@@ -66,7 +66,7 @@ def test_every_second_is_cut_once(folder, tmp_path):
     spans = by_name["vfr.mp4"]
     assert [end for _, end in spans[:-1]] == [start for start, _ in spans[1:]]
     assert [clip.session for clip in report.clips if clip.file.startswith("clips/IMG")] == (
-        ["IMG-001"] * 3
+        ["IMG-001-MOV"] * 3
     )
     portrait = next(clip for clip in report.clips if clip.file.startswith("clips/IMG"))
     assert (portrait.width, portrait.height) == (96, 160)

@@ -202,9 +202,9 @@ def test_a_damaged_file_is_refused_and_nothing_taken_in(tmp_path, text):
     ("content", "kind", "expected"),
     [
         (
-            {"a.mp4": 5, "folder/b.MOV": 1, "c": 3, "d": None, "e": 0},
+            {"a.mp4": 5, "folder\\b.MOV": 1, "Cafe\u0301": 3, "d": None, "e": 0},
             "rating",
-            {"a": {"stars": 5}, "b": {"stars": 1}, "c": {"stars": 3}},
+            {"a": {"stars": 5}, "folder/b.MOV": {"stars": 1}, "Café": {"stars": 3}},
         ),
         (
             {"a.mp4": "goal", "b": "No Goal", "c": "no-goal", "d": "nogoal", "e": "UNSURE"},
@@ -223,17 +223,17 @@ def test_a_damaged_file_is_refused_and_nothing_taken_in(tmp_path, text):
 def test_clip_labels_of_other_projects_are_read(store, tmp_path, content, kind, expected):
     path = tmp_path / "labels.json"
     path.write_text(json.dumps(content))
-    assert import_foreign(store, path, "ann") == len(expected)
+    assert import_foreign(store, path, "ann").new == len(expected)
     labels = store.current(kind, annotator="ann")
     assert {item: said.value for (_, item), said in labels.items()} == expected
-    assert import_foreign(store, path, "ann") == 0
+    assert import_foreign(store, path, "ann").new == 0
 
 
 def test_importing_again_follows_what_the_file_says_now(store, tmp_path):
     path = tmp_path / "ratings.json"
     for stars in (3, 4, 3):
         path.write_text(json.dumps({"clip": stars}))
-        assert import_foreign(store, path, "ann") == 1
+        assert import_foreign(store, path, "ann").new == 1
         assert store.current("rating")["ann", "clip"].value == {"stars": stars}
 
 
@@ -247,7 +247,8 @@ def test_importing_again_follows_what_the_file_says_now(store, tmp_path):
         {"a": 3.5},
         {"a": "perhaps"},
         {"a": 3, "b": "goal"},
-        {"a.mp4": 3, "x/a.mov": 4},
+        {"a.mp4": 3, "a": 4},
+        {"Café": 3, "Cafe\u0301": 4},
         {"": 3},
         [7],
         [{"start": 1, "end": 2}],
@@ -255,6 +256,7 @@ def test_importing_again_follows_what_the_file_says_now(store, tmp_path):
         [{"start_frame": 5}],
         [{"start_frame": 1, "end_frame": 5, "video": 7}],
         [{"start_frame": 1, "end_frame": 5, "name": 7}],
+        "a",
     ],
 )
 def test_other_files_are_refused_and_nothing_taken_in(tmp_path, content):
@@ -295,8 +297,8 @@ def test_cuts_of_other_projects_are_read(store, tmp_path, video, given):
         store.add_source(replace(read_source(video), name="game.mp4"))
         rows = [{**row, "video": "gone/game.mp4"} for row in rows]
     path.write_text(json.dumps(rows))
-    assert import_foreign(store, path, "ann", **options) == 3
-    assert import_foreign(store, path, "ann", **options) == 0
+    assert import_foreign(store, path, "ann", **options).new == 3
+    assert import_foreign(store, path, "ann", **options).new == 0
     cuts = [said.value for said in store.current("cut").values()]
     frames = [(cut["start_frame"], cut["end_frame"]) for cut in cuts]
     assert frames == [(15, 30), (30, 60), (0, 60)]
@@ -390,3 +392,110 @@ def test_exporting_a_database_that_is_not_there_makes_none(tmp_path):
     result = command("export", tmp_path / "a.json", "--db", tmp_path / "typo.sqlite")
     assert isinstance(result.exception, LabelError)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_names_are_looked_up_in_the_footage_and_strangers_named(video, tmp_path):
+    path, db = tmp_path / "stars.json", str(tmp_path / "labels.sqlite")
+    path.write_text('\ufeff{"raw\\\\game.mp4": 4, "other.mp4": 2}')
+    options = ["--db", db, "--annotator", "ann", "--footage", str(video.parent)]
+    done = CliRunner().invoke(app, ["import", str(path), *options])
+    assert done.exit_code == 0
+    assert done.output.splitlines() == [
+        f"1 label new from {path}",
+        f"1 names are no clip's in {video.parent}, and left out: other.mp4",
+    ]
+    with LabelStore(db) as store:
+        assert list(store.current("rating")) == [("ann", "game")]
+        path.write_text('{"other.mp4": 2}')
+        with pytest.raises(LabelError, match=r"stars\.json: 'other.mp4' is no clip in"):
+            import_foreign(store, path, "ann", footage=video.parent)
+
+
+def test_a_cut_of_a_video_that_is_not_there_is_not_put_on_another(store, video, tmp_path):
+    path = tmp_path / "cuts.json"
+    cut = {"start_frame": 1, "end_frame": 5}
+    path.write_text(json.dumps([{**cut, "video": "another.mp4"}, {**cut, "video": "x/game.mp4"}]))
+    import_foreign(store, path, "ann", video=video)
+    sources = {said.source_id for said in store.current("cut").values()}
+    assert sources == {None, content_digest(video)}
+    game = read_source(video)
+    for digest in ("1" * 64, "2" * 64):
+        store.add_source(replace(game, source_id=digest, name="twin.mp4"))
+    path.write_text(json.dumps([{**cut, "video": "twin.mp4"}]))
+    with pytest.raises(LabelError, match=r"'twin\.mp4' may be"):
+        import_foreign(store, path, "ann")
+
+
+@pytest.mark.parametrize("seconds", ["NaN", "Infinity", "1e999", "9" * 400])
+def test_a_time_that_is_none_is_refused(store, video, tmp_path, seconds):
+    path = tmp_path / "cuts.json"
+    path.write_text(f'[{{"start": 0, "end": {seconds}}}]')
+    with pytest.raises(LabelError, match=r"cuts\.json"):
+        import_foreign(store, path, "ann", video=video)
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from([10**400, -1, 0, 5, 2**63, float("nan"), float("inf"), 1e308, "9" * 300])
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(
+        ["goal", "no_goal", "a.mp4", "game.mp4", "..", "\ud800", "\0", "1/0", "1e9999999"]
+    )
+    | st.sampled_from(["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59.999999+00:00"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["start", "end", "video", "name", "start_frame", "end_frame", "a.mp4", "a"]
+            )
+            | st.text(max_size=4),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=8,
+)
+
+
+def _mutated(draw, content):
+    """A label file of ours with a few of its values replaced."""
+    for _ in range(draw(st.integers(0, 3))):
+        rows = content[draw(st.sampled_from(["sources", "entries"]))]
+        row = rows[draw(st.integers(0, len(rows) - 1))]
+        row[draw(st.sampled_from([*row, "surplus"]))] = draw(JSON)
+    return content
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_no_label_file_costs_what_is_stored(video, data):
+    """Foreign and own files, odd in every way: taken in whole, or refused with path and remedy."""
+    with tempfile.TemporaryDirectory() as name, LabelStore(f"{name}/labels.sqlite") as store:
+        path = Path(name) / "labels.json"
+        fill(store, read_source(video))
+        export_labels(store, path)
+        before, content = store.history(), json.loads(path.read_text())
+        is_own = data.draw(st.booleans())
+        content = _mutated(data.draw, content) if is_own else data.draw(JSON)
+        text = json.dumps(content).encode(
+            data.draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]))
+        )
+        place = data.draw(st.integers(0, len(text)))
+        path.write_bytes(
+            text[:place] + data.draw(st.sampled_from([b"", b"", b"\xff"])) + text[place:]
+        )
+        footage = data.draw(st.sampled_from([None, video.parent]))
+        try:
+            if is_own:
+                import_labels(store, path)
+            else:
+                import_foreign(store, path, "ann", video, footage)
+        except LabelError:
+            assert store.history() == before
+        assert {entry.entry_id for entry in before} <= {one.entry_id for one in store.history()}
+        for kind in ("rating", "verdict", "cut"):
+            store.current(kind)  # can still be read,
+        store.append(Entry("rating", "c1", {"stars": 1}, annotator="ann", tool="t"))  # and written

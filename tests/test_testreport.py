@@ -314,3 +314,27 @@ def test_servers_take_colours_without_loading_matplotlib():
 def _close_figures():
     yield
     plt.close("all")
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"labels": ("a", "z", None)}, "clip 'c001' has the label 'z'"),
+        (
+            {"probabilities": np.array([[1, 0], [0.5, 0.5], [np.nan, 1]])},
+            "clip 'c002' has the prob",
+        ),
+        ({"probabilities": np.array([[1, 0], [-1, 2], [0, 1.0]])}, "clip 'c001' has the prob"),
+        ({"probabilities": np.array([[np.inf, 0], [0, 1], [0, 1.0]])}, "clip 'c000' has the prob"),
+        ({"probabilities": np.zeros((2, 2))}, "a clip lacks"),
+        ({"sessions": ("s", "s")}, "a clip lacks"),
+        ({"clip_ids": ("c0", "c1", "c0")}, "clip 'c0' is there twice"),
+    ],
+)
+def test_rows_that_cannot_be_scored_are_refused_by_name(changes, problem):
+    values = {"classes": ("a", "b"), "clip_ids": ("c000", "c001", "c002"), "sessions": ("s",) * 3}
+    values |= {"labels": ("a", "b", None), "probabilities": np.array([[1, 0], [0, 1], [0, 1.0]])}
+    Predictions("net", **values, dataset_version="v")
+    with pytest.raises(DatasetError, match=problem) as caught:
+        Predictions("net", **(values | changes), dataset_version="v")
+    assert caught.value.remedy

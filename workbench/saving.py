@@ -90,7 +90,8 @@ def save_json(path: Path, content: Any, indent: int | None = 1) -> None:
     Raises:
         ValueError: If `content` holds NaN or infinity, which JSON does not have.
     """
-    save_text(path, json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
+    text = json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False) + "\n"
+    save_bytes(path, text.encode(errors="backslashreplace"))  # halves of pairs, as JSON writes them
 
 
 @contextmanager
@@ -101,6 +102,7 @@ def reading(
     error: type[WorkbenchError] = DatasetError,
     *,
     absent: str | None = None,
+    once: bool = False,
 ) -> Iterator[Any]:
     """Yield what the JSON file `path` holds; whatever goes wrong in the block is one error.
 
@@ -112,6 +114,7 @@ def reading(
         remedy: For the error; one that the block raises keeps its own.
         error: Its type.
         absent: The remedy where there is no file, if it is another.
+        once: Refuse a name that is twice in one object, where JSON takes the last.
 
     Raises:
         WorkbenchError: Of the type `error` and with the path, if the file cannot be read, or does
@@ -122,7 +125,7 @@ def reading(
         ...     rows = content["clips"]
     """
     try:
-        yield json.loads(path.read_bytes())
+        yield json.loads(path.read_bytes(), object_pairs_hook=_once if once else None)
     except WorkbenchError as reason:
         raise error(f"{path}: {reason.problem}", reason.remedy) from None
     except (FileNotFoundError, NotADirectoryError) as reason:
@@ -140,3 +143,12 @@ def read_object(path: Path) -> dict[str, Any] | None:
     with suppress(DatasetError), reading(path) as content:
         return {**content}
     return None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in content:
+            raise ValueError(f"{name!r} is there twice")
+        content[name] = value
+    return content

@@ -40,27 +40,39 @@ def make_goals(
             is there.
 
     Raises:
-        LabelError: If the model's verdicts cannot be read.
-        FootageError: If there is a `clips.json` that cannot be read.
+        LabelError: If the model's verdicts cannot be read, or a name in them may be several clips.
+        FootageError: If there is a `clips.json` that cannot be read, or two videos share an id.
     """
+    from workbench.footage.clips import label_ids
+
     if verdicts is None and (folder / FILE_NAME).is_file():
         verdicts = folder / FILE_NAME
-    model = None if verdicts is None else load_model_verdicts(verdicts)
-    items = _items(media, folder)
-    item_ids = {item["item_id"] for item in items}
+    video_to_id = label_ids(folder, (medium.name for medium in media.files))
+    item_ids = set(video_to_id.values())
+    items = [
+        {"item_id": video_to_id[one.name], "media_id": one.media_id, "name": one.name}
+        for one in media.files
+    ]
+    model = None if verdicts is None else load_model_verdicts(verdicts, video_to_id)
 
     async def get_items(request: Request) -> Response:
         return JSONResponse(items)
 
     async def get_model(request: Request) -> Response:
         if model is None:
-            return JSONResponse({"model": None, "verdicts": {}})
-        return JSONResponse({"model": model.model, "verdicts": dict(model.item_to_verdict)})
+            return JSONResponse({"model": None, "verdicts": {}, "unknown": []})
+        return JSONResponse(
+            {
+                "model": model.model,
+                "verdicts": dict(model.item_to_verdict),
+                "unknown": model.unknown,
+            }
+        )
 
     def get_disagreements(request: Request) -> Response:
         from workbench.labels.agreement import disagreements
 
-        among_people = [item for item in disagreements(store, "verdict") if item in item_ids]
+        among_people = list(disagreements(store, "verdict", item_ids))
         model_said = {} if model is None else model.item_to_verdict
         with_model = {
             item_id
@@ -87,22 +99,3 @@ def make_goals(
             Route("/api/disagreements", get_disagreements),
         ],
     )
-
-
-def _items(media: MediaIndex, folder: Path) -> list[dict[str, str]]:
-    """The clips in order, each with the id that its labels carry: its clip id, else its name."""
-    from workbench.footage.clips import load_clips
-
-    file_to_clip_id = {}
-    if (folder / "clips.json").is_file():
-        file_to_clip_id = {clip.file: clip.clip_id for clip in load_clips(folder)}
-    return [
-        {
-            "item_id": file_to_clip_id.get(
-                medium.name, Path(medium.name).with_suffix("").as_posix()
-            ),
-            "media_id": medium.media_id,
-            "name": medium.name,
-        }
-        for medium in media
-    ]

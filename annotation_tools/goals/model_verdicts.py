@@ -1,6 +1,7 @@
 """A model's verdicts on clips, as review mode shows them beside people's.
 
-The unit is one clip's verdict. The file is JSON, in one of two forms:
+The unit is one clip's verdict. The file is JSON, in one of two forms; clips may be called as in
+label files:
 
     {"clip_001": "goal", "clip_002": "no goal"}
     {"model": "shots", "verdicts": {"clip_001": {"verdict": "goal", "event_frame": 41,
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workbench.labels.exchange import clip_names
 from workbench.labels.values import LabelError, check_text, check_value
 from workbench.saving import reading
 
@@ -24,21 +26,30 @@ class ModelVerdicts:
 
     model: str
     item_to_verdict: Mapping[str, dict[str, Any]]  # verdict, event_frame, score (0–1 or None)
+    unknown: tuple[str, ...] = ()  # names in the file that are no clip's
 
 
-def load_model_verdicts(path: Path) -> ModelVerdicts:
+def load_model_verdicts(path: Path, video_to_id: Mapping[str, str] | None = None) -> ModelVerdicts:
     """Read a model's verdicts.
 
+    Args:
+        path: The file.
+        video_to_id: The clips, from `label_ids`; without them names are taken for ids.
+
     Raises:
-        LabelError: If the file cannot be read, or says something else.
+        LabelError: If the file cannot be read, says something else, or names a clip twice or in a
+            way that may be several.
     """
-    with reading(path, "a file of verdicts", 'write {"clip_001": "goal"}', LabelError) as content:
+    remedy = 'write {"clip_001": "goal"}'
+    with reading(path, "a file of verdicts", remedy, LabelError, once=True) as content:
         rows, model = content, "model"
         if isinstance(content.get("verdicts"), dict):
             rows, model = content["verdicts"], content.get("model", model)
+        name_to_id = clip_names(rows, video_to_id)
         return ModelVerdicts(
             check_text(model, "the model's name"),
-            {item: _checked(row, item) for item, row in rows.items()},
+            {item: _checked(rows[name], name) for name, item in name_to_id.items()},
+            tuple(name for name in rows if name not in name_to_id),
         )
 
 
@@ -52,6 +63,8 @@ def _checked(row: Any, where: str) -> dict[str, Any]:
     except LabelError as error:
         raise LabelError(f"{where}: {error.problem}", error.remedy) from None
     score = row.get("score")
-    if score is not None and not (isinstance(score, int | float) and 0 <= score <= 1):
+    if score is not None and (
+        isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1
+    ):
         raise LabelError(f"{where}: the score is {score!r}", "give a number from 0 to 1")
     return {**verdict, "score": score}

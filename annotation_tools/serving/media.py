@@ -37,7 +37,7 @@ class Medium:
     """One video that may be shown."""
 
     media_id: str  # digest of the content; also the label store's source_id
-    name: str  # for people: the path below the folder
+    name: str  # for people: the path below the folder, as `video_name` writes it
     path: Path
 
     @property
@@ -51,7 +51,8 @@ class Medium:
 class MediaIndex:
     """The videos that may be shown, in order of their names.
 
-    Files with the same content are one video, under the first name. What takes reading a whole file
+    Files with the same content are one video, under the first name; `files` has them all. What
+    takes reading a whole file
     to find out (frame times) or decoding (images) is kept in `cache_dir`, because a match may be
     many gigabytes.
 
@@ -66,8 +67,9 @@ class MediaIndex:
     """
 
     def __init__(self, media: Iterable[Medium], cache_dir: Path | None = None) -> None:
+        self.files = tuple(media)
         self._media: dict[str, Medium] = {}
-        for medium in media:
+        for medium in self.files:
             self._media.setdefault(medium.media_id, medium)
         self.cache_dir = cache_dir
         # One at a time: reading frame times is bound by the disk, and the other must not wait
@@ -84,6 +86,7 @@ class MediaIndex:
         Raises:
             ServingError: If the folder does not exist or holds no video.
         """
+        from workbench.footage.clips import video_name
         from workbench.footage.ingest import find_videos
         from workbench.footage.video_info import content_digest
 
@@ -91,7 +94,9 @@ class MediaIndex:
             raise ServingError(f"{folder} is not a folder", "give --footage a folder of videos")
         index = cls(
             (
-                Medium(content_digest(path), path.relative_to(folder).as_posix(), path.absolute())
+                Medium(
+                    content_digest(path), video_name(str(path.relative_to(folder))), path.absolute()
+                )
                 for path in find_videos(folder, leave_out)
                 if path.stat().st_size > 0
             ),

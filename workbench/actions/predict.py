@@ -40,6 +40,34 @@ class Predictions:
     caveat: str | None = None  # what the footage cannot show
     view: tuple[int, int, int] | None = None  # frames, width and height of what the scorer saw
 
+    def __post_init__(self) -> None:
+        """Check every row.
+
+        Raises:
+            DatasetError: If a clip lacks a probability, has one that is none, is there twice, or
+                has a label that is no class.
+        """
+        shape = (len(self.clip_ids), len(self.classes))
+        lengths = {len(self.clip_ids), len(self.sessions), len(self.labels)}
+        if self.probabilities.shape != shape or len(lengths) > 1:
+            raise DatasetError("a clip lacks a probability, session or label", "predict again")
+        seen: set[str] = set()
+        rows = zip(self.clip_ids, self.labels, self.probabilities, strict=True)
+        for clip_id, label, row in rows:
+            if clip_id in seen:
+                raise DatasetError(f"clip {clip_id!r} is there twice", "keep one of its rows")
+            seen.add(clip_id)
+            if not ((row >= 0) & (row <= 1 + 1e-6)).all():  # NaN is neither
+                raise DatasetError(
+                    f"clip {clip_id!r} has the probabilities {row.tolist()}",
+                    "predict again; a network that gives NaN was trained badly",
+                )
+            if label is not None and label not in self.classes:
+                raise DatasetError(
+                    f"clip {clip_id!r} has the label {label!r}, none of {list(self.classes)}",
+                    "mend the label, or train with the class",
+                )
+
     def __len__(self) -> int:
         return len(self.clip_ids)
 
@@ -105,10 +133,7 @@ def load_predictions(path: Path) -> Predictions:
             key: tuple(value) if isinstance(value, list) else value
             for key, value in content.items()
         }
-        read = Predictions(probabilities=probabilities, **rest)
-        if probabilities.shape != (len(read), len(read.classes)):
-            raise ValueError("a clip lacks a probability")
-        return read
+        return Predictions(probabilities=probabilities, **rest)
 
 
 @dataclass(frozen=True)

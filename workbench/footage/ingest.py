@@ -4,6 +4,7 @@ The unit is one source video. One bad file never stops the rest: it is reported 
 Whatever was cut before from the same content is kept, with what people have written in its row.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -16,7 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import FootageError
-from workbench.footage.clips import VIDEO_SUFFIXES, Clip, distinct_names, load_clips, save_clips
+from workbench.footage.clips import (
+    VIDEO_SUFFIXES,
+    Clip,
+    distinct_names,
+    load_clips,
+    save_clips,
+    video_name,
+)
 from workbench.footage.cut import clip_row, cut_clip, is_cut
 from workbench.footage.frames import sample_readable, uniform_indices
 from workbench.footage.packets import read_packets
@@ -85,7 +93,8 @@ def ingest_folder(
         on_progress: Called after each clip with the number done, the number in all, and its id.
 
     Raises:
-        FootageError: If the folder does not exist, holds no readable video, or yields no clip.
+        FootageError: If the folder does not exist, holds no readable video, or yields no clip; or
+            if the clip list of an earlier time cannot be read.
 
     Example:
         >>> report = ingest_folder("phone", "data/clips", window_s=3)  # doctest: +SKIP
@@ -96,18 +105,19 @@ def ingest_folder(
     if window_s <= 0:
         raise FootageError(f"windows of {window_s} s", "give a positive length")
     videos, unreadable = _probe_all(folder, out_dir)
-    file_to_name = distinct_names(info.path.relative_to(folder).as_posix() for info in videos)
+    before = _rows_before(out_dir)
+    names = _names(folder, videos, before)
     windows = []
     for info in videos:
         inside = info.path.relative_to(folder)
-        session = name = file_to_name[inside.as_posix()]
+        session = name = names[info.path]
         if one_session_per_folder:
-            session = inside.parent.as_posix() if inside.parent.parts else folder.resolve().name
+            session = str(inside.parent) if inside.parent.parts else folder.resolve().name
+            session = video_name(session)
         windows += [
             _Window(info, f"{name}_{number:04d}", session, interval)
             for number, interval in _windows(info, window_s, most_per_video)
         ]
-    before = _rows_before(out_dir)
     clips: list[Clip] = []
     with ThreadPoolExecutor(workers) as pool:  # decoding and encoding run outside Python's lock
         made = pool.map(lambda window: _make(window, out_dir, before), windows)
@@ -226,10 +236,22 @@ def _windows(
 
 
 def _rows_before(out_dir: Path) -> dict[str, Clip]:
-    try:
-        return {clip.clip_id: clip for clip in load_clips(out_dir)}
-    except FootageError:
+    if not (out_dir / "clips.json").exists():  # a broken one may hold what people have written
         return {}
+    return {clip.clip_id: clip for clip in load_clips(out_dir)}
+
+
+def _names(folder: Path, videos: list[VideoInfo], before: dict[str, Clip]) -> dict[Path, str]:
+    """What the clips of each video are called; of one that was cut before, as they were then."""
+    files = {info.path: str(info.path.relative_to(folder)) for info in videos}
+    source_to_file = {str(path.resolve()): file for path, file in files.items()}
+    given = {
+        source_to_file.get(row.source, row.source): found[1]
+        for row in before.values()
+        if (found := re.fullmatch(r"(.+)_\d{4,}", row.clip_id))
+    }
+    names = distinct_names(files.values(), given)
+    return {path: names[file] for path, file in files.items()}
 
 
 def _make(window: _Window, out_dir: Path, before: dict[str, Clip]) -> Clip | Unreadable:

@@ -9,7 +9,7 @@ hold; alpha itself comes from the package `krippendorff`.
 """
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import combinations
@@ -108,6 +108,7 @@ def measure_agreement(
     store: LabelStore,
     kind: str,
     *,
+    items: Collection[str] | None = None,
     item_to_session: Mapping[str, Hashable] | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -115,14 +116,14 @@ def measure_agreement(
     """Measure how far annotators agree in ratings or verdicts, with and without "unsure".
 
     "Unsure" has no place between one star and five: where it counts as a category, the scale is
-    nominal. Skipped items were not judged. Intervals resample whole sessions where there are enough
-    and every item has one, else items.
+    nominal. Skipped items were not judged; with `items`, only those count. Intervals resample whole
+    sessions where there are enough and every item has one, else items.
 
     Example:
         >>> for measure in measure_agreement(store, "verdict").overall:  # doctest: +SKIP
         ...     print(measure.name, measure.unsure, measure.interval)
     """
-    judged = judgements(store, kind)
+    judged = judgements(store, kind, items)
     sure = np.where(judged.codes < judged.scale.index(UNSURE), judged.codes, np.nan)
     sessions = [(item_to_session or {}).get(item) for item in judged.items]
     clusters = choose_clusters(sessions, judged.items)
@@ -159,8 +160,8 @@ def measure_agreement(
     )
 
 
-def judgements(store: LabelStore, kind: str) -> Judgements:
-    """Return the standing ratings or verdicts as a matrix of annotators and items.
+def judgements(store: LabelStore, kind: str, items: Collection[str] | None = None) -> Judgements:
+    """Return the standing ratings or verdicts, of some items or all, as a matrix.
 
     Raises:
         LabelError: If the kind has no scale to agree on.
@@ -171,38 +172,46 @@ def judgements(store: LabelStore, kind: str) -> Judgements:
     answers = {}
     for (annotator, item_id), entry in store.current(kind).items():
         answer = _answer(kind, entry.value or {})
-        if answer is not None:
+        if answer is not None and (items is None or item_id in items):
             answers[annotator, item_id] = answer
     annotators = tuple(sorted({annotator for annotator, _ in answers}))
-    items = tuple(sorted({item_id for _, item_id in answers}))
+    found = tuple(sorted({item_id for _, item_id in answers}))
     scale = (*_SCALES[kind], UNSURE)
     annotator_to_row = {name: row for row, name in enumerate(annotators)}
-    item_to_column = {name: column for column, name in enumerate(items)}
-    codes = np.full((len(annotators), len(items)), np.nan)
+    item_to_column = {name: column for column, name in enumerate(found)}
+    codes = np.full((len(annotators), len(found)), np.nan)
     for (annotator, item_id), answer in answers.items():
         codes[annotator_to_row[annotator], item_to_column[item_id]] = scale.index(answer)
-    return Judgements(kind, annotators, items, scale, codes)
+    return Judgements(kind, annotators, found, scale, codes)
 
 
-def disagreements(store: LabelStore, kind: str) -> list[str]:
-    """Return the items that annotators disagree on, worst first: the queue for review.
+def disagreements(
+    store: LabelStore, kind: str, items: Collection[str] | None = None
+) -> dict[str, dict[str, str]]:
+    """Return who said what of each item that annotators disagree on, worst first.
 
     An item counts by the mean distance of two of its judgements: 1 for goal against no goal and for
     one star against five, in proportion between; half for unsure against anything.
 
     Example:
         >>> disagreements(store, "verdict")  # doctest: +SKIP
-        ['clip_031', 'clip_007']
+        {'clip_031': {'ann': 'goal', 'ben': 'no_goal'}}
     """
-    judged = judgements(store, kind)
+    judged = judgements(store, kind, items)
     distances = _distances(len(_SCALES[kind]))
-    item_to_distance = {}
+    item_to_distance, item_to_said = {}, {}
     for item, codes in zip(judged.items, judged.codes.T, strict=True):
+        item_to_said[item] = {
+            who: judged.scale[int(code)]
+            for who, code in zip(judged.annotators, codes, strict=True)
+            if code == code  # not NaN
+        }
         pairs = list(combinations(codes[np.isfinite(codes)].astype(int), 2))
         distance = float(np.mean([distances[pair] for pair in pairs])) if pairs else 0.0
         if distance > 0:
             item_to_distance[item] = distance
-    return sorted(item_to_distance, key=lambda item: (-item_to_distance[item], item))
+    queue = sorted(item_to_distance, key=lambda item: (-item_to_distance[item], item))
+    return {item: item_to_said[item] for item in queue}
 
 
 class Coefficient(NamedTuple):

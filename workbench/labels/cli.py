@@ -55,6 +55,10 @@ def import_files(
         str | None,
         typer.Option("--annotator", metavar="NAME", help="Who labelled, if the file cannot say."),
     ] = None,
+    footage: Annotated[
+        Path | None,
+        typer.Option("--footage", metavar="DIR", help="Of the clips that the file names."),
+    ] = None,
     video: Annotated[
         Path | None,
         typer.Option("--video", metavar="FILE", help="What cuts are of, if the file cannot say."),
@@ -63,9 +67,10 @@ def import_files(
     """Take in labels: of our own export, or of other projects, which needs --annotator.
 
     Of other projects: a list of cuts; an object from clip to stars; an object from clip to goal,
-    no_goal or unsure. Importing a file twice adds nothing.
+    no_goal or unsure. A clip is named by its id or its file; without --footage the name less .mp4
+    is taken for the id. Importing a file twice adds nothing.
 
-    Example: workbench labels import ratings.json --annotator ann
+    Example: workbench labels import ratings.json --annotator ann --footage data/clips
     """
     from workbench.labels.exchange import import_foreign, import_labels
     from workbench.labels.store import LabelStore
@@ -73,10 +78,14 @@ def import_files(
     with LabelStore(db) as store:
         for file in files:
             if annotator is None:
-                count = import_labels(store, file)
+                count, unknown = import_labels(store, file), ()
             else:
-                count = import_foreign(store, file, annotator, video)
+                made = import_foreign(store, file, annotator, video, footage)
+                count, unknown = made.new, made.unknown
             print(f"{_spell(count)} new from {file}")
+            if unknown:
+                shown = ", ".join(unknown[:10]) + (" …" if len(unknown) > 10 else "")
+                print(f"{len(unknown)} names are no clip's in {footage}, and left out: {shown}")
 
 
 @app.command()
@@ -99,7 +108,7 @@ def agreement(
 
     with LabelStore(db, create=False) as store:
         measured = measure_agreement(store, kind, seed=seed)
-        queue = disagreements(store, kind)
+        queue = list(disagreements(store, kind))
     if as_json:
         print(json.dumps({**measured.to_dict(), "disagreements": queue}, indent=1))
         return

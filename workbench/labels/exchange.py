@@ -6,22 +6,22 @@ of other projects say neither who labelled nor when: the caller names the annota
 that of the import.
 """
 
-import json
+import math
 import re
 import uuid
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from workbench.footage.clips import VIDEO_SUFFIXES
+from workbench.footage.clips import label_id, label_ids, resolve_names, video_name
 from workbench.labels.records import Entry, Source, read_source
 from workbench.labels.schema import to_json
 from workbench.labels.store import LabelStore
 from workbench.labels.values import Kind, LabelError, Value, check_text, check_value
-from workbench.saving import save_text
+from workbench.saving import reading, save_text
 
 LABELS_FORMAT = "workbench-labels/1"
 TOOL = "import"  # that said what files of other projects say
@@ -66,69 +66,112 @@ def import_labels(store: LabelStore, path: Path) -> int:
         LabelError: If the file is not one, or says something else under a known id. Then nothing
             was taken in.
     """
-    content = _read_json(path)
-    if not isinstance(content, dict) or content.get("format") != LABELS_FORMAT:
-        raise LabelError(f"{path} is not in the format {LABELS_FORMAT}", "export it anew")
-    sources = _rows(content, "sources", Source.from_row, path)
-    return store.add_all(sources, _rows(content, "entries", Entry.from_row, path))
+    with reading(path, "a label file", "export it anew", LabelError, once=True) as content:
+        if content["format"] != LABELS_FORMAT:
+            raise ValueError(f"its format is {content['format']!r}, not {LABELS_FORMAT}")
+        sources = _rows(content, "sources", Source.from_row)
+        entries = _rows(content, "entries", Entry.from_row)
+    return store.add_all(sources, entries)
 
 
-def import_foreign(store: LabelStore, path: Path, annotator: str, video: Path | None = None) -> int:
-    """Take in a label file of another project, and return how many labels were new or changed.
+@dataclass(frozen=True)
+class Imported:
+    """What became of a label file of another project."""
+
+    new: int  # labels that were new or changed
+    unknown: tuple[str, ...] = ()  # names in the file that are no clip's: not taken in
+
+
+def import_foreign(
+    store: LabelStore,
+    path: Path,
+    annotator: str,
+    video: Path | None = None,
+    footage: Path | None = None,
+) -> Imported:
+    """Take in a label file of another project.
 
     Three shapes are read: a list of cuts; an object from clip to stars; an object from clip to
     goal, no goal or unsure. Importing a file again adds only what has changed.
 
     A cut gives `start_frame` and `end_frame`, or `start` and `end` in seconds, and may give `name`,
     `sport` and `video`; seconds become the nearest frames. Stars are 1–5; 0 and null are passed
-    over. Verdicts are "goal", "no_goal" (or "no goal", "no-goal") and "unsure". A clip's id is its
-    file name without folder and suffix. Videos are looked up beside the file, and among the sources
-    of `store`; cuts that name no video are cuts of `video`.
+    over. Verdicts are "goal", "no_goal" (or "no goal", "no-goal") and "unsure". Clips are those of
+    the folder `footage`, found by `resolve_names`; without one, a clip's id is its name in the file
+    without `.mp4`. Videos are looked up beside the file, and among the sources of `store`; cuts
+    that name no video are cuts of `video`.
 
     Raises:
-        LabelError: If the file has none of these shapes. Then nothing was taken in.
-        FootageError: If a video that is there cannot be read.
+        LabelError: If the file has none of these shapes, a name may be several clips, or none of
+            its names is a clip's, or a video that is there cannot be read. Then nothing was taken
+            in.
+        FootageError: If the videos of `footage` cannot be told apart.
 
     Example:
         >>> import_foreign(store, Path("ratings.json"), annotator="ann")  # doctest: +SKIP
-        117
+        Imported(new=117, unknown=())
     """
     annotator = check_text(annotator, "the annotator's name")
-    content = _read_json(path)
+    video_to_id = None
+    if footage is not None:
+        from workbench.footage.ingest import find_videos
+
+        paths = (path.relative_to(footage) for path in find_videos(footage))
+        video_to_id = label_ids(footage, (video_name(str(path)) for path in paths))
     lookup = _Lookup(store, path.parent, video)
-    if isinstance(content, list):
-        said = [
-            _cut(row, lookup, annotator, f"{path}, cut {number}")
-            for number, row in enumerate(content)
-        ]
-    elif isinstance(content, dict):
-        said = _clip_labels(content, annotator, path)
+    unknown: tuple[str, ...] = ()
+    with reading(path, "a label file", _SHAPES, LabelError, once=True) as content:
+        if isinstance(content, list):
+            said = [
+                _cut(row, lookup, annotator, f"cut {number}") for number, row in enumerate(content)
+            ]
+        else:
+            name_to_id = clip_names(content, video_to_id)
+            unknown = tuple(name for name in content if name not in name_to_id)
+            said = _clip_labels(content, name_to_id, annotator)
+            if unknown and not name_to_id:
+                raise LabelError(
+                    f"{unknown[0]!r} is no clip in {footage}, nor is another name",
+                    "give the folder that the clips lie in",
+                )
+    return Imported(store.add_all(lookup.sources(), _changes(store, annotator, said)), unknown)
+
+
+def clip_names(names: Iterable[str], video_to_id: Mapping[str, str] | None) -> dict[str, str]:
+    """Return the id of the clip that each name in a label file means; no clip's names are left out.
+
+    Args:
+        names: As somebody else wrote them.
+        video_to_id: The clips, from `label_ids`; without them every name is a clip's.
+
+    Raises:
+        WorkbenchError: If a name is empty or may be several clips, or two are one clip's.
+    """
+    names = list(names)
+    if not all(name.strip() for name in names):
+        raise LabelError("a clip has no name", "name its file")
+    if video_to_id is None:
+        found = {name: label_id(name) for name in names}
     else:
-        raise LabelError(f"{path} is neither a list nor an object", _SHAPES)
-    return store.add_all(lookup.sources(), _changes(store, annotator, said))
+        found = resolve_names(names, video_to_id.items())
+    id_to_name: dict[str, str] = {}
+    for name, item in found.items():
+        other = id_to_name.setdefault(check_text(item, f"the clip id of {name!r}"), name)
+        if other != name:
+            raise LabelError(f"{other!r} and {name!r} are one clip, {item!r}", "keep one of them")
+    return {name: item for item, name in id_to_name.items()}
 
 
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise LabelError(f"{path} cannot be read ({error.strerror})", "name a label file") from None
-    except (ValueError, RecursionError) as error:
-        raise LabelError(f"{path} is not JSON ({error})", "export it anew") from None
-
-
-def _rows(
-    content: dict[str, Any], part: str, read: Callable[[dict[str, Any]], _Row], path: Path
-) -> list[_Row]:
-    rows = content.get(part)
+def _rows(content: dict[str, Any], part: str, read: Callable[[dict[str, Any]], _Row]) -> list[_Row]:
+    rows = content[part]
     if not isinstance(rows, list):
-        raise LabelError(f"{path} has no list of {part}", "export it anew")
+        raise TypeError(f"{part} is no list")
     found = []
     for number, row in enumerate(rows):
         try:
             found.append(read(row))
-        except (TypeError, ValueError, KeyError, AttributeError, ZeroDivisionError) as error:
-            problem = f"{path}, {part}[{number}] cannot be read ({error!r})"
+        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
+            problem = f"{part}[{number}] cannot be read ({error!r})"
             raise LabelError(problem, "export it anew") from None
     return found
 
@@ -149,19 +192,18 @@ def _changes(store: LabelStore, annotator: str, said: list[Entry]) -> list[Entry
     return entries
 
 
-def _clip_labels(content: Mapping[str, Any], annotator: str, path: Path) -> list[Entry]:
-    found: dict[str, Entry] = {}
-    for name, said in content.items():
-        where = f"{path}, {name!r}"
+def _clip_labels(
+    content: Mapping[str, Any], name_to_id: Mapping[str, str], annotator: str
+) -> list[Entry]:
+    found = []
+    for name, item_id in name_to_id.items():
+        said = content[name]
         if said is None or (isinstance(said, int) and said == 0 and not isinstance(said, bool)):
             continue
-        item_id = _clip_id(name)
-        if item_id in found:
-            raise LabelError(f"{where}: clip {item_id} is there twice", "rename one of the clips")
-        found[item_id] = _clip_label(item_id, said, annotator, where)
-    if len({label.kind for label in found.values()}) > 1:
-        raise LabelError(f"{path} mixes stars and verdicts", "make it two files")
-    return list(found.values())
+        found.append(_clip_label(item_id, said, annotator, repr(name)))
+    if len({label.kind for label in found}) > 1:
+        raise LabelError("it mixes stars and verdicts", "make it two files")
+    return found
 
 
 def _clip_label(item_id: str, said: object, annotator: str, where: str) -> Entry:
@@ -189,11 +231,6 @@ def _to_label(
         value=value,
         tool=TOOL,
     )
-
-
-def _clip_id(name: str) -> str:
-    path = Path(name.replace("\\", "/"))
-    return path.stem if path.suffix.lower() in VIDEO_SUFFIXES else name
 
 
 def _cut(row: object, lookup: "_Lookup", annotator: str, where: str) -> Entry:
@@ -226,7 +263,7 @@ def _cut(row: object, lookup: "_Lookup", annotator: str, where: str) -> Entry:
 
 def _seconds(row: Mapping[str, Any], names: tuple[str, ...], where: str) -> float:
     said = next((row[name] for name in names if name in row), None)
-    if isinstance(said, bool) or not isinstance(said, int | float):
+    if isinstance(said, bool) or not isinstance(said, int | float) or not abs(said) < math.inf:
         raise LabelError(f"{where} has no {names[1]} in seconds", "give start and end of every cut")
     return float(said)
 
@@ -276,20 +313,18 @@ class _Lookup:
         """Return the frames of the video a cut names; None where nothing is known of it."""
         if name is not None and not isinstance(name, str):
             raise LabelError(f"{where} names the video {name!r}", "give its file name")
-        file = self._folder / name if name else self._video
-        if file is not None and not file.is_file():
-            file = self._video
+        file = self._video
+        if name:
+            files = [self._folder / name, self._folder / video_name(name)]
+            if file and resolve_names([name], [(file.name, file.name)]):
+                files.append(file)
+            file = next((one for one in files if one.is_file()), None)
         key = str(file or name)
         if key not in self._found:
-            known = [
-                source
-                for source in self._known.values()
-                if name is not None and Path(source.name).name == Path(name).name
-            ]
             if file is not None:
                 self._found[key] = _Timeline(read_source(file), file)
-            elif len(known) > 1:
-                raise LabelError(f"{where}: {len(known)} videos are called {name}", "give the file")
-            elif known:
-                self._found[key] = _Timeline(known[0])
+            elif name:
+                names = ((source.name, source_id) for source_id, source in self._known.items())
+                if known := resolve_names([name], names):
+                    self._found[key] = _Timeline(self._known[known[name]])
         return self._found.get(key)

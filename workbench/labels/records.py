@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench import __version__
+from workbench.footage.clips import read_fraction
 from workbench.labels.values import (
     FIELDS,
     Kind,
@@ -45,7 +46,7 @@ class Source:
     @classmethod
     def from_row(cls, row: Mapping[Any, Any]) -> "Source":
         """Undo `to_row`."""
-        return cls(**{**row, "fps": Fraction(row["fps"])})
+        return cls(**{**row, "fps": read_fraction(row["fps"])})
 
 
 def read_source(path: Path | str) -> Source:
@@ -151,6 +152,8 @@ def check_entry(entry: Entry) -> Entry:
     """
     if entry.created_at.tzinfo is None:
         raise LabelError(f"entry {entry.entry_id} has a time without zone", "write times in UTC")
+    if not 1970 < entry.created_at.year < 9000:  # so that there is a time after, in every zone
+        raise LabelError(f"entry {entry.entry_id} is of {entry.created_at}", "say when it was made")
     return replace(
         entry,
         entry_id=_check_id(entry.entry_id),
@@ -191,7 +194,7 @@ def check_source(source: Source) -> Source:
     plays = (
         all(isinstance(count, int) and 0 < count < 2**31 for count in counts)
         and isinstance(source.duration_s, int | float)
-        and 0 < source.duration_s < float("inf")
+        and 0 < source.duration_s < 2**31
         and source.fps > 0
     )
     if not plays:

@@ -36,7 +36,7 @@ const state = {
   table: null, // its frames; null until it is on the screen
   draft: null, // event frame marked before the verdict
   isReview: false,
-  model: { model: null, verdicts: {} }, // what a model says; asked for by review mode
+  model: { model: null, verdicts: {}, unknown: [] }, // what a model says; asked for by review mode
   goesOn: localStorage.getItem("goals-stay") === null,
 };
 
@@ -185,6 +185,8 @@ async function toggleReview() {
   try {
     await loadLabels();
     if (state.isReview) state.model = await fetchJson("api/model");
+    const { unknown } = state.model;
+    if (state.isReview && unknown.length) notice(`verdicts of the model on no clip here: ${unknown.join(", ")}`, true);
   } catch (error) {
     notice(error.message, true);
   }
@@ -420,8 +422,19 @@ function resume() {
   return open(find(1, (place) => !valueOf(place), last) ?? Math.max(0, last));
 }
 
+// "#review=CLIP" in the address shows a clip in review.
+async function openAsked() {
+  const wanted = new URLSearchParams(location.hash.slice(1)).get("review");
+  const place = items.findIndex(({ item_id }) => item_id === wanted);
+  if (wanted && place < 0) notice(`there is no clip ${wanted} here`, true);
+  if (place < 0) return resume();
+  if (!state.isReview) await toggleReview();
+  return open(place);
+}
+window.addEventListener("hashchange", openAsked);
+
 await loadLabels();
-if (items.length) resume();
+if (items.length) openAsked();
 
 // For tests and for looking into things from the console.
 window.goals = { player, labels, state };

@@ -28,6 +28,7 @@ from workbench.detect.store import (
     ClipDetections,
     image_row,
     load_detections,
+    read_head,
     write_detections,
 )
 from workbench.detect.student.checkpoint import Student, load_student
@@ -35,9 +36,9 @@ from workbench.detect.student.recipe import StudentError, quiet
 from workbench.detect.tiles import DetectBatch, detect_tiled
 from workbench.detect.tracking import Tracker
 from workbench.errors import DatasetError
-from workbench.footage.clips import Clip
+from workbench.footage.clips import Clip, label_id
 from workbench.footage.frames import Frame, iter_frames
-from workbench.footage.video_info import VideoInfo, probe
+from workbench.footage.video_info import VideoInfo, content_digest, probe
 from workbench.footage.writer import VideoWriter
 from workbench.training.history import last_run
 
@@ -156,7 +157,7 @@ def predict_video(
 
     Raises:
         FootageError: If the video cannot be read.
-        StudentError: If an option makes no sense.
+        StudentError: If an option makes no sense, or `out_dir` has a namesake's detections.
     """
     options = options or PredictOptions()
     for name in ("batch", "every"):
@@ -165,10 +166,14 @@ def predict_video(
     started_s = time.perf_counter()
     info = probe(path)
     total = -(-info.frame_count // options.every)
-    coco_path = out_dir / f"{path.stem}.coco.json"
-    overlay_path = out_dir / f"{path.stem}_overlay.mp4" if options.overlay else None
+    name = label_id(path.name)
+    coco_path = out_dir / f"{name}.coco.json"
+    overlay_path = out_dir / f"{name}_overlay.mp4" if options.overlay else None
+    head = _head(path, info, student, options)
+    before = (read_head(coco_path) or {}).get("clip", {}).get("video")
+    if before not in (None, head["clip"]["video"]):
+        raise StudentError(f"{coco_path} is of another video", "give another folder, or move it")
     with ExitStack() as stack:
-        head = _head(path, info, student, options)
         coco = stack.enter_context(write_detections(coco_path, head, student.classes))
         width, height = (side - side % 2 for side in info.size_wh)  # even, as H.264 stores
         video = None
@@ -177,7 +182,7 @@ def predict_video(
             video = stack.enter_context(writer)
         for frame, found in _see_video(path, info.width, student, options):
             shape = frame.image.shape
-            row = image_row(path.stem, frame.index, (shape[1], shape[0]))
+            row = image_row(name, frame.index, (shape[1], shape[0]))
             coco.add({**row, "time_s": round(frame.time_s, 4)}, found)
             if video is not None:
                 painted = paint_detections(frame.image, found, student.classes)
@@ -270,8 +275,9 @@ def _head(path: Path, info: VideoInfo, student: Student, options: PredictOptions
     return {
         "info": {"description": f"Detections by {student.run}", "version": DETECTIONS_FORMAT},
         "clip": {
-            "clip_id": path.stem,
+            "clip_id": label_id(path.name),
             "file": path.name,
+            "video": content_digest(path),
             "fps": str(info.fps),
             "every": options.every,
             "teacher": student.run,
