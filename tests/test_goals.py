@@ -384,6 +384,13 @@ def test_others_are_heard_in_review_mode_only(labeller, page):
     assert labeller.verdicts()["shot_00"] == verdict("goal")
     assert labeller.verdicts("ben")["shot_00"] == verdict("goal", 7)
 
+    # A link leads into review, from within the page and from outside.
+    page.evaluate("location.hash = '#review=shot_05'")
+    shows(page, "shot_05")
+    page.reload()
+    shows(page, "shot_05")
+    page.wait_for_selector("#opinions:visible")
+
 
 def test_keys_in_a_field_label_nothing_and_a_clip_is_found_by_name(labeller, page):
     page.goto(labeller.start())

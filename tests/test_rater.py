@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from served import JUPYTER_TOKEN, running_jupyter
 from videos import make_video
 
-from annotation_tools.rater import ClipRater
+from annotation_tools.rater import ClipRater, review_table
 from annotation_tools.rater.jupyter_files import NotServedError, served_paths, server_root
 from annotation_tools.serving import ServingError
 from workbench.footage.clips import Clip, save_clips
@@ -169,11 +170,28 @@ def test_without_a_server_the_rater_is_there_and_says_why_it_shows_nothing(tmp_p
         assert repr(rater).startswith("0 of 1 clips rated by anna")
 
 
+def test_clips_that_people_differ_on_are_shown_with_a_way_into_review(tmp_path, monkeypatch):
+    clips = make_clips(tmp_path, 2)
+    (tmp_path / clips[1].file).unlink()
+    evil = "<img src=x onerror=1>"
+    said = {"clip_00": {evil: "goal", "ben": "no_goal"}, "clip_01": {"anna": "1", "ben": "5"}}
+    monkeypatch.setenv("JPY_PARENT_PID", "1")
+    table = review_table(said, clips, tmp_path)
+    text = table._repr_html_()
+    assert text.count("data:image/jpeg;base64,") == 1  # the other's video is gone
+    assert "ben: no_goal" in text
+    assert evil not in text
+    assert "<a " not in text  # no server here
+    assert repr(table).splitlines()[1] == "clip_01: anna 1, ben 5"
+    linked = replace(table, base_url="/user/anna/")._repr_html_()
+    assert '<a href="/user/anna/goals/#review=clip_00"' in linked
+
+
 # ---- in JupyterLab ---------------------------------------------------------------------------
 
 CELL = """
 from pathlib import Path
-from annotation_tools.rater import ClipRater
+from annotation_tools.rater import ClipRater, review_table
 from workbench.footage.clips import load_clips
 from workbench.labels.store import LabelStore
 

@@ -147,8 +147,8 @@ def load_result(run_dir: Path) -> TrainingResult:
     Raises:
         WorkbenchError: If the run is not finished, or its summary was changed by hand.
     """
-    path = run_dir / SUMMARY
-    with reading(path, "a summary", "train again", WorkbenchError, absent="train on") as content:
+    path, more = run_dir / SUMMARY, "the run is not finished, train on"
+    with reading(path, "a summary", "train again", WorkbenchError, absent=more) as content:
         history = tuple(
             Epoch(
                 **row | {"scores": {k: nan if v is None else v for k, v in row["scores"].items()}}
