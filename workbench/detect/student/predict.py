@@ -38,7 +38,7 @@ from workbench.detect.tracking import Tracker
 from workbench.errors import DatasetError
 from workbench.footage.clips import Clip, label_id
 from workbench.footage.frames import Frame, iter_frames
-from workbench.footage.video_info import VideoInfo, content_digest, probe
+from workbench.footage.video_info import VideoInfo, probe
 from workbench.footage.writer import VideoWriter
 from workbench.training.history import last_run
 
@@ -170,9 +170,9 @@ def predict_video(
     coco_path = out_dir / f"{name}.coco.json"
     overlay_path = out_dir / f"{name}_overlay.mp4" if options.overlay else None
     head = _head(path, info, student, options)
-    before = (read_head(coco_path) or {}).get("clip", {}).get("video")
-    if before not in (None, head["clip"]["video"]):
-        raise StudentError(f"{coco_path} is of another video", "give another folder, or move it")
+    before = (read_head(coco_path) or {}).get("clip", {}).get("source")
+    if before not in (None, head["clip"]["source"]):
+        raise StudentError(f"{coco_path} is of {before}", "give another folder, or move it")
     with ExitStack() as stack:
         coco = stack.enter_context(write_detections(coco_path, head, student.classes))
         width, height = (side - side % 2 for side in info.size_wh)  # even, as H.264 stores
@@ -277,7 +277,7 @@ def _head(path: Path, info: VideoInfo, student: Student, options: PredictOptions
         "clip": {
             "clip_id": label_id(path.name),
             "file": path.name,
-            "video": content_digest(path),
+            "source": str(path.resolve()),
             "fps": str(info.fps),
             "every": options.every,
             "teacher": student.run,
