@@ -18,6 +18,7 @@ from annotation_tools.serving import MediaIndex, Medium
 from workbench.errors import FootageError
 from workbench.footage.clips import Clip
 
+MOST_SHOWN = 20  # clips to talk about
 _TOOL_TO_JOB = {
     "clipper": "cut clips out of long videos",
     "goals": "say which clips show a goal, and when",
@@ -111,8 +112,9 @@ class ReviewTable:
 def review_table(
     item_to_said: Mapping[str, Mapping[str, str]], clips: Sequence[Clip], footage: Path
 ) -> ReviewTable:
-    """Return a table of clips that people differ on, from `disagreements` in these clips."""
-    return ReviewTable(item_to_said, {clip.clip_id: clip for clip in clips}, footage, _base_url())
+    """Return a table of the first clips that people differ on, from `disagreements` in these."""
+    shown = dict(list(item_to_said.items())[:MOST_SHOWN])
+    return ReviewTable(shown, {clip.clip_id: clip for clip in clips}, footage, _base_url())
 
 
 def _base_url() -> str | None:
