@@ -148,6 +148,13 @@ def test_lines_may_lead_anywhere(points: list[tuple[float, float]]) -> None:
     assert image[30, 40].any()
 
 
+def test_a_line_of_no_points_draws_nothing() -> None:
+    image = np.zeros((20, 30, 3), np.uint8)
+    draw_line(image, np.empty((0, 2)), "#FFFFFF", 2)
+    draw_line(image, [(5.0, 5.0)], "#FFFFFF", 2)
+    assert not image.any()
+
+
 def test_text_is_cut_off_at_the_edge_and_as_large_as_said() -> None:
     image = np.zeros((40, 300, 3), np.uint8)
     draw_text(image, "97 % sure", (2, 3), 20)

@@ -242,7 +242,8 @@ def _rounded(width: int, height: int, radius: int) -> Alpha:
 def _finite_runs(points: NDArray[np.float64], shape: Sequence[int]) -> list[NDArray[np.int32]]:
     broken = ~np.isfinite(points).all(axis=1)
     whole = np.ma.masked_array(points[:, 0], broken)
-    runs: list[slice] = np.ma.clump_unmasked(whole)  # type: ignore[no-untyped-call]
+    # NumPy's function cannot take an empty array.
+    runs: list[slice] = np.ma.clump_unmasked(whole) if len(whole) else []  # type: ignore[no-untyped-call]
     return [_as_fixed(points[run], shape) for run in runs if run.stop - run.start > 1]
 
 
