@@ -4,15 +4,18 @@ The unit is one object's `segmentation` value. pycocotools decodes in C and trus
 run lengths give wrong masks or read past their end. `to_rle` looks first and says what is wrong.
 """
 
-import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as rle
 
 Rle = dict[str, Any]  # {"size": [height, width], "counts": bytes or str}
+
+MOST_NUMBER = 2**53  # up to which every whole number is itself as a float, too
+MOST_BOX_PX = 2**30  # of a coordinate: areas stay far from the ends of 64 bits
+MOST_OUTLINE_PX = 1_000_000  # of one object: pycocotools holds 40 bytes for each of its pixels
 
 _LEAST_POLYGON = 6  # numbers: three corners
 _FIRST_CODE, _PAYLOAD, _SIGN, _MORE = 48, 0x1F, 0x10, 0x20  # of a character, see `_read_runs`
@@ -39,13 +42,15 @@ def to_rle(segmentation: Any, height: int, width: int) -> Rle:
     """
     if isinstance(segmentation, dict):
         _check_rle(segmentation, height, width)
-        if isinstance(segmentation["counts"], list):
-            return dict(rle.frPyObjects(segmentation, height, width))
-        return segmentation
+        checked = {"size": [height, width], "counts": segmentation["counts"]}
+        if isinstance(checked["counts"], list):
+            return dict(rle.frPyObjects(checked, height, width))
+        return checked
     if not isinstance(segmentation, list) or not segmentation:
         raise SegmentationError("neither polygons nor RLE")
-    for polygon in segmentation:
-        _check_polygon(polygon)
+    outline_px = sum(_outline_px(polygon, height, width) for polygon in segmentation)
+    if outline_px > MOST_OUTLINE_PX:
+        raise SegmentationError(f"an outline of {outline_px:.0f} px, more than {MOST_OUTLINE_PX}")
     return dict(rle.merge(rle.frPyObjects(segmentation, height, width)))
 
 
@@ -70,12 +75,19 @@ def iou_of(
     return np.asarray(rle.iou(list(shapes), list(others), is_crowd or [0] * len(others)), float)
 
 
-def _check_polygon(polygon: Any) -> None:
+def _outline_px(polygon: Any, height: int, width: int) -> float:
+    """Length of a polygon's outline, in pixels as pycocotools steps along it."""
     if not isinstance(polygon, list) or len(polygon) < _LEAST_POLYGON or len(polygon) % 2:
         found = f"{len(polygon)} numbers" if isinstance(polygon, list) else repr(polygon)[:40]
         raise SegmentationError(f"a polygon of {found}: three corners are six")
     if not all(is_number(value) for value in polygon):
         raise SegmentationError("a polygon with something that is no number")
+    points, wh = np.array(polygon, float).reshape(-1, 2), np.array([width, height])
+    far = ((points < -wh) | (points > 2 * wh)).any(axis=1)
+    if far.any():
+        x, y = points[far][0]
+        raise SegmentationError(f"a polygon with a corner at ({x:g}, {y:g}), far from its image")
+    return float(np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum())
 
 
 def _check_rle(segmentation: Rle, height: int, width: int) -> None:
@@ -87,13 +99,15 @@ def _check_rle(segmentation: Rle, height: int, width: int) -> None:
             raise SegmentationError("RLE with a run that is no whole number")
         runs = np.array(counts, dtype=np.int64)
     elif isinstance(counts, str | bytes):
-        runs = _read_runs(counts.encode() if isinstance(counts, str) else counts)
+        is_text = isinstance(counts, str)
+        runs = _read_runs(counts.encode(errors="surrogatepass") if is_text else counts)
     else:
         raise SegmentationError("RLE without counts")
-    if (runs < 0).any() or runs.sum() != height * width:
-        raise SegmentationError(
-            f"RLE of {int(np.abs(runs).sum())} pixels, image of {height * width}"
-        )
+    pixels = height * width
+    if (runs < 0).any() or (runs > pixels).any():  # before the sum, which wraps round
+        raise SegmentationError(f"RLE with a run that is no part of an image of {pixels} pixels")
+    if runs.sum() != pixels:
+        raise SegmentationError(f"RLE of {runs.sum()} pixels, image of {pixels}")
 
 
 def _read_runs(counts: bytes) -> NDArray[np.int64]:
@@ -121,12 +135,13 @@ def _read_runs(counts: bytes) -> NDArray[np.int64]:
     return np.asarray(runs, dtype=np.int64)
 
 
-def is_number(value: Any) -> bool:
-    """Say whether a value from JSON is a finite number."""
+def is_number(value: Any, most: float = MOST_NUMBER) -> TypeGuard[float]:
+    """Say whether a value from JSON is a finite number, and not beyond `most` on either side."""
     is_numeric = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_numeric and math.isfinite(value)
+    return is_numeric and -most <= value <= most
 
 
 def is_box(value: Any) -> bool:
-    """Say whether a value from JSON is four finite numbers."""
-    return isinstance(value, list | tuple) and len(value) == 4 and all(map(is_number, value))
+    """Say whether a value from JSON is four numbers that can be pixels."""
+    is_four = isinstance(value, list | tuple) and len(value) == 4
+    return is_four and all(is_number(side, MOST_BOX_PX) for side in value)
