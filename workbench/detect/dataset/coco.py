@@ -132,7 +132,7 @@ def export_dataset(
         frames = iter_frames(footage_dir / clip.file, step=step)
         for frame in islice(frames, len(range(0, len(own.frames), step))):
             is_checked = frame.index in own.checked
-            is_on_grid = frame.index % every == 0
+            is_on_grid = frame.index % every == 0 and frame.index not in own.unseen
             if not is_checked and not (is_on_grid and thinner.keeps(frame.image)):
                 continue
             found: Sequence[Detection] = own.frames[frame.index]
@@ -193,6 +193,27 @@ class Thinner:
         return True
 
 
+class FreeNames:
+    """The names of pictures that are still to be had in each split."""
+
+    def __init__(self) -> None:
+        self._taken: set[tuple[str, str]] = set()
+
+    def take(self, split: str, file_name: str) -> None:
+        """Take a name.
+
+        Raises:
+            DatasetError: If it is taken: one picture would replace another.
+        """
+        name = split, file_name.casefold()  # some file systems do not tell cases apart
+        if name in self._taken:
+            raise DatasetError(
+                f"two pictures of the split {split} would be called {file_name}",
+                "rename one of them, in its file and in the COCO file",
+            )
+        self._taken.add(name)
+
+
 class DatasetWriter:
     """Writes a dataset image by image; it stands when `finish` has written what it holds.
 
@@ -205,6 +226,7 @@ class DatasetWriter:
         self.out_dir, self.classes = out_dir, tuple(classes)
         self._splits: dict[str, dict[str, Any]] = {}
         self._digest = hashlib.sha256()
+        self._names = FreeNames()
 
     def add(
         self,
@@ -222,7 +244,11 @@ class DatasetWriter:
             content: The encoded image.
             image: Its COCO row: width, height and what else is known.
             annotations: COCO annotations with the ids of `classes`.
+
+        Raises:
+            DatasetError: If the split has an image of this name.
         """
+        self._names.take(split, file_name)
         coco = self._splits.setdefault(
             split,
             {"info": {"description": f"{split} split", "version": DATASET_FORMAT}, "images": [],

@@ -1,28 +1,40 @@
 """Datasets made elsewhere (Roboflow, CVAT, any COCO tool), brought into the form of our own.
 
-The unit is one dataset on disk. Class names are mapped, ids made new, images copied as they are;
+The unit is one dataset on disk. Class names are mapped, ids made new, images copied as they are
+unless their EXIF wants them turned;
 rows with a fault are refused or, if so asked, left out, counted and listed. Extra keys of images
 and annotations stay.
 """
 
+import logging
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pycocotools import mask as rle
 
-from workbench.detect.dataset.coco import CocoDataset, DatasetWriter
-from workbench.detect.dataset.coco_check import Finding, check_coco, refuse, usable
-from workbench.detect.dataset.coco_file import CocoFolder, Content, find_coco, load_coco
+from workbench.detect.dataset.coco import CocoDataset, DatasetWriter, FreeNames
+from workbench.detect.dataset.coco_check import TURNED, Finding, check_coco, refuse, usable
+from workbench.detect.dataset.coco_file import (
+    CocoFolder,
+    Content,
+    composed,
+    find_coco,
+    is_id,
+    load_coco,
+)
 from workbench.detect.dataset.derived import DERIVED_TO_BASE, FIVE_CLASSES
+from workbench.detect.dataset.pictures import Pictures, read_upright
 from workbench.detect.detections import CLASSES, plain_rle
 from workbench.detect.segmentation import to_rle
 from workbench.errors import DatasetError
 from workbench.footage.clips import Origin
 from workbench.training.splits import SPLITS, split_or_train
+
+log = logging.getLogger(__name__)
 
 IMPORTED = "imported"  # the teacher of labels that do not name theirs
 
@@ -76,10 +88,11 @@ def import_coco(
     contents, findings, left_out = _read(folders)
     if not options.skip_bad:
         refuse(findings, "list all with `workbench dataset check`, or leave them out: --skip-bad")
+    plan = _planned(folders, contents, options)
     name_to_ours = _class_names(contents, options.classes)
     writer = DatasetWriter(out_dir, _ordered(name_to_ours.values()))
-    crowds = 0
-    for folder, content in zip(folders, contents, strict=True):
+    crowds = turned = 0
+    for content, planned in zip(contents, plan, strict=True):
         names = {row["id"]: row["name"] for row in content["categories"]}
         image_to_rows = defaultdict(list)
         for row in content["annotations"]:
@@ -87,19 +100,25 @@ def import_coco(
                 image_to_rows[row["image_id"]].append(row)
             else:
                 left_out[f"annotations: class {names[row['category_id']]}"] += 1
-        for image, split, file_name in _placed(folder, content, options):
+        for image, (split, name, path) in zip(content["images"], planned, strict=True):
             annotations = []
             for row in image_to_rows[image["id"]]:
                 ours = name_to_ours[names[row["category_id"]]]
                 number = writer.classes.index(ours) + 1
                 annotations.append(_annotation(row, image, number, options))
             crowds += sum(annotation["iscrowd"] for annotation in annotations)
-            picture = (folder.images_dir / image["file_name"]).read_bytes()
-            writer.add(split, file_name, picture, image, annotations)
+            picture, was_turned = read_upright(path, (image["width"], image["height"]))
+            turned += was_turned
+            writer.add(split, name, picture, image, annotations)
+    if turned:
+        log.warning(
+            "turned as their EXIF says, and as labelling tools show them: %d pictures", turned
+        )
     return writer.finish(
         _origin(source, contents),
         teachers=[IMPORTED],
         crowds=crowds,
+        turned=turned,
         left_out=dict(sorted(left_out.items())),
         faults=[str(finding) for finding in findings],
     )
@@ -111,6 +130,7 @@ def _read(folders: Sequence[CocoFolder]) -> tuple[list[Content], list[Finding], 
     for folder in folders:
         content = load_coco(folder.file)
         found = check_coco(folder.file, folder.images_dir, content)
+        found = [one for one in found if one.kind != TURNED]
         kept, gone = usable(content, found)
         contents.append(kept)
         findings += found
@@ -128,7 +148,7 @@ def parse_class_map(text: str) -> dict[str, str]:
         >>> parse_class_map("player=person, goalkeeper=person")
         {'player': 'person', 'goalkeeper': 'person'}
     """
-    parts = [part.strip().partition("=") for part in text.split(",")]
+    parts = [part.strip().partition("=") for part in composed(text).split(",")]
     if not all(theirs.strip() and ours.strip() for theirs, _, ours in parts):
         raise DatasetError(f"class mapping {text!r}", "give THEIRS=OURS,THEIRS=OURS")
     return {theirs.strip(): ours.strip() for theirs, _, ours in parts}
@@ -161,24 +181,39 @@ def _ordered(names: Iterable[str]) -> list[str]:
     return [*known, *(name for name in wanted if name not in known)]
 
 
-def _placed(
-    folder: CocoFolder, content: Content, options: ImportOptions
-) -> Iterator[tuple[dict[str, Any], str, str]]:
-    """Yield every image with its split and its file name there, without folders."""
-    images, taken = content["images"], set[str]()
-    splits = _splits(folder, images, options)
-    for image, split in zip(images, splits, strict=True):
-        name = image["file_name"].replace("/", "_")
-        if name in taken:  # a/b.jpg and a_b.jpg
-            name = f"{len(taken)}_{name}"
-        taken.add(name)
-        yield image, split, name
+def _planned(
+    folders: Sequence[CocoFolder], contents: Sequence[Content], options: ImportOptions
+) -> list[list[tuple[str, str, Path]]]:
+    """Split, name there and file of every picture, file by file.
+
+    Folders are part of the name, and so is the COCO file's where there are several in one split.
+
+    Raises:
+        DatasetError: If a picture would replace another, or has labels in two files.
+    """
+    picture_to_file: dict[Path, Path] = {}
+    names, plan = FreeNames(), []
+    for folder, content in zip(folders, contents, strict=True):
+        pictures, planned = Pictures(folder.images_dir), []
+        prefix = f"{folder.name}_" if folder.split is None and len(folders) > 1 else ""
+        for image, split in zip(content["images"], _splits(folder, content, options), strict=True):
+            (picture,) = pictures.find(image["file_name"])
+            other = picture_to_file.setdefault(picture, folder.file)
+            if other != folder.file:
+                raise DatasetError(
+                    f"{picture} has labels in {other} and in {folder.file}",
+                    "merge the two, or import each with its own images",
+                )
+            name = prefix + image["file_name"].replace("/", "_")
+            names.take(split, name)
+            planned.append((split, name, picture))
+        plan.append(planned)
+    return plan
 
 
-def _splits(
-    folder: CocoFolder, images: Sequence[dict[str, Any]], options: ImportOptions
-) -> list[str]:
+def _splits(folder: CocoFolder, content: Content, options: ImportOptions) -> list[str]:
     """The split of every image of one file."""
+    images: Sequence[dict[str, Any]] = content["images"]
     if folder.split is not None:
         return [folder.split] * len(images)
     for image in images:
@@ -198,26 +233,26 @@ def _annotation(
 ) -> dict[str, Any]:
     annotation: dict[str, Any] = {"iscrowd": 0, "teacher": IMPORTED, **row}
     annotation["category_id"] = category_id
-    if options.crowds_are_objects:
-        annotation["iscrowd"] = 0
+    annotation["iscrowd"] = 0 if options.crowds_are_objects else int(annotation["iscrowd"])
     segmentation = row.get("segmentation") or []
-    if isinstance(segmentation, dict):
+    if isinstance(segmentation, dict) or (segmentation and "area" not in row):
         runs = to_rle(segmentation, image["height"], image["width"])
-        segmentation = plain_rle(runs)
         annotation.setdefault("area", int(rle.area(runs)))
+        segmentation = plain_rle(runs) if isinstance(segmentation, dict) else segmentation
     annotation["segmentation"] = segmentation
     annotation.setdefault("area", row["bbox"][2] * row["bbox"][3])
     attributes = row.get("attributes")
-    if isinstance(attributes, dict) and isinstance(attributes.get("track_id"), int):
+    if isinstance(attributes, dict) and is_id(attributes.get("track_id")):
         annotation.setdefault("track_id", attributes["track_id"])  # where CVAT keeps it
     return annotation
 
 
 def _origin(source: Path, contents: Sequence[Content]) -> Origin:
     licences = {
-        row["name"]
+        str(row["name"])
         for content in contents
-        for row in content.get("licenses") or []
+        if isinstance(content.get("licenses"), list)
+        for row in content["licenses"]
         if isinstance(row, dict) and row.get("name")
     }
     return Origin(f"imported from {source.name}", ", ".join(sorted(licences)) or "unknown")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.detect.dataset.coco_check import check_coco, refuse
-from workbench.detect.dataset.coco_file import load_coco
+from workbench.detect.dataset.coco_file import is_id, load_coco
 from workbench.detect.dataset.derived import DERIVED_TO_BASE, SAID_CLASS
 from workbench.detect.detections import (
     CLASSES,
@@ -29,7 +29,7 @@ from workbench.errors import DatasetError
 
 # CLIP_000012.jpg of a dataset or CLIP/000012.jpg of raw labels; Roboflow makes it
 # CLIP_000012_jpg.rf.0123abcd.jpg, others put folders in front.
-_FRAME_FILE = re.compile(r"(?P<clip>[^/]+)[_/](?P<frame>\d{6,})(_\w+\.rf\.\w+)?\.\w+$")
+_FRAME_FILE = re.compile(r"(?P<clip>[^/]+)[_/](?P<frame>\d{6,15})(_\w+\.rf\.\w+)?\.\w+$")
 
 
 @dataclass(frozen=True)
@@ -140,11 +140,13 @@ def _human(
         drawn = encode_box((x, y, x + width, y + height), (own.height, own.width))
         assert drawn is not None
         runs = drawn
-    track_id = row.get("track_id", (row.get("attributes") or {}).get("track_id"))
+    attributes = row.get("attributes")
+    by_tool = attributes.get("track_id") if isinstance(attributes, dict) else None
+    track_id = row.get("track_id", by_tool)
     return Detection.of_mask(
         DERIVED_TO_BASE.get(name, name),
         runs,
-        track_id=track_id if isinstance(track_id, int) else None,
+        track_id=track_id if is_id(track_id) else None,
         found_by=HUMAN,
         more={SAID_CLASS: name} if keep_class else {},
     )

@@ -4,14 +4,14 @@ The unit is one file (or its content): ground truth with images, annotations and
 predictions as a list of results. What has a fault that an evaluator minds is refused.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pycocotools import mask as rle
 
 from workbench.detect.dataset.coco_check import check_coco, check_results, refuse
-from workbench.detect.dataset.coco_file import LISTS, Content, Kind, load_coco, read_json
+from workbench.detect.dataset.coco_file import LISTS, Content, Kind, load_coco, plain_row, read_json
 from workbench.detect.segmentation import is_number, to_rle
 from workbench.errors import DatasetError
 
@@ -56,16 +56,19 @@ def load_predictions(
     rows = read_json(source) if isinstance(source, Path) else source
     if isinstance(rows, Mapping):
         theirs = rows.get("categories")
-        if not isinstance(theirs, list) or _names(theirs) != _names(ground_truth["categories"]):
+        if not isinstance(theirs, list) or _names(map(plain_row, theirs)) != _names(
+            ground_truth["categories"]
+        ):
             raise DatasetError(f"{file} has other 'categories'", "give both files the same")
         rows = rows.get("annotations")
     if not isinstance(rows, list | tuple):
         raise DatasetError(f"{file} is not a list of results", "give COCO results")
+    rows = list(map(plain_row, rows))
     refuse(check_results(rows, file, ground_truth, kind), _REMEDY)
     return _completed(rows, ground_truth, kind)
 
 
-def _names(categories: Sequence[Any]) -> set[tuple[Any, Any]]:
+def _names(categories: Iterable[Any]) -> set[tuple[Any, Any]]:
     """Ids with names, as text: what is compared may be anything."""
     rows = [row for row in categories if isinstance(row, Mapping)]
     return {(str(row.get("id")), str(row.get("name"))) for row in rows}

@@ -110,7 +110,7 @@ def _crop_split(dataset_dir: Path, split: str, recipe: CropRecipe, writer: Datas
                 for label, mask in zip(labels, masks, strict=True)
                 if (part := _seen_in(label, mask, box, recipe.least_visible)) is not None
             )
-            name = f"{Path(image['file_name']).stem}_{number:02d}.jpg"
+            name = f"{image['file_name'].removesuffix('.jpg')}_{number:02d}.jpg"
             size = {"width": x1 - x0, "height": y1 - y0, "crop_xyxy": list(box)}
             writer.add(split, name, to_jpeg(crop), image | size, list(seen))
 
