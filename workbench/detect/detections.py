@@ -203,7 +203,7 @@ def from_coco(annotation: Mapping[str, Any], class_name: str) -> Detection:
     return Detection(
         class_name,
         (x, y, width, height),
-        mask=segmentation if isinstance(segmentation, dict) else None,
+        mask=segmentation or None if isinstance(segmentation, dict) else None,
         score=annotation.get("score"),
         track_id=annotation.get("track_id"),
         found_by=annotation.get("teacher", TRUTH),

@@ -14,14 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, overload
 
+from workbench.detect.dataset.coco_check import check_coco, refuse
+from workbench.detect.dataset.coco_file import is_id, load_coco
 from workbench.detect.detections import (
     CLASSES,
     TRUTH,
     Detection,
     FrameDetections,
     from_coco,
+    plain_rle,
     to_coco,
 )
+from workbench.detect.segmentation import is_number, to_rle
 from workbench.errors import DatasetError
 from workbench.footage.clips import Clip
 from workbench.saving import reading, replacing
@@ -71,6 +75,7 @@ class ClipDetections:
     height: int
     frames: Sequence[FrameDetections]  # by frame index
     checked: frozenset[int] = frozenset()  # frames that a person has decided
+    unseen: frozenset[int] = frozenset()  # frames that nobody looked at: empty, but not negatives
 
     def of_class(self, frame: int, name: str) -> list[Detection]:
         """Detections of one class in one frame."""
@@ -162,18 +167,27 @@ def load_detections(path: Path, clip: Clip) -> ClipDetections:
     Of a file of ours only what is asked for is read, when it is asked for.
 
     Raises:
-        DatasetError: If the file is absent or is not COCO JSON with a frame number per image.
+        DatasetError: If the file is absent or is not COCO JSON with a frame number per image, or
+            not of this clip.
     """
     head = read_head(path)
     frames: Sequence[FrameDetections] = ()
+    unseen = frozenset[int]()
     if head is not None:
         frames = stored_frames(path, head)
     else:
-        first = "label the clip first"
-        with reading(path, "a file of detections", "label the clip again", absent=first) as head:
-            frames = _frames_of(head)
-    found_by = head.get("clip", {}).get("teacher", TRUTH)
-    return ClipDetections(clip.clip_id, clip.session, found_by, clip.width, clip.height, frames)
+        what, again = "a file of detections", "label the clip again"
+        with reading(path, what, again, absent="label the clip first") as content:
+            head = load_coco(content)
+        refuse(check_coco(path, content=head, kind="bbox"), again)
+        try:
+            frames, unseen = _frames_of(head, clip)
+        except (KeyError, TypeError, ValueError) as error:
+            raise _unreadable(path, error) from None
+    about = head.get("clip")
+    found_by = str(about.get("teacher", TRUTH)) if isinstance(about, dict) else TRUTH
+    wh = clip.width, clip.height
+    return ClipDetections(clip.clip_id, clip.session, found_by, *wh, frames, unseen=unseen)
 
 
 def load_truth(clips: Sequence[Clip], footage_dir: Path) -> list[ClipDetections]:
@@ -198,15 +212,33 @@ def read_head(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def _frames_of(content: Mapping[str, Any]) -> tuple[FrameDetections, ...]:
-    """Detections by frame of a COCO file's whole content."""
+def _frames_of(
+    content: Mapping[str, Any], clip: Clip
+) -> tuple[tuple[FrameDetections, ...], frozenset[int]]:
+    """Detections by frame of a COCO file's whole content, and the frames that are not in it."""
     names = _names_of(content)
-    frames: list[list[Detection]] = [[] for _ in content["images"]]
-    image_to_frame = {image["id"]: image["frame"] for image in content["images"]}
+    image_to_frame: dict[int, int] = {}
+    left = set(range(clip.frame_count))
+    for image in content["images"]:
+        frame = image["frame"]
+        if frame not in left:
+            raise ValueError(f"frame {frame!r} is none of {clip.frame_count}, or there before")
+        if (image["width"], image["height"]) != (clip.width, clip.height):
+            raise ValueError(f"frame {frame} is not of the clip's size, {clip.width}×{clip.height}")
+        image_to_frame[image["id"]] = frame
+        left.remove(frame)
+    count = max(image_to_frame.values(), default=-1) + 1
+    frames: list[list[Detection]] = [[] for _ in range(count)]
     for row in content["annotations"]:
+        for key, is_sound in (("score", is_number), ("track_id", is_id)):
+            if row.get(key) is not None and not is_sound(row[key]):
+                raise ValueError(f"annotation {row.get('id')!r}: {key!r} is {row[key]!r}")
+        if row.get("segmentation"):
+            mask = plain_rle(to_rle(row["segmentation"], clip.height, clip.width))
+            row = row | {"segmentation": mask}
         found = from_coco(row, names[row["category_id"]])
         frames[image_to_frame[row["image_id"]]].append(found)
-    return tuple(map(tuple, frames))
+    return tuple(map(tuple, frames)), frozenset(left & set(range(count)))
 
 
 def _names_of(head: Mapping[str, Any]) -> dict[int, str]:
@@ -218,7 +250,7 @@ def _names_of(head: Mapping[str, Any]) -> dict[int, str]:
 
 
 def _unreadable(path: Path, error: Exception) -> DatasetError:
-    return DatasetError(f"{path} is not a label file ({error})", "label the clip anew")
+    return DatasetError(f"{path} is not a file of detections ({error})", "label the clip again")
 
 
 def stored_frames(path: Path, head: Mapping[str, Any]) -> LazyFrames:

@@ -44,11 +44,14 @@ def frames_without_ball(labels: Sequence[ClipDetections]) -> dict[str, Any]:
     """
     clips = {}
     for clip in labels:
-        missing = [not clip.of_class(frame, BALL) for frame in range(len(clip.frames))]
+        missing = [
+            frame not in clip.unseen and not clip.of_class(frame, BALL)
+            for frame in range(len(clip.frames))
+        ]
         edges = np.flatnonzero(np.diff([False, *missing, False]))  # where it goes and comes back
         clips[clip.clip_id] = {
             "frames": len(missing),
-            "with_ball": missing.count(False),
+            "with_ball": missing.count(False) - len(clip.unseen),
             "without": edges.reshape(-1, 2).tolist(),
         }
     without = [clip_id for clip_id, row in clips.items() if row["with_ball"] == 0]
@@ -77,6 +80,7 @@ def found_by(labels: Sequence[ClipDetections]) -> pd.DataFrame:
         (name, next((one.found_by for one in clip.of_class(frame, name)), "nobody"))
         for clip in labels
         for frame in range(len(clip.frames))
+        if frame not in clip.unseen
         for name in CLASSES
     )
     columns = [*names, "nobody"]
