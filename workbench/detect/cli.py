@@ -70,8 +70,8 @@ def check_dataset(
     """Name every fault of a COCO dataset by file and id: one line each.
 
     Looks for duplicate ids, unknown categories and images, boxes outside the image, broken masks,
-    and images that are missing or of another size. Folders may be ours or exported by Roboflow or
-    CVAT. Exit code 2 if there is a fault.
+    and images that are missing, of another size, or turned by their EXIF. Folders may be ours or
+    exported by Roboflow or CVAT. Exit code 2 if there is a fault.
 
     Example: workbench dataset check data/demo/detector
     """
@@ -122,7 +122,8 @@ def import_dataset(
 ) -> None:
     """Bring a COCO dataset from Roboflow, CVAT or any other tool into the form of ours.
 
-    Exit code 2 if a row has a fault, unless --skip-bad.
+    Pictures are turned as their EXIF says, boxes that CVAT has turned become the box around. Exit
+    code 2 if a row has a fault, unless --skip-bad, or if one picture would replace another.
 
     Example: workbench dataset import roboflow/ --out data/detector --classes player=person
     """
