@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from videos import flip_bits, make_video, numbered_image, read_numbers, run_python
 
-from workbench.errors import FootageError
+from workbench.errors import FootageError, SavingError
 from workbench.footage.cut import cut_clip, is_cut
 from workbench.footage.frames import FrameRangeError, PartialReadError, iter_frames
 from workbench.footage.video_info import probe
@@ -247,14 +247,14 @@ def test_a_writer_that_fails_keeps_what_was_there(tmp_path):
 def test_a_full_disk_and_a_wrong_folder_are_explained(tmp_path):
     (tmp_path / "file").write_text("where a folder should be")
     with (
-        pytest.raises(FootageError, match=r"cannot write .*\(File exists\)"),
+        pytest.raises(SavingError, match=r"cannot be written \(File exists\): name another folder"),
         VideoWriter(tmp_path / "file" / "a.mp4", (160, 96), 30),
     ):
         pass
     code = """
 import resource, signal, sys
 import numpy as np
-from workbench.errors import FootageError
+from workbench.errors import SavingError
 from workbench.footage.writer import VideoWriter
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing too much is an error, as on a full disk
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
@@ -263,11 +263,11 @@ try:
     with VideoWriter(sys.argv[1], (320, 240), 30, crf=5) as video:
         for _ in range(60):
             video.write(rng.integers(0, 255, (240, 320, 3), np.uint8))
-except FootageError as error:
+except SavingError as error:
     print(error)
 """
     said = run_python(code, str(tmp_path / "a.mp4"))
-    assert "cannot write" in said
+    assert "cannot be written" in said
     assert "space" in said
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 

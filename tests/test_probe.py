@@ -20,7 +20,16 @@ FACTS = {
     "clips/baseball_swing_run_6s.mp4": ((640, 360), NTSC, 167, 183, 0, False, True, ["hides 16"]),
     "clips/basketball_game_7s.mp4": ((640, 360), NTSC, 214, 265, 0, False, True, ["hides 51"]),
     "clips/none_city_portrait_12s.mp4": ((640, 960), 25, 300, 300, 0, False, True, []),
-    "clips/none_pool_cleaning_10s.mp4": ((340, 256), 30, 300, 300, 0, False, False, ["not square"]),
+    "clips/none_pool_cleaning_10s.mp4": (
+        (456, 256),
+        30,
+        300,
+        300,
+        0,
+        False,
+        False,
+        ["square ones"],
+    ),
     "clips/soccer_goal_broadcast_21s.mp4": (
         *((1280, 720), NTSC, 630, 772, 0, False, True),
         ["hides 142"],
@@ -38,7 +47,7 @@ FACTS = {
         *((640, 360), Fraction(3195, 173), 214, 214, 0, True, False),
         ["33 to 100 ms", "keyframes"],
     ),
-    "edge/vp8.webm": ((720, 480), NTSC, 277, None, 0, False, True, ["0.003 s", "not square"]),
+    "edge/vp8.webm": ((854, 480), NTSC, 277, None, 0, False, True, ["0.003 s", "square ones"]),
     "edge/vp9_no_frame_count.webm": ((480, 270), NTSC, 248, None, 0, False, False, []),
 }
 

@@ -12,23 +12,26 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
 import av
 import numpy as np
+from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from annotation_tools.serving import MediaIndex
 from workbench.errors import WorkbenchError
-from workbench.footage.packets import READ_ERRORS, open_video
+from workbench.footage.decoder import decode_frames
 from workbench.footage.sound import Sound
-from workbench.footage.video_info import probe
+from workbench.footage.streams import READ_ERRORS, open_video
+from workbench.footage.video_info import VideoInfo, probe
 
 log = logging.getLogger(__name__)
 
-TIMELINE_FORMAT = "workbench-timeline/1"  # raise when the same video would give another timeline
+TIMELINE_FORMAT = "workbench-timeline/2"  # raise when the same video would give another timeline
 STEP_S = 0.1
 MOST_STEPS = 20_000
 DENSE_FRAMES = 30_000  # look at every frame of a video up to this long
@@ -111,14 +114,18 @@ def draw_timeline(path: Path, on_progress: Callable[[float], None]) -> dict[str,
         FootageError: If the video cannot be read.
     """
     info = probe(path)
-    step_s = max(STEP_S, info.duration_s / MOST_STEPS)
-    count = max(1, int(np.ceil(info.duration_s / step_s)))
-    part = 0.8 if info.has_audio else 1.0
-    start_s = float(int(info.pts[0]) * info.time_base)
+    played = info.player_pts
+    length = int(played[-1] - played[0]) + info.end_pts - int(info.pts[-1])
+    length_s = float(length * info.time_base)
+    step_s = max(STEP_S, length_s / MOST_STEPS)
+    count = max(1, int(np.ceil(length_s / step_s)))
+    has_sound = info.has_audio and not info.jumps  # whose clock does not tell where it belongs
+    part = 0.8 if has_sound else 1.0
+    start_s = float(int(played[0]) * info.time_base)
     dense = info.frame_count <= DENSE_FRAMES
     motion = np.zeros(count, np.float32)
     before: NDArray[np.float32] | None = None
-    for time_s, picture in _pictures(path, dense):
+    for time_s, picture in _pictures_by_index(info) if info.jumps else _pictures(path, dense):
         place = min(count - 1, max(0, int((time_s - start_s) / step_s)))
         if before is not None:
             motion[place] = max(motion[place], float(np.abs(picture - before).mean()))
@@ -127,7 +134,7 @@ def draw_timeline(path: Path, on_progress: Callable[[float], None]) -> dict[str,
     if not dense:
         motion = _spread(motion)
     sound = None
-    if info.has_audio:
+    if has_sound:
         end_s = int(info.end_pts) * info.time_base
         heard = Sound(path, int(info.pts[0]) * info.time_base, end_s)
         sound = _loudness(heard, count, step_s, lambda done: on_progress(part + (1 - part) * done))
@@ -159,8 +166,21 @@ def _pictures(path: Path, dense: bool) -> Iterator[tuple[float, NDArray[np.float
                 if frame.time is None or frame.time < next_s:
                     continue
                 next_s = frame.time + 1 / LOOK_HZ - 1e-3 if dense else frame.time
-                small = frame.reformat(width=SMALL_WH[0], height=SMALL_WH[1], format="gray")
-                yield frame.time, small.to_ndarray().astype(np.float32)
+                yield frame.time, _small(frame)
+
+
+def _pictures_by_index(info: VideoInfo) -> Iterator[tuple[float, NDArray[np.float32]]]:
+    """The same where the file's clock jumps; slower."""
+    times_s = info.player_pts * float(info.time_base)
+    every = max(1, int(info.fps / Fraction(LOOK_HZ)))
+    for index, picture in decode_frames(info, range(0, info.frame_count, every)):
+        if picture is not None:
+            yield float(times_s[index]), _small(picture)
+
+
+def _small(picture: VideoFrame) -> NDArray[np.float32]:
+    grey = picture.reformat(width=SMALL_WH[0], height=SMALL_WH[1], format="gray")
+    return grey.to_ndarray().astype(np.float32)
 
 
 def _loudness(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from workbench.footage.video_info import VideoInfo
     from workbench.labels.records import Source
 
-TABLE_FORMAT = "workbench-frame-times/1"  # raise when `_pack` would give another table
+TABLE_FORMAT = "workbench-frame-times/2"  # raise when `_pack` would give another table
 WIDEST_IMAGE = 1280
 MEDIA_TYPES = {
     **dict.fromkeys((".mp4", ".m4v", ".mov"), "video/mp4"),
@@ -178,7 +178,8 @@ class MediaIndex:
         if not 16 <= width <= WIDEST_IMAGE:
             raise ServingError(f"an image {width} wide", f"ask for 16 to {WIDEST_IMAGE} pixels")
         return self.remember(
-            f"{media_id}.{frame}.{width}.jpg", lambda: self._encode(medium.path, frame, width)
+            f"{media_id}.{frame}.{width}.square.jpg",
+            lambda: self._encode(medium.path, frame, width),
         )
 
     def remember(self, name: str, work_out: Callable[[], bytes]) -> bytes:
@@ -216,7 +217,8 @@ def _shown_wh(path: Path) -> tuple[int, int]:
 def _pack(info: VideoInfo) -> dict[str, Any]:
     import numpy as np
 
-    steps = np.diff(info.pts).tolist()
+    pts = info.player_pts
+    steps = np.diff(pts).tolist()
     return {
         "format": TABLE_FORMAT,
         "width": info.width,
@@ -224,9 +226,9 @@ def _pack(info: VideoInfo) -> dict[str, Any]:
         "fps": [info.fps.numerator, info.fps.denominator],
         "time_base": [info.time_base.numerator, info.time_base.denominator],
         "frame_count": info.frame_count,
-        "first_pts": int(info.pts[0]),
+        "first_pts": int(pts[0]),
         "steps": [[step, len(list(run))] for step, run in groupby(steps)],
-        "end_pts": info.end_pts,
+        "end_pts": info.end_pts + int(pts[-1] - info.pts[-1]),
         "duration_s": info.duration_s,
         "variable_frame_rate": info.variable_frame_rate,
         "has_audio": info.has_audio,

@@ -21,7 +21,7 @@ from workbench.saving import replacing
 log = logging.getLogger(__name__)
 
 # Raise when the same request would give other pixels: another scaler, another colour conversion.
-CACHE_FORMAT = "workbench-frames/1"
+CACHE_FORMAT = "workbench-frames/2"
 
 
 def cached_frames(

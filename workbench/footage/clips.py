@@ -26,8 +26,9 @@ CLIPS_FORMAT = "workbench-clips/1"
 LONGEST_NAME_BYTES = 120  # of a clip's file name without number and suffix; 255 are the system's
 VIDEO_SUFFIXES = frozenset(
     {
-        *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg"),
-        *(".mts", ".mxf", ".ogv", ".ts", ".webm", ".wmv"),
+        *(".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".insv", ".m2t", ".m2ts"),
+        *(".m2v", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogm"),
+        *(".ogv", ".qt", ".ts", ".vob", ".webm", ".wmv"),
     }
 )
 

@@ -9,28 +9,31 @@ from __future__ import annotations  # PyAV's Packet is generic to the type check
 
 from contextlib import suppress
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
+from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from workbench.errors import FootageError
+from workbench.errors import FootageError, SavingError
 from workbench.footage.clips import Clip
 from workbench.footage.decoder import decode_frames
 from workbench.footage.frames import Developer, check_interval, partial_read
-from workbench.footage.packets import READ_ERRORS, PacketTable, open_video, read_packets
+from workbench.footage.packets import PacketTable, read_packets
 from workbench.footage.sound import Sound
+from workbench.footage.streams import READ_ERRORS, open_video, sound_of
 from workbench.footage.video_info import VideoInfo, content_digest, probe
 from workbench.footage.writer import VideoWriter
 from workbench.saving import replacing
 
-CUT_FORMAT = "workbench-cut/1"  # raise when the same cut would give another clip
-COPY_FORMAT = "workbench-copy/1"  # the same for a copy
+CUT_FORMAT = "workbench-cut/2"  # raise when the same cut would give another clip
+COPY_FORMAT = "workbench-copy/2"  # the same for a copy
 CRF = 18  # keeps what a model can see
 PRESET = "veryfast"
 MP4_CODECS = ("h264", "hevc", "av1", "mpeg4", "vp9")
@@ -43,9 +46,10 @@ def cut_clip(
     """Cut frames [start, end) into a video file of their own.
 
     The clip is H.264 with the index in front; it starts at time zero and keeps the time between
-    frames, also where the frame rate varies. Rotation is applied to the pixels. Sound comes along
-    as AAC. An odd width or height loses its last column or row, because H.264 4:2:0 wants both
-    even. `frames_at` turns seconds into frames.
+    frames, also where the frame rate varies. Rotation is applied to the pixels, and they are
+    square. Sound comes along as AAC, unless the file's clock does not tell which. An odd width or
+    height loses its last column or row, because H.264 4:2:0 wants both even. `frames_at` turns
+    seconds into frames.
 
     Args:
         path: The video. It is never changed.
@@ -123,16 +127,21 @@ def copied_interval(path: Path | str, start: int, end: int) -> tuple[int, int]:
 
 
 def copy_suffix(path: Path | str) -> str:
-    """The suffix of a file that can hold a copy of this video: .mp4 where MP4 can, else .mkv."""
-    table = read_packets(path)
-    codec = table.codec.split(" ")[0].lower()
-    if codec not in MP4_CODECS:
-        return ".mkv"
-    if not table.has_audio:
+    """The suffix of a file that can hold a copy of this video: .mp4 if MP4 can, else .mkv or .mov.
+
+    Raises:
+        FootageError: If the file cannot be read, or none of these can hold it.
+    """
+    with open_video(Path(path)) as (container, video):
+        codec, track = video.codec_context.codec.canonical_name, sound_of(container)
+        suits_mp4 = codec in MP4_CODECS and (track is None or _codec_of(track) in MP4_SOUND)
+    if suits_mp4:
         return ".mp4"
-    with open_video(Path(path)) as (container, _):
-        sound = container.streams.audio[0].codec_context.name
-    return ".mp4" if sound in MP4_SOUND else ".mkv"
+    for suffix, name in ((".mkv", "matroska"), (".mov", "mov")):
+        with av.open(BytesIO(), "w", format=name) as sample:
+            if codec in sample.supported_codecs:
+                return suffix
+    raise FootageError(f"{path}: no container takes a copy of {codec}", "cut exactly instead")
 
 
 def copy_clip(path: Path | str, out: Path | str, start: int, end: int) -> tuple[int, int]:
@@ -161,8 +170,11 @@ def copy_clip(path: Path | str, out: Path | str, start: int, end: int) -> tuple[
             options = {"movflags": "+faststart"} if out.suffix != ".mkv" else {}
             with av.open(str(part.absolute()), "w", options=options) as clip:
                 clip.metadata["comment"] = _copy_recipe(path, start, end)
-                _copy(table, source, video, clip, first, last)
-    except (OSError, *READ_ERRORS) as error:
+                track = sound_of(source) if _has_own_sound(table, real_start, real_end) else None
+                _copy(table, source, video, track, clip, first, last)
+    except SavingError:
+        raise
+    except (OSError, ValueError, *READ_ERRORS) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise FootageError(
             f"frames [{start}, {end}) of {path} cannot be copied to {out.name} ({why})",
@@ -237,10 +249,21 @@ def _copy_recipe(path: Path, start: int, end: int) -> str:
 
 
 def _sound(table: PacketTable, start: int, end: int) -> Sound | None:
-    if not table.has_audio:
+    if not _has_own_sound(table, start, end):
         return None
-    begin_s, end_s = (table.pts_at(frame) * table.time_base for frame in (start, end))
+    ahead = int(table.shift[start])
+    begin_s, end_s = ((table.pts_at(at) + ahead) * table.time_base for at in (start, end))
     return Sound(table.path, begin_s, end_s)
+
+
+def _has_own_sound(table: PacketTable, start: int, end: int) -> bool:
+    """Whether the file's clock says which sound belongs to frames [start, end).
+
+    It does not across a jump, nor where it runs over the same time twice.
+    """
+    own = table.pts + table.shift
+    meanwhile = ((own >= own[start]) & (own <= own[end - 1])).sum()
+    return bool(table.has_audio and meanwhile == end - start and not np.ptp(table.shift[start:end]))
 
 
 def _packets_of(table: PacketTable, start: int, end: int) -> tuple[int, int]:
@@ -264,6 +287,9 @@ def _packets_of(table: PacketTable, start: int, end: int) -> tuple[int, int]:
         if brought <= reach:
             break
         reach = brought
+    copied = table.index[first:last]
+    if np.ptp(table.shift[copied[copied >= 0]]):
+        raise FootageError(f"the clock of {table.path} jumps there", "cut exactly instead")
     kept = table.packet_pts[first:last] >= table.packet_pts[first]
     if (table.index[first:last][kept] < 0).any():
         raise FootageError(
@@ -277,14 +303,15 @@ def _copy(
     table: PacketTable,
     source: InputContainer,
     video: VideoStream,
+    sound: AudioStream | None,
     clip: OutputContainer,
     first: int,
     last: int,
 ) -> None:
-    to_track: dict[Stream, Stream] = {video: clip.add_stream_from_template(video)}
-    for sound in source.streams.audio[:1]:
-        if clip.format.name == "matroska" or sound.codec_context.name in MP4_SOUND:
-            to_track[sound] = clip.add_stream_from_template(sound)
+    # Opaque: a codec of which this FFmpeg has no encoder (AV1 of its decoder's name) is copied too.
+    to_track: dict[Stream, Stream] = {video: clip.add_stream_from_template(video, opaque=True)}
+    if sound and (clip.format.name == "matroska" or _codec_of(sound) in MP4_SOUND):
+        to_track[sound] = clip.add_stream_from_template(sound)
     pts = table.packet_pts[first:last]
     # Frames decoded after the keyframe but shown before it are left out: their references are gone.
     kept = np.flatnonzero(pts >= pts[0])
@@ -296,9 +323,10 @@ def _copy(
     place_to_stamps = dict(zip((first + kept).tolist(), stamps, strict=True))
     begin_s = int(pts[0]) * table.time_base
     end_s = begin_s + int(shown.max()) * table.time_base + 1 / table.fps
-    if first > 0:
+    may_jump = first > 0 and not table.jumps  # a time may be there twice
+    if may_jump:
         source.seek(int(table.dts[first]), stream=video, backward=True)
-    position = None if first > 0 else -1  # of the picture packet read last
+    position = None if may_jump else -1  # of the picture packet read last
     unfinished = set(to_track)
     for packet in source.demux(list(to_track)):
         if not packet.size:
@@ -319,6 +347,10 @@ def _copy(
             unfinished.discard(stream)
             if not unfinished:
                 return
+
+
+def _codec_of(track: AudioStream) -> str:
+    return track.codec_context.codec.canonical_name
 
 
 def _sound_stamps(

@@ -24,7 +24,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from workbench.errors import FootageError
-from workbench.footage.packets import READ_ERRORS, PacketTable, decode_packet, open_video
+from workbench.footage.packets import PacketTable, decode_packet
+from workbench.footage.streams import READ_ERRORS, open_video
 
 # A frame that has not come out once this many later packets were decoded never will: H.264 and
 # HEVC hold at most 16 frames back, and the decoder's thread one more.
@@ -85,6 +86,10 @@ class _Run:
         self.position = -1  # of the last packet given to the decoder
         # In other containers FFmpeg invents time stamps, and others after a seek.
         self._can_seek = table.is_timed or table.container == "avi"
+        # Where recordings were joined, the container's count of its packets jumps, and FFmpeg calls
+        # the last ones before it corrupt. They are whole; the codec tells where they are not.
+        starts = [int(part.min()) for part in np.split(table.position, table.jumps)[1:]]
+        self._joined = {start - back for start in starts for back in (1, 2)}
         self._opened = ExitStack()
         self._open()
 
@@ -105,7 +110,8 @@ class _Run:
             if packet is not None:
                 pending.append(position)
             decoded = decode_packet(self._stream, packet, position)
-            if decoded is None or (packet is not None and packet.is_corrupt):
+            is_doubted = packet is not None and packet.is_corrupt and position not in self._joined
+            if decoded is None or is_doubted:
                 bisect.insort(damage, position)
             for made_of, picture in decoded or ():
                 if made_of in pending:

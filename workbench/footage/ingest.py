@@ -1,11 +1,13 @@
 """A folder of a user's own videos → clips: fixed windows, each a file of its own, and `clips.json`.
 
-The unit is one source video. One bad file never stops the rest: it is reported with its reason.
+The unit is one source video. One bad file never stops the rest: it is reported with its reason, and
+of every file in the folder the report says what became of it.
 Whatever was cut before from the same content is kept, with what people have written in its row.
 """
 
+import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -28,7 +30,18 @@ from workbench.footage.clips import (
 from workbench.footage.cut import clip_row, cut_clip, is_cut
 from workbench.footage.frames import sample_readable, uniform_indices
 from workbench.footage.packets import read_packets
+from workbench.footage.streams import open_video
 from workbench.footage.video_info import VideoInfo, probe
+
+# What is never a video. Anything else is tried, which takes a tenth of a second where it is large.
+OTHER_SUFFIXES = frozenset(
+    {
+        *(".csv", ".db", ".html", ".ipynb", ".json", ".jsonl", ".log", ".md", ".npy", ".npz"),
+        *(".onnx", ".pdf", ".pt", ".pth", ".py", ".sqlite", ".tar", ".txt", ".xml", ".yaml"),
+        *(".gz", ".zip", ".m3u8", ".srt", ".vtt", ".aac", ".flac", ".m4a", ".mp3", ".ogg", ".wav"),
+        *(".bmp", ".dng", ".gif", ".heic", ".jpeg", ".jpg", ".png", ".svg", ".tiff", ".webp"),
+    }
+)
 
 # Whether a camera stood still: what is compared.
 LONG_SIDE_PX = 320
@@ -57,6 +70,7 @@ class IngestReport:
     clips: tuple[Clip, ...]  # as saved, sorted by clip id
     videos: tuple[VideoInfo, ...]  # the readable ones, with their oddities
     unreadable: tuple[Unreadable, ...]
+    file_to_fate: dict[str, str]  # every file below the folder, and what became of it, in words
 
 
 @dataclass(frozen=True)
@@ -80,7 +94,8 @@ def ingest_folder(
     """Cut every readable video below `folder` into windows and write `out_dir/clips.json`.
 
     Windows follow the clock, not the frame count, so they are equally long whatever the frame rate.
-    A last window shorter than half is left out; a video shorter than a window is one clip.
+    A last window shorter than half is left out; a video shorter than a window is one clip. No
+    window spans a jump of the video's clock, where two recordings were joined.
 
     Args:
         folder: Searched with its subfolders, hidden ones and `out_dir` left out. Never changed.
@@ -104,7 +119,7 @@ def ingest_folder(
     folder, out_dir = Path(folder), Path(out_dir)
     if window_s <= 0:
         raise FootageError(f"windows of {window_s} s", "give a positive length")
-    videos, unreadable = _probe_all(folder, out_dir)
+    videos, unreadable, fates = _probe_all(folder, out_dir)
     before = _rows_before(out_dir)
     names = _names(folder, videos, before)
     windows = []
@@ -135,26 +150,61 @@ def ingest_folder(
         )
     save_clips(out_dir, clips)
     clips.sort(key=lambda clip: clip.clip_id)
-    return IngestReport(tuple(clips), tuple(videos), tuple(unreadable))
+    fates |= {_name(info.path, folder): _fate(info.path, clips, unreadable) for info in videos}
+    return IngestReport(tuple(clips), tuple(videos), tuple(unreadable), dict(sorted(fates.items())))
 
 
 def find_videos(folder: Path, leave_out: Path | None = None) -> list[Path]:
-    """Files below `folder` that are named like videos, sorted; hidden ones left out.
+    """Files below `folder` that are named like videos or are ones, sorted; hidden ones left out.
 
     Raises:
         FootageError: If the folder does not exist.
     """
+    return [path for path, why_not in _survey(folder, leave_out) if why_not is None]
+
+
+def _survey(folder: Path, leave_out: Path | None) -> list[tuple[Path, str | None]]:
+    """Every file below a folder, and why it is no video to take in; None where it is one.
+
+    A hidden folder counts as one file.
+    """
     if not folder.is_dir():
         raise FootageError(f"{folder} is not a folder", "give a folder that holds videos")
     avoid = leave_out.resolve() if leave_out else None
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in VIDEO_SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and (avoid is None or avoid not in path.resolve().parents)
-        and path.is_file()
-    )
+    found: list[tuple[Path, str | None]] = []
+
+    def cannot_list(error: OSError) -> None:
+        found.append((Path(error.filename), f"cannot be listed ({error.strerror})"))
+
+    for here, folders, files in os.walk(folder, onerror=cannot_list):
+        hidden = [name for name in (*folders, *files) if name.startswith(".")]
+        found += [(Path(here, name), "hidden") for name in hidden]
+        folders[:] = [
+            name
+            for name in folders
+            if name not in hidden and (avoid is None or Path(here, name).resolve() != avoid)
+        ]
+        found += [
+            (path, _why_no_video(path))
+            for path in (Path(here, name) for name in files if name not in hidden)
+            if avoid is None or avoid not in path.resolve().parents
+        ]
+    return sorted(found)
+
+
+def _why_no_video(path: Path) -> str | None:
+    suffix = path.suffix.lower()
+    if not path.is_file():
+        return "not a file, or a link to nothing"
+    if suffix in VIDEO_SUFFIXES:
+        return None
+    if suffix in OTHER_SUFFIXES:
+        return "no video by its name"
+    try:
+        with open_video(path):
+            return None
+    except FootageError as error:
+        return _reason(error, path)
 
 
 def is_fixed_camera(path: Path | str) -> bool:
@@ -198,22 +248,40 @@ def _still_share(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> float:
     return float((tracked & returned & stayed).mean())
 
 
-def _probe_all(folder: Path, out_dir: Path) -> tuple[list[VideoInfo], list[Unreadable]]:
-    paths = find_videos(folder, leave_out=out_dir)
+def _probe_all(
+    folder: Path, out_dir: Path
+) -> tuple[list[VideoInfo], list[Unreadable], dict[str, str]]:
+    """The readable videos, the unreadable ones, and what became of all other files."""
+    survey = _survey(folder, leave_out=out_dir)
+    paths = [path for path, why_not in survey if why_not is None]
     if not paths:
         raise FootageError(f"{folder} holds no video", "copy videos (such as .mp4, .mov) there")
+    fates = {_name(path, folder): f"left out: {why}" for path, why in survey if why is not None}
     videos, unreadable = [], []
     for path in paths:
         try:
             videos.append(probe(path))
         except (FootageError, OSError, ValueError) as error:
             unreadable.append(Unreadable(path, _reason(error, path)))
+            fates[_name(path, folder)] = f"unreadable: {unreadable[-1].reason}"
     if not videos:
         raise FootageError(
             f"none of the {len(paths)} videos in {folder} can be read ({unreadable[0].reason})",
             "check that they play, and copy them again",
         )
-    return videos, unreadable
+    return videos, unreadable, fates
+
+
+def _name(path: Path, folder: Path) -> str:
+    return video_name(str(path.relative_to(folder)))
+
+
+def _fate(path: Path, clips: Sequence[Clip], unreadable: Sequence[Unreadable]) -> str:
+    """What became of a readable video, in words."""
+    source, of_it = str(path.resolve()), [bad for bad in unreadable if bad.path == path]
+    made = sum(clip.source == source for clip in clips)
+    failed = f"{len(of_it)} windows failed, the first: {of_it[0].reason}" if of_it else ""
+    return "; ".join(filter(None, (f"{made} clips" if made else "no clip", failed)))
 
 
 def _reason(error: Exception, path: Path) -> str:
@@ -225,14 +293,22 @@ def _windows(
     info: VideoInfo, window_s: float, most: int | None
 ) -> Iterator[tuple[int, tuple[int, int]]]:
     """Yield the number of each window and its frames [start, end)."""
-    times_s = (info.pts - info.pts[0]) * float(info.time_base)
-    count = max(1, int(info.duration_s / window_s + 0.5 + 1e-9))
+    windows: list[tuple[int, tuple[int, int]]] = []
+    number = 0
+    borders = [0, *info.jumps, info.frame_count]
+    longest = max(pairwise(borders), key=lambda part: part[1] - part[0])
     half_tick_s = float(info.time_base) / 2  # so that a frame due at the border is in one window
-    for number in uniform_indices(count, count if most is None else min(most, count)).tolist():
-        begin_s = number * window_s - half_tick_s
-        start, end = np.searchsorted(times_s, [begin_s, begin_s + window_s]).tolist()
-        if start < end:  # a gap in a variable frame rate may leave a window empty
-            yield number, (start, end)
+    for first, last in pairwise(borders):
+        times_s = (info.pts[first:last] - info.pts[first]) * float(info.time_base)
+        length_s = float((info.pts_at(last) - info.pts_at(first)) * info.time_base)
+        count = max(int((first, last) == longest), int(length_s / window_s + 0.5 + 1e-9))
+        for begin_s in (np.arange(count) * window_s - half_tick_s).tolist():
+            start, end = np.searchsorted(times_s, [begin_s, begin_s + window_s]).tolist()
+            if start < end:  # a gap in a variable frame rate may leave a window empty
+                windows.append((number, (first + start, first + end)))
+            number += 1
+    count = len(windows) if most is None else min(most, len(windows))
+    yield from (windows[place] for place in uniform_indices(len(windows), count).tolist())
 
 
 def _rows_before(out_dir: Path) -> dict[str, Clip]:

@@ -11,45 +11,42 @@ shown.
 
 from __future__ import annotations  # PyAV's Packet is generic to the type checker only
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, cast
 
 import av
 import numpy as np
-from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from workbench.errors import FootageError
+from workbench.footage.clock import JUMP_S, JUMP_STEPS, NO_STAMP, read_clock
 from workbench.footage.orientation import Orientation, orientation_of
+from workbench.footage.streams import READ_ERRORS, left_out, open_video, sound_of
 
-NO_STAMP = np.iinfo(np.int64).min
 FALLBACK_RATE = Fraction(25)  # frames/s for a file that states neither times nor a rate
+LIKELY_RATES = Fraction(1, 3600), Fraction(10_000)  # others come from broken headers
+LIKELY_ASPECTS = Fraction(1, 4), Fraction(4)  # of a pixel; the same
 
-# FFmpeg also opens text, pictures and playlists. A playlist names other files, and we open one.
-NOT_VIDEO = ("tty", "image2", "hls", "concat", "lrc", "txt")
 # Containers that store the time a frame is shown at. Others (AVI, raw streams) store decode order
 # at best; what FFmpeg fills in for B-frames there is a guess, so we decode such a file once to
 # learn its order.
 TIMED_CONTAINERS = ("mov", "matroska", "mpegts", "flv", "nut", "ivf", "mxf")
-# What reading a damaged file can raise; the second where damage makes a stream vanish.
-READ_ERRORS = (av.error.FFmpegError, IndexError)
 
 
 @dataclass(frozen=True, eq=False)
 class PacketTable:
     """The packets of one video stream in decode order, and the frames they show.
 
-    Frames are counted from 0 in presentation order; seconds run from the first frame. The arrays
-    `dts`, `packet_pts`, `is_key`, `index` and `needs` are per packet, `position` and `pts`
-    per shown frame.
+    Frames are counted from 0 in presentation order; seconds run from the first frame, without the
+    jumps of the file's own clock. The arrays `dts`, `packet_pts`, `is_key`, `index` and `needs` are
+    per packet, `position`, `pts` and `shift` per shown frame.
     """
 
     path: Path
@@ -63,7 +60,8 @@ class PacketTable:
     orientation: Orientation
     interlaced: bool
     transfer: int  # ITU-T H.273 transfer characteristics; 16 and 18 are HDR
-    has_audio: bool
+    has_audio: bool  # a sound track that can be decoded
+    left_out: tuple[str, ...]  # in words, the streams that are not read
     dts: NDArray[np.int64]
     packet_pts: NDArray[np.int64]
     is_key: NDArray[np.bool_]
@@ -73,8 +71,10 @@ class PacketTable:
     position: NDArray[np.int64]  # of each shown frame's packet in decode order
     last_duration: int  # how long the last frame is shown, in time_base units; 0 if not said
     is_timed: bool  # time stamps give the presentation order; else it was learnt by decoding
+    repaired: int  # frames whose time stamp was missing or wrong, and put between its neighbours'
     broken_off: str | None  # why reading stopped before the end of the file
     pts: NDArray[np.int64]  # (frame_count,) of every shown frame in presentation order; read-only
+    shift: NDArray[np.int64]  # what the file's clock says more than `pts`; changes where it jumps
 
     def entry(self, frame: int) -> int:
         """Return the packet to start decoding at for a shown frame."""
@@ -87,8 +87,30 @@ class PacketTable:
 
     @property
     def size_wh(self) -> tuple[int, int]:
-        """Width and height of a frame as shown, after rotation."""
-        return self.orientation.swap(self.coded_wh)
+        """Width and height of a frame as shown: with square pixels, after rotation."""
+        return self.orientation.swap(self.square_wh)
+
+    @property
+    def square_wh(self) -> tuple[int, int]:
+        """Width and height as stored, the shorter side of a pixel stretched to the longer one."""
+        width, height = self.coded_wh
+        aspect = self.pixel_aspect
+        if aspect == 1 or not LIKELY_ASPECTS[0] <= aspect <= LIKELY_ASPECTS[1]:
+            return self.coded_wh
+        if aspect > 1:
+            return 2 * int(width * aspect / 2 + Fraction(1, 2)), height  # even, for encoders
+        return width, 2 * int(height / aspect / 2 + Fraction(1, 2))
+
+    @property
+    def jumps(self) -> list[int]:
+        """The frames at which the file's own clock jumps."""
+        return (np.flatnonzero(np.diff(self.shift)) + 1).tolist()
+
+    @property
+    def player_pts(self) -> NDArray[np.int64]:
+        """When a player shows each frame: by the file's own clock, as long as that goes forward."""
+        own = self.pts + self.shift
+        return own if (np.diff(own) > 0).all() else self.pts
 
     @property
     def width(self) -> int:
@@ -135,7 +157,8 @@ class PacketTable:
     def end_pts(self) -> int:
         """When the last frame goes, as stated in the file, else after a mean frame."""
         mean = max(1, round(1 / (self.fps * self.time_base)))
-        return int(self.pts[-1]) + (self.last_duration if self.last_duration > 0 else mean)
+        is_likely = 0 < self.last_duration <= max(JUMP_STEPS * mean, JUMP_S / self.time_base)
+        return int(self.pts[-1]) + (self.last_duration if is_likely else mean)
 
     @property
     def duration_s(self) -> float:
@@ -168,49 +191,6 @@ class PacketTable:
 def stamp(value: int | None) -> int:
     """A time stamp as an integer, `NO_STAMP` for none."""
     return NO_STAMP if value is None else value
-
-
-@contextmanager
-def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open the first moving-picture stream of a file.
-
-    Raises:
-        FootageError: If the path is not a readable video file.
-    """
-    if not path.is_file():  # also keeps us from waiting on a pipe or a device
-        what = "is a folder" if path.is_dir() else "does not exist"
-        if path.exists() and not path.is_dir():
-            what = "is not a regular file"
-        raise FootageError(f"{path} {what}", "give the path of a video file")
-    if path.stat().st_size == 0:
-        raise FootageError(f"{path} is empty", "copy it again from the camera")
-    try:
-        # Names of tracks in odd encodings must not keep us from the pictures.
-        container = av.open(str(path.absolute()), metadata_errors="replace")
-    except av.error.FFmpegError as error:
-        raise FootageError(
-            f"{path} cannot be read as a video ({error.strerror})",
-            "check that it plays, and copy it again; a recording cut short may lack its index",
-        ) from None
-    with container:
-        name = container.format.name
-        streams = [
-            stream
-            for stream in container.streams.video
-            if not stream.disposition & av.stream.Disposition.attached_pic  # an album cover
-        ]
-        if name in NOT_VIDEO or name.endswith("_pipe") or not streams:
-            raise FootageError(f"{path} holds no video stream", "give the path of a video file")
-        stream = streams[0]
-        try:
-            stream.codec_context.thread_count = 1  # several videos are read at once
-        except RuntimeError:
-            raise FootageError(
-                f"{path} uses a codec this FFmpeg cannot decode", "convert it to H.264"
-            ) from None
-        stream.codec_context.thread_type = "NONE"
-        stream.codec_context.copy_opaque = True  # each frame carries the packet it came from
-        yield container, stream
 
 
 def read_packets(path: Path | str) -> PacketTable:
@@ -277,18 +257,15 @@ def _decodable(packet: Packet[VideoStream], position: int) -> Packet[VideoStream
 def _read(path: Path, size_bytes: int | None, mtime_ns: int | None) -> PacketTable:
     del size_bytes, mtime_ns  # part of the key only
     with open_video(path) as (container, stream):
-        rows: list[tuple[int, int, bool, bool]] = []
-        last_pts, last_duration = NO_STAMP, 0
+        rows: list[tuple[int, int, bool, bool, int]] = []
         broken_off = None
         first: VideoFrame | None = None
         try:
             for packet in container.demux(stream):
                 if packet.size:
-                    pts = stamp(packet.pts)
                     is_shown = not packet.is_discard and not _is_hidden(stream, packet)
-                    rows.append((stamp(packet.dts), pts, packet.is_keyframe, is_shown))
-                    if is_shown and pts >= last_pts:
-                        last_pts, last_duration = pts, packet.duration or 0
+                    stamps = stamp(packet.dts), stamp(packet.pts)
+                    rows.append((*stamps, packet.is_keyframe, is_shown, packet.duration or 0))
                 if first is None:
                     decoded = decode_packet(stream, packet if packet.size else None, len(rows) - 1)
                     first = decoded[0][1] if decoded else None
@@ -298,32 +275,30 @@ def _read(path: Path, size_bytes: int | None, mtime_ns: int | None) -> PacketTab
             raise FootageError(
                 f"not one frame of {path} can be decoded", "copy it again, or check that it plays"
             )
-        dts, packet_pts, is_key, shows = (np.array(column) for column in zip(*rows, strict=True))
+        dts, packet_pts, is_key, shows, lasts = map(np.array, zip(*rows, strict=True))
         time_base = stream.time_base or Fraction(1, 90_000)
-        rate = stream.guessed_rate or stream.average_rate or FALLBACK_RATE
-        has_stamps = len(np.unique(packet_pts)) == len(rows) and NO_STAMP not in packet_pts
-        is_timed = has_stamps and container.format.name.split(",")[0] in TIMED_CONTAINERS
-        orderless = np.empty(0, dtype=np.int64)
-        if is_timed:
-            rank = packet_pts
-        elif stream.codec_context.codec.intra_only:
-            rank = np.arange(len(rows))
-        else:
-            rank, orderless = _learn_order(path, len(rows))
-        shown = np.flatnonzero(shows)
-        position = shown[np.argsort(rank[shown])]
+        rate = _likely_rate(stream.guessed_rate, stream.average_rate)
+        learn_order = partial(_learn_order, path, len(rows))
+        if stream.codec_context.codec.intra_only:
+            learn_order = partial(_stored_order, len(rows))
+        clock = read_clock(
+            dts,
+            packet_pts,
+            is_key,
+            shows,
+            tick=time_base,
+            rate=rate,
+            stores_pts=container.format.name.split(",")[0] in TIMED_CONTAINERS,
+            learn_order=learn_order,
+        )
         index = np.full(len(rows), -1, dtype=np.int64)
-        index[position] = np.arange(len(shown))
-        if has_stamps:
-            pts_of_shown = np.sort(packet_pts[shown])
-        else:
-            step = 1 / (rate * time_base)
-            pts_of_shown = np.array([round(i * step) for i in range(len(shown))], np.int64)
-        pts_of_shown.setflags(write=False)
+        index[clock.position] = np.arange(len(clock.position))
+        clock.pts.setflags(write=False)
+        nearest_key = np.maximum.accumulate(np.arange(len(rows)) * is_key)
         return PacketTable(
             path=path,
             container=container.format.name,
-            codec=stream.codec_context.name,
+            codec=stream.codec_context.codec.canonical_name,
             time_base=time_base,
             nominal_rate=rate,
             header_frame_count=stream.frames or None,
@@ -332,19 +307,32 @@ def _read(path: Path, size_bytes: int | None, mtime_ns: int | None) -> PacketTab
             orientation=orientation_of(first),
             interlaced=first.interlaced_frame,
             transfer=first.color_trc,
-            has_audio=bool(container.streams.audio),
+            has_audio=sound_of(container) is not None,
+            left_out=left_out(container, stream),
             dts=dts,
             packet_pts=packet_pts,
             is_key=is_key,
             index=index,
-            doubtful=np.unique(np.maximum.accumulate(np.arange(len(rows)) * is_key)[orderless]),
-            needs=_find_needs(rank, is_key),
-            position=position,
-            last_duration=last_duration,
-            is_timed=is_timed,
+            doubtful=np.unique(nearest_key[clock.orderless]),
+            needs=_find_needs(clock.rank, is_key),
+            position=clock.position,
+            last_duration=int(lasts[clock.position[-1]]),
+            is_timed=clock.is_timed,
+            repaired=clock.repaired,
             broken_off=broken_off,
-            pts=pts_of_shown,
+            pts=clock.pts,
+            shift=clock.shift,
         )
+
+
+def _likely_rate(*said: Fraction | None) -> Fraction:
+    """The first frame rate that a camera may have."""
+    least, most = LIKELY_RATES
+    return next((rate for rate in said if rate and least <= rate <= most), FALLBACK_RATE)
+
+
+def _stored_order(packet_count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    return np.arange(packet_count), np.empty(0, np.int64)
 
 
 def _learn_order(path: Path, packet_count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

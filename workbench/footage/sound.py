@@ -15,8 +15,12 @@ import av
 import numpy as np
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
+from av.container import InputContainer
 from av.packet import Packet
 from numpy.typing import NDArray
+
+from workbench.errors import FootageError
+from workbench.footage.streams import open_container, sound_of
 
 log = logging.getLogger(__name__)
 
@@ -28,18 +32,22 @@ JITTER_S = 0.02  # time stamps may be rounded by this much without there being a
 class Sound:
     """The first sound track of a file, from `start_s` to `end_s` of the file's own clock.
 
-    Gaps and what cannot be decoded become silence, so that the length is always exact and sound
-    stays in sync with the picture. More than two channels are mixed down to stereo.
+    Of several, the first that can be decoded. Gaps and what cannot be decoded become silence, so
+    that the length is always exact and sound stays in sync with the picture. More than two channels
+    are mixed down to stereo.
 
     Args:
         path: A file that has a sound track.
         start_s: Where to start, in seconds of the container's time stamps.
         end_s: Where to stop, exclusive.
+
+    Raises:
+        FootageError: If the file cannot be read, or has no such track.
     """
 
     def __init__(self, path: Path, start_s: Fraction, end_s: Fraction) -> None:
-        with av.open(str(path.absolute()), metadata_errors="replace") as container:
-            context = container.streams.audio[0].codec_context
+        with open_container(path) as container:
+            context = _track(container, path).codec_context
             own_rate, channels = context.sample_rate, context.channels
         self.path = path
         self.rate_hz = own_rate if own_rate in AAC_RATES_HZ else AAC_RATES_HZ[-1]
@@ -70,8 +78,8 @@ class Sound:
 
     def _decoded(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Yield `(sample number counted from the start, block)`; some may lie outside."""
-        with av.open(str(self.path.absolute()), metadata_errors="replace") as container:
-            stream = container.streams.audio[0]
+        with open_container(self.path) as container:
+            stream = _track(container, self.path)
             time_base = stream.time_base or Fraction(1, 1000)
             resampler = AudioResampler(format="fltp", layout=self.layout, rate=self.rate_hz)
             try:
@@ -99,3 +107,10 @@ class Sound:
                 time_s = (part.pts or 0) * (part.time_base or frame.time_base)
                 offset = round((time_s - self._start_s) * self.rate_hz)
                 yield offset, part.to_ndarray().astype(np.float32, copy=False)
+
+
+def _track(container: InputContainer, path: Path) -> AudioStream:
+    track = sound_of(container)
+    if track is None:
+        raise FootageError(f"{path} has no sound that can be decoded", "leave the sound out")
+    return track

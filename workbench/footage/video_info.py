@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from workbench.errors import FootageError
+from workbench.footage.clock import NO_STAMP
 from workbench.footage.decoder import decode_frames
 from workbench.footage.frames import spell_runs
-from workbench.footage.packets import NO_STAMP, PacketTable, read_packets
+from workbench.footage.packets import PacketTable, read_packets
 
 END_BYTES = 1 << 20  # of each end of the file; an encoder that changes a video changes both
 LONG_GOP_S = 10.0  # keyframes further apart than this make jumping about slow
@@ -102,11 +103,24 @@ def _time_oddities(table: PacketTable) -> Iterator[str]:
     stamps_missing = int((table.packet_pts == NO_STAMP).sum())
     if stamps_missing:
         yield f"{stamps_missing} of {len(table.dts)} packets have no time stamp"
-    elif not table.is_timed:
+    if table.repaired:
+        yield (
+            f"{table.repaired} of {table.frame_count} time stamps are repeated or wrong:"
+            " those frames are spaced evenly"
+        )
+    elif not stamps_missing and not table.is_timed:
         yield "the container does not store when frames are shown; their order was learnt"
     gaps_ms = np.diff(table.pts) * float(table.time_base) * 1000
     if table.variable_frame_rate:
         yield f"variable frame rate: {gaps_ms.min():.0f} to {gaps_ms.max():.0f} ms between frames"
+    if table.jumps:
+        first, more = table.jumps[0], len(table.jumps) - 1
+        off_s = float(int(table.shift[first] - table.shift[first - 1]) * table.time_base)
+        yield (
+            f"the clock jumps by {off_s:.2f} s at frame {first}"
+            f"{f' and {more} more times' if more else ''}: counted without the jump, and clips"
+            " across it have no sound"
+        )
     start_s = float(int(table.pts[0]) * table.time_base)
     if table.is_timed and abs(start_s) > 1e-9:
         yield f"time stamps start at {start_s:.3f} s, not at zero"
@@ -124,9 +138,12 @@ def _picture_oddities(table: PacketTable) -> Iterator[str]:
         yield f"stored turned: shown after turning {orientation.clockwise_deg}° clockwise"
     if orientation.is_mirror_image:
         yield "stored as a mirror image"
-    if table.pixel_aspect not in (0, 1):
-        ratio = table.pixel_aspect
-        yield f"pixels are not square ({ratio.numerator}:{ratio.denominator}); not corrected"
+    yield from table.left_out
+    ratio = f"{table.pixel_aspect.numerator}:{table.pixel_aspect.denominator}"
+    if table.square_wh != table.coded_wh:
+        yield f"stored with pixels of {ratio}: shown with square ones"
+    elif table.pixel_aspect != 1:
+        yield f"says that its pixels are {ratio}, which is not believed"
     if table.interlaced:
         yield "interlaced; not corrected"
     if table.transfer in HDR_TRANSFERS:

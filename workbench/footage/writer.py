@@ -20,9 +20,9 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from workbench.errors import FootageError
+from workbench.errors import FootageError, SavingError
 from workbench.footage.sound import Sound
-from workbench.saving import replacing
+from workbench.saving import replacing, writing
 
 CONTAINERS = (".mp4", ".m4v", ".mov")
 BT709 = 1  # ITU-T H.273 code for primaries, transfer and matrix: what players assume of video
@@ -51,6 +51,7 @@ class VideoWriter:
 
     Raises:
         FootageError: If the container, the size or the frame rate cannot be written.
+        SavingError: If the disk is full, or the folder read-only.
 
     Example:
         >>> with VideoWriter(Path("out.mp4"), (640, 360), Fraction(30000, 1001)) as video:
@@ -187,7 +188,10 @@ class VideoWriter:
     def _explained(self) -> Iterator[None]:
         """Turn what the disk or FFmpeg has against writing into a line with a remedy."""
         try:
-            yield
+            with writing(self.path):
+                yield
+        except SavingError:
+            raise
         except (OSError, av.error.FFmpegError) as error:
             raise FootageError(
                 f"cannot write {self.path} ({error.strerror})",
