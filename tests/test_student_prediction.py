@@ -101,7 +101,8 @@ def test_a_video_becomes_coco_and_an_overlay(student: Student, video: Path, tmp_
     shown = probe(made.overlay)
     assert (shown.frame_count, shown.codec, shown.fps) == (4, "h264", Fraction(25, 2))
     assert len(list(iter_frames(made.overlay))) == 4
-    namesake = tmp_path / video.name
+    namesake = tmp_path / "other" / video.name
+    namesake.parent.mkdir()
     namesake.write_bytes(video.read_bytes())
     before = made.coco.read_bytes()
     with pytest.raises(StudentError, match=r"coco\.json is of .*: give another folder"):

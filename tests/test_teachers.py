@@ -246,7 +246,7 @@ def test_vlm_server_that_is_away_is_named(clip: Path) -> None:
     [
         ("sam2", {"weights": "./nowhere"}, "no weights at nowhere"),
         ("sam2", {"weights": "sam2.1_hiera_large.pt"}, "no weights at sam2"),
-        ("sam2", {"prompter": "none.json"}, r"none\.json cannot be read"),
+        ("sam2", {"prompter": "none.json"}, r"none\.json does not exist"),
         ("sam3", {"phrases": {"referee": ["referee"]}}, "no class is called 'referee'"),
         ("grounding", {"phrases": {"ball": ["it"], "goal": ["it"]}}, "cannot be told apart"),
         ("vlm", {}, "give `base_url` and `model`"),
