@@ -173,7 +173,7 @@ def load_detections(path: Path, clip: Clip) -> ClipDetections:
     head = read_head(path)
     frames: Sequence[FrameDetections] = ()
     unseen = frozenset[int]()
-    if head is not None:
+    if head is not None and head[_STARTS] is not None:
         frames = stored_frames(path, head)
     else:
         what, again = "a file of detections", "label the clip again"
@@ -198,11 +198,16 @@ def load_truth(clips: Sequence[Clip], footage_dir: Path) -> list[ClipDetections]
 
 
 def read_head(path: Path) -> dict[str, Any] | None:
-    """What a file of detections says before its rows; None if it is none of ours."""
+    """What a file of detections says before its rows; None if it is none of ours.
+
+    `frame_starts` is None where frames are skipped: such a file is read whole.
+    """
     try:
         with path.open("rb") as file:
             line = file.readline(_MOST_HEAD_BYTES)
             head: dict[str, Any] = json.loads(line.removesuffix(_IMAGES) + b"}")
+            if head[_STARTS] is None:
+                return head
             first_byte = path.stat().st_size - len(_END) - head[_STARTS][-1]
             file.seek(first_byte - len(_ANNOTATIONS))
             if file.read(len(_ANNOTATIONS)) != _ANNOTATIONS:
