@@ -99,8 +99,9 @@ def _check_rle(segmentation: Rle, height: int, width: int) -> None:
             raise SegmentationError("RLE with a run that is no whole number")
         runs = np.array(counts, dtype=np.int64)
     elif isinstance(counts, str | bytes):
-        is_text = isinstance(counts, str)
-        runs = _read_runs(counts.encode(errors="surrogatepass") if is_text else counts)
+        if isinstance(counts, str):
+            counts = counts.encode(errors="surrogatepass")
+        runs = _read_runs(counts)
     else:
         raise SegmentationError("RLE without counts")
     pixels = height * width

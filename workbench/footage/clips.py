@@ -237,7 +237,7 @@ def distinct_names(files: Iterable[str], given: Mapping[str, str] | None = None)
             short = name.encode()[:LONGEST_NAME_BYTES].decode(errors="ignore")
             digest = sha256(file.encode(errors="surrogateescape")).hexdigest()[:6]
             names[file] = f"{short}-{digest}"
-    return names | given
+    return {**names, **given}
 
 
 def _ends(path: str) -> list[str]:

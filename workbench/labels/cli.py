@@ -78,7 +78,7 @@ def import_files(
     with LabelStore(db) as store:
         for file in files:
             if annotator is None:
-                count, unknown = import_labels(store, file), ()
+                count, unknown = import_labels(store, file), tuple[str, ...]()
             else:
                 made = import_foreign(store, file, annotator, video, footage)
                 count, unknown = made.new, made.unknown

@@ -11,15 +11,15 @@ import zmq
 from ipykernel.kernelapp import IPKernelApp
 
 
-class Kernel(IPKernelApp):  # type: ignore[misc]
+class Kernel(IPKernelApp):
     """IPython's kernel application."""
 
     def init_iopub(self, context: Any) -> None:
         """Open the output channel."""
         context.setsockopt(zmq.SNDHWM, 0)  # no limit
-        super().init_iopub(context)
+        super().init_iopub(context)  # type: ignore[no-untyped-call]
 
 
 def main() -> None:
     """Run a kernel until it is told to end."""
-    Kernel.launch_instance()  # type: ignore[no-untyped-call]
+    Kernel.launch_instance()

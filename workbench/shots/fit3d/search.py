@@ -151,5 +151,5 @@ def _best_of_each(cases: Cases, cost: Floats) -> NDArray[np.intp]:
     order: NDArray[np.intp] = np.lexsort((cost, cases.camera, cases.hypothesis))
     about = np.stack([cases.hypothesis, cases.camera])[:, order]
     is_first = np.concatenate([[True], (np.diff(about) != 0).any(axis=0)])
-    best = order[is_first]
-    return best[cost[best] <= cost.min() + _MOST_COST]
+    best: NDArray[np.intp] = order[is_first]
+    return np.asarray(best[cost[best] <= cost.min() + _MOST_COST])
