@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from workbench.detect.ballnet.cli import DEFAULT, VideoByDefault, train_ball
+
 if TYPE_CHECKING:
     from workbench.detect.scores.evaluation import CocoScore
 
@@ -15,8 +17,13 @@ evaluate_app = typer.Typer(
 dataset_app = typer.Typer(
     name="dataset", help="Check detector datasets, or import them.", no_args_is_help=True
 )
+detect_app = typer.Typer(
+    name="detect", help="Look at a video, or train the ball network.", cls=VideoByDefault
+)
 app.add_typer(evaluate_app)
 app.add_typer(dataset_app)
+app.add_typer(detect_app)
+detect_app.command("train-ball")(train_ball)
 
 BAD_DATASET = 2
 
@@ -140,7 +147,7 @@ def import_dataset(
         print(f"{meta['crowds']} crowds: trainers skip them (see --crowds-are-objects)")
 
 
-@app.command("detect")
+@detect_app.command(DEFAULT)
 def detect(
     video: Annotated[Path, typer.Argument(metavar="VIDEO", help="What to look at.")],
     model: Annotated[
@@ -183,6 +190,7 @@ def detect(
 
     Writes VIDEO.coco.json (the format of labels, one image per frame) and VIDEO_overlay.mp4.
     Memory does not grow with the length of the video. Exit code 2 if it cannot be read.
+    `workbench detect train-ball` trains the network that finds balls for the teachers.
 
     Example: workbench detect match.mp4 --model data/models/tiny-1a2b3c4d --every 2
     """

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from workbench.detect.ballnet.teacher import BallNetTeacher
 from workbench.detect.motion.teacher import MotionTeacher
 from workbench.detect.teacher import Teacher, TeacherError
 from workbench.detect.teachers.grounding import GroundingTeacher
@@ -23,7 +24,8 @@ def make_teacher(name: str, **options: Any) -> Teacher:
     """Return the teacher of that name.
 
     Args:
-        name: "motion", "sam2", "sam3", "grounding", "vlm", or a chain such as "motion+grounding".
+        name: "motion", "ballnet", "sam2", "sam3", "grounding", "vlm", or a chain such as
+            "motion+grounding".
         options: Of the teacher. Of a chain: a mapping of options for each member by its name, and
             for the chain itself (`RescueTeacher`) under "rescue".
 
@@ -72,6 +74,14 @@ def _made(
         ) from None
 
 
+def _ballnet(
+    beside: str | None = None, beside_options: Mapping[str, Any] | None = None, **options: Any
+) -> Teacher:
+    """The ball network; `beside` it the teacher of that name for people, goals and other balls."""
+    other = make_teacher(beside, **(beside_options or {})) if beside else None
+    return BallNetTeacher(beside=other, **options)
+
+
 def _prompted_sam2(
     prompter: str = "motion",
     prompter_options: Mapping[str, Any] | None = None,
@@ -88,6 +98,7 @@ def _prompted_sam2(
 
 _MAKERS: Mapping[str, Callable[..., Teacher]] = {
     "motion": MotionTeacher,
+    "ballnet": _ballnet,
     "sam2": _prompted_sam2,
     "sam3": Sam3Teacher,
     "grounding": GroundingTeacher,

@@ -1,0 +1,88 @@
+"""`workbench detect train-ball`, and the group that lets `workbench detect VIDEO` stay as it is."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+DEFAULT = "video"
+
+
+class VideoByDefault(TyperGroup):
+    """A group whose first word is a command or else the argument of `video`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the default command before what names no other."""
+        if not args or args[0] not in self.commands:
+            args = [DEFAULT, *args]
+        return super().parse_args(ctx, args)
+
+
+def train_ball(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of work.")] = Path(
+        "data/models/ball"
+    ),
+    sessions: Annotated[
+        int, typer.Option("--sessions", metavar="N", min=20, help="Rendered sessions.")
+    ] = 100,
+    backgrounds: Annotated[
+        Path | None,
+        typer.Option("--backgrounds", metavar="DIR", help="Own videos; balls are pasted in."),
+    ] = None,
+    clicks: Annotated[
+        Path | None,
+        typer.Option("--clicks", metavar="FILE", help="Clicked balls: video,frame,x,y,size."),
+    ] = None,
+    epochs: Annotated[
+        int, typer.Option("--epochs", metavar="N", min=2, help="Of 250 steps each.")
+    ] = 20,
+    device: Annotated[
+        str, typer.Option("--device", metavar="auto|cpu|cuda", help="Where to compute.")
+    ] = "auto",
+    threads: Annotated[
+        int, typer.Option("--threads", metavar="N", min=1, help="CPU threads of torch.")
+    ] = 1,
+) -> None:
+    """Train the ball network on rendered footage and on videos of your own.
+
+    Renders sessions, cuts crops, trains, looks for hard examples, trains on, calibrates; writes
+    DIR/ball.npz and DIR/ball.md. What is done already is kept: run it again to go on. Use it with
+    the teacher "ballnet" and its option weights. Exit code 2 if an input cannot be used.
+
+    Example: workbench detect train-ball --backgrounds my_videos --clicks balls.csv
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from workbench.detect.ballnet.learner import BallConfig
+    from workbench.detect.ballnet.making import Sources, train_ball
+    from workbench.training.history import Epoch, Step
+
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    config = BallConfig(epochs=epochs, device=device, threads=threads)
+    with Progress(console=console) as progress:
+        task = progress.add_task("material", total=None)
+
+        def on_step(step: Step) -> None:
+            said = f"epoch {step.epoch}, loss {step.loss:.2f}"
+            progress.update(task, description=said, completed=step.step, total=step.steps)
+
+        def on_epoch(epoch: Epoch) -> None:
+            console.print(f"epoch {epoch.epoch}: valid AP {epoch.scores['valid_ap']:.3f}")
+
+        made = train_ball(
+            out,
+            Sources(sessions, backgrounds, clicks),
+            config,
+            lambda what, done, of: progress.update(
+                task, description=what, completed=done, total=of
+            ),
+            on_step=on_step,
+            on_epoch=on_epoch,
+        )
+    console.print(
+        f"valid AP {made.best.scores['valid_ap']:.3f}, F1 {made.best.scores['valid_f1']:.3f}"
+    )
+    for path in (out / "ball.npz", out / "ball.md"):
+        console.print(f"  {path}")

@@ -1,0 +1,136 @@
+"""Balls that a person clicked in own videos, as crops: the truth that no rendering has.
+
+A file of clicks is CSV with the columns video, frame, x, y, size: pixels of the video, size the
+ball's diameter; `video` is relative to the file. Two clicks a second are enough: between two
+frames with one ball each, at most a second apart, the ball moves in a straight line. A clicked
+frame has all its balls clicked, except that a row without x says: no ball here.
+"""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from workbench.detect.ballnet.backgrounds import sizes_of
+from workbench.detect.ballnet.crops import SIDE, Crop, grey_of, stack_frames
+from workbench.detect.ballnet.crops import inside as inside_of
+from workbench.detect.ballnet.losses import Boxes
+from workbench.errors import DatasetError
+from workbench.footage.frames import sample_readable
+from workbench.footage.video_info import probe
+
+COLUMNS = ("video", "frame", "x", "y", "size")
+_LONGEST_LINE_S = 1.0
+_EVERY = 3  # frames between two examples of a line
+_AWAY = 60.0
+_PER_FRAME = 2  # crops at each size, each with another cut
+
+
+@dataclass(frozen=True)
+class Clicked:
+    """The balls of one frame of a video."""
+
+    video: Path
+    frame: int
+    balls: tuple[tuple[float, float, float], ...]  # x, y, diameter in pixels
+
+
+def load_clicks(path: Path) -> list[Clicked]:
+    """Read a file of clicks.
+
+    Raises:
+        DatasetError: If a column, number or video is missing.
+    """
+    frames: dict[tuple[Path, int], list[tuple[float, float, float]]] = {}
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            if missing := set(COLUMNS) - set(reader.fieldnames or ()):
+                raise DatasetError(
+                    f"{path} has no column {sorted(missing)[0]}", f"give {', '.join(COLUMNS)}"
+                )
+            for line, row in enumerate(reader, start=2):
+                try:
+                    balls = frames.setdefault((path.parent / row["video"], int(row["frame"])), [])
+                    if row["x"]:
+                        balls.append((float(row["x"]), float(row["y"]), float(row["size"])))
+                except ValueError as error:
+                    raise DatasetError(f"{path}, line {line}: {error}", "give numbers") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path} cannot be read ({error})", "give a CSV file") from None
+    for video in {video for video, _ in frames}:
+        if not video.is_file():
+            raise DatasetError(f"{path} names {video}, which is not there", "correct its path")
+    return [Clicked(video, frame, tuple(balls)) for (video, frame), balls in sorted(frames.items())]
+
+
+def with_lines(clicked: list[Clicked], fps: float) -> Iterator[Clicked]:
+    """Yield the clicked frames of one video, and frames on straight lines between them."""
+    yield from clicked
+    for before, after in pairwise(clicked):
+        gap = after.frame - before.frame
+        if len(before.balls) == len(after.balls) == 1 and gap <= _LONGEST_LINE_S * fps:
+            for frame in range(before.frame + _EVERY, after.frame, _EVERY):
+                share = (frame - before.frame) / gap
+                ball = np.array(before.balls[0]) * (1 - share) + np.array(after.balls[0]) * share
+                yield Clicked(before.video, frame, (tuple(ball.tolist()),))
+
+
+def clicked_crops(video: Path, clicked: list[Clicked], rng: np.random.Generator) -> list[Crop]:
+    """Crops of one video's clicked frames, at each of its sizes.
+
+    Lines are followed only where the ball moves less than its size between two clicks: a thrown
+    ball flies in a curve.
+    """
+    info = probe(video)
+    crops: list[Crop] = []
+    slow = [one for one in with_lines(clicked, float(info.fps or 30)) if _is_near(one, clicked)]
+    for one in slow:
+        if not 0 <= one.frame < info.frame_count:
+            raise DatasetError(
+                f"{video} has no frame {one.frame}", f"it has {info.frame_count} frames"
+            )
+        around = [min(max(one.frame + off, 0), info.frame_count - 1) for off in range(-2, 3)]
+        for size_wh in sizes_of(info.width, info.height):
+            read = sample_readable(video, around, size_wh)
+            if len(read.images) == 5 and min(size_wh) >= SIDE:
+                crops += _cut(list(read.images), one, size_wh[0] / info.width, rng)
+    return crops
+
+
+def _is_near(one: Clicked, clicked: list[Clicked]) -> bool:
+    """Whether a frame was clicked, or the ball stays about where it was clicked."""
+    if one in clicked:
+        return True
+    ((x, y, size),) = one.balls
+    nearest = min(clicked, key=lambda other: abs(other.frame - one.frame))
+    return any(np.hypot(x - at_x, y - at_y) <= size for at_x, at_y, _ in nearest.balls)
+
+
+def _cut(
+    images: list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]],
+    one: Clicked,
+    scale: float,
+    rng: np.random.Generator,
+) -> list[Crop]:
+    height, width = images[2].shape[:2]
+    greys = [grey_of(image) for place, image in enumerate(images) if place != 2]
+    stacked, crops = stack_frames(images[2], greys), []
+    boxes: Boxes = np.array(
+        [[x - d / 2, y - d / 2, x + d / 2, y + d / 2] for x, y, d in one.balls], np.float32
+    ).reshape(-1, 4) * np.float32(scale)
+    for _ in range(_PER_FRAME):
+        middle = rng.uniform([0, 0], [width, height])
+        if len(boxes):
+            box = boxes[rng.integers(len(boxes))]
+            middle = (box[:2] + box[2:]) / 2 + rng.uniform(-_AWAY, _AWAY, 2)
+        x, y = (
+            int(np.clip(at - SIDE / 2, 0, side - SIDE))
+            for at, side in zip(middle, (width, height), strict=True)
+        )
+        own = inside_of(boxes - np.float32([x, y, x, y]), SIDE)
+        crops.append(Crop(stacked[y : y + SIDE, x : x + SIDE].copy(), own))
+    return crops

@@ -1,0 +1,70 @@
+"""The ball network's weights as a file: float16 arrays and what is known of them, no code.
+
+One file, `weights/ball.npz`, is part of the package; its card lies beside it. Users' own come from
+`workbench detect train-ball`.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from workbench.detect.ballnet.network import BallNet
+from workbench.saving import replacing
+from workbench.training.weights import WeightsError
+
+SHIPPED = Path(__file__).parent / "weights" / "ball.npz"
+FORMAT = "workbench-ballnet/1"
+_FACTS = "facts"  # the entry that holds them, as JSON
+
+
+class Loaded(NamedTuple):
+    """A network ready to run, and what is known of it."""
+
+    network: BallNet
+    facts: dict[str, Any]
+
+
+def save_weights(path: Path, network: BallNet, facts: Mapping[str, Any]) -> None:
+    """Write weights: convolutions as float16, the small rest as it is."""
+    arrays = {}
+    for name, value in network.state_dict().items():
+        if not name.endswith("num_batches_tracked"):
+            array = value.detach().cpu().numpy()
+            arrays[name] = array.astype(np.float16) if array.ndim == 4 else array
+    text = json.dumps({"format": FORMAT, **facts}, ensure_ascii=False)
+    with replacing(path) as part:
+        np.savez(part, **{_FACTS: np.array(text)}, **arrays)
+
+
+def load_weights(path: Path | None = None) -> Loaded:
+    """Read weights; the shipped ones by default.
+
+    Raises:
+        WeightsError: If they are not there or are another network's.
+    """
+    path = path or SHIPPED
+    remedy = "give a file that `workbench detect train-ball` wrote"
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            facts = json.loads(str(stored[_FACTS]))
+            arrays = {name: stored[name] for name in stored.files if name != _FACTS}
+        if facts["format"] != FORMAT:
+            raise WeightsError(f"{path} is of the format {facts['format']}, not {FORMAT}", remedy)
+    except FileNotFoundError:
+        raise WeightsError(f"no weights at {path}", remedy) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise WeightsError(f"{path} holds no ball network ({said})", remedy) from None
+    network = BallNet()
+    tensors = {name: torch.from_numpy(array.astype(np.float32)) for name, array in arrays.items()}
+    missing = {n for n in network.state_dict() if not n.endswith("num_batches_tracked")}
+    own = network.state_dict()
+    fits = missing == tensors.keys() and all(own[n].shape == t.shape for n, t in tensors.items())
+    if not fits:
+        raise WeightsError(f"{path} holds the weights of another network", remedy)
+    network.load_state_dict(tensors, strict=False)
+    return Loaded(network.eval().to(memory_format=torch.channels_last), facts)
