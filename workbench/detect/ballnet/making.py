@@ -5,16 +5,17 @@ goes on where it was. What comes out is `ball.npz`, which `BallFinder` and the t
 take, and a card with what it learned from and how well it does.
 """
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
+import torch
 from torch import nn
 
 from workbench.detect.ballnet.backgrounds import videos_in
+from workbench.detect.ballnet.card import card_of
 from workbench.detect.ballnet.clicks import clicked_crops, load_clicks
 from workbench.detect.ballnet.crops import make_crops
 from workbench.detect.ballnet.finder import BallFinder, fused
@@ -156,37 +157,3 @@ def _trained_on(work: Path, sources: Sources) -> dict[str, Any]:
             for video, frames in groupby(clicked, key=lambda one: one.video.name)
         },
     }
-
-
-def card_of(facts: Mapping[str, Any], size_bytes: int) -> str:
-    """The card of weights, as Markdown."""
-    trained_on, valid = facts["trained_on"], facts["valid"]
-    crops = ", ".join(f"{count} {name}" for name, count in trained_on["crops"].items())
-    rows = [
-        f"| {name} | {told['balls']:.0f} | {told['recall at precision .8']:.2f} | "
-        f"{told['best f1']:.2f} at {told['score of best f1']:.2f} |"
-        for name, told in valid.items()
-    ]
-    return "\n".join(
-        [
-            "# The ball network's weights",
-            "",
-            "Finds balls in a frame from its colours and the grey of two frames before and after.",
-            f"{size_bytes / 1e6:.2f} MB; made by `workbench detect train-ball`.",
-            "",
-            f"- **Learned from** {trained_on['sessions']} rendered sessions ({crops} crops);",
-            "  balls pasted into: " + (", ".join(trained_on["backgrounds"]) or "nothing") + ";",
-            "  clicked frames: "
-            + (", ".join(f"{n} of {v}" for v, n in trained_on["clicked_frames"].items()) or "none")
-            + ". Do not test on these.",
-            "- **Scores** are calibrated on rendered clips of sessions that were held out: on other",
-            "  footage they are too high. A score is the share of such candidates that lie on a ball.",
-            "",
-            "Rendered clips of held-out sessions (boxes right from IoU .5; n = true balls):",
-            "",
-            "| clips | n | recall at precision .80 | best F1, at score |",
-            "|-|-|-|-|",
-            *rows,
-            "",
-        ]
-    )
