@@ -3,19 +3,19 @@
 Built-in shots at 640×360 with cameras so far from the spot of the shot, seeds that nothing was
 tuned on. Every variant labels the same clips: the motion teacher plain, assuming that the ball may
 be of three pixels, with the second look, with both; the ball network, alone and with the motion
-teacher beside it. A label is right if its box overlaps the truth with IoU 0.5; at
-three pixels one pixel beside is too far, so there is a recall by centre, too: the distance of the
-centres is at most the ball's size (at least three pixels), as tracking papers count it.
+teacher beside it. A label is right if its box overlaps the truth with IoU 0.5; at three pixels one
+pixel beside is too far, so there is a recall by centre, too: the distance of the centres is at most
+the ball's size (at least three pixels), as tracking papers count it.
 
     python benchmarks/ball_recall.py                  # about ten minutes, rendering included
     python benchmarks/ball_recall.py --folder DIR     # keeps the footage, or uses what is there
     python benchmarks/ball_recall.py --variants net   # only this one (plain is always there)
 
-How to read the table: `precision`, `recall` and `by centre` with every label kept; `at equal
-precision` is the recall with only the best-scored labels kept, as many as leave the precision no
-worse than the plain teacher's from that distance (– where no number of labels does); `at .80` the
-same with the precision .80; `gain` is how much that is above the plain teacher, with the 95 % interval of a paired bootstrap over clips.
-`ball` is the median side of the true box.
+How to read the table: `precision`, `recall` and `by centre` with every label kept; `at .80` and
+`at equal precision` are the recall with only the best-scored labels kept, as many as leave the
+precision no worse than .80, or than the plain teacher's from that distance (– where no number of
+labels does); `gain` is how much the latter is above the plain teacher's recall, with the 95 %
+interval of a paired bootstrap over clips. `ball` is the median side of the true box.
 """
 
 import argparse
