@@ -9,10 +9,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workbench.detect.ballnet.boxes import iou
 from workbench.detect.ballnet.calibration import Calibration, calibration_error, fit
 from workbench.detect.ballnet.clicks import Clicked, load_clicks, with_lines
 from workbench.detect.ballnet.crops import SIDE, Crop, Film, grey_of, load_crops, save_crops
-from workbench.detect.ballnet.learner import BallConfig, Tally, iou
+from workbench.detect.ballnet.learner import BallConfig, Tally
 from workbench.detect.ballnet.losses import losses_of, stack, target_of
 from workbench.detect.ballnet.network import STRIDE, BallNet, features, peaks
 from workbench.detect.ballnet.pasting import pasted_crop, shifts_of

@@ -15,9 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from workbench.detect.ballnet.backgrounds import sizes_of
+from workbench.detect.ballnet.boxes import Boxes, inside, moved
 from workbench.detect.ballnet.crops import SIDE, Crop, grey_of, stack_frames
-from workbench.detect.ballnet.crops import inside as inside_of
-from workbench.detect.ballnet.losses import Boxes
 from workbench.errors import DatasetError
 from workbench.footage.frames import sample_readable
 from workbench.footage.video_info import probe
@@ -131,6 +130,6 @@ def _cut(
             int(np.clip(at - SIDE / 2, 0, side - SIDE))
             for at, side in zip(middle, (width, height), strict=True)
         )
-        own = inside_of(boxes - np.float32([x, y, x, y]), SIDE)
+        own = inside(moved(boxes, -x, -y), SIDE)
         crops.append(Crop(stacked[y : y + SIDE, x : x + SIDE].copy(), own))
     return crops

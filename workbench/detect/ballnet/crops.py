@@ -7,7 +7,7 @@ clicked by a person (`clicks`). Knows nothing about networks.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.detect.ballnet.losses import Boxes
+from workbench.detect.ballnet.boxes import Boxes, inside, moved
 from workbench.detect.ballnet.network import CHANNELS, OFFSETS
 from workbench.errors import DatasetError
 from workbench.footage.clips import Clip
@@ -127,13 +127,7 @@ class Film:
         part = stack_frames(self.frames[frame][window], greys)
         image = np.zeros((SIDE, SIDE, CHANNELS), np.uint8)
         image[: part.shape[0], : part.shape[1]] = part
-        return Crop(image, inside(balls - np.float32([x, y, x, y]), SIDE))
-
-
-def inside(boxes: Boxes, side: float) -> Boxes:
-    """The boxes whose middles lie in a square from the origin."""
-    middle = (boxes[:, :2] + boxes[:, 2:]) / 2
-    return boxes[((middle >= 0) & (middle < side)).all(axis=1)]
+        return Crop(image, inside(moved(balls, -x, -y), SIDE))
 
 
 @dataclass(frozen=True)
@@ -193,13 +187,3 @@ def _elsewhere(
         x, y = people[rng.integers(len(people))] + rng.uniform(-40, 40, 2)
         return float(x), float(y)
     return float(rng.uniform(0, width)), float(rng.uniform(0, height))
-
-
-def of_groups(files: Mapping[str, Iterable[CropFile]]) -> dict[str, list[tuple[CropFile, int]]]:
-    """Every crop of each group, as file and place."""
-    return {group: list(_places(listed)) for group, listed in files.items()}
-
-
-def _places(files: Iterable[CropFile]) -> Iterator[tuple[CropFile, int]]:
-    for file in files:
-        yield from ((file, place) for place in range(len(file)))

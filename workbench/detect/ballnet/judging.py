@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.detect.ballnet.boxes import Boxes, iou
 from workbench.detect.ballnet.calibration import Calibration, fit
 from workbench.detect.ballnet.chosen import Link, chain, choose, without_statics
 from workbench.detect.ballnet.crops import Scene
 from workbench.detect.ballnet.finder import BallFinder, Candidate
-from workbench.detect.ballnet.learner import LEAST_IOU, iou
-from workbench.detect.ballnet.losses import Boxes
+from workbench.detect.ballnet.learner import LEAST_IOU
 from workbench.detect.ballnet.material import is_valid, rendered
 from workbench.footage.frames import iter_frames
 
@@ -120,7 +120,7 @@ def figures(seen: Sequence[Seen], link: Link) -> dict[str, dict[str, float]]:
                 balls += len(true)
                 for one in found:
                     x, y, width, height = one.xywh
-                    overlap = iou(np.float32([x, y, x + width, y + height]), true)
+                    overlap = iou(np.array([x, y, x + width, y + height], np.float32), true)
                     scores.append(one.score)
                     hits.append(bool(overlap.max(initial=0.0) >= LEAST_IOU))
         told[group] = _at(np.array(scores), np.array(hits, bool), balls)

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from workbench.detect.ballnet.boxes import Boxes, iou
 from workbench.detect.ballnet.crops import Crop, CropFile, load_crops
-from workbench.detect.ballnet.losses import Boxes, Target, losses_of, target_of
+from workbench.detect.ballnet.losses import Target, losses_of, target_of
 from workbench.detect.ballnet.network import BallNet, features, peaks
 from workbench.detect.ballnet.variations import CUT, varied
 from workbench.errors import DatasetError
@@ -74,7 +75,7 @@ class BallLearner:
     def load(self, epoch: int, batches: Sequence[Sequence[int]]) -> "DataLoader[Batch]":
         """Return varied crops with their targets."""
         return DataLoader(
-            _Varied(self.groups, self.config, epoch),  # type: ignore[arg-type]
+            _Varied(self.groups, self.config, epoch),
             batch_sampler=batches,  # type: ignore[arg-type]
             num_workers=self.config.workers,
         )
@@ -134,8 +135,8 @@ class _Varied(Dataset[Batch]):
         shares = np.array([self.config.shares[name] for name in present])
 
         def draw() -> Crop:
-            crops = self.groups[present[rng.choice(len(present), p=shares / shares.sum())]]
-            file, index = crops[rng.integers(len(crops))]
+            crops = self.groups[present[int(rng.choice(len(present), p=shares / shares.sum()))]]
+            file, index = crops[int(rng.integers(len(crops)))]
             return file[index]
 
         crop = varied(draw, rng)
@@ -156,7 +157,7 @@ class Tally:
         self.balls += len(boxes)
         left = list(range(len(boxes)))
         for score, *box in found.tolist():
-            overlap = iou(np.float32(box), boxes[left]) if left else np.zeros(0)
+            overlap = iou(np.array(box, np.float32), boxes[left]) if left else np.zeros(0)
             best = int(overlap.argmax()) if left else -1
             right = best >= 0 and bool(overlap[best] >= LEAST_IOU)
             if right:
@@ -185,11 +186,3 @@ class Tally:
         precision, recall = self.curve()
         both = np.maximum(precision + recall, 1e-9)
         return float((2 * precision * recall / both).max(initial=0.0))
-
-
-def iou(box: NDArray[np.float32], boxes: Boxes) -> NDArray[np.float64]:
-    """Overlap of a box with others (K,)."""
-    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
-    common = np.prod(np.maximum(high - low, 0), axis=1)
-    area = np.prod(box[2:] - box[:2]) + np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    return np.asarray(common / np.maximum(area - common, 1e-9), float)

@@ -17,9 +17,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.detect.ballnet.boxes import Boxes
 from workbench.detect.ballnet.network import STRIDE
-
-Boxes = NDArray[np.float32]  # (K, 4) x0, y0, x1, y1 in pixels
 
 _LEAST_SIGMA = 0.7  # cells; sharper than that, a middle between two cells would count as half wrong
 _SIGMA = 0.22  # of the shorter side

@@ -6,6 +6,7 @@ take, and a card with what it learned from and how well it does.
 """
 
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Unpack
@@ -82,7 +83,7 @@ def cut_clicks(crops: Path, clicks: Path) -> None:
         rng = np.random.default_rng(list(name.encode()))
         make_crops(
             crops / "clicked" / f"{name}.npy",
-            lambda video=video, clicked=clicked, rng=rng: clicked_crops(video, clicked, rng),
+            partial(clicked_crops, video, clicked, rng),
         )
 
 
@@ -97,9 +98,7 @@ def mine(work: Path, sources: Sources, on_progress: Progress = lambda what, done
                 rng = np.random.default_rng([number, *clip.clip_id.encode()])
                 make_crops(
                     hard / f"{group}_{number:03d}_{clip.clip_id}.npy",
-                    lambda clip=clip, footage=footage, rng=rng: mined_clip(
-                        network, clip, footage, _FRAMES, rng
-                    ),
+                    partial(mined_clip, network, clip, footage, _FRAMES, rng),
                 )
         on_progress("hard examples", done, len(numbers))
     for video in videos_in(sources.backgrounds) if sources.backgrounds else []:
@@ -107,7 +106,7 @@ def mine(work: Path, sources: Sources, on_progress: Progress = lambda what, done
         rng = np.random.default_rng(list(name.encode()))
         make_crops(
             hard / f"{name}.npy",
-            lambda video=video, rng=rng: mined_video(network, video, _WINDOWS, rng),
+            partial(mined_video, network, video, _WINDOWS, rng),
             unknown=True,
         )
 

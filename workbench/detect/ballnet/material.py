@@ -6,6 +6,7 @@ is for validation. The number of a session decides all that is in it.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,7 @@ def make_material(
         rng = np.random.default_rng([_SHOT_SEED, *name.encode()])
         make_crops(
             folder / "crops" / "pasted" / f"{name}.npy",
-            lambda video=video, rng=rng: pasted_crops(video, _WINDOWS, _PER_WINDOW, rng),
+            partial(pasted_crops, video, _WINDOWS, _PER_WINDOW, rng),
             unknown=True,
         )
         on_progress("own videos", done, len(videos))
@@ -94,5 +95,5 @@ def _cut(crops: Path, group: str, number: int, footage: Path, clips: Sequence[Cl
             crops
             / (VALID if is_valid(number) else group)
             / f"{group}_{number:03d}_{clip.clip_id}.npy",
-            lambda clip=clip, rng=rng: crops_of_clip(clip, footage, count, rng),
+            partial(crops_of_clip, clip, footage, count, rng),
         )

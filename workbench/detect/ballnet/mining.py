@@ -5,15 +5,17 @@ frame is left alone, since it may be the ball; so are its neighbours. Half of th
 pasted in, for a crop without one teaches little about places.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
-from workbench.detect.ballnet.backgrounds import windows_of
-from workbench.detect.ballnet.crops import SIDE, Crop, Film, Scene, grey_of, stack_frames
+from workbench.detect.ballnet.backgrounds import Window, windows_of
+from workbench.detect.ballnet.boxes import Boxes
+from workbench.detect.ballnet.crops import SIDE, Crop, Film, Image, Scene, grey_of, stack_frames
 from workbench.detect.ballnet.finder import answers
 from workbench.detect.ballnet.network import OFFSETS
 from workbench.detect.ballnet.pasting import as_filmed, paste, shifts_of
@@ -24,6 +26,8 @@ _PER_FRAME = 3
 _APART = 50.0  # pixels between two crops of a frame
 _FAR = 70.0  # pixels from the surest answer of an unlabelled frame
 _AWAY = 40.0
+Point = NDArray[np.float64]  # x, y
+
 _CPU = torch.device("cpu")
 
 
@@ -33,20 +37,15 @@ def mined_clip(
     """False answers in some frames of a rendered clip, with its true balls."""
     assert clip.truth is not None
     film, scene = Film.read(footage_dir / clip.file), Scene.load(footage_dir / clip.truth)
-    last, crops = min(len(film.frames), len(scene.balls)) - 1, []
+    last = min(len(film.frames), len(scene.balls)) - 1
+    crops: list[Crop] = []
     for frame in rng.permutation(last + 1)[:frames].tolist():
         greys = [film.greys[min(max(frame + off, 0), last)] for off in OFFSETS]
-        stacked = stack_frames(film.frames[frame], greys)
         balls = scene.balls[frame]
-        middles = (balls[:, :2] + balls[:, 2:]) / 2
-        near = np.maximum(4.0, (balls[:, 2:] - balls[:, :2]).max(axis=1, initial=0))
-        taken: list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]] = []
-        for at in _tempting(network, stacked):
-            is_true = (np.hypot(*(middles - at).T) <= near).any() if len(balls) else False
-            if not is_true and _is_apart(at, taken) and len(taken) < _PER_FRAME:
-                taken.append(at)
-                x, y = at + rng.uniform(-_AWAY, _AWAY, 2)
-                crops.append(film.cut(frame, (float(x), float(y)), balls))
+        tempting = _tempting(network, stack_frames(film.frames[frame], greys))
+        for at in _spread(at for at in tempting if not _is_on(at, balls)):
+            x, y = at + rng.uniform(-_AWAY, _AWAY, 2)
+            crops.append(film.cut(frame, (float(x), float(y)), balls))
     return crops
 
 
@@ -54,35 +53,29 @@ def mined_video(
     network: nn.Module, path: Path, windows: int, rng: np.random.Generator
 ) -> list[Crop]:
     """Probably false answers in an unlabelled video."""
-    crops = []
+    crops: list[Crop] = []
     for window in windows_of(path, windows):
         images = window.images
-        height, width = images[2].shape[:2]
-        if min(height, width) < SIDE:
-            continue
-        greys = [grey_of(image) for place, image in enumerate(images) if place != 2]
-        first, *others = [*_tempting(network, stack_frames(images[2], greys)), None]
-        taken: list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]] = []
-        for at in others:
-            if at is None or first is None or len(taken) == _PER_FRAME:
-                break
-            if np.hypot(*(at - first)) >= _FAR and _is_apart(at, taken):
-                taken.append(at)
-                corner = at - SIDE / 2 + rng.uniform(-_AWAY, _AWAY, 2)
-                x, y = (
-                    int(np.clip(low, 0, side - SIDE))
-                    for low, side in zip(corner, (width, height), strict=True)
-                )
-                square = [image[y : y + SIDE, x : x + SIDE] for image in images]
-                balls = int(rng.choice(3, p=[0.5, 0.35, 0.15]))
-                pictures, boxes = paste(square, shifts_of(square), balls, rng)
-                crops.append(Crop(as_filmed(pictures, rng), boxes, unknown=True))
+        if min(images[2].shape[:2]) >= SIDE:
+            greys = [grey_of(image) for place, image in enumerate(images) if place != 2]
+            surest, *others = [*_tempting(network, stack_frames(images[2], greys))] or [None]
+            far = (at for at in others if np.linalg.norm(at - surest) >= _FAR)
+            crops += [_with_balls(window, at, rng) for at in _spread(far)]
     return crops
 
 
-def _tempting(
-    network: nn.Module, stacked: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
-) -> Iterator[np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
+def _with_balls(window: Window, at: Point, rng: np.random.Generator) -> Crop:
+    """A crop about a point, in half of the cases with balls pasted in."""
+    height, width = window.images[2].shape[:2]
+    corner = at - SIDE / 2 + rng.uniform(-_AWAY, _AWAY, 2)
+    x, y = np.clip(corner, 0, [width - SIDE, height - SIDE]).astype(int).tolist()
+    square = [image[y : y + SIDE, x : x + SIDE] for image in window.images]
+    balls = int(rng.choice(3, p=[0.5, 0.35, 0.15]))
+    pictures, boxes = paste(square, shifts_of(square), balls, rng)
+    return Crop(as_filmed(pictures, rng), boxes, unknown=True)
+
+
+def _tempting(network: nn.Module, stacked: Image) -> Iterator[Point]:
     """Middles of what a network takes for balls, the surest first."""
     (rows,) = answers(network, [stacked], _CPU)
     for logit, x0, y0, x1, y1 in rows.tolist():
@@ -90,8 +83,17 @@ def _tempting(
             yield np.array([(x0 + x1) / 2, (y0 + y1) / 2])
 
 
-def _is_apart(
-    at: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
-    taken: list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]],
-) -> bool:
-    return all(np.hypot(*(at - other)) >= _APART for other in taken)
+def _is_on(at: Point, balls: Boxes) -> bool:
+    middles = (balls[:, :2] + balls[:, 2:]) / 2
+    near = np.maximum(4.0, (balls[:, 2:] - balls[:, :2]).max(axis=1, initial=0))
+    return bool((np.linalg.norm(middles - at, axis=1) <= near).any())
+
+
+def _spread(points: Iterable[Point]) -> list[Point]:
+    """The first few points that lie apart from each other."""
+    taken: list[Point] = []
+    for at in points:
+        is_apart = all(np.linalg.norm(at - other) >= _APART for other in taken)
+        if is_apart and len(taken) < _PER_FRAME:
+            taken.append(at)
+    return taken

@@ -47,11 +47,16 @@ class Look:
         normal = np.stack([x, y, np.sqrt(np.maximum(0, 1 - x * x - y * y))], axis=-1)
         colour = np.broadcast_to(self.base, normal.shape).copy()
         if self.patch_cos < 1:
-            turned, _ = cv2.Rodrigues(self.axis * self.spin * time)
-            nearest = (normal @ (turned @ self.pose) @ _CORNERS.T).max(axis=-1)
+            pose = _turned(self.axis * self.spin * time) @ self.pose
+            nearest = (normal @ pose @ _CORNERS.T).max(axis=-1)
             colour[nearest > self.patch_cos] = self.patch
         lit = self.ambient + (1 - self.ambient) * np.clip(normal @ self.light, 0, 1)
         return np.asarray(colour * lit[..., None] * self.gain)
+
+
+def _turned(vector: Floats) -> Floats:
+    """The rotation about a vector by its length, (3, 3)."""
+    return np.asarray(cv2.Rodrigues(vector)[0], float)
 
 
 def _corners() -> Floats:
@@ -76,7 +81,6 @@ def draw_look(rng: np.random.Generator, brightness: float) -> Look:
         base = rng.uniform(40, 240, 3)
     dark = rng.random() < 0.6
     around, up = rng.uniform(0, 2 * pi), rng.uniform(0.2, 1.2)
-    pose, _ = cv2.Rodrigues(rng.normal(0, 2, 3))
     axis = rng.normal(size=3)
     return Look(
         base=base,
@@ -85,7 +89,7 @@ def draw_look(rng: np.random.Generator, brightness: float) -> Look:
         light=np.array([cos(around) * cos(up), -abs(sin(around)) * cos(up), sin(up)]),
         ambient=rng.uniform(0.5, 0.95),
         gain=brightness * rng.uniform(0.9, 1.35),
-        pose=pose,
+        pose=_turned(rng.normal(0, 2, 3)),
         axis=axis / np.linalg.norm(axis),
         spin=rng.normal(0, 0.5),
     )
@@ -223,7 +227,7 @@ def shifts_of(window: Sequence[Image]) -> Floats:
     for place, grey in enumerate(greys):
         if place != _NOW:
             shift, response = cv2.phaseCorrelate(greys[_NOW], grey, fade)
-            if response > 0.05 and np.hypot(*shift) < _MOST_SHIFT:
+            if response > 0.05 and np.linalg.norm(shift) < _MOST_SHIFT:
                 shifts[place] = shift
     return shifts
 
@@ -234,7 +238,7 @@ def as_filmed(pictures: Sequence[Picture], rng: np.random.Generator) -> Image:
     filmed = []
     for picture in pictures:
         if noise > 0.5:
-            picture = picture + rng.normal(0, noise, (*picture.shape[:2], 1))
+            picture = picture + rng.normal(0, noise, (*picture.shape[:2], 1)).astype(np.float32)
         image = np.clip(picture, 0, 255).astype(np.uint8)
         if rng.random() < 0.8:
             _, coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])

@@ -37,7 +37,7 @@ def save_weights(path: Path, network: BallNet, facts: Mapping[str, Any]) -> None
             arrays[name] = array.astype(np.float16) if array.ndim == 4 else array
     text = json.dumps({"format": FORMAT, **facts}, ensure_ascii=False)
     with replacing(path) as part:
-        np.savez(part, **{_FACTS: np.array(text)}, **arrays)
+        np.savez(part, allow_pickle=False, **{_FACTS: np.array(text), **arrays})
 
 
 def load_weights(path: Path | None = None) -> Loaded:

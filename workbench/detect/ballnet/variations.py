@@ -8,8 +8,8 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from workbench.detect.ballnet.crops import SIDE, Crop, Image, inside
-from workbench.detect.ballnet.losses import Boxes
+from workbench.detect.ballnet.boxes import Boxes, inside, moved
+from workbench.detect.ballnet.crops import SIDE, Crop, Image
 
 CUT = 128  # pixels of a training crop
 
@@ -31,10 +31,11 @@ def varied(draw: Callable[[], Crop], rng: np.random.Generator) -> Crop:
         crop = Crop(_captioned(crop, rng), crop.boxes, crop.unknown)
     x, y = rng.integers(0, SIDE - CUT + 1, 2).tolist()
     image = crop.image[y : y + CUT, x : x + CUT]
-    boxes = inside(crop.boxes - np.float32([x, y, x, y]), CUT)
+    boxes = inside(moved(crop.boxes, -x, -y), CUT)
     if rng.random() < 0.5:
-        image, boxes = image[:, ::-1], np.float32([CUT, 0, CUT, 0]) + boxes * [-1, 1, -1, 1]
-        boxes = boxes[:, [2, 1, 0, 3]].astype(np.float32)
+        image, mirrored = image[:, ::-1], boxes[:, [2, 1, 0, 3]]
+        mirrored[:, ::2] = CUT - mirrored[:, ::2]
+        boxes = mirrored
     if rng.random() < 0.5:
         image = image[..., [0, 1, 2, 6, 5, 4, 3]]
     return Crop(_lit(np.ascontiguousarray(image), rng), boxes, crop.unknown)
@@ -50,7 +51,7 @@ def _mosaic(draw: Callable[[], Crop]) -> Crop:
             image[y : y + half, x : x + half] = _warped(
                 crop.image, lambda part: cv2.resize(part, (half, half), None, 0, 0, cv2.INTER_AREA)
             )
-            boxes.append(crop.boxes / 2 + np.float32([x, y, x, y]))
+            boxes.append(moved(crop.boxes / 2, x, y))
             unknown |= crop.unknown
     return Crop(image, np.concatenate(boxes).astype(np.float32), unknown)
 
@@ -60,7 +61,7 @@ def _zoomed(crop: Crop, rng: np.random.Generator) -> Crop:
     x, y = rng.uniform(-(zoom - 1) * SIDE, 0, 2)
     matrix = np.array([[zoom, 0, x], [0, zoom, y]], np.float32)
     image = _warped(crop.image, lambda part: cv2.warpAffine(part, matrix, (SIDE, SIDE)))
-    boxes = inside(crop.boxes * np.float32(zoom) + np.float32([x, y, x, y]), SIDE)
+    boxes = inside(moved(crop.boxes * np.float32(zoom), x, y), SIDE)
     return Crop(image, boxes, crop.unknown)
 
 
