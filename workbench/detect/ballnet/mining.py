@@ -58,8 +58,8 @@ def mined_video(
         images = window.images
         if min(images[2].shape[:2]) >= SIDE:
             greys = [grey_of(image) for place, image in enumerate(images) if place != 2]
-            surest, *others = [*_tempting(network, stack_frames(images[2], greys))] or [None]
-            far = (at for at in others if np.linalg.norm(at - surest) >= _FAR)
+            found = list(_tempting(network, stack_frames(images[2], greys)))
+            far = (at for at in found[1:] if np.linalg.norm(at - found[0]) >= _FAR)
             crops += [_with_balls(window, at, rng) for at in _spread(far)]
     return crops
 
