@@ -62,7 +62,8 @@ def _turned(vector: Floats) -> Floats:
 def _corners() -> Floats:
     golden = (1 + 5**0.5) / 2
     some = np.array([(0, a, b * golden) for a in (-1, 1) for b in (-1, 1)])
-    return np.concatenate([np.roll(some, by, axis=1) for by in range(3)]) / np.hypot(1, golden)
+    every = np.concatenate([np.roll(some, by, axis=1) for by in range(3)])
+    return np.asarray(every / np.hypot(1, golden))
 
 
 _CORNERS = _corners()  # (12, 3) of an icosahedron

@@ -30,7 +30,7 @@ class Loaded(NamedTuple):
 
 def save_weights(path: Path, network: BallNet, facts: Mapping[str, Any]) -> None:
     """Write weights: convolutions as float16, the small rest as it is."""
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for name, value in network.state_dict().items():
         if not name.endswith("num_batches_tracked"):
             array = value.detach().cpu().numpy()

@@ -51,7 +51,7 @@ def _mosaic(draw: Callable[[], Crop]) -> Crop:
             image[y : y + half, x : x + half] = _warped(
                 crop.image, lambda part: cv2.resize(part, (half, half), None, 0, 0, cv2.INTER_AREA)
             )
-            boxes.append(moved(crop.boxes / 2, x, y))
+            boxes.append(moved(crop.boxes * np.float32(0.5), x, y))
             unknown |= crop.unknown
     return Crop(image, np.concatenate(boxes).astype(np.float32), unknown)
 
