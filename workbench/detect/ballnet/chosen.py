@@ -19,6 +19,8 @@ from workbench.detect.ballpath import Spot, best_path
 
 STAYS = 0.85  # share of a window's frames from which what is seen at one place does not play
 _LEAST_FRAMES = 45  # of a window, without which nothing is said about what stays
+_END_FRAMES = 8  # of a window: what is not seen in all of them comes or goes
+_NEAR = 0.35  # of a candidate's size: how far away the same thing is seen in another frame
 _ALIKE = 0.25  # least score of what is seen there, as a share of its own
 _REACH = 0.12  # of the picture's width: how far a ball moves in one frame at most
 _FLOOR, _SPAN = 0.4, 0.6  # likeness of a spot without and with full score, for the path search
@@ -47,33 +49,34 @@ def without_statics(
 ) -> list[list[Candidate]]:
     """Leave out what is seen at one place of the picture in nearly all frames of a window.
 
-    A window of fewer than 45 frames is too short to tell and stays as it is.
+    What is gone at the window's end, or not there yet at its start, is kept: a ball that waits for
+    its kick. A window of fewer than 45 frames is too short to tell and stays as it is.
     """
     if len(frames) < _LEAST_FRAMES:
         return [list(found) for found in frames]
-    share = presence(frames)
-    places = iter(share.tolist())
-    return [[one for one in found if next(places) < stays] for found in frames]
+    seen = presence(frames)
+    is_there = seen[:, :_END_FRAMES].any(axis=1) & seen[:, -_END_FRAMES:].any(axis=1)
+    static = iter(((seen.mean(axis=1) >= stays) & is_there).tolist())
+    return [[one for one in found if not next(static)] for found in frames]
 
 
-def presence(frames: Sequence[Sequence[Candidate]]) -> NDArray[np.float64]:
-    """For each candidate in order: share of the frames that have one like it at its place."""
+def presence(frames: Sequence[Sequence[Candidate]]) -> NDArray[np.bool_]:
+    """For each candidate in order, the frames that have one like it at its place (N, frames)."""
     nodes = [one for found in frames for one in found]
+    seen = np.zeros((len(nodes), len(frames)), bool)
     if not nodes:
-        return np.zeros(0)
+        return seen
     place = np.array([one.middle for one in nodes])
-    size = np.array([one.size for one in nodes])
     score = np.array([one.score for one in nodes])
-    near = np.maximum(2.0, 0.35 * size)
-    seen, start = np.zeros(len(nodes)), 0
-    for found in frames:
+    near = np.maximum(2.0, _NEAR * np.array([one.size for one in nodes]))
+    start = 0
+    for frame, found in enumerate(frames):
         own = slice(start, start + len(found))
         start += len(found)
-        if found:
-            distance = np.abs(place[:, None] - place[None, own]).max(axis=2)
-            alike = score[None, own] >= _ALIKE * score[:, None]
-            seen += ((distance <= near[:, None]) & alike).any(axis=1)
-    return np.asarray(seen / len(frames))
+        distance = np.abs(place[:, None] - place[None, own]).max(axis=2)
+        alike = score[None, own] >= _ALIKE * score[:, None]
+        seen[:, frame] = ((distance <= near[:, None]) & alike).any(axis=1)
+    return seen
 
 
 def choose(

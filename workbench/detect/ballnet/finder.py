@@ -92,7 +92,6 @@ class BallFinder:
 
     def look(self, frames: Iterable[Image]) -> Iterator[list[Candidate]]:
         """Yield the candidates of each frame (H, W, 3), RGB, in order, the surest first."""
-        scale = 1.0
         for scale, stacked in _stacked(frames, self.short_side):
             (rows,) = answers(self.network, [stacked], self.device, self.most)
             yield self._candidates(rows, scale)
@@ -120,7 +119,7 @@ def _stacked(frames: Iterable[Image], short_side: int) -> Iterator[tuple[float, 
         first = False
         if len(held) == 2 * _REACH + 1:
             yield scale, _middle(held)
-    for _ in range(min(_REACH, max(0, len(held) - _REACH))):
+    for _ in range(_REACH if held else 0):
         held.append(held[-1])
         if len(held) == 2 * _REACH + 1:
             yield scale, _middle(held)
