@@ -25,7 +25,7 @@ from workbench.errors import DatasetError
 from workbench.training.folder import load_checkpoint
 from workbench.training.recipe import Recipe
 
-VALID = "valid"
+VALID, HARD = "valid", "hard"
 LEAST_IOU = 0.5
 _LEAST_LOGIT = -4.0  # of the answers that are judged
 _JUDGED = 32  # crops at a time
@@ -35,7 +35,7 @@ Place = tuple[CropFile, int]
 
 
 def _shares() -> dict[str, float]:
-    return {"shots": 0.42, "actions": 0.15, "pasted": 0.21, "hard": 0.17, "clicked": 0.05}
+    return {"shots": 0.42, "actions": 0.15, "pasted": 0.21, HARD: 0.17, "clicked": 0.05}
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ goes on where it was. What comes out is `ball.npz`, which `BallFinder` and the t
 take, and a card with what it learned from and how well it does.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import groupby
@@ -17,11 +18,11 @@ from torch import nn
 
 from workbench.detect.ballnet.backgrounds import videos_in
 from workbench.detect.ballnet.card import card_of
-from workbench.detect.ballnet.clicks import clicked_crops, load_clicks
+from workbench.detect.ballnet.clicks import Clicked, clicked_crops, load_clicks
 from workbench.detect.ballnet.crops import make_crops
 from workbench.detect.ballnet.finder import BallFinder, fused
 from workbench.detect.ballnet.judging import calibrate, figures, fit_link, look_at_valid, rescored
-from workbench.detect.ballnet.learner import BallConfig, crops_in
+from workbench.detect.ballnet.learner import HARD, BallConfig, crops_in
 from workbench.detect.ballnet.material import Progress, is_valid, make_material, rendered
 from workbench.detect.ballnet.mining import mined_clip, mined_video
 from workbench.detect.ballnet.network import BallNet
@@ -33,7 +34,8 @@ from workbench.training.folder import BEST, load_checkpoint
 from workbench.training.history import Callbacks, TrainingResult
 
 WEIGHTS = "ball.npz"
-_FIRST_SHARE = 0.3  # of all epochs, before hard examples are looked for
+_FIRST_SHARE = 0.4  # of all epochs, before hard examples are looked for
+_SECOND_RATE = 0.75  # of the first round's learning rate
 _FRAMES, _WINDOWS = 6, 30  # of a clip, of a video, that are searched for hard examples
 _MINED_EVERY = 2  # rendered sessions of which one is searched
 
@@ -60,24 +62,29 @@ def train_ball(
         DatasetError: If there is no video among the backgrounds, or the clicks are broken.
     """
     config = config or BallConfig()
+    clicked = load_clicks(sources.clicks) if sources.clicks else []  # before hours of work
     crops = make_material(work, sources.sessions, sources.backgrounds, on_progress)
-    if sources.clicks:
-        cut_clicks(crops, sources.clicks)
-    first = max(1, round(_FIRST_SHARE * config.epochs))
-    train_ballnet(crops, work / "round1", replace(config, epochs=first), **callbacks)
+    cut_clicks(crops, clicked)
+    epochs = max(1, round(_FIRST_SHARE * config.epochs))
+    shares = {name: share for name, share in config.shares.items() if name != HARD}
+    first = replace(config, epochs=epochs, shares=shares)
+    train_ballnet(crops, work / "round1", first, **callbacks)
     mine(work, sources, on_progress)
     second = replace(
-        config, epochs=max(1, config.epochs - first), start=str(work / "round1" / BEST),
+        config,
+        epochs=max(1, config.epochs - epochs),
+        learning_rate=_SECOND_RATE * config.learning_rate,
+        start=str(work / "round1" / BEST),
         seed=config.seed + 1,
-    )  # fmt: skip
+    )
     result = train_ballnet(crops, work / "round2", second, **callbacks)
     finish(work, work / "round2", sources)
     return result
 
 
-def cut_clicks(crops: Path, clicks: Path) -> None:
+def cut_clicks(crops: Path, every: Sequence[Clicked]) -> None:
     """Cut crops of clicked balls, a file for each video."""
-    for video, frames in groupby(load_clicks(clicks), key=lambda one: one.video):
+    for video, frames in groupby(every, key=lambda one: one.video):
         clicked = list(frames)
         name = f"{video.stem}_{content_digest(video)[:8]}"
         rng = np.random.default_rng(list(name.encode()))
@@ -90,7 +97,7 @@ def cut_clicks(crops: Path, clicks: Path) -> None:
 def mine(work: Path, sources: Sources, on_progress: Progress = lambda what, done, of: None) -> None:
     """Look for hard examples with the network of the first round."""
     network = fused(trained(work / "round1"))
-    hard = work / "crops" / "hard"
+    hard = work / "crops" / HARD
     numbers = [n for n in range(0, sources.sessions, _MINED_EVERY) if not is_valid(n)]
     for done, number in enumerate(numbers, start=1):
         for group, footage, clips in rendered(work / "footage", number):

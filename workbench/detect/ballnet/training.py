@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import Unpack
 
-from workbench.detect.ballnet.learner import BallConfig, BallLearner
+from workbench.detect.ballnet.learner import VALID, BallConfig, BallLearner
 from workbench.training.folder import identity_of
 from workbench.training.history import Callbacks, TrainingResult
 from workbench.training.loop import train
@@ -21,14 +21,13 @@ def train_ballnet(
         WorkbenchError: If the run's folder holds another run.
     """
     config = config or BallConfig()
-    identity = identity_of(config, crops=crops_identity(crops))
+    identity = identity_of(config, crops=crops_identity(crops, config))
     if config.start:
         identity["start"] = weights_identity(Path(config.start))
     make_learner = partial(BallLearner, crops, config)
     return train(make_learner, run_dir, config, identity, **callbacks)
 
 
-def crops_identity(crops: Path) -> dict[str, int]:
-    """How many files of crops each group has."""
-    groups = sorted(path for path in crops.iterdir() if path.is_dir())
-    return {group.name: len(list(group.glob("*.npy"))) for group in groups}
+def crops_identity(crops: Path, config: BallConfig) -> dict[str, int]:
+    """How many files of crops each group has that is learned from or judged on."""
+    return {name: len(list((crops / name).glob("*.npy"))) for name in (*config.shares, VALID)}
