@@ -30,6 +30,7 @@ from workbench.detect.ballnet.shipped import save_weights
 from workbench.detect.ballnet.training import train_ballnet
 from workbench.footage.video_info import content_digest
 from workbench.saving import save_text
+from workbench.training.compute import choose_device
 from workbench.training.folder import BEST, load_checkpoint
 from workbench.training.history import Callbacks, TrainingResult
 
@@ -60,9 +61,11 @@ def train_ball(
 
     Raises:
         DatasetError: If there is no video among the backgrounds, or the clicks are broken.
+        WorkbenchError: If there is no such device.
     """
     config = config or BallConfig()
-    clicked = load_clicks(sources.clicks) if sources.clicks else []  # before hours of work
+    choose_device(config.device)  # mistakes are told before hours of work
+    clicked = load_clicks(sources.clicks) if sources.clicks else []
     crops = make_material(work, sources.sessions, sources.backgrounds, on_progress)
     cut_clicks(crops, clicked)
     epochs = max(1, round(_FIRST_SHARE * config.epochs))
