@@ -13,7 +13,7 @@ from workbench.detect.ballnet.crops import SIDE, Crop, Image
 
 CUT = 128  # pixels of a training crop
 
-_MOSAICS, _ZOOMS, _CAPTIONS = 0.12, 0.3, 0.2  # shares of crops
+_MOSAICS, _ZOOMS, _CAPTIONS = 0.12, 0.3, 0.3  # shares of crops
 _MOST_ZOOM = 1.6
 _ROUND_TEXT = "oO0QeagDGCSsBP8693 o0.:abcdefghijklmnopqrstuvwxyz"
 _GREY = np.array([0.299, 0.587, 0.114])
@@ -94,12 +94,12 @@ def _mark(rng: np.random.Generator) -> Image:
     mark = np.zeros((SIDE, SIDE), np.uint8)
     at = int(rng.integers(-20, SIDE)), int(rng.integers(8, SIDE))
     kind = rng.random()
-    if kind < 0.85:
+    if kind < 0.7:
         letters = rng.integers(0, len(_ROUND_TEXT), rng.integers(1, 14))
         text = "".join(_ROUND_TEXT[place] for place in letters)
         font, size = int(rng.integers(0, 5)), float(rng.uniform(0.25, 1.0))
         cv2.putText(mark, text, at, font, size, (255,), int(rng.integers(1, 3)), cv2.LINE_AA)
-    elif kind < 0.9:  # few, as the next: a ball at rest may look like one
+    elif kind < 0.8:  # few: a ball may lie on a spot and look like one
         radius = rng.uniform(1.2, 6)
         axes = int(radius * 2) + 1, max(1, int(radius * 2 * rng.uniform(0.2, 0.45)))
         cv2.ellipse(mark, at, axes, 0, 0, 360, (255,), -1, cv2.LINE_AA)
