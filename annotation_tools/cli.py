@@ -85,6 +85,15 @@ KeysOption = Annotated[
 CacheOption = Annotated[
     Path, typer.Option("--cache", metavar="DIR", help="Thumbnails and timelines.")
 ]
+VerdictsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--verdicts",
+        metavar="FILE",
+        help="A model's verdicts, for review.  [default: of the run beside the clips]",
+        show_default=False,
+    ),
+]
 SocketOption = Annotated[
     Path | None, typer.Option("--socket", metavar="FILE", hidden=True, help="For Jupyter.")
 ]
@@ -135,6 +144,7 @@ def clipper(
 def goals(
     footage: FootageOption = None,
     db: DatabaseOption = None,
+    verdicts: VerdictsOption = None,
     annotator: AnnotatorOption = None,
     port: PortOption = None,
     host: HostOption = "127.0.0.1",
@@ -161,6 +171,7 @@ def goals(
             folder=folder,
             annotator=annotator or _login(),
             keys=_keys(keys),
+            verdicts=verdicts,
         )
 
     _serve(make, GOALS_PORT, port, host, allow_remote, allow_host, browser, unix_socket)

@@ -142,6 +142,29 @@ def test_a_models_names_are_looked_up_and_strangers_named(folder, store, tmp_pat
         load_model_verdicts(verdicts)
 
 
+def test_the_verdicts_of_a_run_are_found_beside_the_footage_as_they_come(tmp_path, store):
+    footage, shots = make_folder(tmp_path / "own" / "footage", 2), tmp_path / "own" / "shots"
+    with serving(footage, store) as client:
+        assert client.get("/api/model").json()["verdicts"] == {}
+        shots.mkdir()
+        (shots / "verdicts.json").write_text('{"model": "run", "verdicts": {"shot_01": "goal"}}')
+        said = client.get("/api/model").json()  # the run ended while the page was open
+        assert said["model"] == "run"
+        assert list(said["verdicts"]) == ["shot_01"]
+        judge(store, "shot_01", "anna", "no_goal")
+        assert client.get("/api/disagreements").json() == ["shot_01"]
+        (shots / "verdicts.json").write_text('{"shot_01": "gaol"}')
+        answer = client.get("/api/model")
+        assert answer.status_code == 409
+        assert str(tmp_path) not in answer.text
+    (footage / "verdicts.json").write_text('{"shot_00": "goal"}')  # those in the folder come first
+    with serving(footage, store) as client:
+        assert list(client.get("/api/model").json()["verdicts"]) == ["shot_00"]
+    assert sorted(path.name for path in footage.iterdir()) == [
+        "shot_00.mp4", "shot_01.mp4", "verdicts.json",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
@@ -333,7 +356,7 @@ def test_twenty_clips_with_the_keyboard_though_the_server_is_killed_in_the_middl
     assert all(entry.tool == "goals" and entry.source_id for entry in entries)
 
 
-def test_others_are_heard_in_review_mode_only(labeller, page):
+def test_others_are_heard_in_review_mode_only(labeller, page, request):
     with LabelStore(labeller.database) as store:
         judge(store, "shot_00", "ben", "goal", 7)
         judge(store, "shot_00", EVIL, "no_goal")
@@ -345,11 +368,9 @@ def test_others_are_heard_in_review_mode_only(labeller, page):
         json.dumps({"model": "net", "verdicts": {"shot_00": {"verdict": "goal", "score": 0.9}}})
     )
     asked = []
-    page.on("request", lambda request: asked.append(request.url))
-    try:
-        page.goto(labeller.start())
-    finally:
-        verdicts.unlink()
+    page.on("request", lambda sent: asked.append(sent.url))
+    request.addfinalizer(verdicts.unlink)
+    page.goto(labeller.start())
     label(page, 0, "n")
     label(page, 1, "n")
     shows(page, "shot_02")

@@ -8,8 +8,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from annotation_tools.goals.model_verdicts import FILE_NAME, load_model_verdicts
+from annotation_tools.goals.model_verdicts import (
+    ModelVerdicts,
+    find_verdicts,
+    load_model_verdicts,
+)
 from annotation_tools.serving import Guard, MediaIndex, make_app
+from annotation_tools.serving.problem import ServingError
+from workbench.labels.values import LabelError
 
 if TYPE_CHECKING:
     from workbench.labels.store import LabelStore
@@ -36,8 +42,9 @@ def make_goals(
         folder: Of the clips; its `clips.json`, if there is one, says what they are called.
         annotator: Who labels, unless the page says otherwise.
         keys: The user's own keys.
-        verdicts: A model's verdicts, for review mode; by default `verdicts.json` in `folder`, if it
-            is there.
+        verdicts: A model's verdicts, for review mode, read again each time they are asked for; by
+            default `verdicts.json` in `folder`, else in the folder `shots` beside it, where a run
+            of `analyse_shots` writes them.
 
     Raises:
         LabelError: If the model's verdicts cannot be read, or a name in them may be several clips.
@@ -45,20 +52,32 @@ def make_goals(
     """
     from workbench.footage.clips import label_ids
 
-    if verdicts is None and (folder / FILE_NAME).is_file():
-        verdicts = folder / FILE_NAME
     video_to_id = label_ids(folder, (medium.name for medium in media.files))
     item_ids = set(video_to_id.values())
     items = [
         {"item_id": video_to_id[one.name], "media_id": one.media_id, "name": one.name}
         for one in media.files
     ]
-    model = None if verdicts is None else load_model_verdicts(verdicts, video_to_id)
+
+    def read_model() -> ModelVerdicts | None:
+        path = verdicts or find_verdicts(folder)
+        return None if path is None else load_model_verdicts(path, video_to_id)
+
+    def model_now() -> ModelVerdicts | None:
+        try:
+            return read_model()
+        except LabelError:  # its words name the path, which no page shall see
+            raise ServingError(
+                "the model's verdicts cannot be read any more", "run analyse_shots again", 409
+            ) from None
+
+    read_model()  # what is wrong is said at the start
 
     async def get_items(request: Request) -> Response:
         return JSONResponse(items)
 
-    async def get_model(request: Request) -> Response:
+    def get_model(request: Request) -> Response:
+        model = model_now()
         if model is None:
             return JSONResponse({"model": None, "verdicts": {}, "unknown": []})
         return JSONResponse(
@@ -73,6 +92,7 @@ def make_goals(
         from workbench.labels.agreement import disagreements
 
         among_people = list(disagreements(store, "verdict", item_ids))
+        model = model_now()
         model_said = {} if model is None else model.item_to_verdict
         with_model = {
             item_id

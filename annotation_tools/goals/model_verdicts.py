@@ -1,7 +1,7 @@
 """A model's verdicts on clips, as review mode shows them beside people's.
 
 The unit is one clip's verdict. The file is JSON, in one of two forms; clips may be called as in
-label files:
+label files. A run of `analyse_shots` writes one, and it is read where the run has put it:
 
     {"clip_001": "goal", "clip_002": "no goal"}
     {"model": "shots", "verdicts": {"clip_001": {"verdict": "goal", "event_frame": 41,
@@ -18,6 +18,7 @@ from workbench.labels.values import LabelError, check_text, check_value
 from workbench.saving import reading
 
 FILE_NAME = "verdicts.json"
+_RUN_FOLDER = "shots"  # of `analyse_shots`, beside the folder of its footage
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,12 @@ class ModelVerdicts:
     model: str
     item_to_verdict: Mapping[str, dict[str, Any]]  # verdict, event_frame, score (0–1 or None)
     unknown: tuple[str, ...] = ()  # names in the file that are no clip's
+
+
+def find_verdicts(folder: Path) -> Path | None:
+    """Return the verdicts on the clips of a folder: those in it, else the run's beside it."""
+    places = (folder, folder.absolute().parent / _RUN_FOLDER)
+    return next((place / FILE_NAME for place in places if (place / FILE_NAME).is_file()), None)
 
 
 def load_model_verdicts(path: Path, video_to_id: Mapping[str, str] | None = None) -> ModelVerdicts:
