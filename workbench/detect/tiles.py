@@ -80,12 +80,26 @@ def detect_tiled(
     Raises:
         TilingError: If tiles make no sense, or the detector gives another number of answers.
     """
-    height, width = image.shape[:2]
-    frame = np.array([[0, 0, width, height]], np.int64)
-    tiles = tile_boxes((width, height), tile_wh)
-    # A single tile is the whole image.
-    views = np.concatenate([frame, tiles]) if len(tiles) > 1 else tiles
-    crops = [np.ascontiguousarray(image[y0:y1, x0:x1]) for x0, y0, x1, y1 in views]
+    (found,) = detect_each_tiled([image], detect_batch, tile_wh=tile_wh, batch_size=batch_size)
+    return found
+
+
+def detect_each_tiled(
+    images: Sequence[Image],
+    detect_batch: DetectBatch,
+    *,
+    tile_wh: tuple[int, int] = (640, 640),
+    batch_size: int = 16,
+) -> list[sv.Detections]:
+    """Do the same for several images, whose views go through the detector together."""
+    views, crops = [], []
+    for image in images:
+        height, width = image.shape[:2]
+        frame = np.array([[0, 0, width, height]], np.int64)
+        tiles = tile_boxes((width, height), tile_wh)
+        # A single tile is the whole image.
+        views.append(np.concatenate([frame, tiles]) if len(tiles) > 1 else tiles)
+        crops += [np.ascontiguousarray(image[y0:y1, x0:x1]) for x0, y0, x1, y1 in views[-1]]
     answers: list[sv.Detections] = []
     for first in range(0, len(crops), batch_size):
         answers += detect_batch(crops[first : first + batch_size])
@@ -94,7 +108,11 @@ def detect_tiled(
             f"the detector gave {len(answers)} answers for {len(crops)} images",
             "return one sv.Detections per image, in order",
         )
-    return _merge(answers, views, (width, height))
+    left = iter(answers)
+    return [
+        _merge([next(left) for _ in own], own, (image.shape[1], image.shape[0]))
+        for image, own in zip(images, views, strict=True)
+    ]
 
 
 def _starts(image: int, tile: int, overlap: float) -> list[int]:

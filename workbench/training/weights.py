@@ -6,14 +6,20 @@ asked of the network. Knows nothing about what a model is for.
 """
 
 import hashlib
+import http.client
+import os
+import ssl
+import urllib.error
 import urllib.request
 from contextlib import AbstractContextManager
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tqdm import tqdm
+
 from workbench.errors import WorkbenchError
-from workbench.saving import save_bytes
+from workbench.saving import writing
 
 if TYPE_CHECKING:
     import torch
@@ -21,6 +27,12 @@ if TYPE_CHECKING:
 # What transformers reads; hub folders often hold the same weights again in other formats.
 _PATTERNS = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
 _DOWNLOAD_TIMEOUT_S = 20.0
+_THE_REST, _BEYOND_END = 206, 416  # HTTP
+_NETWORK_FAULTS = (
+    *(urllib.error.URLError, http.client.HTTPException),
+    *(TimeoutError, ConnectionError, ssl.SSLError),
+)
+_BLOCK, _WORTH_A_BAR = 1 << 18, 5_000_000  # bytes
 
 
 class WeightsError(WorkbenchError):
@@ -80,24 +92,75 @@ def _digest(file: Path, size_bytes: int, mtime_ns: int) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def fetch_pinned(address: str, sha256: str, path: Path) -> None:
+def fetch_pinned(address: str, digest: str, path: Path) -> None:
     """Download a file whose content is known beforehand; another content is refused.
+
+    What has come when a download is interrupted stays beside the file as `<name>.part`, and the
+    next one goes on from there where the server can.
+
+    Args:
+        address: Where it is.
+        digest: Its SHA-256 or the first digits of it, or "md5:" and its MD5.
+        path: Where it is saved.
 
     Raises:
         WeightsError: If it cannot be downloaded, or is another file.
     """
     remedy = f"download {address} elsewhere and save it as {path}"
+    kind, _, known = digest.rpartition(":")
+    part = path.with_name(f"{path.name}.part")
+    if offline():
+        raise WeightsError(f"{path.name} is not on this machine, and HF_HUB_OFFLINE is set", remedy)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            _download(address, part)
+        except _NETWORK_FAULTS as error:
+            raise WeightsError(f"{path.name} cannot be downloaded ({error})", remedy) from None
+        with part.open("rb") as content:
+            found = hashlib.file_digest(content, kind or "sha256").hexdigest()
+        if not found.startswith(known):
+            part.unlink()
+            raise WeightsError(
+                f"what came as {path.name} has the {(kind or 'SHA-256').upper()} {found[:12]}…, "
+                f"not {known[:12]}…",
+                remedy,
+            )
+        part.replace(path)
+
+
+def offline() -> bool:
+    """Whether nothing may be asked of the network."""
+    return os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on")
+
+
+def _download(address: str, part: Path) -> None:
+    """Download to a file, or the rest of what it holds the beginning of."""
+    start = part.stat().st_size if part.exists() else 0
+    asked = urllib.request.Request(address, headers={"Range": f"bytes={start}-"} if start else {})
     try:
-        with urllib.request.urlopen(address, timeout=_DOWNLOAD_TIMEOUT_S) as answer:
-            content = answer.read()
-    except OSError as error:
-        raise WeightsError(f"{path.name} cannot be downloaded ({error})", remedy) from None
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        raise WeightsError(
-            f"what came as {path.name} has the SHA-256 {found[:12]}…, not {sha256[:12]}…", remedy
-        )
-    save_bytes(path, content)
+        answer = urllib.request.urlopen(asked, timeout=_DOWNLOAD_TIMEOUT_S)
+    except urllib.error.HTTPError as error:
+        if start and error.code == _BEYOND_END:  # all of it is there, or it is another file
+            return
+        raise
+    with answer:
+        if getattr(answer, "status", None) != _THE_REST:
+            start = 0
+        length = answer.headers.get("Content-Length")
+        total = int(length) + start if length else None
+        with (
+            part.open("ab" if start else "wb") as out,
+            tqdm(
+                desc=part.stem, total=total, initial=start, unit="B", unit_scale=True,
+                mininterval=1, disable=(total or 0) < _WORTH_A_BAR,
+            ) as bar,
+        ):  # fmt: skip
+            while block := answer.read(_BLOCK):
+                out.write(block)
+                bar.update(len(block))
+        if total is not None and part.stat().st_size < total:
+            raise http.client.IncompleteRead(b"", total - part.stat().st_size)
 
 
 class Pretrained:

@@ -12,6 +12,7 @@ from typing import Any
 from workbench.detect.ballnet.teacher import BallNetTeacher
 from workbench.detect.motion.teacher import MotionTeacher
 from workbench.detect.teacher import Teacher, TeacherError
+from workbench.detect.teachers.coco import CocoTeacher
 from workbench.detect.teachers.grounding import GroundingTeacher
 from workbench.detect.teachers.prompts import FilePrompter, TeacherPrompter
 from workbench.detect.teachers.rescue import RescueTeacher
@@ -24,7 +25,7 @@ def make_teacher(name: str, **options: Any) -> Teacher:
     """Return the teacher of that name.
 
     Args:
-        name: "motion", "ballnet", "sam2", "sam3", "grounding", "vlm", or a chain such as
+        name: "motion", "coco", "ballnet", "sam2", "sam3", "grounding", "vlm", or a chain such as
             "motion+grounding".
         options: Of the teacher. Of a chain: a mapping of options for each member by its name, and
             for the chain itself (`RescueTeacher`) under "rescue".
@@ -98,6 +99,7 @@ def _prompted_sam2(
 
 _MAKERS: Mapping[str, Callable[..., Teacher]] = {
     "motion": MotionTeacher,
+    "coco": CocoTeacher,
     "ballnet": _ballnet,
     "sam2": _prompted_sam2,
     "sam3": Sam3Teacher,

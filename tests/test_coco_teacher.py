@@ -1,0 +1,234 @@
+"""The teacher `coco` and the detectors behind it: layouts of ONNX files, names, real frames."""
+
+import threading
+from collections.abc import Iterator
+from fractions import Fraction
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from workbench.detect.detections import BALL, PERSON
+from workbench.detect.detectors import load_detector
+from workbench.detect.teacher import Past, TeacherError
+from workbench.detect.teachers.coco import CocoTeacher
+from workbench.detect.teachers.registry import make_teacher
+from workbench.errors import WorkbenchError
+from workbench.footage.writer import VideoWriter
+from workbench.training.weights import WeightsError, fetch_pinned
+
+SIDE = 64  # of the inputs of the networks made here
+WH = (128, 64)
+PERSON_AT, BALL_AT = (16.0, 8.0, 32.0, 40.0), (96.0, 40.0, 104.0, 48.0)  # xyxy in a frame of WH
+
+
+def save_onnx(path: Path, **outputs: np.ndarray[Any, Any]) -> Path:
+    """A network that answers the same whatever it is shown."""
+    picture = helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, SIDE, SIDE])
+    nodes, values = [], []
+    for name, value in outputs.items():
+        value = value.astype(np.float32)
+        constant = numpy_helper.from_array(value)
+        nodes.append(helper.make_node("Constant", [], [name], value=constant))
+        values.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, value.shape))
+    graph = helper.make_graph(nodes, "constant", [picture], values)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(model, path)
+    return path
+
+
+def seen_in_input(box: tuple[float, ...], letterbox: bool) -> np.ndarray[Any, Any]:
+    """Middle and sides in pixels of the input."""
+    scale = np.array([SIDE / max(WH)] * 2 if letterbox else [SIDE / WH[0], SIDE / WH[1]])
+    low, high = np.array(box[:2]) * scale, np.array(box[2:]) * scale
+    return np.concatenate([(low + high) / 2, high - low])
+
+
+def yolox(path: Path, decoded: bool = False) -> Path:
+    """One person and one ball as YOLOX says it: offsets and log sides on the cells of stride 8."""
+    out = np.zeros((1, 64 + 16 + 4, 85))
+    if decoded:
+        out[..., :2] = 30  # as boxes in pixels are
+    for box, class_id, score in ((PERSON_AT, 0, 0.9), (BALL_AT, 32, 0.6)):
+        x, y, width, height = seen_in_input(box, letterbox=True)
+        cell = int(y // 8) * 8 + int(x // 8)
+        said = (x, y, width, height) if decoded else (
+            x / 8 - x // 8, y / 8 - y // 8, np.log(width / 8), np.log(height / 8)
+        )  # fmt: skip
+        out[0, cell, :5] = (*said, 1)
+        out[0, cell, 5 + class_id] = score
+    return save_onnx(path, output=out)
+
+
+def queries(path: Path, boxes: str, logits: str, classes: int, ball: int) -> Path:
+    """The same as the DETRs say it: middles and sides in shares of the picture, and logits."""
+    places, said = np.zeros((1, 5, 4)), np.full((1, 5, classes), -9.0)
+    shown = ((PERSON_AT, int(classes == 91), 0.9), (BALL_AT, ball, 0.6))
+    for query, (box, class_id, score) in enumerate(shown):
+        places[0, query] = seen_in_input(box, letterbox=False) / SIDE
+        said[0, query, class_id] = np.log(score / (1 - score))
+    return save_onnx(path, **{boxes: places, logits: said})
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("clip") / "shot.mp4"
+    with VideoWriter(path, WH, Fraction(30)) as video:
+        for _ in range(7):
+            video.write(np.full((WH[1], WH[0], 3), 90, np.uint8))
+    return path
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        yolox,
+        lambda path: yolox(path, decoded=True),
+        lambda path: queries(path, "pred_boxes", "logits", 80, 32),  # RT-DETR
+        lambda path: queries(path, "dets", "labels", 91, 37),  # RF-DETR
+    ],
+)
+def test_each_layout_says_the_same(tmp_path: Path, clip: Path, make: Any) -> None:
+    teacher = CocoTeacher(str(make(tmp_path / "net.onnx")), tiles=1, batch=3)
+    frames = list(teacher.label(clip))
+    assert len(frames) == 7
+    for found in frames:
+        assert [(one.class_name, one.score, one.track_id) for one in found] == [
+            (PERSON, 0.9, 1), (BALL, 0.6, 2),
+        ]  # fmt: skip
+        for one, box in zip(found, (PERSON_AT, BALL_AT), strict=True):
+            assert one.xyxy == pytest.approx(box, abs=0.05)
+        assert {one.found_by for one in found} == {"coco"}
+
+
+def test_ids_go_on_in_the_next_window(tmp_path: Path, clip: Path) -> None:
+    teacher = CocoTeacher(str(yolox(tmp_path / "net.onnx")), tiles=1, window_frames=4)
+    ids = [[one.track_id for one in found] for found in teacher.label(clip)]
+    assert ids == [[1, 2]] * 7
+
+
+def test_classes_and_words_are_data(tmp_path: Path, clip: Path) -> None:
+    path = queries(tmp_path / "own.onnx", "dets", "labels", 4, 2)
+    with pytest.raises(WeightsError, match="knows 4 classes, and 0 have names"):
+        CocoTeacher(str(path))
+    names = ["player", "referee", "football"]  # and the logit of nothing
+    with pytest.raises(TeacherError, match="knows player, referee, football, none of"):
+        CocoTeacher(str(path), class_names=names)
+    words = {"person": ["player", "referee"], "ball": ["football"]}
+    teacher = CocoTeacher(str(path), class_names=names, words=words, tiles=1)
+    found = next(iter(teacher.label_window(clip, range(2), Past())))
+    assert [one.class_name for one in found] == [PERSON, BALL]
+    with pytest.raises(TeacherError, match="no class is called 'racket'"):
+        CocoTeacher(str(path), words={"racket": ["tennis racket"]})
+
+
+def test_what_is_no_detector_is_one_line(tmp_path: Path) -> None:
+    unknown = save_onnx(tmp_path / "unknown.onnx", output0=np.zeros((1, 5, 300)))
+    with pytest.raises(WeightsError, match=r"answers with output0 \[1, 5, 300\], which is no lay"):
+        load_detector(str(unknown))
+    (tmp_path / "broken.onnx").write_bytes(b"nothing")
+    with pytest.raises(WeightsError, match="is no ONNX file that can be run"):
+        load_detector(str(tmp_path / "broken.onnx"))
+    (tmp_path / "broken.pth").write_bytes(b"nothing")
+    with pytest.raises(WeightsError, match="holds no RF-DETR"):
+        load_detector(str(tmp_path / "broken.pth"))
+    with pytest.raises(WeightsError, match="no weights at"):
+        load_detector(str(tmp_path / "absent.onnx"))
+    with pytest.raises(WeightsError, match="no detector 'yolo': give a file"):
+        load_detector("yolo")
+    with pytest.raises(WorkbenchError, match="tiles is 0: give 1 or more"):
+        CocoTeacher(str(unknown), tiles=0)
+
+
+def test_torchvision_detectors_by_name(tmp_path: Path, clip: Path) -> None:
+    from torchvision.models import get_model
+
+    name = "ssdlite320_mobilenet_v3_large"
+    torch.manual_seed(0)
+    model = get_model(name, weights=None, weights_backbone=None, num_classes=91)
+    torch.save(model.state_dict(), tmp_path / "own.pth")
+    teacher = make_teacher(
+        "coco", detector=name, weights=str(tmp_path / "own.pth"), tiles=1, min_score=0.0
+    )
+    list(teacher.label_window(clip, range(1), Past()))  # random weights find nothing that is right
+    torch.save({"some": torch.zeros(1)}, tmp_path / "other.pth")
+    with pytest.raises(WeightsError, match="does not hold the weights of ssdlite320"):
+        load_detector(name, weights=str(tmp_path / "other.pth"))
+
+
+def test_people_and_ball_of_a_real_penalty(shared: Path) -> None:
+    weights = shared / "models" / "yolox_nano_coco.onnx"
+    if not weights.is_file():
+        pytest.skip(f"no detector: {weights} is absent")
+    teacher = make_teacher("coco", detector=str(weights))
+    assert not teacher.needs_fixed_camera
+    video = shared / "footage" / "shots" / "broadcast_penalty_mata_saved.mp4"
+    (found,) = teacher.label_window(video, range(20, 21), Past())
+    sure = [one for one in found if (one.score or 0) >= 0.5]
+    assert [one.class_name for one in sure] == [PERSON, PERSON, BALL]
+    assert sure[2].centre == pytest.approx((604, 535), abs=6)  # the spot, read by eye
+
+
+class _Served(BaseHTTPRequestHandler):
+    """A file that the first answers break off in the middle."""
+
+    content, breaks, ranges = b"", 0, True
+
+    def do_GET(self) -> None:
+        start = int((self.headers.get("Range") or "bytes=0-")[6:-1]) if self.ranges else 0
+        rest = self.content[start:]
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(rest)))
+        self.end_headers()
+        if type(self).breaks:
+            type(self).breaks -= 1
+            rest = rest[: len(rest) // 2]
+        self.wfile.write(rest)
+
+    def log_message(self, *args: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def served() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Served)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/net.pth"
+    server.shutdown()
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_an_interrupted_download_goes_on(
+    tmp_path: Path, served: str, ranges: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import hashlib
+
+    content = bytes(range(256)) * 2_000
+    monkeypatch.setattr(_Served, "content", content)
+    monkeypatch.setattr(_Served, "breaks", 1)
+    monkeypatch.setattr(_Served, "ranges", ranges)
+    path, digest = tmp_path / "net.pth", f"md5:{hashlib.md5(content).hexdigest()}"
+    with pytest.raises(WeightsError, match=r"net\.pth cannot be downloaded"):
+        fetch_pinned(served, digest, path)
+    assert not path.exists()
+    assert 0 < (tmp_path / "net.pth.part").stat().st_size < len(content)
+    fetch_pinned(served, digest, path)
+    assert path.read_bytes() == content
+    assert [file.name for file in tmp_path.iterdir()] == ["net.pth"]
+
+
+def test_a_wrong_file_leaves_nothing_behind(
+    tmp_path: Path, served: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_Served, "content", b"another file")
+    with pytest.raises(WeightsError, match=r"has the MD5 [0-9a-f]{12}…, not 0123"):
+        fetch_pinned(served, "md5:0123", tmp_path / "net.pth")
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(WeightsError, match="HF_HUB_OFFLINE is set"):
+        fetch_pinned(served, "md5:0123", tmp_path / "net.pth")
