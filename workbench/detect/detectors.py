@@ -5,8 +5,10 @@ Weights that are missing are fetched on first use and checked. Knows nothing abo
 wanted, nor about video.
 """
 
+import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,6 +29,7 @@ RFDETR_NAMES = tuple(name for name in VARIANTS if not name.endswith("tiny"))
 DETECTOR_VARIABLE = "WORKBENCH_DETECTOR"  # of the environment: a name or path
 DEFAULT_DETECTOR = "nano"
 _PUBLISHED = {"large": "large-2026", "seg-2xlarge": "seg-xxlarge"}  # file names, where others
+_LEFT_RANDOM = "left at random init"  # what rfdetr says of weights that a file lacks
 _COCO_CLASSES, _COCO_SLOTS = 80, 91  # numbered without and with the gaps in COCO's ids
 
 
@@ -146,7 +149,7 @@ def _from_rfdetr(name: str, path: Path | None, device: str) -> Detector:
         if not path.exists():
             fetch_pinned(file.url, f"md5:{file.md5_hash}", path)
     try:
-        with quiet():
+        with quiet(), _complete():
             model = made_by(pretrain_weights=str(path.resolve()), device=device)
     except Exception as error:  # rfdetr and torch raise whatever a broken byte leads to
         raise WeightsError(
@@ -154,6 +157,26 @@ def _from_rfdetr(name: str, path: Path | None, device: str) -> Detector:
             "give its own weights, or another detector",
         ) from None
     return _ready_rfdetr(model, name, path)
+
+
+@contextmanager
+def _complete() -> Iterator[None]:
+    """Raise where rfdetr goes on with random weights because a file lacks some."""
+    said: list[str] = []
+
+    def note(record: logging.LogRecord) -> bool:
+        said.append(record.getMessage())
+        return False
+
+    logger = logging.getLogger("rf-detr")
+    logger.setLevel(logging.WARNING)
+    logger.addFilter(note)
+    try:
+        yield
+    finally:
+        logger.removeFilter(note)
+    if any(_LEFT_RANDOM in line for line in said):
+        raise ValueError("some are missing")
 
 
 def _ready_rfdetr(model: Any, name: str, path: Path) -> Detector:

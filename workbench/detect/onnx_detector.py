@@ -113,13 +113,12 @@ class OnnxDetector:
         wh = (round(width * scale), round(height * scale)) if kept else (self.side, self.side)
         wh = max(1, wh[0]), max(1, wh[1])
         method = cv2.INTER_LINEAR if scale > 1 else cv2.INTER_AREA
-        small = np.asarray(cv2.resize(image, wh, interpolation=method))
-        whole: Floats
+        small: Image = np.asarray(cv2.resize(image, wh, interpolation=method), np.uint8)
         if kept:
-            whole = np.full((self.side, self.side, 3), _PADDING, np.float32)
+            whole: Floats = np.full((self.side, self.side, 3), _PADDING, np.float32)
             whole[: wh[1], : wh[0]] = small[..., ::-1]
         else:
-            whole = small.astype(np.float32) / 255
+            whole = np.asarray(small / 255, np.float32)
         if self._layout.normalised:
             whole = np.asarray((whole - _MEAN) / _SPREAD, np.float32)
         return np.ascontiguousarray(whole.transpose(2, 0, 1))
