@@ -37,7 +37,7 @@ def test_sound_footage_has_nothing_odd(footage: Path, clips: list[Clip]) -> None
     table = stock.to_frame()
     assert table.loc["action00", "clips"] == 4
     assert table.loc["action00", "soccer"] == 1
-    assert table.loc["action00", "camera"] == "moving"
+    assert table.loc["action00", "camera"] == "unsteady"
     assert stock.duration_s == pytest.approx(sum(clip.duration_s for clip in clips))
 
 

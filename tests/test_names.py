@@ -111,7 +111,8 @@ def test_a_list_that_names_a_clip_twice_is_neither_written_nor_read(tmp_path, ro
         {"time_base": "1/0"},
         {"clip_id": 7},
         {"sport": 7},
-        {"fixed_camera": "no"},
+        {"camera": "no"},
+        {"steady_error_px": "1"},
     ],
 )
 def test_a_row_that_is_no_clip_is_named(tmp_path, changes):

@@ -46,7 +46,7 @@ def test_clip_list_says_what_was_made(footage: Path) -> None:
         assert len(frames) == clip.frame_count
         assert frames[0].image.shape == (clip.height, clip.width, 3)
         assert clip.fps in (Fraction(30), Fraction(30000, 1001), Fraction(25))
-        assert clip.fixed_camera == clip.session.startswith("shooting")
+        assert (clip.camera == "fixed") == clip.session.startswith("shooting")
 
 
 def test_same_seed_gives_the_same_files_and_another_seed_others(tmp_path: Path) -> None:

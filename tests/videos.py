@@ -17,13 +17,16 @@ COLUMNS, ROWS = 4, 3  # 12 bits: up to 4096 frames
 
 
 def numbered_image(number: int, size_wh: tuple[int, int]) -> NDArray[np.uint8]:
-    """An RGB image (H, W, 3) that shows `number` as bright and dark fields, over some texture."""
-    bits = (number >> np.arange(COLUMNS * ROWS)) & 1
+    """An RGB image (H, W, 3) that shows `number` as bright and dark fields, over some texture.
+
+    In Gray code: from one number to the next a single field changes, so that none looks like a cut.
+    """
+    bits = ((number ^ number >> 1) >> np.arange(COLUMNS * ROWS)) & 1
     fields = bits.reshape(ROWS, COLUMNS).astype(np.uint8) * 150 + 40
     width, height = size_wh
     rows = np.arange(height) * ROWS // height
     columns = np.arange(width) * COLUMNS // width
-    texture = np.random.default_rng(number).integers(0, 40, (height, width, 3))
+    texture = np.random.default_rng(0).integers(0, 40, (height, width, 3))
     return (fields[rows][:, columns, None] + texture).astype(np.uint8)
 
 
@@ -35,7 +38,8 @@ def read_number(image: NDArray[np.uint8]) -> int:
     inside = [
         [image[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2].mean() for x in columns] for y in rows
     ]
-    return int(((np.array(inside).ravel() > 135) << np.arange(COLUMNS * ROWS)).sum())
+    bits = (np.array(inside).ravel()[::-1] > 135).astype(int)
+    return int("".join(map(str, np.cumsum(bits) % 2)), 2)
 
 
 def read_numbers(images: NDArray[np.uint8]) -> list[int]:

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 Mode = Literal["exact", "fast"]
 MODES: tuple[Mode, ...] = ("exact", "fast")
+_KEPT = ("split", "venue", "camera", "camera_reason", "steady_error_px")  # of a clip's row
 MADE_OF = "cuts.json"  # beside clips.json: which cut became which clip
 
 
@@ -178,7 +179,7 @@ class Exporter:
             clip_id, probe(out), self.out_dir, info, real, self._names[medium.name]
         )
         clip = replace(row_of_clip, sport=cut.sport)
-        self._record(cut, mode, clip, None if before is None else before["clip_id"])
+        self._record(cut, mode, clip, None if before is None else before["clip_id"], was_there)
         if old is not None and old != out:
             old.unlink(missing_ok=True)
         row.file = clip.file
@@ -193,8 +194,12 @@ class Exporter:
         ]
         return "_".join(part for part in parts if part)
 
-    def _record(self, cut: Cut, mode: Mode, clip: Clip, old_id: str | None) -> None:
-        """Put a clip's row into clips.json, with what people have written in it before."""
+    def _record(
+        self, cut: Cut, mode: Mode, clip: Clip, old_id: str | None, was_there: bool
+    ) -> None:
+        """Put a clip's row into clips.json, with what is known of it from before."""
+        from workbench.footage.steady import with_camera
+
         try:
             rows = {row.clip_id: row for row in load_clips(self.out_dir)}
         except FootageError:
@@ -203,8 +208,10 @@ class Exporter:
             rows = {}
         before = rows.pop(old_id, None) if old_id is not None else rows.get(clip.clip_id)
         if before is not None:
-            kept = {name: getattr(before, name) for name in ("split", "venue", "fixed_camera")}
+            kept = {name: getattr(before, name) for name in _KEPT}
             clip = replace(clip, **kept, sport=clip.sport or before.sport)
+        if before is None or not was_there:
+            clip = with_camera(clip, self.out_dir / clip.file)
         rows[clip.clip_id] = clip
         save_clips(self.out_dir, rows.values())
         made = self._made()

@@ -17,12 +17,14 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
 from workbench.errors import FootageError
-from workbench.saving import reading, save_json
+from workbench.saving import read_object, reading, save_json
 
 CLIPS_FORMAT = "workbench-clips/1"
+LEFT_OUT = "left_out.json"  # beside it: files and frames that are in no clip, and why
+Camera = Literal["fixed", "steadied", "unsteady"]
 LONGEST_NAME_BYTES = 120  # of a clip's file name without number and suffix; 255 are the system's
 VIDEO_SUFFIXES = frozenset(
     {
@@ -55,13 +57,25 @@ class Clip:
     sport: str | None = None  # baseball, basketball, soccer, none; None where nobody has said
     split: str | None = None  # train, valid, test; None until a dataset decides
     venue: str | None = None
-    fixed_camera: bool = False  # on a tripod: what a background model needs
+    camera: str = "unsteady"  # a `Camera`, as `steady.steadiness` judges it
+    camera_reason: str = "Nobody has looked at this camera."  # or what is known; a sentence
+    steady_error_px: float | None = None  # of nine of ten frames at most, where it can be steadied
     truth: str | None = None  # per-frame truth (COCO JSON), where it is known
 
     @property
     def frame_count(self) -> int:
         """Number of frames in the clip."""
         return self.end_frame - self.start_frame
+
+    @property
+    def reference_frame(self) -> int:
+        """The frame in whose view the clip is steadied: the middle one."""
+        return self.frame_count // 2
+
+    @property
+    def is_steadiable(self) -> bool:
+        """Whether what a fixed camera needs can be had, by registering frames or without."""
+        return self.camera != "unsteady"
 
     @property
     def duration_s(self) -> float:
@@ -121,6 +135,11 @@ def load_clips(folder: Path) -> list[Clip]:
     with reading(path, "a clip list", "make it anew", FootageError, absent=first) as content:
         rows = enumerate(content["clips"])
         return _with_own_ids([_from_row(row, f"clip {number}") for number, row in rows])
+
+
+def load_left_out(folder: Path) -> dict[str, str]:
+    """Read what of the footage is in no clip, and why; empty for built-in footage."""
+    return {str(what): str(why) for what, why in (read_object(folder / LEFT_OUT) or {}).items()}
 
 
 def video_name(path: str) -> str:
@@ -280,11 +299,14 @@ def _from_row(row: dict[str, Any], where: str) -> Clip:
         values = {name: value for name, value in row.items() if name in _FIELD_TO_TYPE}
         for name in ("time_base", "fps"):
             values[name] = read_fraction(values[name])
+        if row.get("fixed_camera") is True:  # as lists once said it
+            values = {"camera": "fixed", **values}
         for name, value in values.items():
-            is_own = isinstance(value, _FIELD_TO_TYPE[name])
-            if not is_own or isinstance(value, bool) != (_FIELD_TO_TYPE[name] is bool):
+            if not isinstance(value, _FIELD_TO_TYPE[name]) or isinstance(value, bool):
                 raise ValueError(f"{name} is {value!r}")
         clip = Clip(**values)
+        if clip.camera not in get_args(Camera):
+            raise ValueError(f"camera is {clip.camera!r}")
         if not (0 <= clip.start_frame < clip.end_frame and min(clip.width, clip.height) > 0):
             raise ValueError("it has no frames or no size")
         return clip

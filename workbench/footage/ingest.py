@@ -7,19 +7,18 @@ Whatever was cut before from the same content is kept, with what people have wri
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from workbench.errors import FootageError
 from workbench.footage.clips import (
+    LEFT_OUT,
     VIDEO_SUFFIXES,
     Clip,
     distinct_names,
@@ -28,10 +27,12 @@ from workbench.footage.clips import (
     video_name,
 )
 from workbench.footage.cut import clip_row, cut_clip, is_cut
-from workbench.footage.frames import sample_readable, uniform_indices
-from workbench.footage.packets import read_packets
+from workbench.footage.cuts import Takes, find_takes
+from workbench.footage.frames import uniform_indices
+from workbench.footage.steady import with_camera
 from workbench.footage.streams import open_video
 from workbench.footage.video_info import VideoInfo, probe
+from workbench.saving import save_json
 
 # What is never a video. Anything else is tried, which takes a tenth of a second where it is large.
 OTHER_SUFFIXES = frozenset(
@@ -42,16 +43,6 @@ OTHER_SUFFIXES = frozenset(
         *(".bmp", ".dng", ".gif", ".heic", ".jpeg", ".jpg", ".png", ".svg", ".tiff", ".webp"),
     }
 )
-
-# Whether a camera stood still: what is compared.
-LONG_SIDE_PX = 320
-COMPARED_FRAMES = 12
-FEWEST_CORNERS = 20  # a plain sky has none to go by
-STILL_PX = 1.0  # at LONG_SIDE_PX: 4 pixels of a 720p frame
-# Share of corners that must not have moved, in every comparison. Players, crowds and trees take
-# their part. On the real clips we looked at, fixed cameras kept 0.25 or more throughout and every
-# moving one fell to 0.05 or less at least once.
-STILL_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -70,6 +61,7 @@ class IngestReport:
     clips: tuple[Clip, ...]  # as saved, sorted by clip id
     videos: tuple[VideoInfo, ...]  # the readable ones, with their oddities
     unreadable: tuple[Unreadable, ...]
+    in_no_clip: dict[str, str]  # files and frames that no clip holds, and why; saved, too
     file_to_fate: dict[str, str]  # every file below the folder, and what became of it, in words
 
 
@@ -95,7 +87,8 @@ def ingest_folder(
 
     Windows follow the clock, not the frame count, so they are equally long whatever the frame rate.
     A last window shorter than half is left out; a video shorter than a window is one clip. No
-    window spans a jump of the video's clock, where two recordings were joined.
+    window spans a hard cut, or a jump of the video's clock, where two recordings were joined. How
+    steady each clip's camera is is measured.
 
     Args:
         folder: Searched with its subfolders, hidden ones and `out_dir` left out. Never changed.
@@ -122,19 +115,23 @@ def ingest_folder(
     videos, unreadable, fates = _probe_all(folder, out_dir)
     before = _rows_before(out_dir)
     names = _names(folder, videos, before)
-    windows = []
-    for info in videos:
+    windows: list[_Window] = []
+    left_out: list[Unreadable] = []
+    with ThreadPoolExecutor(workers) as pool:  # decoding and encoding run outside Python's lock
+        all_takes = list(pool.map(_takes, videos))
+    for info, takes in zip(videos, all_takes, strict=True):
         inside = info.path.relative_to(folder)
         session = name = names[info.path]
         if one_session_per_folder:
             session = str(inside.parent) if inside.parent.parts else folder.resolve().name
             session = video_name(session)
+        chosen, rest = _windows(info, takes, window_s, most_per_video)
         windows += [
-            _Window(info, f"{name}_{number:04d}", session, interval)
-            for number, interval in _windows(info, window_s, most_per_video)
+            _Window(info, f"{name}_{number:04d}", session, interval) for number, interval in chosen
         ]
+        left_out += rest
     clips: list[Clip] = []
-    with ThreadPoolExecutor(workers) as pool:  # decoding and encoding run outside Python's lock
+    with ThreadPoolExecutor(workers) as pool:
         made = pool.map(lambda window: _make(window, out_dir, before), windows)
         for done, (window, result) in enumerate(zip(windows, made, strict=True), start=1):
             if isinstance(result, Unreadable):
@@ -151,7 +148,14 @@ def ingest_folder(
     save_clips(out_dir, clips)
     clips.sort(key=lambda clip: clip.clip_id)
     fates |= {_name(info.path, folder): _fate(info.path, clips, unreadable) for info in videos}
-    return IngestReport(tuple(clips), tuple(videos), tuple(unreadable), dict(sorted(fates.items())))
+    fates = dict(sorted(fates.items()))
+    in_no_clip = {
+        _name(one.path, folder)
+        + (f", frames {one.window[0]}–{one.window[1] - 1}" if one.window else ""): one.reason
+        for one in (*unreadable, *left_out)
+    }
+    save_json(out_dir / LEFT_OUT, in_no_clip)
+    return IngestReport(tuple(clips), tuple(videos), tuple(unreadable), in_no_clip, fates)
 
 
 def find_videos(folder: Path, leave_out: Path | None = None) -> list[Path]:
@@ -207,45 +211,11 @@ def _why_no_video(path: Path) -> str | None:
         return _reason(error, path)
 
 
-def is_fixed_camera(path: Path | str) -> bool:
-    """Whether the camera stood still from the first frame to the last, as on a tripod.
-
-    True only where there is proof: too little texture, or a video with too few readable frames,
-    counts as moving.
-
-    Raises:
-        FootageError: If the file cannot be read.
-
-    Example:
-        >>> is_fixed_camera("tripod.mp4")  # doctest: +SKIP
-        True
-    """
-    table = read_packets(path)
-    width, height = table.size_wh
-    scale = LONG_SIDE_PX / max(width, height)
-    size_wh = max(1, round(width * scale)), max(1, round(height * scale))
-    wanted = np.unique(uniform_indices(table.frame_count, COMPARED_FRAMES))
-    images = sample_readable(path, wanted, size_wh).images
-    if len(images) < 2:
-        return False
-    grey = [np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8) for image in images]
-    # Neighbours show a pan; the first against each shows a drift too slow for neighbours.
-    pairs = [*pairwise(grey), *((grey[0], other) for other in grey[2:])]
-    return all(_still_share(before, after) >= STILL_SHARE for before, after in pairs)
-
-
-def _still_share(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> float:
-    """The share of corners of one grey image (H, W) found in the same place in the other."""
-    corners = cv2.goodFeaturesToTrack(before, maxCorners=300, qualityLevel=0.01, minDistance=6)
-    if corners is None or len(corners) < FEWEST_CORNERS:
-        return 0.0
-    there, found, _ = cv2.calcOpticalFlowPyrLK(before, after, corners, corners.copy())
-    back, found_back, _ = cv2.calcOpticalFlowPyrLK(after, before, there, there.copy())
-    # A corner counts only where tracking it back leads home: covered ones would wander anywhere.
-    returned = np.linalg.norm((back - corners).reshape(-1, 2), axis=1) < STILL_PX / 2
-    stayed = np.linalg.norm((there - corners).reshape(-1, 2), axis=1) < STILL_PX
-    tracked = (found.ravel() == 1) & (found_back.ravel() == 1)
-    return float((tracked & returned & stayed).mean())
+def _takes(info: VideoInfo) -> Takes:
+    try:
+        return find_takes(info.path)
+    except (FootageError, OSError, ValueError, av.error.FFmpegError):
+        return Takes(0, info.frame_count, (), ())  # its windows will say what is wrong
 
 
 def _probe_all(
@@ -290,12 +260,12 @@ def _reason(error: Exception, path: Path) -> str:
 
 
 def _windows(
-    info: VideoInfo, window_s: float, most: int | None
-) -> Iterator[tuple[int, tuple[int, int]]]:
-    """Yield the number of each window and its frames [start, end)."""
+    info: VideoInfo, takes: Takes, window_s: float, most: int | None
+) -> tuple[list[tuple[int, tuple[int, int]]], list[Unreadable]]:
+    """The number of each window and its frames [start, end), and the frames that are in none."""
     windows: list[tuple[int, tuple[int, int]]] = []
     number = 0
-    borders = [0, *info.jumps, info.frame_count]
+    borders = sorted({0, *info.jumps, *takes.cuts, info.frame_count})
     longest = max(pairwise(borders), key=lambda part: part[1] - part[0])
     half_tick_s = float(info.time_base) / 2  # so that a frame due at the border is in one window
     for first, last in pairwise(borders):
@@ -308,7 +278,20 @@ def _windows(
                 windows.append((number, (first + start, first + end)))
             number += 1
     count = len(windows) if most is None else min(most, len(windows))
-    yield from (windows[place] for place in uniform_indices(len(windows), count).tolist())
+    places = uniform_indices(len(windows), count).tolist()
+    left_out = [
+        Unreadable(info.path, f"one of more than {most} windows: raise most_per_video", window)
+        for place, (_, window) in enumerate(windows)
+        if place not in places
+    ]
+    ends = [0, *(end for _, (_, end) in windows)]
+    starts = [*(start for _, (start, _) in windows), info.frame_count]
+    left_out += [
+        Unreadable(info.path, "shorter than half a window: lower window_s", (end, start))
+        for end, start in zip(ends, starts, strict=True)
+        if end < start
+    ]
+    return [windows[place] for place in places], left_out
 
 
 def _rows_before(out_dir: Path) -> dict[str, Clip]:
@@ -339,8 +322,7 @@ def _make(window: _Window, out_dir: Path, before: dict[str, Clip]) -> Clip | Unr
         if there and row and (row.start_frame, row.end_frame) == interval:
             return row
         clip = probe(out) if there else cut_clip(info.path, out, *interval)
-        fixed_camera = is_fixed_camera(out)
+        row = clip_row(window.clip_id, clip, out_dir, info, interval, window.session)
+        return with_camera(row, out)
     except (FootageError, OSError, ValueError, av.error.FFmpegError) as error:
         return Unreadable(info.path, _reason(error, info.path), interval)
-    row = clip_row(window.clip_id, clip, out_dir, info, interval, window.session)
-    return replace(row, fixed_camera=fixed_camera)

@@ -52,7 +52,7 @@ class Inventory:
             {
                 "session": clip.session,
                 "venue": clip.venue or "–",
-                "camera": "fixed" if clip.fixed_camera else "moving",
+                "camera": clip.camera,
                 "size": f"{clip.width}×{clip.height}",
                 "fps": round(float(clip.fps), 2),
                 "clips": 1,

@@ -64,7 +64,7 @@ class Registration:
     ground_to_frame: Floats | None  # (3, 3): of the ground in front; the same without a goal
     error_px: float  # of the first, where it matters; inf where nothing is known
     ground_error_px: float  # of the second
-    moved_px: float  # how far the place that moved most is from where it was
+    moved_px: float  # how far these places are from where they were, in the median
     reason: str = ""  # why the frame cannot be steadied
 
     @property
@@ -264,7 +264,7 @@ class Registrar:
         counts = 100 if self._has_goal else 50 if self._stays(fit) else 75  # of the places
         error = float(np.percentile(worst, counts, method="higher"))
         error_px = self._full_px * float(np.hypot(_FLOOR_PX, error))
-        moved_px = self._full_px * float(np.linalg.norm(there - self._places, axis=1).max())
+        moved_px = self._full_px * float(np.median(np.linalg.norm(there - self._places, axis=1)))
         to_full = np.linalg.inv(self._working)
         to_frame: Floats | None = to_full @ fit.to_frame @ self._working
         ground, ground_error_px = self._ground(fit)

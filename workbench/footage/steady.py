@@ -9,14 +9,16 @@ is judged from a few frames, as one picture without a goal or around one.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from workbench.errors import FootageError
+from workbench.footage.clips import Camera, Clip
 from workbench.footage.cuts import Takes, find_takes
 from workbench.footage.frames import check_interval, iter_frames, sample_readable, uniform_indices
 from workbench.footage.overlays import FRAMES as OVERLAY_FRAMES
@@ -29,9 +31,7 @@ PeopleBoxes = NDArray[Any] | None
 People = Callable[[int], PeopleBoxes] | Sequence[PeopleBoxes]
 """Boxes (N, 4) or masks (H, W) of bool: by frame number, or one per frame from `start` on."""
 
-Camera = Literal["fixed", "steadied", "unsteady"]
-
-STILL_SHARE = 1 / 640  # of the long side: what a fixed camera moves at most
+STILL_SHARE, STILL_PX = 1 / 640, 1.0  # of the long side, at least: a fixed camera moves no more
 STEADY_SHARE = 0.8  # of the frames looked at, for the take to count as steadied
 _LOOKED_AT = 24  # frames of a take
 _AT_ONCE = 32  # frames held while reading backwards
@@ -165,11 +165,22 @@ def steadiness(
     if share < STEADY_SHARE or len(found) < 2:
         reason = _why_not(looked, share)
         return Steadiness("unsteady", reason, reference, share, error_px, moved_px, takes)
-    if share == 1 and moved_px <= STILL_SHARE * max(table.size_wh):
+    if share == 1 and moved_px <= max(STILL_PX, STILL_SHARE * max(table.size_wh)):
         reason = f"The camera stands still to {moved_px:.1f} px."
         return Steadiness("fixed", reason, reference, share, error_px, moved_px, takes)
     reason = f"The camera moves by {moved_px:.0f} px; steadied to {error_px:.1f} px."
     return Steadiness("steadied", reason, reference, share, error_px, moved_px, takes)
+
+
+def with_camera(clip: Clip, video: Path) -> Clip:
+    """Return the row of a clip with what its video says of the camera."""
+    try:
+        found = steadiness(video, reference=clip.reference_frame)
+    except FootageError as error:
+        return replace(clip, camera="unsteady", camera_reason=f"Cannot be steadied: {error}.")
+    error_px = round(found.error_px, 2) if np.isfinite(found.error_px) else None
+    about = {"camera": found.camera, "camera_reason": found.reason}
+    return replace(clip, **about, steady_error_px=error_px)
 
 
 def steady_image(

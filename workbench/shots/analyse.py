@@ -201,8 +201,8 @@ def standing_people(people: People, clip: Clip) -> NDArray[np.float64]:
 
 
 def _goal_view(clip: Clip, video: Path, labels: ClipDetections) -> GoalView:
-    view = find_corners(labels, fixed_camera=clip.fixed_camera)
-    if view.corners_px is None or not clip.fixed_camera:
+    view = find_corners(labels, fixed_camera=clip.camera == "fixed")
+    if view.corners_px is None or clip.camera != "fixed":
         return view
     frames = uniform_indices(clip.frame_count, _EMPTY_FROM)
     empty = np.median(sample_readable(video, frames).images, axis=0)  # removes moving people

@@ -122,7 +122,7 @@ def analysis_key(
         told.update(repr(found).encode())
     return {
         "video": video_digest,
-        "frames": [clip.frame_count, str(clip.fps), clip.width, clip.height, clip.fixed_camera],
+        "frames": [clip.frame_count, str(clip.fps), clip.width, clip.height, clip.camera],
         "labels": told.hexdigest(),
         "code": _code_digest(),
         **to_json(settings),

@@ -40,6 +40,10 @@ _CRF = 20  # phones do not save on bits
 # those in which a ball is looked for take a third of the time and tell the classes as well.
 _ACTION_SCALE = 0.6
 _KINDS = {"action": 0, "shooting": 1}
+_CAMERA = {
+    "action": {"camera_reason": "Rendered with a camera that shakes."},
+    "shooting": {"camera": "fixed", "camera_reason": "Rendered with a camera that stands still."},
+}
 
 
 @dataclass(frozen=True)
@@ -169,7 +173,7 @@ def make_clip(job: ClipJob, out_dir: Path) -> Clip:
         height=job.height,
         sport=shoot.what_happens["sport"],
         venue=shoot.venue.name,
-        fixed_camera=job.kind == "shooting",
+        **_CAMERA[job.kind],
         truth=f"truth/{job.clip_id}.json",
     )
 
