@@ -179,8 +179,7 @@ def with_camera(clip: Clip, video: Path) -> Clip:
     except FootageError as error:
         return replace(clip, camera="unsteady", camera_reason=f"Cannot be steadied: {error}.")
     error_px = round(found.error_px, 2) if np.isfinite(found.error_px) else None
-    about = {"camera": found.camera, "camera_reason": found.reason}
-    return replace(clip, **about, steady_error_px=error_px)
+    return replace(clip, camera=found.camera, camera_reason=found.reason, steady_error_px=error_px)
 
 
 def steady_image(

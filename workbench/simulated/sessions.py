@@ -40,10 +40,7 @@ _CRF = 20  # phones do not save on bits
 # those in which a ball is looked for take a third of the time and tell the classes as well.
 _ACTION_SCALE = 0.6
 _KINDS = {"action": 0, "shooting": 1}
-_CAMERA = {
-    "action": {"camera_reason": "Rendered with a camera that shakes."},
-    "shooting": {"camera": "fixed", "camera_reason": "Rendered with a camera that stands still."},
-}
+_CAMERA = {"action": ("unsteady", "that shakes"), "shooting": ("fixed", "that stands still")}
 
 
 @dataclass(frozen=True)
@@ -173,7 +170,8 @@ def make_clip(job: ClipJob, out_dir: Path) -> Clip:
         height=job.height,
         sport=shoot.what_happens["sport"],
         venue=shoot.venue.name,
-        **_CAMERA[job.kind],
+        camera=_CAMERA[job.kind][0],
+        camera_reason=f"Rendered with a camera {_CAMERA[job.kind][1]}.",
         truth=f"truth/{job.clip_id}.json",
     )
 
