@@ -174,6 +174,28 @@ def test_a_profile_may_leave_out_stages_that_others_need(folder: Path) -> None:
         _plan(folder, names=("a",), profiles=profiles)
 
 
+def test_a_stage_that_says_so_is_left_out_while_what_it_reads_is_absent(folder: Path) -> None:
+    stages = {
+        "a": {"notebook": "a.ipynb"},
+        "b": {"notebook": "b.ipynb", "reads": ["model.json"], "absent": "no model yet: train one"},
+    }
+    pipeline = load_pipeline(write_pipeline(folder, stages))
+    plan = make_plan(pipeline)
+    check_reads(plan)
+    assert list(plan.stages) == ["a"]
+    assert plan.left_out == {"b": "no model yet: train one"}
+    with pytest.raises(PipelineError, match=r"reads .*model\.json, .*: no model yet: train one"):
+        check_reads(make_plan(pipeline, ["b"]))
+    (pipeline.root / "model.json").write_text("{}")
+    assert list(make_plan(pipeline).stages) == ["a", "b"]
+
+
+def test_a_stage_is_explained_in_a_profile_that_has_it(folder: Path) -> None:
+    profiles = {"demo": {"stages": ["a"]}, "own": {"stages": ["b"]}}
+    pipeline = load_pipeline(write_pipeline(folder, STAGES, profiles=profiles))
+    assert [pipeline.profile_with(name).name for name in ("a", "b")] == ["demo", "own"]
+
+
 def test_footage_chooses_the_profile_and_fills_the_parameter(folder: Path) -> None:
     profiles = {"demo": {}, "own": {"stages": ["a"]}}
     footage = {"profile": "own", "param": "a.source_dir"}

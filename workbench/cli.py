@@ -175,6 +175,8 @@ def run(
         for number, handler in before.items():
             signal.signal(number, handler)
     _print_paths(console, outcomes, out)
+    for name, reason in plan.left_out.items():
+        console.print(f"left out: {name}, {reason}", markup=False, highlight=False, soft_wrap=True)
     if received:
         raise typer.Exit(TERMINATED if signal.SIGTERM in received else INTERRUPTED)
     if not all(outcome.is_good for outcome in outcomes):
@@ -238,7 +240,7 @@ def params(
     from workbench.runs.provenance import portable
 
     loaded = _load(pipeline)
-    plan = make_plan(loaded, [stage], profile)
+    plan = make_plan(loaded, [stage], profile or loaded.profile_with(stage).name)
     planned = plan.stages[stage]
     values = portable(planned.values, loaded.root)
     titles = ("name", "type", "default", f"in profile {plan.profile.name}", "meaning")

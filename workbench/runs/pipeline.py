@@ -28,9 +28,10 @@ is the profile's name. `reads` are files or folders whose content is part of the
 `products` those that a run must leave. Both name them by the stage's parameters, `{footage_dir}`:
 every path a stage takes stands in one of them. An entry whose parameter is None, empty or the
 address of a server is dropped; one that ends in `?` may be absent. Without `reads`, a stage reads
-what the stages it needs produce outside `{run}`. Relative paths count from the root, on the command
-line from where one stands. A profile without `stages` has them all; its value for a parameter goes
-before the stage's.
+what the stages it needs produce outside `{run}`. A stage that says what it means (`absent`) is left
+out of a run of the whole profile while something it reads is absent. Relative paths count from the
+root, on the command line from where one stands. A profile without `stages` has them all; its value
+for a parameter goes before the stage's.
 
 A pipeline knows nothing about which stage must run again: `provenance` and `runner` do.
 """
@@ -102,6 +103,7 @@ class Stage(_Entry):
     params: _Params = {}
     reads: tuple[str, ...] | None = None  # None: what the stages it needs produce
     products: tuple[str, ...] = ()
+    absent: str = ""  # why it is left out where a thing it reads is absent that no stage makes
 
 
 class Profile(_Entry):
@@ -146,6 +148,12 @@ class Pipeline(_Entry):
         name = name or self.default_profile
         check_known([name], self.profiles, f"{self.path.name} has no profile")
         return self.profiles[name]
+
+    def profile_with(self, stage: str) -> Profile:
+        """Return the default profile, or the first with the stage where that one lacks it."""
+        every = [self.profile(None), *self.profiles.values()]
+        having = (one for one in every if one.stages is None or stage in one.stages)
+        return next(having, every[0])
 
     def stages_of(self, profile: Profile) -> list[Stage]:
         """Return the stages of a profile, in an order in which they can run."""

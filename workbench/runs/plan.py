@@ -58,6 +58,7 @@ class Plan:
     profile: Profile
     stages: Mapping[str, PlannedStage]
     named: frozenset[str]  # the stages asked for; the others are here because those need them
+    left_out: Mapping[str, str]  # stages that cannot run yet, and why
 
 
 def make_plan(
@@ -100,7 +101,9 @@ def make_plan(
         sources |= dict.fromkeys(overrides[stage.name], "command")
         _make_absolute(values, sources, stage, pipeline.root)
         planned[stage.name] = _settle(stage, schemas[stage.name], values, sources, places, planned)
-    return Plan(pipeline, chosen, planned, frozenset(named))
+    left_out = {} if names else _without_inputs(planned)
+    staying = {name: one for name, one in planned.items() if name not in left_out}
+    return Plan(pipeline, chosen, staying, frozenset(named) & staying.keys(), left_out)
 
 
 def _places(pipeline: Pipeline, profile: Profile, data: Path | None) -> dict[str, str]:
@@ -254,17 +257,34 @@ def _paths(
     return found
 
 
+def _without_inputs(planned: Mapping[str, PlannedStage]) -> dict[str, str]:
+    """Return the stages that say what it means that something they read is absent."""
+    return {
+        name: one.stage.absent
+        for name, one in planned.items()
+        if one.stage.absent and _unmade(one, planned)
+    }
+
+
+def _unmade(planned: PlannedStage, stages: Mapping[str, PlannedStage]) -> list[Path]:
+    """Return what a stage reads that is absent and that no stage makes."""
+    made = [Path(p) for one in stages.values() for p in one.products if "{run}" not in p]
+    return [
+        read
+        for read in planned.missing()
+        if not any(p == read or read in p.parents or p in read.parents for p in made)
+    ]
+
+
 def check_reads(plan: Plan) -> None:
     """Refuse a plan in which a stage reads something that is absent and that no stage makes.
 
     Raises:
         PipelineError: Naming the stage and the path.
     """
-    made = [Path(p) for s in plan.stages.values() for p in s.products if "{run}" not in p]
     for name, planned in plan.stages.items():
-        for read in planned.missing():
-            if not any(p == read or read in p.parents or p in read.parents for p in made):
-                raise PipelineError(
-                    f"the stage {name} reads {read}, which does not exist",
-                    "give an existing path, or add the stage that makes it",
-                )
+        for read in _unmade(planned, plan.stages):
+            raise PipelineError(
+                f"the stage {name} reads {read}, which does not exist",
+                planned.stage.absent or "give an existing path, or add the stage that makes it",
+            )
