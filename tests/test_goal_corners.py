@@ -13,7 +13,6 @@ from pycocotools import mask as rle
 from workbench.detect.motion.goalfinder import find_goal
 from workbench.shots.goal.corners import (
     GoalView,
-    clicked_goals,
     find_corners,
     inside_goal,
     order_corners,
@@ -162,16 +161,3 @@ def test_without_white_edges_corners_stay_and_it_is_said():
     assert view.method == "clicks"
     assert "no white edge" in view.reason
     assert view.corners_px == pytest.approx(CORNERS)
-
-
-def test_clicks_are_read_back_and_nonsense_names_the_file(tmp_path):
-    path = tmp_path / "corners.json"
-    clicked = {"clip": CORNERS[[2, 0, 3, 1]].tolist()}
-    path.write_text(json.dumps({"format": "workbench-goal-corners/1", "corners_px": clicked}))
-    assert clicked_goals(path)["clip"].corners_px == pytest.approx(CORNERS)
-    for content in ("{", "{}", json.dumps({"corners_px": {"clip": [[1, 2], [3, 4]]}})):
-        path.write_text(content)
-        with pytest.raises(ShotError, match=r"corners\.json"):
-            clicked_goals(path)
-    with pytest.raises(ShotError, match="does not exist"):
-        clicked_goals(tmp_path / "none.json")

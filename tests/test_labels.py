@@ -27,7 +27,16 @@ CUT = {
     "name": "Freistoß <b>links</b> ⚽",
     "sport": "soccer",
 }
+CORNERS = {
+    "frame": 3,
+    "corners_px": [[400.0, 300.0], [401.5, 210.0], [700.0, 205.0], [702.0, 301.0]],
+    "goal_wh_m": [7.32, 2.44],
+}
 RATING, VERDICT = {"stars": 4}, {"verdict": "goal", "event_frame": 12}
+
+
+def four(*points):
+    return {**CORNERS, "corners_px": list(points)}
 
 
 def rate(store, item_id="clip_1", stars=4, annotator="ann", tool="rater", **options):
@@ -46,6 +55,10 @@ def rate(store, item_id="clip_1", stars=4, annotator="ann", tool="rater", **opti
         ("verdict", VERDICT),
         ("verdict", {"verdict": "unsure", "event_frame": None}),
         ("event", {"label": "PASS", "frame": 0}),
+        ("corners", CORNERS),
+        ("corners", {**CORNERS, "goal_wh_m": None}),
+        ("shot", {"kick_frame": 12, "foot": None, "ball": [[11, 8.5, 2.0], [14, None, None]]}),
+        ("shot", {"kick_frame": None, "foot": "left", "ball": None}),
     ],
 )
 def test_a_label_comes_back_as_it_was_said(match, database, kind, value):
@@ -92,6 +105,28 @@ def test_a_label_comes_back_as_it_was_said(match, database, kind, value):
         ("cut", {**CUT, "name": "half \ud800"}, "holds the character"),
         ("event", {"label": "nul\x00", "frame": 1}, "holds the character"),
         ("event", {"label": "two\nlines", "frame": 1}, "holds the character"),
+        ("corners", four([0, 9], [1, 0], [9, 0], [9, 9], [5, 5]), "corners_px has 5 points"),
+        ("corners", four([0, 9], [9, 0], [1, 0], [9, 9]), "cross, or one corner lies within"),
+        ("corners", four([0, 9], [1, 0], [9, 0], [3, 3]), "cross, or one corner lies within"),
+        ("corners", four([0, 9], [0, 0], [0, 4], [0, 7]), "on a line"),
+        (
+            "corners",
+            four([0, 99], [0, 0], [1281, 0], [900, 99]),
+            r"corner 3 \(1281, 0\) is outside",
+        ),
+        ("corners", four([0, 9], [0, -1], [9, 0], [9, 9]), r"corner 2 \(0, -1\) is outside"),
+        ("corners", four([0, 9], [0, float("nan")], [9, 0], [9, 9]), "is nan"),
+        ("corners", four([0, 9], [0], [9, 0], [9, 9]), "no list of points"),
+        ("corners", {**CORNERS, "frame": 900}, "frame 900 is beyond the end of match.mp4"),
+        ("corners", {**CORNERS, "goal_wh_m": [0, 2]}, "goal_wh_m is"),
+        ("shot", {}, "corrects nothing"),
+        ("shot", {"foot": "both"}, "foot is 'both'"),
+        ("shot", {"kick_frame": 900}, "kick_frame 900 is beyond"),
+        ("shot", {"ball": [[900, 1, 1]]}, "ball in frame 900 is beyond"),
+        ("shot", {"ball": [[9, 1, 721]]}, r"ball in frame 9 \(1, 721\) is outside"),
+        ("shot", {"ball": [[9, 1, 7], [9, 2, 7]]}, "places frame 9 twice"),
+        ("shot", {"ball": [[9, 1, None]]}, "is None"),
+        ("shot", {"ball": []}, "has 0 places"),
         ("goal", VERDICT, "'goal' is no kind"),
     ],
 )
@@ -273,11 +308,54 @@ def test_a_database_of_a_newer_version_is_left_alone(database):
     LabelStore(database).close()
     engine = sa.create_engine(database.replace("postgresql://", "postgresql+psycopg://"))
     with engine.begin() as connection:
-        connection.exec_driver_sql("INSERT INTO workbench_schema VALUES (2)")
+        connection.exec_driver_sql("INSERT INTO workbench_schema VALUES (99)")
     engine.dispose()
-    with pytest.raises(LabelError, match="schema 2") as caught:
+    with pytest.raises(LabelError, match="schema 99") as caught:
         LabelStore(database)
     assert caught.value.remedy == "update workbench"
+
+
+def test_a_database_of_the_first_version_is_brought_up_to_date(match, database):
+    """Its table of entries refused new kinds of label."""
+    with LabelStore(database) as store:
+        store.add_source(match)
+        said = [rate(store, stars=n) for n in (1, 2)]
+        undo = Entry("rating", "clip_1", None, annotator="ann", tool="t", undoes=said[1].entry_id)
+        said.append(store.append(undo))
+    kinds = "CHECK (kind IN ('cut', 'rating', 'verdict', 'event'))"
+    engine = sa.create_engine(database.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE workbench_schema SET version = 1")
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql(
+                f"ALTER TABLE entries ADD CONSTRAINT entries_kind_check {kinds}"
+            )
+        else:
+            connection.exec_driver_sql("PRAGMA writable_schema = ON")
+            old, new = "kind VARCHAR(20) NOT NULL", f"kind VARCHAR(20) NOT NULL {kinds}"
+            query = "UPDATE sqlite_master SET sql = replace(sql, ?, ?) WHERE name = 'entries'"
+            connection.exec_driver_sql(query, (old, new))
+    engine.dispose()
+    with LabelStore(database) as store:
+        assert store.history() == said
+        new = store.append(Entry("corners", "clip_1", CORNERS, annotator="ann", tool="t"))
+        assert new.seq > said[-1].seq
+        assert store.history() == [*said, new]
+    engine = sa.create_engine(database.replace("postgresql://", "postgresql+psycopg://"))
+    change = "DELETE FROM entries"
+    with pytest.raises(sa.exc.DBAPIError, match="never changed"), engine.begin() as connection:
+        connection.exec_driver_sql(change)
+    engine.dispose()
+
+
+def test_corners_are_kept_from_left_bottom_on_however_they_were_given(store):
+    kept = CORNERS["corners_px"]
+    for item, given in {
+        "from_the_top": [*kept[1:], kept[0]],
+        "the_other_way": kept[::-1],
+    }.items():
+        store.append(Entry("corners", item, four(*given), annotator="ann", tool="t"))
+    assert all(entry.value["corners_px"] == kept for entry in store.history())
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,13 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
+clicks_app = typer.Typer(
+    name="clicks",
+    help="The goal's corners, and kicks, feet and balls that people corrected.",
+    no_args_is_help=True,
+)
+app.add_typer(clicks_app)
+
 DatabaseOption = Annotated[
     str | None,
     typer.Option(
@@ -124,6 +131,80 @@ def agreement(
     if queue:
         shown = ", ".join(queue[:10]) + (" …" if len(queue) > 10 else "")
         console.print(f"\n{len(queue)} items to review, worst first: {shown}", soft_wrap=True)
+
+
+ClipsOption = Annotated[
+    Path, typer.Option("--footage", metavar="DIR", help="The folder of clips.json.")
+]
+
+
+@clicks_app.command("list")
+def list_clicks(footage: ClipsOption, db: DatabaseOption = None) -> None:
+    """Say of every clip whose goal, kick, foot or ball was clicked, by whom and when.
+
+    Example: workbench labels clicks list --footage data/own/footage
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from workbench.footage.clips import load_clips
+    from workbench.labels.shotclicks import click_rows
+    from workbench.labels.store import LabelStore
+
+    ids = [clip.clip_id for clip in load_clips(footage)]
+    with LabelStore(db, create=False) as store:
+        rows, others = click_rows(store, ids)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    table = Table("clip", "clicked", "by", "when", box=None, padding=(0, 2, 0, 0))
+    for row in rows:
+        table.add_row(*row)
+    if rows:
+        console.print(table)
+    console.print(f"{len({row[0] for row in rows})} of {len(ids)} clips have clicks")
+    if others:
+        console.print(f"clicks on {others} clips that are not in {footage} are not used here")
+
+
+@clicks_app.command("export")
+def export_clicks(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The JSON file to write.")],
+    footage: ClipsOption,
+    db: DatabaseOption = None,
+) -> None:
+    """Write the clicks that count on the clips of a folder.
+
+    Example: workbench labels clicks export clicks.json --footage data/own/footage
+    """
+    from workbench.footage.clips import load_clips
+    from workbench.labels.shotclicks import save_clicks
+    from workbench.labels.store import LabelStore
+
+    clips = load_clips(footage)
+    with LabelStore(db, create=False) as store:
+        count = save_clicks(store, clips, file)
+    print(f"clicks on {_spell(count, 'clip')} in {file}")
+
+
+@clicks_app.command("import")
+def take_clicks(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A JSON file of clicks.")],
+    footage: ClipsOption,
+    db: DatabaseOption = None,
+    annotator: Annotated[
+        str | None,
+        typer.Option("--annotator", metavar="NAME", help="Who clicked, if the file cannot say."),
+    ] = None,
+) -> None:
+    """Take in clicks on the clips of a folder; importing a file twice adds nothing.
+
+    Example: workbench labels clicks import clicks.json --footage data/own/footage --annotator ann
+    """
+    from workbench.labels.shotclicks import import_clicks
+    from workbench.labels.store import LabelStore
+
+    with LabelStore(db) as store:
+        count = import_clicks(store, file, footage, annotator)
+    print(f"{_spell(count)} new from {file}")
 
 
 def _measure_table(measured: "Agreement") -> "Table":

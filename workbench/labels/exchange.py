@@ -134,7 +134,12 @@ def import_foreign(
                     f"{unknown[0]!r} is no clip in {footage}, nor is another name",
                     "give the folder that the clips lie in",
                 )
-    return Imported(store.add_all(lookup.sources(), _changes(store, annotator, said)), unknown)
+    return Imported(add_changes(store, lookup.sources(), annotator, said), unknown)
+
+
+def add_changes(store: LabelStore, sources: list[Source], annotator: str, said: list[Entry]) -> int:
+    """Add what differs from this annotator's labels that stand; return how many that are."""
+    return store.add_all(sources, _changes(store, annotator, said))
 
 
 def clip_names(names: Iterable[str], video_to_id: Mapping[str, str] | None) -> dict[str, str]:

@@ -17,13 +17,13 @@ from typing import Any
 from workbench import __version__
 from workbench.footage.clips import read_fraction
 from workbench.labels.values import (
-    FIELDS,
     Kind,
     LabelError,
     Value,
     check_kind,
     check_text,
     check_value,
+    frames_and_places,
 )
 
 
@@ -207,18 +207,24 @@ def check_source(source: Source) -> Source:
     )
 
 
-def check_frames(kind: Kind, value: Value | None, source: Source) -> None:
-    """Check that the frames a label names are in its video.
+def check_in_video(kind: Kind, value: Value | None, source: Source) -> None:
+    """Check that the frames and places a label names are in its video.
 
     Raises:
         LabelError: If one is not.
     """
-    for name, content in FIELDS[kind].items():
-        frame = (value or {}).get(name)
-        if content.past_end is None or frame is None:
-            continue
-        if frame >= source.frame_count + content.past_end:
+    for what, frame, place in frames_and_places(kind, value or {}):
+        named = what if frame is None else f"{what} {(value or {}).get(what, frame)}"
+        if frame is not None and frame >= source.frame_count:
             raise LabelError(
-                f"{name} {frame} is beyond the end of {source.name} ({source.frame_count} frames)",
+                f"{named} is beyond the end of {source.name} ({source.frame_count} frames)",
                 "label a frame of the video",
+            )
+        size = (source.width, source.height)
+        if place and not all(0 <= at <= side for at, side in zip(place, size, strict=True)):
+            shown = ", ".join(f"{at:g}" for at in place)
+            raise LabelError(
+                f"{named} ({shown}) is outside the picture of {source.name} "
+                f"({source.width} x {source.height})",
+                "give pixels of the whole video, not of a smaller picture of it",
             )

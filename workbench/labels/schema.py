@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.types import TypeDecorator
 
-from workbench.labels.values import KINDS, LONGEST_TEXT, LabelError
+from workbench.labels.values import LONGEST_TEXT, LabelError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1 had the kinds of label in a constraint, so that a new one met a wall
 _SCHEMA_LOCK = 0x776F726B  # any number; all openers of one PostgreSQL database wait for the same
 
 
@@ -60,7 +60,7 @@ entry_table = sa.Table(
         primary_key=True,
     ),
     sa.Column("entry_id", sa.String(36), nullable=False, unique=True),
-    sa.Column("kind", sa.String(20), sa.CheckConstraint(f"kind IN {KINDS}"), nullable=False),
+    sa.Column("kind", sa.String(20), nullable=False),
     sa.Column("item_id", sa.String(LONGEST_TEXT), nullable=False),
     sa.Column("source_id", sa.ForeignKey("sources.source_id")),
     sa.Column("annotator", sa.String(LONGEST_TEXT), nullable=False),
@@ -91,34 +91,65 @@ _KEEP_ENTRIES = {
 
 
 def has_schema(connection: Connection) -> bool:
-    """Return whether the tables are there.
+    """Return whether the tables are there, and of this version.
 
     Raises:
         LabelError: If the database was made by a newer version.
     """
-    if not sa.inspect(connection).has_table(schema_table.name):
-        return False
-    version = connection.scalar(sa.select(sa.func.max(schema_table.c.version)))
-    if version != SCHEMA_VERSION:
+    version = _version(connection)
+    if version > SCHEMA_VERSION:
         problem = f"the label database has schema {version}, this workbench knows {SCHEMA_VERSION}"
         raise LabelError(problem, "update workbench")
-    return True
+    return version == SCHEMA_VERSION
 
 
 def create_schema(connection: Connection) -> None:
-    """Create the tables where they are absent; of several that try at once, one does it.
+    """Create the tables where they are absent, or bring older ones up to date, labels and all.
 
-    The transaction of `connection` must have taken SQLite's write lock.
+    Of several that try at once, one does it. The transaction of `connection` must have taken
+    SQLite's write lock.
     """
     dialect = connection.dialect.name
     if dialect == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
     if has_schema(connection):
         return
-    metadata.create_all(connection)
-    for statement in _KEEP_ENTRIES[dialect]:
-        connection.exec_driver_sql(statement)
+    if _version(connection):
+        _from_version_1(connection)
+    else:
+        metadata.create_all(connection)
+        _keep_entries(connection)
     connection.execute(schema_table.insert().values(version=SCHEMA_VERSION))
+
+
+def _version(connection: Connection) -> int:
+    """The newest version that the tables were brought to; 0 where there are none."""
+    if not sa.inspect(connection).has_table(schema_table.name):
+        return 0
+    return connection.scalar(sa.select(sa.func.max(schema_table.c.version))) or 0
+
+
+def _from_version_1(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        name = "entries_kind_check"
+        connection.exec_driver_sql(f"ALTER TABLE entries DROP CONSTRAINT IF EXISTS {name}")
+        return
+    # SQLite cannot drop a constraint: the table is made anew, and takes over every row as it is.
+    for index in entry_table.indexes:
+        connection.exec_driver_sql(f"DROP INDEX IF EXISTS {index.name}")
+    connection.exec_driver_sql("ALTER TABLE entries RENAME TO entries_1")
+    entry_table.create(connection)
+    names = ", ".join(column.name for column in entry_table.columns)
+    connection.exec_driver_sql(
+        f"INSERT INTO entries ({names}) SELECT {names} FROM entries_1 ORDER BY seq"
+    )
+    connection.exec_driver_sql("DROP TABLE entries_1")  # its triggers go with it
+    _keep_entries(connection)
+
+
+def _keep_entries(connection: Connection) -> None:
+    for statement in _KEEP_ENTRIES[connection.dialect.name]:
+        connection.exec_driver_sql(statement)
 
 
 def to_json(value: Any) -> str:

@@ -22,7 +22,7 @@ from workbench.labels.records import (
     Entry,
     Source,
     check_entry,
-    check_frames,
+    check_in_video,
     check_source,
     current,
     in_order,
@@ -215,7 +215,7 @@ class LabelStore(AbstractContextManager["LabelStore"]):
             return replace(entry, source_id=target.source_id)
         if entry.source_id is not None:
             source = _read_source(connection, entry.source_id)
-            check_frames(entry.kind, entry.value, source)
+            check_in_video(entry.kind, entry.value, source)
         return entry
 
     def _insert(self, table: sa.Table) -> Any:

@@ -9,23 +9,37 @@ is kept. Frames are counted from 0 in presentation order; intervals are half-ope
 | rating | `stars` 1–5, or `unsure: true`, or `skipped: true` |
 | verdict | `verdict` goal, no_goal or unsure; `event_frame` (or null) |
 | event | `label`, `frame` |
+| corners | `frame`, `corners_px` (four [x, y]), `goal_wh_m` (or null: not measured) |
+| shot | `kick_frame`, `foot` left or right, `ball` [[frame, x, y], …]; each may be null |
+
+Corners are the goal's inner ones, kept in the order left bottom, left top, right top, right bottom
+as seen. A shot is what a person corrects: null is left to the analysis, and x and y are null where
+there is no ball in that frame. Pixels count from the picture's upper left edge, whole video pixels.
 """
 
+import math
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, TypeGuard, get_args
 
 from workbench.errors import WorkbenchError
 
-Kind = Literal["cut", "rating", "verdict", "event"]
+Kind = Literal["cut", "rating", "verdict", "event", "corners", "shot"]
 Value = dict[str, Any]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 VERDICTS = ("goal", "no_goal", "unsure")
 MOST_STARS = 5
+FEET = ("left", "right")
 LONGEST_TEXT = 200  # characters of a name, label or id
 LARGEST_INTEGER = 2**63 - 1  # what every database and every PTS holds
+MOST_BALLS = 5000  # that one label of a shot places
+_GOAL_M = (0.3, 30.0)  # a goal's width and height lie between
+_LEAST_SIDE_PX, _LEAST_TURN = 2.0, 0.02  # of the goal's mouth; flatter ones no camera explains
+_CORNERS_REMEDY = "give its four inner corners around the mouth, from left bottom: [[x, y], …4]"
+
+Point = tuple[float, float]
 
 
 class LabelError(WorkbenchError):
@@ -75,7 +89,24 @@ def check_value(kind: str, value: Mapping[str, Any]) -> Value:
             checked[name] = field.check(value[name], name)
     if kind == "cut":
         _check_interval(checked)
+    if kind == "shot" and all(said is None for said in checked.values()):
+        raise LabelError("a shot corrects nothing", f"give one of {', '.join(checked)}")
     return checked
+
+
+def frames_and_places(kind: Kind, value: Value) -> Iterator[tuple[str, int | None, Point | None]]:
+    """Yield the frames and places in the picture that a value names, each with what it is."""
+    for name, field in FIELDS[kind].items():
+        said = value.get(name)
+        if said is None:
+            continue
+        if field.past_end is not None:
+            yield name, said - field.past_end, None
+        elif name == "corners_px":
+            yield from ((f"corner {number}", None, (x, y)) for number, (x, y) in enumerate(said, 1))
+        elif name == "ball":
+            for frame, x, y in said:
+                yield "ball in frame", frame, None if x is None else (x, y)
 
 
 def check_text(text: object, what: str, longest: int = LONGEST_TEXT) -> str:
@@ -121,6 +152,76 @@ def _true(said: object, what: str) -> bool:
     if said is not True:
         raise LabelError(f"{what} is {said!r}", f"write {what}: true, or clear the rating")
     return True
+
+
+def _number(number: object, what: str) -> float:
+    if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
+        raise LabelError(f"{what} is {number!r}", "give a number")
+    return float(number)
+
+
+def _foot(said: object, what: str) -> str:
+    if said not in FEET:
+        raise LabelError(f"{what} is {said!r}", f"use {' or '.join(FEET)}")
+    return str(said)
+
+
+def _corners(said: object, what: str) -> list[list[float]]:
+    """Four points around the mouth of a goal, turned into the order in which they are kept."""
+    if not isinstance(said, list | tuple) or not all(_is_list(point, 2) for point in said):
+        raise LabelError(f"{what} is no list of points", _CORNERS_REMEDY)
+    if len(said) != 4:
+        raise LabelError(f"{what} has {len(said)} points", _CORNERS_REMEDY)
+    points = [[_number(place, f"{what}[{n}]") for place in xy] for n, xy in enumerate(said)]
+    sides = [
+        (b[0] - a[0], b[1] - a[1]) for a, b in zip(points, points[1:] + points[:1], strict=True)
+    ]
+    lengths = [math.hypot(*side) for side in sides]
+    turns = [a[0] * b[1] - a[1] * b[0] for a, b in zip(sides, sides[1:] + sides[:1], strict=True)]
+    if turns[0] < 0:
+        turns, points = [-turn for turn in turns], points[::-1]
+    if min(turns) < 0:
+        raise LabelError(f"the sides of {what} cross, or one corner lies within", _CORNERS_REMEDY)
+    flat = min(turns) <= _LEAST_TURN * min(lengths) * max(lengths)
+    if min(lengths) <= _LEAST_SIDE_PX or flat:
+        raise LabelError(f"{what} lie on a line, or two are one", _CORNERS_REMEDY)
+    ways = [points[shift:] + points[:shift] for shift in range(4)]
+    # Clockwise on the screen; of the four possible starts, the one whose posts go up.
+    return max(ways, key=lambda c: c[0][1] - c[1][1] + c[3][1] - c[2][1])
+
+
+def _goal_wh_m(said: object, what: str) -> list[float]:
+    if not _is_list(said, 2):
+        raise LabelError(f"{what} is {said!r}", "give inner width and height in metres")
+    sides = [_number(side, what) for side in said]
+    if not all(_GOAL_M[0] < side < _GOAL_M[1] for side in sides):
+        raise LabelError(f"{what} is {sides}", "give inner width and height in metres")
+    return sides
+
+
+def _ball(said: object, what: str) -> list[list[Any]]:
+    """Places of the ball by frame, sorted."""
+    remedy = "give [[frame, x, y], …], null for x and y where there is no ball"
+    if not isinstance(said, list | tuple) or not all(_is_list(row, 3) for row in said):
+        raise LabelError(f"{what} is no list of frames and places", remedy)
+    if not 0 < len(said) <= MOST_BALLS:
+        raise LabelError(f"{what} has {len(said)} places", f"give 1 to {MOST_BALLS}")
+    rows: dict[int, list[Any]] = {}
+    for number, (frame, x, y) in enumerate(said):
+        where = f"{what}[{number}]"
+        frame = _integer(frame, f"the frame of {where}")
+        if frame in rows:
+            raise LabelError(f"{what} places frame {frame} twice", "keep one of them")
+        is_gone = x is None and y is None
+        rows[frame] = [
+            frame,
+            *((None, None) if is_gone else (_number(x, where), _number(y, where))),
+        ]
+    return [rows[frame] for frame in sorted(rows)]
+
+
+def _is_list(said: object, length: int) -> TypeGuard[Sequence[Any]]:
+    return isinstance(said, list | tuple) and len(said) == length
 
 
 def _check_names(kind: Kind, value: Mapping[str, Any]) -> None:
@@ -173,5 +274,15 @@ FIELDS: dict[Kind, dict[str, Field]] = {
     "event": {
         "label": Field(check_text, "string"),
         "frame": Field(_integer, "Int64", past_end=0),
+    },
+    "corners": {
+        "frame": Field(_integer, "Int64", past_end=0),
+        "corners_px": Field(_corners, "object"),
+        "goal_wh_m": Field(_goal_wh_m, "object", is_optional=True),
+    },
+    "shot": {
+        "kick_frame": Field(_integer, "Int64", is_optional=True, past_end=0),
+        "foot": Field(_foot, "string", is_optional=True),
+        "ball": Field(_ball, "object", is_optional=True),
     },
 }

@@ -18,6 +18,7 @@ from workbench.errors import WorkbenchError
 from workbench.footage.clips import Clip
 from workbench.footage.frames import sample_readable, uniform_indices
 from workbench.footage.video_info import content_digest
+from workbench.labels.shotclicks import ShotClick
 from workbench.shots.analysed import (
     ShotAnalysis,
     analysis_key,
@@ -35,6 +36,7 @@ from workbench.shots.players.possession import find_possession, find_shooter
 from workbench.shots.players.technique import Foot, TechniqueMeasure, find_foot, measure_technique
 from workbench.shots.verdict import METHODS, Method, ShotError, ShotVerdict
 
+_BALL_PER_BODY = 0.22 / 1.75  # of a ball whose size is not known
 _POSE_REACH = 4  # frames before and after the contact whose poses of the shooter are estimated
 
 _STANDING_RATIO = 2.2  # a standing person's box is so many times as high as wide
@@ -63,6 +65,7 @@ def analyse_shot(
     goal_wh_m: tuple[float, float],
     pose_finder: PoseFinder | None = None,
     goal: GoalView | None = None,
+    by_hand: ShotClick | None = None,
 ) -> ShotAnalysis:
     """Analyse the shot in a clip.
 
@@ -73,16 +76,22 @@ def analyse_shot(
         goal_wh_m: Width and height of the goal, inner edges.
         pose_finder: Who finds the shooter's pose; without one there is no foot and no technique.
         goal: Where the goal is, if that is known better than from the labels.
+        by_hand: What a person has corrected of the shot; it wins over what is found.
 
     Raises:
         FootageError: If the clip cannot be read.
     """
     fps = float(clip.fps)
     track, people = ball_track(labels), follow_people(labels, fps)
+    told = by_hand or ShotClick()
+    if told.ball:
+        track = track.placed(told.ball, _BALL_PER_BODY * _body_px(people))
     video = footage_dir / clip.file
     goal = goal or _goal_view(clip, video, labels)
     possession = find_possession(track, people)
-    shooter = find_shooter(track, possession, fps=fps, goal_corners_px=goal.corners_px)
+    shooter = find_shooter(
+        track, possession, fps=fps, goal_corners_px=goal.corners_px, kick_frame=told.kick_frame
+    )
     pose: PoseTrack | None = None
     foot: Foot | None = None
     technique: tuple[TechniqueMeasure, ...] = ()
@@ -91,6 +100,7 @@ def analyse_shot(
         frames = range(max(0, near - _POSE_REACH), min(clip.frame_count, near + _POSE_REACH + 1))
         pose = find_poses(video, people, shooter.player, frames, pose_finder)
         foot = find_foot(pose, track, shooter.contact_frame)
+        foot = _told_foot(told) or foot
         technique = measure_technique(pose, foot, shooter.contact_frame, fps)
     shot = ShotAnalysis(
         clip=clip,
@@ -102,9 +112,10 @@ def analyse_shot(
         possession=possession,
         shooter=shooter,
         pose=pose,
-        foot=foot,
+        foot=_told_foot(told) or foot,
         technique=technique,
         verdicts={},
+        by_hand=by_hand,
     )
     return replace(shot, verdicts={method: judge_analysed(shot, method) for method in METHODS})
 
@@ -121,11 +132,29 @@ def judge_analysed(shot: ShotAnalysis, method: Method) -> ShotVerdict:
             fps=shot.fps,
             image_wh=shot.size_wh,
             people=standing_people(shot.people, shot.clip),
-            kick_frame=None if shot.shooter is None else round(shot.shooter.contact_frame),
+            kick_frame=_known_kick(shot),
         )
         return judge_shot(question, method)
     except ShotError as error:
         return ShotVerdict.abstaining(method, f"Can't tell, because {error.problem}.")
+
+
+def _known_kick(shot: ShotAnalysis) -> int | None:
+    if shot.by_hand is not None and shot.by_hand.kick_frame is not None:
+        return shot.by_hand.kick_frame
+    return None if shot.shooter is None else round(shot.shooter.contact_frame)
+
+
+def _told_foot(told: ShotClick) -> Foot | None:
+    if told.foot is None:
+        return None
+    return Foot(told.foot, 1.0, f"Told by {told.annotator or 'hand'}.")
+
+
+def _body_px(people: People) -> float:
+    """The median height of people's boxes; 0 where nobody is seen."""
+    table = people.table
+    return float((table["y1"] - table["y0"]).median()) if len(table) else 0.0
 
 
 @dataclass(frozen=True)
@@ -145,6 +174,7 @@ def analyse_shots(
     *,
     pose_finder: PoseFinder | None = None,
     goals: Mapping[str, GoalView] | None = None,
+    by_hand: Mapping[str, ShotClick] | None = None,
     on_progress: Callable[[Clip], None] | None = None,
 ) -> AnalysedShots:
     """Analyse the shots in clips; see `analyse_shot`.
@@ -152,15 +182,16 @@ def analyse_shots(
     Each shot is saved as `folder/<clip id>.json` once it is analysed. A shot whose file is there
     already, made of the same labels, video, settings and code, is read instead, so that an analysis
     that was killed resumes after the last shot. A clip that cannot be analysed is left out and
-    tried again the next time. Labels and goal sizes are by clip id, `goals` by clip id or session.
+    tried again the next time. Labels, goal sizes, `goals` and what people corrected are by clip id.
     """
-    known, found = goals or {}, AnalysedShots()
+    known, corrected, found = goals or {}, by_hand or {}, AnalysedShots()
     for clip in clips:
         name = clip.clip_id
         path = folder / f"{name}.json"
         settings: dict[str, Any] = {
             "goal_wh_m": goal_wh_m[name],
-            "goal": known.get(name, known.get(clip.session)),
+            "goal": known.get(name),
+            "by_hand": corrected.get(name),
         }
         finder = {"pose_finder": pose_finder.name if pose_finder is not None else None}
         try:

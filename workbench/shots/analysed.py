@@ -22,6 +22,7 @@ import pandas as pd
 from workbench.detect.store import ClipDetections
 from workbench.errors import DatasetError, WorkbenchError
 from workbench.footage.clips import Clip
+from workbench.labels.shotclicks import ShotClick
 from workbench.saving import reading, save_json
 from workbench.shots.ball.track import BallTrack
 from workbench.shots.goal.corners import GoalView
@@ -30,7 +31,15 @@ from workbench.shots.players.pose import PoseTrack
 from workbench.shots.players.possession import Possession, Shooter
 from workbench.shots.players.technique import Foot, TechniqueMeasure
 from workbench.shots.verdict import Method, ShotVerdict
-from workbench.shots.words import foot_words, headline, reason_words, speed_words, sure_words
+from workbench.shots.words import (
+    by_hand_words,
+    foot_words,
+    goal_words,
+    headline,
+    reason_words,
+    speed_words,
+    sure_words,
+)
 
 SHOT_FORMAT = "workbench-shot/1"
 
@@ -53,6 +62,7 @@ class ShotAnalysis:
     foot: Foot | None
     technique: tuple[TechniqueMeasure, ...]
     verdicts: Mapping[Method, ShotVerdict]
+    by_hand: ShotClick | None = None  # what a person corrected, which won
 
     @property
     def verdict(self) -> ShotVerdict:
@@ -71,7 +81,9 @@ class ShotAnalysis:
 
     @property
     def kick_frame(self) -> float | None:
-        """When the ball was struck: from the verdict, else from the players' touches."""
+        """When the ball was struck: told by a person, from the verdict, else from the touches."""
+        if self.by_hand is not None and self.by_hand.kick_frame is not None:
+            return float(self.by_hand.kick_frame)
         kicks = [event.frame for event in self.verdict.events if event.kind == "kick"]
         if kicks:
             return kicks[0]
@@ -100,6 +112,8 @@ def shots_table(shots: Iterable[ShotAnalysis]) -> pd.DataFrame:
             "shooter": shot.shooter.player if shot.shooter is not None else "",
             "foot": foot_words(shot.foot),
             "2D rules": headline(shot.verdicts["2d"]),
+            "goal": goal_words(shot.goal),
+            "corrected": by_hand_words(shot.by_hand),
             "because": reason_words(shot.verdict),
         }
         for shot in shots

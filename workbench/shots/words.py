@@ -4,6 +4,11 @@ Numbers have no more digits than their interval supports, and where the analysis
 verdict is given. Knows nothing about layout.
 """
 
+from collections.abc import Sequence
+
+from workbench.labels.shotclicks import ShotClick
+from workbench.shots.goal.clicked import CLICKED
+from workbench.shots.goal.corners import GoalView
 from workbench.shots.players.technique import Foot, TechniqueMeasure
 from workbench.shots.verdict import ShotEvent, ShotVerdict
 from workbench.style import GREEN, GREY, VERMILION
@@ -103,6 +108,47 @@ def speed_words(speed_kmh: float | None, interval_kmh: tuple[float, float] | Non
 def foot_words(foot: Foot | None) -> str:
     """Return the foot that struck the ball."""
     return f"{foot.side} foot" if foot is not None and foot.side is not None else "foot not seen"
+
+
+def goal_words(goal: GoalView) -> str:
+    """Return whether the goal was clicked, found or neither, and what that rests on.
+
+    Example:
+        >>> goal_words(GoalView(None, "none", "The goal is seen in no frame."))
+        'missing. The goal is seen in no frame.'
+    """
+    if goal.corners_px is None:
+        return f"missing. {goal.reason}"
+    return goal.reason if goal.method == CLICKED else f"found. {goal.reason}"
+
+
+def by_hand_words(click: ShotClick | None) -> str:
+    """Return what a person corrected; nothing where nobody did.
+
+    Example:
+        >>> by_hand_words(ShotClick(kick_frame=31, foot="left", annotator="ann"))
+        'kick, foot by ann'
+    """
+    if click is None:
+        return ""
+    told = {"kick": click.kick_frame is not None, "foot": click.foot, "ball": click.ball}
+    by = f" by {click.annotator}" if click.annotator else " by hand"
+    return ", ".join(name for name, said in told.items() if said) + by
+
+
+def goals_sentence(goals: Sequence[GoalView]) -> str:
+    """Return in how many clips the goal was clicked, found or is missing.
+
+    Example:
+        >>> goals_sentence([GoalView(None, "none", "")])
+        'The goal is missing in 1 of 1 clips: click it with workbench serve goals.'
+    """
+    missing = sum(goal.corners_px is None for goal in goals)
+    clicked = sum(goal.method == CLICKED for goal in goals)
+    counts = {"clicked": clicked, "found": len(goals) - clicked - missing, "missing": missing}
+    said = ", ".join(f"{name} in {count}" for name, count in counts.items() if count)
+    remedy = ": click it with workbench serve goals" if missing else ""
+    return f"The goal is {said or 'looked for in no clip'} of {len(goals)} clips{remedy}."
 
 
 def spread_words(interval_kmh: tuple[float, float] | None) -> str:

@@ -11,6 +11,7 @@ algorithm for optimal partitioning of data on an interval"), so that smoothing n
 a kick. `kick` finds which of the cuts is one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -24,6 +25,7 @@ from workbench.detect.ballpath import Spot, best_path
 from workbench.detect.detections import Detection
 from workbench.detect.store import ClipDetections
 from workbench.footage.pinhole import Floats
+from workbench.labels.values import Point
 from workbench.shots.verdict import ShotError
 
 TRACK_COLUMNS = ("frame", "x", "y", "width_px", "height_px", "diameter_px", "score")
@@ -110,6 +112,25 @@ class BallTrack:
         """Return the track as a table with `TRACK_COLUMNS`."""
         columns = (self.frames, *self.xy.T, *self.box_wh.T, self.diameter_px, self.score)
         return pd.DataFrame(dict(zip(TRACK_COLUMNS, columns, strict=True)))
+
+    def placed(self, places: Sequence[tuple[int, Point | None]], size_px: float) -> "BallTrack":
+        """Return the track with the ball where a person has seen it; without a place, it is gone.
+
+        `size_px` is taken where the ball's size is not known from other frames.
+        """
+        frames = np.array([frame for frame, _ in places], np.int64)
+        left = self.take(~np.isin(self.frames, frames))
+        known = left.take(np.isfinite(left.diameter_px) & (left.box_wh > 0).all(axis=1))
+        rows = [left.to_table()]
+        for frame, place in places:
+            if place is not None:
+                width, height, diameter = (
+                    float(np.interp(frame, known.frames, sizes)) if len(known) else size_px
+                    for sizes in (*known.box_wh.T, known.diameter_px)
+                )
+                row = (frame, *place, width, height, diameter, 1.0)
+                rows.append(pd.DataFrame([row], columns=list(TRACK_COLUMNS), dtype=float))
+        return BallTrack.from_table(pd.concat([table for table in rows if len(table)] or rows[:1]))
 
     def __len__(self) -> int:
         return len(self.frames)

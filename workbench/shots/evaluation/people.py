@@ -14,8 +14,9 @@ import pandas as pd
 from workbench.labels.store import LabelStore
 from workbench.labels.table import label_table
 from workbench.saving import save_json
-from workbench.shots.analysed import ShotAnalysis
+from workbench.shots.analysed import ShotAnalysis, to_json
 from workbench.shots.verdict import METHODS, Method
+from workbench.shots.words import goal_words
 from workbench.stats import Interval, choose_clusters, pooled_share, wilson
 
 
@@ -60,7 +61,7 @@ def score_against_people(
 
 
 def save_for_review(path: Path, shots: Sequence[ShotAnalysis]) -> Path:
-    """Write the verdicts as the goal labeller reads a model's, for people to review.
+    """Write the verdicts as the goal labeller reads a model's, for people to review and correct.
 
     Abstained verdicts are said to be unsure; `event_frame` is when the flight ended.
     """
@@ -72,6 +73,11 @@ def save_for_review(path: Path, shots: Sequence[ShotAnalysis]) -> Path:
             "verdict": "unsure" if verdict.abstained else sure,
             "event_frame": None if end is None else round(end),
             "score": round(verdict.goal_probability, 3),
+            "kick_frame": None if shot.kick_frame is None else round(shot.kick_frame),
+            "foot": shot.foot.side if shot.foot is not None else None,
+            "corners_px": to_json(shot.goal.corners_px),
+            "goal": goal_words(shot.goal),
+            "reason": verdict.reason,
         }
     methods = sorted({f"{shot.labels}, {shot.verdict.method}" for shot in shots})
     save_json(path, {"model": f"shot analysis ({'; '.join(methods)})", "verdicts": rows})

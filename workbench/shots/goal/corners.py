@@ -8,7 +8,6 @@ bottom as seen, counted as in `track`. Knows nothing about the goal's size and t
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -17,7 +16,6 @@ from scipy.stats import theilslopes
 
 from workbench.detect.store import ClipDetections
 from workbench.footage.pinhole import Floats
-from workbench.saving import reading
 from workbench.shots.verdict import ShotError
 
 _LEAST_HEIGHT_PX = 8.0
@@ -42,6 +40,7 @@ class GoalView:
     corners_px: Floats | None  # (4, 2) left bottom, left top, right top, right bottom
     method: str  # mask, edges, clicks; none
     reason: str  # what the corners rest on, or why there are none; one sentence
+    frame: int | None = None  # of the clip, in which a person clicked them
 
 
 def order_corners(corners_px: NDArray[np.float64]) -> Floats:
@@ -112,25 +111,6 @@ def find_corners(labels: ClipDetections, *, fixed_camera: bool = True) -> GoalVi
         return GoalView(None, "none", reasons[0])
     corners = np.median(np.array(quads), axis=0)
     return GoalView(corners, "mask", f"The goal's mask in {len(quads)} frames.")
-
-
-def clicked_goals(path: Path | None) -> dict[str, GoalView]:
-    """Read where people clicked the goal, by clip id or session; nothing without a file.
-
-    The file: `{"format": "workbench-goal-corners/1", "corners_px": {"clip": [[x, y], …4]}}`.
-
-    Raises:
-        ShotError: If the file is absent or holds something else.
-    """
-    if path is None:
-        return {}
-    remedy = "click the goal's corners: four [x, y] for each clip"
-    with reading(path, "a file of goal corners", remedy, ShotError) as content:
-        entries = content["corners_px"].items()
-        corners = {name: order_corners(np.array(four, float)) for name, four in entries}
-    return {
-        name: GoalView(four, "clicks", "Clicked by a person.") for name, four in corners.items()
-    }
 
 
 def sharpen_corners(view: GoalView, image: Image) -> GoalView:

@@ -72,23 +72,26 @@ def find_shooter(
     *,
     fps: float,
     goal_corners_px: NDArray[np.float64] | None = None,
+    kick_frame: float | None = None,
 ) -> Shooter | None:
     """Find who shot: nearest to the ball as its flight began, else the last to touch it.
 
     Touches after the ball arrived at the goal, whose corners (4, 2) are in any order, are the
     goalkeeper's. None where nobody is near the ball, or nothing looks like a shot: neither a kick
-    nor a ball that arrives at the goal.
+    nor a ball that arrives at the goal. `kick_frame` is the kick where a person has told it; the
+    shooter is then whoever is nearest, however far.
     """
-    kick = find_kick(track, fps=fps)
+    kick = find_kick(track, fps=fps) if kick_frame is None else kick_frame
+    reach = _REACH_BALLS if kick_frame is None else np.inf
     if kick is not None:
         gaps: dict[str, list[float]] = {}
         for row in possession:
-            near = row.gap_balls <= _REACH_BALLS
+            near = row.gap_balls <= reach
             if row.nearest and near and kick - _BEFORE_CONTACT_S * fps <= row.frame <= kick + 1:
                 gaps.setdefault(row.nearest, []).append(row.gap_balls)
         if gaps:
             # Nearest over all these frames, not in one: somebody may run past the ball.
-            best = max(sorted(gaps), key=lambda name: sum(_REACH_BALLS - gap for gap in gaps[name]))
+            best = max(sorted(gaps), key=lambda name: _nearness(gaps[name]))
             reason = f"{best} is nearest to the ball at the kick."
             return Shooter(best, kick, reason)
     arrival = float("inf") if goal_corners_px is None else _arrival(track, goal_corners_px)
@@ -101,6 +104,12 @@ def find_shooter(
     contact = float(last.frame) if kick is None else kick
     reason = f"{last.player} is the last to touch the ball before it arrives."
     return Shooter(last.player, contact, reason)
+
+
+def _nearness(gaps_balls: list[float]) -> tuple[float, float]:
+    """How near over some frames: within reach, the longer the better; else, the nearest once."""
+    near = sum(max(_REACH_BALLS - gap, 0.0) for gap in gaps_balls)
+    return near, -min(gaps_balls)
 
 
 def _arrival(track: BallTrack, goal_corners_px: NDArray[np.float64]) -> float:
