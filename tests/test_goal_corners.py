@@ -1,7 +1,5 @@
 """The goal's corners: from masks, from clicks, sharpened on white edges, or a reason for none."""
 
-import json
-
 import cv2
 import numpy as np
 import pytest
@@ -18,7 +16,6 @@ from workbench.shots.goal.corners import (
     order_corners,
     sharpen_corners,
 )
-from workbench.shots.verdict import ShotError
 
 CORNERS = np.array([[180.0, 240], [190, 110], [470, 130], [465, 250]])
 

@@ -18,7 +18,7 @@ from workbench.errors import WorkbenchError
 from workbench.footage.clips import Clip
 from workbench.footage.frames import sample_readable, uniform_indices
 from workbench.footage.video_info import content_digest
-from workbench.labels.shotclicks import ShotClick
+from workbench.labels.shotclicks import ShotClick, ShotClicks
 from workbench.shots.analysed import (
     ShotAnalysis,
     analysis_key,
@@ -211,6 +211,14 @@ def analyse_shots(
         if on_progress is not None:
             on_progress(clip)
     return found
+
+
+def unused_clicks(
+    clicks: ShotClicks, clips: Iterable[Clip], shots: Iterable[ShotAnalysis]
+) -> list[str]:
+    """Return the clips that have clicks of their own, yet were not analysed."""
+    clicked = {clip.clip_id for clip in clips} & {*clicks.goals, *clicks.shots}
+    return sorted(clicked - {shot.clip.clip_id for shot in shots})
 
 
 def standing_people(people: People, clip: Clip) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from workbench.footage.clips import Clip
-from workbench.labels.shotclicks import GoalClick, ShotClicks
+from workbench.labels.shotclicks import GoalClick
 from workbench.shots.goal.corners import GoalView
 
 CLICKED = "clicks"  # the method of such a view
@@ -49,12 +49,6 @@ def clicked_sizes(
         if found and found[1].goal_wh_m is not None:
             sizes[clip.clip_id] = found[1].goal_wh_m
     return sizes
-
-
-def unused_clicks(clicks: ShotClicks, of: Iterable[Clip], analysed: Iterable[Clip]) -> list[str]:
-    """Return the clips of some footage that have clicks of their own, yet were not analysed."""
-    named = {clip.clip_id for clip in of} & {*clicks.goals, *clicks.shots}
-    return sorted(named - {clip.clip_id for clip in analysed})
 
 
 def _of_session(
