@@ -1,6 +1,7 @@
 """What people click on a shot: which clips a goal serves, and that clicks win."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,13 +9,15 @@ from filmed_shots import FilmedShot, film_shot
 
 from workbench.detect.detections import BALL, GOAL, PERSON
 from workbench.footage.clips import Clip
+from workbench.footage.writer import VideoWriter
 from workbench.labels.shotclicks import GoalClick, ShotClick, ShotClicks
 from workbench.shots.analyse import analyse_shot, unused_clicks
 from workbench.shots.analysed import ShotAnalysis, shots_table
-from workbench.shots.goal.clicked import clicked_goals, clicked_sizes
+from workbench.shots.goal.clicked import clicked_goals
 from workbench.shots.goal.corners import GoalView
 from workbench.shots.players.pose import GeometricFinder
 from workbench.shots.words import goals_sentence
+from workbench.simulated.views import View, film_views
 
 CORNERS = ((20.0, 80.0), (22.0, 30.0), (120.0, 28.0), (122.0, 82.0))
 
@@ -37,47 +40,82 @@ def analyse(shot: FilmedShot, *classes: str, **options: object) -> ShotAnalysis:
 
 
 class TestTheGoal:
+    """A panning camera filmed `pan`; `again` is the same picture, `other` another place."""
+
+    @pytest.fixture(scope="class")
+    def filmed(self, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[View]]:
+        folder = tmp_path_factory.mktemp("views")
+        for name, seed in (("pan", 3), ("other", 4)):
+            views = list(film_views("pan", 12, seed=seed, wh=(640, 360), covered=0.1))
+            with VideoWriter(folder / f"{name}.mp4", (640, 360), 30) as video:
+                for view in views:
+                    video.write(view.image)
+            if name == "pan":
+                pan = views
+        return folder, pan
+
     def clips(self, shot: FilmedShot) -> dict[str, Clip]:
-        fixed = replace(shot.clip, fixed_camera=True)
+        row = replace(
+            shot.clip, session="s", camera="steadied", start_frame=0, end_frame=12,
+            width=640, height=360,
+        )  # fmt: skip
+        files = {"pan": "pan", "again": "pan", "other": "other"}
         return {
-            "own": replace(fixed, clip_id="own"),
-            "same": replace(fixed, clip_id="same"),
-            "moving": replace(fixed, clip_id="moving", fixed_camera=False),
-            "larger": replace(fixed, clip_id="larger", width=1280),
-            "elsewhere": replace(fixed, clip_id="elsewhere", session="other"),
+            name: replace(row, clip_id=name, file=f"{file}.mp4") for name, file in files.items()
         }
 
-    def test_serves_its_session_where_the_camera_stood_still(self, shot: FilmedShot) -> None:
+    def test_is_carried_through_its_clip_and_its_session(
+        self, shot: FilmedShot, filmed: tuple[Path, list[View]]
+    ) -> None:
+        folder, views = filmed
         clips = self.clips(shot)
-        clicks = {"own": GoalClick(CORNERS, 7, (5.0, 2.0), "ann", "2026-11-01")}
-        found = clicked_goals(clips.values(), clicks)
-        assert set(found) == {"own", "same"}
-        assert found["own"].reason == "Clicked by ann in frame 7."
-        assert found["own"].frame == 7
-        assert "by ann in own: same session" in found["same"].reason
-        assert np.array_equal(found["same"].corners_px, CORNERS)
-        assert clicked_sizes(clips.values(), clicks) == {"own": (5.0, 2.0), "same": (5.0, 2.0)}
+        corners = tuple((float(x), float(y)) for x, y in views[2].goal_px)
+        clicks = {"pan": GoalClick(corners, 2, (5.0, 2.0), "ann", "2026-11-01")}
+        found = clicked_goals(clips.values(), folder, clicks)
+        for name in ("pan", "again"):
+            seen = found[name].view.corners_px
+            assert seen is not None
+            assert np.abs(seen - views[6].goal_px).max() < 1.5
+            assert found[name].goal_wh_m == (5.0, 2.0)
+        assert found["pan"].view.reason == "Clicked by ann in frame 2, carried to frame 6."
+        assert found["again"].view.reason == "Clicked by ann in pan, carried here."
+        assert found["other"].view.corners_px is None
+        assert "click it in this clip" in found["other"].view.reason
+        elsewhere = [replace(clips["again"], session="elsewhere"), clips["pan"]]
+        assert set(clicked_goals(elsewhere, folder, clicks)) == {"pan"}
 
-    def test_of_a_moving_camera_serves_its_own_clip_alone(self, shot: FilmedShot) -> None:
-        clips = self.clips(shot)
-        clicks = {"moving": GoalClick(CORNERS, 7, None)}
-        assert set(clicked_goals(clips.values(), clicks)) == {"moving"}
-        assert clicked_sizes(clips.values(), clicks) == {}
+    def test_stays_where_it_was_clicked_if_the_camera_stood_still(
+        self, shot: FilmedShot, tmp_path: Path
+    ) -> None:
+        fixed = replace(self.clips(shot)["pan"], camera="fixed")  # no video is looked into
+        found = clicked_goals([fixed], tmp_path, {"pan": GoalClick(CORNERS, 2, None)})["pan"]
+        assert np.array_equal(found.view.corners_px, CORNERS)
+        assert found.view.reason == "Clicked in frame 2."
 
-    def test_is_the_newest_of_a_session_and_a_clips_own_before_it(self, shot: FilmedShot) -> None:
+    def test_is_a_clips_own_before_the_newest_of_its_session(
+        self, shot: FilmedShot, filmed: tuple[Path, list[View]]
+    ) -> None:
+        folder, views = filmed
         clips = self.clips(shot)
-        clips["third"] = replace(clips["same"], clip_id="third")
+        corners = tuple((float(x), float(y)) for x, y in views[6].goal_px)
         clicks = {
-            "own": GoalClick(CORNERS, 7, (5.0, 2.0), "ann", "2026-11-02"),
-            "same": GoalClick(CORNERS, 8, (3.0, 2.0), "ben", "2026-11-01"),
+            "pan": GoalClick(corners, 6, (5.0, 2.0), "ann", "2026-11-01"),
+            "again": GoalClick(corners, 6, (3.0, 2.0), "ben", "2026-11-02"),
         }
-        sizes = clicked_sizes(clips.values(), clicks)
-        assert sizes == {"own": (5.0, 2.0), "same": (3.0, 2.0), "third": (5.0, 2.0)}
+        clips["third"] = replace(clips["pan"], clip_id="third")
+        found = clicked_goals(clips.values(), folder, clicks)
+        sizes = {name: goal.goal_wh_m for name, goal in found.items()}
+        assert sizes == {"pan": (5.0, 2.0), "again": (3.0, 2.0), "third": (3.0, 2.0), "other": None}
+
+    def test_that_was_clicked_in_another_view_is_looked_for_here(self, shot: FilmedShot) -> None:
+        lost = GoalView(None, "none", "Clicked in b, which shows another view.")
+        assert analyse(shot, goal=lost).goal.method == shot.analysis.goal.method
+        assert analyse(shot, BALL, PERSON, goal=lost).goal == lost
 
     def test_that_was_clicked_makes_a_shot_judged_that_shows_none(self, shot: FilmedShot) -> None:
         without = analyse(shot, BALL, PERSON)
         assert without.verdict.abstained
-        goal = GoalView(shot.truth.corners_px, "clicks", "Clicked by ann in frame 3.", 3)
+        goal = GoalView(shot.truth.corners_px, "clicks", "Clicked by ann in frame 3.")
         found = analyse(shot, BALL, PERSON, goal=goal)
         assert found.verdict.is_goal == shot.truth.is_goal
         assert not found.verdict.abstained

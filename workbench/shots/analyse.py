@@ -87,7 +87,9 @@ def analyse_shot(
     if told.ball:
         track = track.placed(told.ball, _BALL_PER_BODY * _body_px(people))
     video = footage_dir / clip.file
-    goal = goal or _goal_view(clip, video, labels)
+    if goal is None or goal.corners_px is None:  # a click in another view
+        seen = _goal_view(clip, video, labels)
+        goal = seen if goal is None or seen.corners_px is not None else goal
     possession = find_possession(track, people)
     shooter = find_shooter(
         track, possession, fps=fps, goal_corners_px=goal.corners_px, kick_frame=told.kick_frame

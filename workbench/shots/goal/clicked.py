@@ -1,76 +1,91 @@
 """The goals that people clicked, as views for the clips that they serve.
 
-The unit is one clip. Its own click comes first; else one of its session serves it, where both
-cameras stood still and the pictures are of one size. Clicks win over what an analysis finds.
+The unit is one clip. Its own click comes first, else the newest of its session whose picture can be
+registered to the clip's (`carried`). Corners are in the view of the clip's reference frame. Clicks
+win over what an analysis finds.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from workbench.footage.clips import Clip
+from workbench.footage.pinhole import Floats
 from workbench.labels.shotclicks import GoalClick
+from workbench.shots.goal.carried import carry_corners
 from workbench.shots.goal.corners import GoalView
 
 CLICKED = "clicks"  # the method of such a view
 
 
-def clicked_goals(clips: Iterable[Clip], clicks: Mapping[str, GoalClick]) -> dict[str, GoalView]:
-    """Return the goal of each clip that a click serves, by clip id.
+@dataclass(frozen=True)
+class ClickedGoal:
+    """The goal of a clip as a person clicked it, there or in another clip of the session."""
 
-    Where several clips of a session have clicks, the newest serves the others.
+    view: GoalView  # without corners where the click does not tell where it is in this clip
+    goal_wh_m: tuple[float, float] | None  # None where it was not said
+
+
+def clicked_goals(
+    clips: Iterable[Clip], footage_dir: Path, clicks: Mapping[str, GoalClick]
+) -> dict[str, ClickedGoal]:
+    """Return the clicked goal of each clip whose session has a click, by clip id.
 
     Args:
         clips: All clips of the footage.
+        footage_dir: Their files are relative to it.
         clicks: By clip id.
     """
     clips = list(clips)
+    newest_first = sorted(
+        (clip for clip in clips if clip.clip_id in clicks),
+        key=lambda clip: (clicks[clip.clip_id].created_at, clip.clip_id),
+        reverse=True,
+    )
     served = {}
     for clip in clips:
-        own = clicks.get(clip.clip_id)
-        if own is not None:
-            served[clip.clip_id] = _view(own, f"Clicked{_by(own)} in frame {own.frame}.")
-        elif found := _of_session(clip, clips, clicks):
-            whose, click = found
-            reason = f"Clicked{_by(click)} in {whose}: same session, both cameras stand still."
-            served[clip.clip_id] = _view(click, reason)
+        if clip.clip_id in clicks:
+            served[clip.clip_id] = _own(clip, footage_dir, clicks[clip.clip_id])
+        elif others := [one for one in newest_first if one.session == clip.session]:
+            served[clip.clip_id] = _of_session(clip, footage_dir, others, clicks)
     return served
 
 
-def clicked_sizes(
-    clips: Iterable[Clip], clicks: Mapping[str, GoalClick]
-) -> dict[str, tuple[float, float]]:
-    """Return width and height in metres of the clicked goals whose size was said, by clip id."""
-    clips = list(clips)
-    sizes = {}
-    for clip in clips:
-        own = clicks.get(clip.clip_id)
-        found = (clip.clip_id, own) if own is not None else _of_session(clip, clips, clicks)
-        if found and found[1].goal_wh_m is not None:
-            sizes[clip.clip_id] = found[1].goal_wh_m
-    return sizes
+def _own(clip: Clip, footage_dir: Path, click: GoalClick) -> ClickedGoal:
+    said = f"Clicked{_by(click)} in frame {click.frame}"
+    wanted = clip.reference_frame
+    if clip.camera == "fixed" or click.frame == wanted:
+        return _seen(click, np.array(click.corners_px, float), f"{said}.")
+    video = footage_dir / clip.file
+    corners = carry_corners(click.corners_px, video, click.frame, video, wanted)
+    if corners is None:
+        why = f"{said}, whose picture differs from frame {wanted}: click it there."
+        return ClickedGoal(GoalView(None, "none", why), click.goal_wh_m)
+    return _seen(click, corners, f"{said}, carried to frame {wanted}.")
 
 
 def _of_session(
-    clip: Clip, clips: list[Clip], clicks: Mapping[str, GoalClick]
-) -> tuple[str, GoalClick] | None:
-    others = [
-        (clicks[other.clip_id].created_at, other.clip_id)
-        for other in clips
-        if other.clip_id in clicks
-        and other.session == clip.session
-        and (other.width, other.height) == (clip.width, clip.height)
-        and other.fixed_camera
-        and clip.fixed_camera
-    ]
-    if not others:
-        return None
-    _, whose = max(others)
-    return whose, clicks[whose]
+    clip: Clip, footage_dir: Path, others: list[Clip], clicks: Mapping[str, GoalClick]
+) -> ClickedGoal:
+    for other in others:
+        click = clicks[other.clip_id]
+        corners = carry_corners(
+            click.corners_px,
+            footage_dir / other.file,
+            click.frame,
+            footage_dir / clip.file,
+            clip.reference_frame,
+        )
+        if corners is not None:
+            return _seen(click, corners, f"Clicked{_by(click)} in {other.clip_id}, carried here.")
+    why = f"Clicked in {others[0].clip_id}, which shows another view: click it in this clip."
+    return ClickedGoal(GoalView(None, "none", why), None)
 
 
-def _view(click: GoalClick, reason: str) -> GoalView:
-    return GoalView(np.array(click.corners_px, float), CLICKED, reason, click.frame)
+def _seen(click: GoalClick, corners: Floats, reason: str) -> ClickedGoal:
+    return ClickedGoal(GoalView(corners, CLICKED, reason), click.goal_wh_m)
 
 
 def _by(click: GoalClick) -> str:

@@ -40,7 +40,6 @@ class GoalView:
     corners_px: Floats | None  # (4, 2) left bottom, left top, right top, right bottom
     method: str  # mask, edges, clicks; none
     reason: str  # what the corners rest on, or why there are none; one sentence
-    frame: int | None = None  # of the clip, in which a person clicked them
 
 
 def order_corners(corners_px: NDArray[np.float64]) -> Floats:
