@@ -71,7 +71,7 @@ class TestTheGoal:
         clips = self.clips(shot)
         corners = tuple((float(x), float(y)) for x, y in views[2].goal_px)
         clicks = {"pan": GoalClick(corners, 2, (5.0, 2.0), "ann", "2026-11-01")}
-        found = clicked_goals(clips.values(), folder, clicks)
+        found = clicked_goals(list(clips.values()), folder, clicks)
         for name in ("pan", "again"):
             seen = found[name].view.corners_px
             assert seen is not None
@@ -103,7 +103,7 @@ class TestTheGoal:
             "again": GoalClick(corners, 6, (3.0, 2.0), "ben", "2026-11-02"),
         }
         clips["third"] = replace(clips["pan"], clip_id="third")
-        found = clicked_goals(clips.values(), folder, clicks)
+        found = clicked_goals(list(clips.values()), folder, clicks)
         sizes = {name: goal.goal_wh_m for name, goal in found.items()}
         assert sizes == {"pan": (5.0, 2.0), "again": (3.0, 2.0), "third": (3.0, 2.0), "other": None}
 

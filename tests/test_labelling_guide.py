@@ -14,6 +14,7 @@ NAMES = {
 }
 PARTS = {  # groups of the tools' key tables, as the guide sums them up
     "Label": ("Label", "Rate", "Cut"),
+    "Correct": ("Correct",),
     "Clips": ("Clips", "Go"),
     "Move": ("Move",),
     "Play": ("Play",),

@@ -1,4 +1,4 @@
-"""The goal labeller's server: which clips there are, and on which people or models disagree."""
+"""The goal labeller's server: which clips there are, on which people or models disagree."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from annotation_tools.goals.corrections import correction_routes
 from annotation_tools.goals.model_verdicts import (
     ModelVerdicts,
     find_verdicts,
@@ -54,6 +55,7 @@ def make_goals(
 
     video_to_id = label_ids(folder, (medium.name for medium in media.files))
     item_ids = set(video_to_id.values())
+    videos = {video_to_id[one.name]: one.path for one in media.files}
     items = [
         {"item_id": video_to_id[one.name], "media_id": one.media_id, "name": one.name}
         for one in media.files
@@ -109,7 +111,7 @@ def make_goals(
         static=STATIC,
         media=media,
         store=store,
-        kinds=("verdict",),
+        kinds=("verdict", "corners", "shot"),
         guard=guard,
         annotator=annotator,
         keys=keys,
@@ -117,5 +119,6 @@ def make_goals(
             Route("/api/items", get_items),
             Route("/api/model", get_model),
             Route("/api/disagreements", get_disagreements),
+            *correction_routes(folder, videos, store, model_now),
         ],
     )

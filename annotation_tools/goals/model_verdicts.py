@@ -5,7 +5,8 @@ label files. A run of `analyse_shots` writes one, and it is read where the run h
 
     {"clip_001": "goal", "clip_002": "no goal"}
     {"model": "shots", "verdicts": {"clip_001": {"verdict": "goal", "event_frame": 41,
-                                                 "score": 0.9}}}
+                                                 "score": 0.9, "kick_frame": 12,
+                                                 "foot": "left", "corners_px": [[x, y], …4]}}}
 """
 
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from workbench.labels.values import LabelError, check_text, check_value
 from workbench.saving import reading
 
 FILE_NAME = "verdicts.json"
+_FOUND = ("corners_px", "kick_frame", "foot", "goal")  # what else a run may say of a clip
 _RUN_FOLDER = "shots"  # of `analyse_shots`, beside the folder of its footage
 
 
@@ -74,4 +76,19 @@ def _checked(row: Any, where: str) -> dict[str, Any]:
         isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1
     ):
         raise LabelError(f"{where}: the score is {score!r}", "give a number from 0 to 1")
-    return {**verdict, "score": score}
+    found = {name: row[name] for name in _FOUND if name in row}
+    return {**verdict, "score": score, **_checked_finds(found, where)}
+
+
+def _checked_finds(found: dict[str, Any], where: str) -> dict[str, Any]:
+    """What a run found beside its verdict: corners, kick and foot, as people would say them."""
+    corners = found.get("corners_px")
+    shot = {name: found[name] for name in ("kick_frame", "foot") if found.get(name) is not None}
+    try:
+        if shot:
+            check_value("shot", shot)
+        if corners is not None:
+            check_value("corners", {"frame": 0, "corners_px": corners})
+    except LabelError as error:
+        raise LabelError(f"{where}: {error.problem}", error.remedy) from None
+    return found

@@ -12,15 +12,16 @@ export class ClipList extends EventTarget {
     this.items = items;
     this.rows = items.map((item, number) => {
       const sign = element("span", { className: "sign" });
+      const rank = element("span", { className: "number soft" }, String(number + 1));
       const row = element(
         "button",
         { type: "button", tabIndex: -1, title: item.name },
-        element("span", { className: "number soft" }, String(number + 1)),
+        rank,
         element("span", { className: "name" }, item.item_id),
         sign,
       );
       row.addEventListener("click", () => (row.blur(), this.#choose(number)));
-      return { line: element("li", {}, row), row, sign, shown: null };
+      return { line: element("li", {}, row), row, rank, sign, shown: null };
     });
     place.append(...this.rows.map(({ line }) => line));
     this.find = find;
@@ -31,15 +32,18 @@ export class ClipList extends EventTarget {
     });
   }
 
-  // Show signs: [{verdict, others}] per item; `others` says that people differ.
+  // Show signs: [{verdict, differ, clicked}] per item; `differ` says that people do, `clicked` that
+  // somebody has clicked the goal or corrected the shot.
   show(states, chosen) {
     this.rows.forEach((row, number) => {
-      const { verdict, differ } = states[number];
-      const key = `${verdict}${differ}${number === chosen}`;
+      const { verdict, differ, clicked } = states[number];
+      const key = `${verdict}${differ}${clicked}${number === chosen}`;
       if (row.shown === key) return;
       row.shown = key;
       row.sign.textContent = VERDICTS[verdict]?.sign ?? "";
       row.sign.className = `sign ${verdict ?? "none"}`;
+      if (clicked) row.rank.dataset.clicked = "yes";
+      else delete row.rank.dataset.clicked;
       row.line.classList.toggle("differ", Boolean(differ));
       row.line.classList.toggle("here", number === chosen);
       if (number === chosen) {

@@ -1,5 +1,5 @@
 // The goal labeller: clip after clip, a verdict and the frame of the event. This file connects the
-// parts: player, list of clips, keys, review, and the label database.
+// parts: player, list of clips, keys, review, corrections of the shot, and the label database.
 //
 // Others' verdicts and the model's are not even asked for until review mode is on.
 
@@ -7,6 +7,7 @@ import { Keys } from "../shared/keys.js";
 import { FrameTable, Player, parsePlace } from "../shared/player.js";
 import { Labels } from "../shared/store.js";
 import { ClipList } from "./cliplist.js";
+import { Correct } from "./correct.js";
 import { drawOpinions } from "./review.js";
 import { VERDICTS, timeLeft } from "./verdicts.js";
 
@@ -28,7 +29,13 @@ const [session, items, keyTable] = await Promise.all([
 // Who labels: as the server was told, unless it was changed here since.
 const whoKey = `workbench-annotator instead of ${session.annotator}`;
 const labels = new Labels({ annotator: localStorage.getItem(whoKey) || session.annotator });
+// What is corrected has a history of its own: undo takes back what one is doing.
+const clicked = {
+  corners: new Labels({ annotator: labels.annotator, part: "corners" }),
+  shot: new Labels({ annotator: labels.annotator, part: "shot" }),
+};
 const player = new Player($("#player"));
+const correct = new Correct({ player, labels: clicked, notice: (...said) => notice(...said) });
 const list = new ClipList($("#clips"), $("#find"), items);
 const tables = new Map(); // media_id → promise of its frame table
 const state = {
@@ -37,6 +44,7 @@ const state = {
   draft: null, // event frame marked before the verdict
   isReview: false,
   model: { model: null, verdicts: {}, unknown: [] }, // what a model says; asked for by review mode
+  clicked: new Set(), // clips whose goal or shot somebody has clicked
   goesOn: localStorage.getItem("goals-stay") === null,
 };
 
@@ -52,6 +60,7 @@ function say(value) {
 }
 
 function judge(verdict) {
+  if (correct.mode) return notice(`done with the ${correct.mode}? ${correct.mode === "goal" ? "C" : "S"} leads back to the verdict`);
   if (!state.table) return notice("wait until the clip is on the screen");
   const before = valueOf(state.place);
   const event_frame = eventFrame();
@@ -84,6 +93,7 @@ function clear() {
 }
 
 function takeBack(isRedo) {
+  if (correct.mode) return correct.undo(isRedo);
   const entry = isRedo ? labels.redo() : labels.undo();
   if (!entry) return notice(isRedo ? "nothing to redo" : "nothing to undo");
   // One sees what was undone: the clip it was about is shown.
@@ -140,6 +150,7 @@ async function open(place) {
   Object.assign(state, { place, table: null, draft: null });
   $("#trouble").hidden = true;
   document.body.dataset.shown = "";
+  correct.close();
   render();
   while (mine === turn) {
     try {
@@ -157,9 +168,10 @@ async function open(place) {
   }
   $("#trouble").hidden = true;
   document.body.dataset.shown = item().item_id;
+  correct.open(item(), state.table);
   render();
   showFrame();
-  player.play(player.speed);
+  if (!correct.mode) player.play(player.speed);
   const next = find(1, (one) => !valueOf(one));
   if (next !== null) tableOf(next).catch(() => {}); // so that it is there at once
 }
@@ -219,9 +231,11 @@ function render() {
   if (state.place < 0) return;
   const current = mine();
   const people = state.isReview ? everybody() : [];
+  const mineClicked = Object.values(clicked).map((one) => one.current());
   const states = items.map(({ item_id }) => {
     const said = state.isReview ? new Set(opinions(item_id, people).map(({ verdict }) => verdict)) : new Set();
-    return { verdict: current.get(item_id)?.value?.verdict, differ: said.size > 1 };
+    const isClicked = state.clicked.has(item_id) || mineClicked.some((one) => one.has(item_id));
+    return { verdict: current.get(item_id)?.value?.verdict, differ: said.size > 1, clicked: isClicked };
   });
   list.show(states, state.place);
   const done = states.filter(({ verdict }) => verdict).length;
@@ -240,8 +254,15 @@ function render() {
   const event = eventFrame();
   $("#mark").disabled = !state.table;
   $("#mark").classList.toggle("on", event !== null);
-  $("#undo").disabled = !labels.canUndo;
-  $("#redo").disabled = !labels.canRedo;
+  const said = correct.mode === "goal" ? clicked.corners : correct.mode === "shot" ? clicked.shot : labels;
+  $("#undo").disabled = !said.canUndo;
+  $("#redo").disabled = !said.canRedo;
+  for (const [button, mode] of [["#corners", "goal"], ["#shot", "shot"]]) {
+    $(button).classList.toggle("on", correct.mode === mode);
+    $(button).setAttribute("aria-pressed", String(correct.mode === mode));
+    $(button).disabled = !state.table;
+  }
+  $("#verdicts").hidden = correct.mode !== null;
   $("#go-on").classList.toggle("on", state.goesOn);
   $("#go-on").setAttribute("aria-pressed", String(state.goesOn));
   $("#review").classList.toggle("on", state.isReview);
@@ -290,6 +311,7 @@ function showFrame() {
   $("#track").setAttribute("aria-valuemax", String(table.count - 1));
   $("#track").setAttribute("aria-valuenow", String(player.frame));
   showMarkText();
+  correct.render();
 }
 
 function showState() {
@@ -306,7 +328,11 @@ function notice(text, isBad = false) {
   noticeTimer = setTimeout(() => (place.textContent = ""), isBad ? 6000 : 1800);
 }
 
-function showSaved({ waiting, isOffline, isUnknown }) {
+function showSaved() {
+  const every = [labels, ...Object.values(clicked)];
+  const waiting = every.reduce((sum, one) => sum + one.waiting, 0);
+  const isOffline = every.some((one) => one.isOffline);
+  const isUnknown = every.some((one) => one.isUnknown);
   const place = $("#saved");
   place.className = `saved${isOffline ? " offline" : waiting ? " waiting" : ""}`;
   if (isUnknown) place.textContent = "open the printed address again";
@@ -317,7 +343,20 @@ function showSaved({ waiting, isOffline, isUnknown }) {
 // ---- Keys and connections -------------------------------------------------------------------------
 
 const whenShown = (act) => (event) => state.table && act(event);
+const inMode = (mode, act) => () => {
+  if (!state.table) return;
+  if (correct.mode !== mode) correct.toggle(mode);
+  return act();
+};
 const actions = {
+  corners: whenShown(() => correct.toggle("goal")),
+  shot: whenShown(() => correct.toggle("shot")),
+  kick_here: inMode("shot", () => correct.kickHere()),
+  to_kick: inMode("shot", () => correct.toKick()),
+  left_foot: inMode("shot", () => correct.foot("left")),
+  right_foot: inMode("shot", () => correct.foot("right")),
+  no_ball: inMode("shot", () => correct.noBall()),
+  forget: whenShown(() => correct.forget()),
   goal: () => judge("goal"),
   no_goal: () => judge("no_goal"),
   unsure: () => judge("unsure"),
@@ -377,9 +416,12 @@ new Keys(keyTable, actions).wire(document);
 player.addEventListener("frame", showFrame);
 player.addEventListener("state", showState);
 player.addEventListener("problem", ({ detail }) => trouble(detail));
-labels.addEventListener("change", render);
-labels.addEventListener("status", ({ detail }) => showSaved(detail));
-labels.addEventListener("refused", ({ detail }) => notice(`not saved: ${detail.problem}: ${detail.remedy}`, true));
+correct.addEventListener("mode", render);
+for (const one of [labels, ...Object.values(clicked)]) {
+  one.addEventListener("change", render);
+  one.addEventListener("status", showSaved);
+  one.addEventListener("refused", ({ detail }) => notice(`not saved: ${detail.problem}: ${detail.remedy}`, true));
+}
 list.addEventListener("choose", ({ detail }) => open(detail));
 $("#player").addEventListener("click", () => state.table && player.toggle());
 $("#go-dialog form").addEventListener("submit", () => {
@@ -408,13 +450,21 @@ who.value = labels.annotator;
 who.addEventListener("change", async () => {
   const name = who.value.trim();
   if (!name) return void (who.value = labels.annotator);
-  await labels.settled();
-  labels.annotator = name;
+  const every = [labels, ...Object.values(clicked)];
+  await Promise.all(every.map((one) => one.settled()));
+  for (const one of every) one.annotator = name;
   localStorage.setItem(whoKey, name);
-  await loadLabels();
+  await Promise.all([loadLabels(), loadClicked()]);
   resume();
 });
 who.addEventListener("keydown", (event) => event.key === "Enter" && who.blur());
+
+// What this person has clicked, and on which clips anybody has.
+async function loadClicked() {
+  const mine = Object.entries(clicked).map(([kind, one]) => one.load({ kind, annotator: one.annotator }));
+  const [content] = await Promise.all([fetchJson("api/clicked"), ...mine]);
+  state.clicked = new Set(content);
+}
 
 // Where one stopped: the first clip without a verdict after the one labelled last.
 function resume() {
@@ -422,19 +472,20 @@ function resume() {
   return open(find(1, (place) => !valueOf(place), last) ?? Math.max(0, last));
 }
 
-// "#review=CLIP" in the address shows a clip in review.
+// "#review=CLIP" in the address shows a clip in review, "#goal=CLIP" its goal, "#shot=CLIP" its shot.
 async function openAsked() {
-  const wanted = new URLSearchParams(location.hash.slice(1)).get("review");
+  const [asked, wanted] = [...new URLSearchParams(location.hash.slice(1))][0] ?? [];
   const place = items.findIndex(({ item_id }) => item_id === wanted);
   if (wanted && place < 0) notice(`there is no clip ${wanted} here`, true);
   if (place < 0) return resume();
-  if (!state.isReview) await toggleReview();
-  return open(place);
+  if (asked === "review" && !state.isReview) await toggleReview();
+  await open(place);
+  if (["goal", "shot"].includes(asked) && correct.mode !== asked) correct.toggle(asked);
 }
 window.addEventListener("hashchange", openAsked);
 
-await loadLabels();
+await Promise.all([loadLabels(), loadClicked()]);
 if (items.length) openAsked();
 
 // For tests and for looking into things from the console.
-window.goals = { player, labels, state };
+window.goals = { player, labels, clicked, correct, state };

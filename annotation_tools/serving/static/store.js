@@ -22,12 +22,15 @@ export class Labels extends EventTarget {
   #queue; // entries the server has not acknowledged
   #isSending = false;
   #tries = 0;
-  #storageKey = `workbench-unsent-${location.pathname}`;
+  #storageKey;
 
-  constructor({ annotator }) {
+  // A page that holds several of these names each `part`, so that each keeps its own.
+  constructor({ annotator, part = "" }) {
     super();
+    this.#storageKey = `workbench-unsent-${location.pathname}${part && `#${part}`}`;
     this.annotator = annotator;
     this.isOffline = false;
+    this.isUnknown = false; // the server asks for its address with the token again
     this.#queue = readQueue(this.#storageKey);
     addEventListener("online", () => this.#send());
     addEventListener("beforeunload", (event) => {
@@ -141,7 +144,7 @@ export class Labels extends EventTarget {
         const stored = await answer.json().catch(() => null);
         if (stored) this.#all = this.#all.map((other) => (other.entry_id === entry.entry_id ? stored : other));
         this.#tries = 0;
-        this.isOffline = false;
+        this.isOffline = this.isUnknown = false;
         this.#say("status", this.#status());
       } else if (answer && [400, 404, 409, 413, 415, 422].includes(answer.status)) {
         const said = await answer.json().catch(() => ({}));
@@ -153,7 +156,8 @@ export class Labels extends EventTarget {
       } else {
         // Not reachable, busy, or it no longer knows us (401): what was said is kept.
         this.isOffline = true;
-        this.#say("status", { ...this.#status(), isUnknown: answer?.status === 401 });
+        this.isUnknown = answer?.status === 401;
+        this.#say("status", this.#status());
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS[Math.min(this.#tries++, RETRY_MS.length - 1)]));
       }
     }
@@ -174,7 +178,7 @@ export class Labels extends EventTarget {
   }
 
   #status() {
-    return { waiting: this.#queue.length, isOffline: this.isOffline };
+    return { waiting: this.#queue.length, isOffline: this.isOffline, isUnknown: this.isUnknown };
   }
 
   #say(type, detail) {

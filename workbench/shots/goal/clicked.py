@@ -5,7 +5,7 @@ registered to the clip's (`carried`). Corners are in the view of the clip's refe
 win over what an analysis finds.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +29,7 @@ class ClickedGoal:
 
 
 def clicked_goals(
-    clips: Iterable[Clip], footage_dir: Path, clicks: Mapping[str, GoalClick]
+    clips: Sequence[Clip], footage_dir: Path, clicks: Mapping[str, GoalClick]
 ) -> dict[str, ClickedGoal]:
     """Return the clicked goal of each clip whose session has a click, by clip id.
 
@@ -38,19 +38,22 @@ def clicked_goals(
         footage_dir: Their files are relative to it.
         clicks: By clip id.
     """
-    clips = list(clips)
-    newest_first = sorted(
-        (clip for clip in clips if clip.clip_id in clicks),
-        key=lambda clip: (clicks[clip.clip_id].created_at, clip.clip_id),
+    found = {clip.clip_id: clicked_goal(clip, clips, footage_dir, clicks) for clip in clips}
+    return {name: goal for name, goal in found.items() if goal is not None}
+
+
+def clicked_goal(
+    clip: Clip, clips: Sequence[Clip], footage_dir: Path, clicks: Mapping[str, GoalClick]
+) -> ClickedGoal | None:
+    """Return the clicked goal of one of the clips; None where nobody has clicked in its session."""
+    if clip.clip_id in clicks:
+        return _own(clip, footage_dir, clicks[clip.clip_id])
+    others = sorted(
+        (one for one in clips if one.session == clip.session and one.clip_id in clicks),
+        key=lambda one: (clicks[one.clip_id].created_at, one.clip_id),
         reverse=True,
     )
-    served = {}
-    for clip in clips:
-        if clip.clip_id in clicks:
-            served[clip.clip_id] = _own(clip, footage_dir, clicks[clip.clip_id])
-        elif others := [one for one in newest_first if one.session == clip.session]:
-            served[clip.clip_id] = _of_session(clip, footage_dir, others, clicks)
-    return served
+    return _of_session(clip, footage_dir, others, clicks) if others else None
 
 
 def _own(clip: Clip, footage_dir: Path, click: GoalClick) -> ClickedGoal:

@@ -118,7 +118,10 @@ def _decided(shot: ShotAnalysis) -> list[tuple[str, str]]:
     ]
     width, height = shot.goal_wh_m
     rows.append(("people, ball, goal by", shot.labels))
-    rows.append(("goal frame", f"{shot.goal.reason} Taken as {width:g} × {height:g} m."))
+    goal = words.goal_words(shot.goal)
+    rows.append(("goal frame", f"{goal[:1].upper()}{goal[1:]} Taken as {width:g} × {height:g} m."))
+    if shot.by_hand is not None:
+        rows.append(("corrected", words.by_hand_words(shot.by_hand)))
     rows.append(("ball seen", f"in {len(shot.track)} of {shot.clip.frame_count} frames"))
     if shot.shooter is not None:
         rows.append(("shooter", shot.shooter.reason))
