@@ -58,6 +58,14 @@ def test_a_tiny_ball_survives() -> None:
     assert (clean_mask(mask) == mask).all()
 
 
+def test_a_thin_ring_is_no_speck_but_a_point_in_it_is() -> None:
+    mask = np.ones((60, 80), bool)
+    mask[1:-1, 1:-1] = False
+    ring = mask.copy()
+    mask[20, 20] = True
+    assert (clean_mask(mask) == ring).all()
+
+
 @given(MASKS)
 def test_cleaning_twice_changes_nothing_more_and_stays_in_the_box(mask: np.ndarray) -> None:
     clean = clean_mask(mask)

@@ -265,6 +265,16 @@ def test_boxes_lie_on_the_object_whatever_exif_says(
         assert np.asarray(picture)[y : y + height, x : x + width, 0].mean() > 220  # WebP bleeds
 
 
+def test_a_turned_picture_does_not_hide_what_json_cannot_hold(tmp_path: Path) -> None:
+    draw(tmp_path / "a" / "a.jpg", orientation=3)
+    rows = content()
+    rows["images"][0]["altitude_m"] = float("nan")
+    save(tmp_path / "a", rows)
+    with pytest.raises(DatasetError, match=r"images\[0\] \(id 1\): a value that JSON has not"):
+        import_coco(tmp_path / "a", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_labels_drawn_on_the_stored_pixels_keep_them(tmp_path: Path) -> None:
     draw(tmp_path / "a" / "a.jpg", [5, 50, 20, 30], orientation=6, wh=(HEIGHT, WIDTH))
     with Image.open(tmp_path / "a/a.jpg") as picture:

@@ -43,6 +43,24 @@ def test_a_notebook_without_a_parameters_cell_has_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "cell",
+    [
+        3,
+        {"cell_type": "heading"},
+        {"cell_type": "code", "source": [1]},
+        {"cell_type": "code", "metadata": None},
+        {"cell_type": "code", "metadata": {"tags": 5}},
+    ],
+)
+def test_what_is_no_cell_is_named(tmp_path: Path, cell: Any) -> None:
+    path = tmp_path / "a.ipynb"
+    sound = {"cell_type": "code", "source": ["a: int = 1"], "metadata": {"tags": ["parameters"]}}
+    path.write_text(json.dumps({"nbformat": 4, "cells": [sound, cell]}))
+    with pytest.raises(PipelineError, match=r"a\.ipynb: cell 1 is not a cell"):
+        read_parameters(path)
+
+
+@pytest.mark.parametrize(
     ("source", "message"),
     [
         ("lr = 1e-3", "has no type"),
@@ -56,6 +74,7 @@ def test_a_notebook_without_a_parameters_cell_has_none(tmp_path: Path) -> None:
         ("lr: list = []", "type `list` is not known"),
         ("a: dict[int, str] = {}", "is not known"),
         ("a: Literal[2, '2'] = 2", "is not known"),
+        ("a: Literal[b''] = b''", "is not known"),
         ("a: int = 1\na: int = 2", "set twice"),
         ("print(3)", "is not a parameter"),
         ("import os", "is not a parameter"),

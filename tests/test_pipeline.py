@@ -139,6 +139,7 @@ def test_a_wrong_stage_is_refused(folder: Path, change: dict[str, Any], message:
         ("stages: [", "is not YAML"),
         ("stages: {}\nstages: {}", "'stages' is there twice"),
         ("- a", "is not a mapping"),
+        ("stages: " + "[" * 600, "nested too deep"),
     ],
 )
 def test_a_file_that_is_no_pipeline(tmp_path: Path, text: str, message: str) -> None:

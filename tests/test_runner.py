@@ -75,7 +75,7 @@ def endings(
     notebook.cells.insert(1, wrong)
     nbformat.write(notebook, folder / "allowed.ipynb")
     command = [*COMMAND, "run", "--pipeline", str(write_pipeline(folder, stages))]
-    command += ["--jobs", "5", "--cell-timeout", "6"]
+    command += ["--jobs", "5", "--cell-timeout", "5.5"]
     answer = subprocess.run(command, capture_output=True, text=True, timeout=170, check=False)
     return folder / "reports", answer
 

@@ -26,6 +26,7 @@ from nbclient.exceptions import (
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NotebookExecutionManager
 from papermill.iorw import write_ipynb
+from traitlets import Float
 
 from workbench.errors import SavingError
 from workbench.runs.bars import read_bar
@@ -184,6 +185,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
     """Runs the cells in order and stops at the first that does not end well."""
 
     nb_man: Manager
+    timeout = Float(None, allow_none=True)  # in seconds; nbclient takes whole ones only
 
     def execute(self, **kwargs: Any) -> Any:
         """Execute the notebook; how it went is told through the manager, not by an exception."""
@@ -265,7 +267,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         await super()._check_raise_for_error(cell, cell_index, exec_reply)
 
     def _timed_out(self, cell: Any, index: int) -> None:
-        message = f"the cell ran longer than {self.timeout} s"
+        message = f"the cell ran longer than {self.timeout:g} s"
         for output in cell.outputs:
             if output.output_type == "error" and output.ename == "KeyboardInterrupt":
                 output.ename, output.evalue = "CellTimeout", message

@@ -34,6 +34,7 @@ TAG = "parameters"
 INJECTED_TAG = "injected-parameters"  # what papermill gives the cell it adds after it
 _IMPORTED = ("typing", "pydantic", "__future__")  # what the cell may import from
 _TOO_DEEP = (RecursionError, MemoryError)  # what a thousand brackets end in
+_CELL_TYPES = ("code", "markdown", "raw")
 _NULLS = ("null", "None", "~")  # not `none`, which is a class of the classifier
 
 
@@ -114,16 +115,20 @@ def read_notebook(path: Path) -> list[dict[str, Any]]:
     absent = "check the pipeline file"
     with reading(path, "a notebook", "save it again", PipelineError, absent=absent) as read:
         content = read
-    if not isinstance(content, dict) or content.get("nbformat") != 4 or "cells" not in content:
+    is_notebook = isinstance(content, dict) and content.get("nbformat") == 4
+    if not is_notebook or not isinstance(content.get("cells"), list):
         raise PipelineError(f"{path} is not a notebook of format 4", "save it again in JupyterLab")
     cells = []
     for index, cell in enumerate(content["cells"]):
+        if not _is_cell(cell):
+            problem = f"{path}: cell {index} is not a cell of code, markdown or raw text"
+            raise PipelineError(problem, "open it in JupyterLab, correct it and save it")
         source = cell.get("source", "")
         cells.append(
             {
                 "index": index,
                 "id": str(cell.get("id") or f"cell-{index}"),
-                "type": cell.get("cell_type", "raw"),
+                "type": cell["cell_type"],
                 "tags": list(cell.get("metadata", {}).get("tags", [])),
                 "source": source if isinstance(source, str) else "".join(source),
             }
@@ -202,6 +207,18 @@ def check_known(names: Iterable[str], known: Iterable[str], problem: str) -> Non
             raise PipelineError(f"{problem} {name!r}", did_you_mean(name, known))
 
 
+def _is_cell(cell: Any) -> bool:
+    if not isinstance(cell, dict) or cell.get("cell_type") not in _CELL_TYPES:
+        return False
+    source, metadata = cell.get("source", ""), cell.get("metadata", {})
+    lines = [source] if isinstance(source, str) else source
+    tags = metadata.get("tags", []) if isinstance(metadata, dict) else None
+    return all(
+        isinstance(texts, list) and all(isinstance(text, str) for text in texts)
+        for texts in (lines, tags)
+    )
+
+
 def _parse_line(statement: ast.stmt, where: str, comments: Mapping[int, str]) -> Parameter:
     text = ast.unparse(statement).splitlines()[0]
     place = f"{where}, parameters cell, line {statement.lineno}"
@@ -275,7 +292,7 @@ def _literal(arguments: Sequence[ast.expr]) -> Any:
         return None
     plain = all(value is None or type(value) in (bool, int, str) for value in values)
     # Values that are written alike, such as 2 and "2", could not be told apart.
-    distinct = len({v if isinstance(v, str) else json.dumps(v) for v in values}) == len(values)
+    written = {v if isinstance(v, str) else json.dumps(v) for v in values} if plain else set()
 
     def exactly(value: Any) -> Any:
         if not any(type(value) is type(known) and value == known for known in values):
@@ -283,7 +300,11 @@ def _literal(arguments: Sequence[ast.expr]) -> Any:
         return value
 
     literal, annotated = cast(Any, Literal), cast(Any, Annotated)
-    return annotated[literal[values], BeforeValidator(exactly)] if plain and distinct else None
+    return (
+        annotated[literal[values], BeforeValidator(exactly)]
+        if len(written) == len(values)
+        else None
+    )
 
 
 def _choices(kind: Any) -> tuple[Any, ...]:

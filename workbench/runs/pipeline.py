@@ -388,3 +388,5 @@ def _load_yaml(path: Path) -> Any:
     except (yaml.YAMLError, UnicodeDecodeError, IsADirectoryError) as error:
         reason = " ".join(str(error).split())
         raise PipelineError(f"{path.name} is not YAML ({reason})", "correct that line") from None
+    except RecursionError:
+        raise PipelineError(f"{path.name} is nested too deep", "write it flatter") from None

@@ -108,7 +108,8 @@ class Progress:
                 state, so_far, text = self._look(name)
                 if state == "running":
                     run = self._runs[name]
-                    where = f"{_done(run) + 1}/{len(run.cells)} {escape(text)}"
+                    place = min(_done(run) + 1, len(run.cells))  # between cells, all may be done
+                    where = f"{place}/{len(run.cells)} {escape(text)}"
                     self._print(f"{name}: {where} ({so_far} so far)")
 
     def _print(self, content: Any) -> None:

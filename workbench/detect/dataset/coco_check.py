@@ -96,8 +96,8 @@ def _check_rows(
             continue
         row_id = row.get("id")
         faults = [*(_id_faults(row_id, seen) if has_ids else ()), *judge(row)]
-        if kept and not faults:
-            faults = [*_unwritable(row)]
+        if kept and all(kind == TURNED for kind, _ in faults):  # which an import mends
+            faults += _unwritable(row)
         yield from (Finding(path, part, place, row_id, *fault) for fault in faults)
 
 

@@ -6,9 +6,11 @@ ball of three pixels is treated like a player.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from workbench.detect.detections import Detection, Mask, mask_iou
 
@@ -16,10 +18,12 @@ from workbench.detect.detections import Detection, Mask, mask_iou
 def clean_mask(mask: Mask, hole_share: float = 0.1, speck_share: float = 0.1) -> Mask:
     """Fill small holes and drop small islands.
 
+    Cleaning twice is cleaning once.
+
     Args:
         mask: (H, W).
-        hole_share: Holes up to this share of the mask's area are filled; the gap between arm and
-            body is larger and stays.
+        hole_share: Holes up to this share of the largest outline's area are filled; the gap
+            between arm and body is larger and stays.
         speck_share: Islands smaller than this share of the largest are dropped; a leg that
             somebody in front cuts off is larger and stays.
 
@@ -34,16 +38,22 @@ def clean_mask(mask: Mask, hole_share: float = 0.1, speck_share: float = 0.1) ->
     # A margin of one pixel joins everything outside into one component, which is no hole.
     inside = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     part = np.pad(mask[inside], 1).astype(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(part, connectivity=8)
-    areas = stats[1:count, cv2.CC_STAT_AREA]
-    kept = np.concatenate([[False], areas >= speck_share * areas.max()])
-    part = kept[labels].astype(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(1 - part, connectivity=4)
-    is_hole = stats[:, cv2.CC_STAT_AREA] <= hole_share * part.sum()
-    is_hole[[0, labels[0, 0]]] = False  # 0 is the mask itself
+    _, holes, hole_stats, _ = cv2.connectedComponentsWithStats(1 - part, connectivity=4)
+    is_hole = np.arange(len(hole_stats)) > 0  # 0 is the mask itself
+    is_hole[holes[0, 0]] = False
+    _, outline_areas = _islands(part | is_hole[holes])  # which filling a hole does not change
+    is_hole &= hole_stats[:, cv2.CC_STAT_AREA] <= hole_share * outline_areas.max()
+    islands, areas = _islands(part | is_hole[holes])
+    is_kept = np.concatenate([[False], areas >= speck_share * areas.max()])
     clean = np.zeros_like(mask)
-    clean[inside] = ((part > 0) | is_hole[labels])[1:-1, 1:-1]
+    clean[inside] = is_kept[islands][1:-1, 1:-1]
     return clean
+
+
+def _islands(mask: NDArray[np.uint8]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the number of the island at each pixel, 0 for none, and the areas from number 1 on."""
+    _, numbers, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    return numbers, stats[1:, cv2.CC_STAT_AREA]
 
 
 def one_per_object(found: Sequence[Detection], least_iou: float = 0.8) -> list[Detection]:
