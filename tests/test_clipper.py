@@ -90,7 +90,7 @@ def keep_cut(page: Any, start: int, end: int, count: int) -> None:
 
 
 def wait_for_export(page: Any, count: int) -> None:
-    """Wait until the page says that so many clips are there; what it says instead is the failure."""
+    """Wait until the page says that so many clips are there; a failure shows what it says."""
     states = page.locator("#rows tbody td:last-child")
     expect(states).to_have_text([re.compile("exported|was there")] * count, timeout=60_000)
 

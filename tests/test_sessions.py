@@ -157,7 +157,7 @@ def test_bad_wishes_are_named(tmp_path: Path, wanted: dict, message: str) -> Non
 
 def test_neither_venue_nor_kit_gives_the_class_away(tmp_path: Path) -> None:
     """A linear model on the mean frame stays near chance (0.25); the issue allows 0.45."""
-    make_footage(tmp_path, sessions=10, clips=12, shooting_sessions=0, seed=11, size_wh=(160, 90))
+    make_footage(tmp_path, sessions=8, clips=8, shooting_sessions=0, seed=11, size_wh=(160, 90))
     clips = load_clips(tmp_path)
     features = np.stack(
         [
@@ -170,7 +170,7 @@ def test_neither_venue_nor_kit_gives_the_class_away(tmp_path: Path) -> None:
     sports = np.array([clip.sport for clip in clips])
     called = cross_val_predict(
         make_pipeline(StandardScaler(), LogisticRegression(C=1e-3, max_iter=300)),
-        features, sports, groups=[clip.session for clip in clips], cv=GroupKFold(5),
+        features, sports, groups=[clip.session for clip in clips], cv=GroupKFold(4),
     )  # fmt: skip
     assert (called == sports).mean() <= 0.45
 

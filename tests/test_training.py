@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_learner import RECIPE, TinyLearner
+from tiny_learner import RECIPE, TinyLearner, fail
 
 from workbench.errors import DatasetError, WorkbenchError
+from workbench.training.child import run_in_child
 from workbench.training.folder import HOW, claim, identity_of, run_name
 from workbench.training.history import (
     Epoch,
@@ -68,12 +69,21 @@ def test_it_learns_and_leaves_what_was_best(tmp_path: Path) -> None:
     assert load_result(tmp_path) == result
 
 
-def test_two_processes_give_the_losses_of_one(tmp_path: Path, importable: None) -> None:
+def test_two_processes_go_on_where_one_was_with_its_losses(
+    tmp_path: Path, importable: None
+) -> None:
     """A batch of 9 is shared as 5 and 4: each example counts the same."""
+
+    def stop(epoch: Epoch) -> None:
+        if epoch.epoch == 1:
+            raise KeyboardInterrupt
+
     one = run(tmp_path / "one")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "two", on_epoch=stop)
     told: list[Epoch] = []
-    two = run(tmp_path / "two", replace(RECIPE, devices=2), on_epoch=told.append)
-    assert len(told) == len(two.history) == RECIPE.epochs
+    two = run(tmp_path / "two", replace(RECIPE, devices=2, threads=2), on_epoch=told.append)
+    assert [epoch.epoch for epoch in told] == [2, 3, 4]
     for alone, shared in zip(one.history, two.history, strict=True):
         for name, value in alone.scores.items():
             assert shared.scores[name] == pytest.approx(value, abs=1e-5), name
@@ -82,24 +92,24 @@ def test_two_processes_give_the_losses_of_one(tmp_path: Path, importable: None) 
     )
 
 
-def test_two_processes_go_on_where_one_was(tmp_path: Path, importable: None) -> None:
-    def stop(epoch: Epoch) -> None:
-        if epoch.epoch == 2:
-            raise KeyboardInterrupt
-
-    whole = run(tmp_path / "whole")
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "run", on_epoch=stop)
-    resumed = run(tmp_path / "run", replace(RECIPE, devices=2, threads=2))
-    last = whole.history[-1].scores["train_loss"]
-    assert resumed.history[-1].scores["train_loss"] == pytest.approx(last, abs=1e-5)
-
-
-def test_what_fails_in_another_process_is_said_in_one_line(
-    tmp_path: Path, importable: None
-) -> None:
+def test_a_batch_that_cannot_be_shared_starts_no_process(tmp_path: Path) -> None:
     with pytest.raises(WorkbenchError, match="a batch of 1 cannot be shared by 2 processes"):
         run(tmp_path, replace(RECIPE, devices=2, batch_size=1))
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (None, r"\(ValueError: wrong\)"),
+        ("Traceback\n[rank1]: RuntimeError: no port\nSome.ChildFailedError:\n=====\n", "no port"),
+    ],
+)
+def test_what_fails_in_another_process_is_said_in_one_line(
+    importable: None, said: str | None, shown: str
+) -> None:
+    with pytest.raises(WorkbenchError, match=shown) as caught:
+        run_in_child(fail, said)
+    assert "\n" not in str(caught.value)
 
 
 KILLED_RUN = """

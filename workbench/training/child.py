@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -20,7 +21,10 @@ from typing import Any, Unpack
 from workbench.errors import WorkbenchError
 from workbench.training.history import Callbacks, Epoch, Step
 
-_SAID_LAST = 2000  # characters of what it wrote to stderr, when it fails
+_MOST_SAID = 500  # characters of the line that says why it failed
+_ERROR_LINE = re.compile(
+    r"(\[rank\d+\]:\s*)?[\w.]*(Error|Exception|Interrupt)\b"
+)  # torchrun adds more
 _FAREWELL_S = 10.0  # for torchrun to end its processes, which are no children of ours
 _TORCHRUN = ("torch.distributed.run", "--standalone", "--nproc-per-node")
 
@@ -42,7 +46,7 @@ def run_in_child(
         **callbacks: See `Callbacks`.
 
     Raises:
-        WorkbenchError: If the call fails, with the end of what it said.
+        WorkbenchError: If the call fails, with the line that says why.
     """
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as errors:
         call = Path(folder) / "call.pickle"
@@ -66,8 +70,7 @@ def run_in_child(
             code = child.wait()
         if code:  # it had no time to say why
             errors.seek(0)
-            said = errors.read()[-_SAID_LAST:].strip().splitlines()
-            raise _failure(said[-1] if said else f"code {code}")
+            raise _failure(_reason(errors.read()) or f"code {code}")
 
 
 def _end(child: "subprocess.Popen[str]", *, gently: bool) -> None:
@@ -77,6 +80,13 @@ def _end(child: "subprocess.Popen[str]", *, gently: bool) -> None:
             child.wait(_FAREWELL_S)
             return
     os.killpg(child.pid, signal.SIGKILL)
+
+
+def _reason(said: str) -> str:
+    """The line of what processes wrote to stderr that names the first error, else the last line."""
+    errors = [line for line in said.splitlines() if _ERROR_LINE.match(line)]
+    lines = [line for line in said.splitlines() if any(map(str.isalpha, line))]
+    return (errors[:1] or lines[-1:] or [""])[0].strip()[:_MOST_SAID]
 
 
 def _failure(reason: str) -> WorkbenchError:

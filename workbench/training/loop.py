@@ -113,6 +113,7 @@ def train(
     if (run_dir / SUMMARY).exists():
         return load_result(run_dir)
     if recipe.devices > 1 and "LOCAL_RANK" not in os.environ:
+        _check_share(recipe.batch_size, recipe.devices)
         arguments = (make_learner, run_dir, recipe, identity)
         run_in_child(train, *arguments, processes=recipe.devices, **callbacks)
         return load_result(run_dir)
@@ -135,6 +136,14 @@ def train(
 
 class _NonFiniteError(Exception):
     """A loss or gradient that is not a number."""
+
+
+def _check_share(examples: int, processes: int) -> None:
+    if examples < processes:
+        raise WorkbenchError(
+            f"a batch of {examples} cannot be shared by {processes} processes",
+            "set batch_size to a multiple of devices",
+        )
 
 
 class _Run:
@@ -246,11 +255,7 @@ class _Run:
 
     def _share(self, batch: Sequence[Any]) -> Sequence[Any]:
         """Return this process's examples of a batch; those of all processes make the batch."""
-        if len(batch) < self.fabric.world_size:
-            raise WorkbenchError(
-                f"a batch of {len(batch)} cannot be shared by {self.fabric.world_size} processes",
-                "set batch_size to a multiple of devices",
-            )
+        _check_share(len(batch), self.fabric.world_size)
         return batch[self.fabric.global_rank :: self.fabric.world_size]
 
     def _judge(self) -> dict[str, float]:

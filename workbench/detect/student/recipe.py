@@ -248,10 +248,8 @@ def quiet() -> Iterator[None]:
 
     The Hugging Face hub is switched off too: transformers would fetch weights that are not used.
     """
-    offline = os.environ.get("HF_HUB_OFFLINE")
-    os.environ["HF_HUB_OFFLINE"] = "1"
     loggers = [logging.getLogger(name) for name in _TALKATIVE]
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _hub_offline():
         warnings.simplefilter("ignore")
         import rfdetr.training  # noqa: F401  # sets the levels of its loggers when imported
 
@@ -263,7 +261,16 @@ def quiet() -> Iterator[None]:
         finally:
             for logger, level in zip(loggers, before, strict=True):
                 logger.setLevel(level)
-            if offline is None:
-                del os.environ["HF_HUB_OFFLINE"]
-            else:
-                os.environ["HF_HUB_OFFLINE"] = offline
+
+
+@contextmanager
+def _hub_offline() -> Iterator[None]:
+    before = os.environ.get("HF_HUB_OFFLINE")
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["HF_HUB_OFFLINE"]
+        else:
+            os.environ["HF_HUB_OFFLINE"] = before

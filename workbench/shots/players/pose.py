@@ -24,7 +24,7 @@ from workbench.training.weights import fetch_pinned
 
 GEOMETRIC = "geometric"  # the finder that needs no model
 
-MODELS_DIR = Path("data/models")
+MODELS_DIR = Path("data/models/pose")
 MODEL_URL = (
     "https://storage.googleapis.com/mediapipe-models/pose_landmarker/"
     "pose_landmarker_full/float16/1/pose_landmarker_full.task"
@@ -51,8 +51,8 @@ _GUESS_NOTE = (
     "Joints are guessed from the outline: sides as seen from behind, no angles are measured"
 )
 _NO_MODEL = (
-    "no pose model is there (put pose_landmarker_full.task into data/models, or ask for the "
-    "finder mediapipe to download one). " + _GUESS_NOTE
+    "no pose model is there (put pose_landmarker_full.task into {}, or ask for the finder "
+    "mediapipe to download it). " + _GUESS_NOTE
 )
 
 
@@ -116,27 +116,27 @@ def find_poses(
     return PoseTrack(finder.name, poses, len(wanted))
 
 
-def pose_finder(name: str = "auto", model: Path | None = None) -> PoseFinder:
+def pose_finder(name: str = "auto", model: Path = MODELS_DIR) -> PoseFinder:
     """Return a finder by name.
 
     Args:
         name: "mediapipe", "geometric", or "auto": MediaPipe where its model file is there, else
             geometric with a note that says so.
-        model: Model file of MediaPipe; otherwise looked for in `data/models`, and downloaded there
-            if "mediapipe" was asked for by name.
+        model: MediaPipe's .task file, or the folder to look for it in; it is downloaded there if
+            "mediapipe" was asked for by name.
 
     Raises:
         ShotError: If there is no such finder, or the model is not there and cannot be fetched.
     """
     if name == GEOMETRIC:
         return GeometricFinder()
-    if model is not None and not model.is_file():
+    if model.suffix == ".task" and not model.is_file():
         raise ShotError(f"{model} does not exist", _MODEL_REMEDY)
+    found = model if model.is_file() else find_model(model)
     if name == "mediapipe":
-        return MediaPipeFinder(model or obtain_model())
+        return MediaPipeFinder(found or obtain_model(model))
     if name == "auto":
-        path = model or find_model()
-        return MediaPipeFinder(path) if path is not None else GeometricFinder(_NO_MODEL)
+        return MediaPipeFinder(found) if found else GeometricFinder(_NO_MODEL.format(model))
     raise ShotError(f"no pose finder is called {name!r}", "choose auto, mediapipe or geometric")
 
 
@@ -194,13 +194,13 @@ def _extent(
     return sides[0] + quarter, sides[1] - quarter
 
 
-def find_model(models_dir: Path = MODELS_DIR) -> Path | None:
+def find_model(models_dir: Path) -> Path | None:
     """Return MediaPipe's best model file in a folder, or None."""
     candidates = [models_dir / f"pose_landmarker_{size}.task" for size in _BEST_FIRST]
     return next((path for path in candidates if path.is_file()), None)
 
 
-def obtain_model(models_dir: Path = MODELS_DIR) -> Path:
+def obtain_model(models_dir: Path) -> Path:
     """Return MediaPipe's best model file in a folder, downloaded from Google if none is there.
 
     Raises:
