@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from workbench.detect.ballchoice import Candidate, Link, choose, presence, without_statics
 from workbench.detect.ballnet import finder as finder_module
-from workbench.detect.ballnet.chosen import Link, choose, presence, without_statics
-from workbench.detect.ballnet.finder import BallFinder, Candidate, answers, fused
+from workbench.detect.ballnet.finder import BallFinder, answers, fused
 from workbench.detect.ballnet.network import BallNet
-from workbench.detect.ballnet.shipped import save_weights
+from workbench.detect.ballnet.stored import save_weights
 from workbench.detect.ballnet.teacher import BallNetTeacher, disc
 from workbench.detect.detections import BALL, PERSON, Detection, FrameDetections, encode_mask
 from workbench.detect.teacher import Past, Teacher

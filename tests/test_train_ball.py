@@ -12,12 +12,19 @@ import pytest
 from typer.testing import CliRunner
 
 from workbench.cli import app
+from workbench.detect.ballchoice import Candidate
 from workbench.detect.ballnet import making, material
-from workbench.detect.ballnet.finder import Candidate
-from workbench.detect.ballnet.judging import Seen, calibrate, figures, fit_link, rescored
-from workbench.detect.ballnet.learner import BallConfig
-from workbench.detect.ballnet.making import Sources, train_ball
-from workbench.detect.ballnet.shipped import load_weights
+from workbench.detect.ballnet.making import (
+    Seen,
+    Sources,
+    calibrate,
+    figures,
+    fit_link,
+    rescored,
+    train_ball,
+)
+from workbench.detect.ballnet.stored import load_weights
+from workbench.detect.ballnet.training import BallConfig
 from workbench.footage.clips import Clip
 from workbench.footage.writer import VideoWriter
 

@@ -44,9 +44,9 @@ class Detector:
     see: Callable[[Sequence[Image], float], list[sv.Detections]]
 
 
-def default_detector() -> str:
-    """The name or path in the environment's WORKBENCH_DETECTOR, or RF-DETR's nano."""
-    return os.environ.get(DETECTOR_VARIABLE) or DEFAULT_DETECTOR
+def named_detector() -> str | None:
+    """The name or path in the environment's WORKBENCH_DETECTOR; None if there is none."""
+    return os.environ.get(DETECTOR_VARIABLE) or None
 
 
 def load_detector(

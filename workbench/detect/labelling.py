@@ -55,9 +55,10 @@ def label_clips(
     for clip in clips:
         mates = [footage_dir / mate.file for mate in clips if mate.session == clip.session]
         path, video = labels_dir / f"{clip.clip_id}.json", footage_dir / clip.file
-        stamp = _stamp(teacher, video, mates)
+        own = teacher.for_clip(clip)
+        stamp = _stamp(own, video, mates)
         if _stamp_in(read_head(path)) != stamp:
-            _label_clip(clip, video, mates, teacher, stamp, path)
+            _label_clip(clip, video, mates, own, stamp, path)
         shutil.rmtree(_parts_of(path), ignore_errors=True)
         labelled.append(load_detections(path, clip))
         if on_progress is not None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from workbench.detect.detections import Detection, FrameDetections
 from workbench.errors import WorkbenchError
+from workbench.footage.clips import Clip
 from workbench.footage.video_info import probe
 
 
@@ -46,6 +47,18 @@ class Teacher(ABC):
     needs_fixed_camera: bool = False
     window_frames: int  # worked on, and saved, together
     settings: Mapping[str, Any] = {}  # what, besides name and video, decides what it finds; as JSON
+
+    def for_clip(self, clip: Clip) -> "Teacher":
+        """Who labels a clip: itself, unless that depends on the camera."""
+        return self
+
+    def can_label(self, clip: Clip) -> bool:
+        """Whether the camera of a clip lets it be labelled."""
+        return clip.camera == "fixed" or not self.for_clip(clip).needs_fixed_camera
+
+    def about(self, clips: Sequence[Clip]) -> str:
+        """Who labels clips, and why; a sentence or two for the report."""
+        return f"Labelled by the teacher {self.name}."
 
     @abstractmethod
     def label_window(

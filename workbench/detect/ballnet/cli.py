@@ -55,8 +55,8 @@ def train_ball(
     from rich.console import Console
     from rich.progress import Progress
 
-    from workbench.detect.ballnet.learner import BallConfig
     from workbench.detect.ballnet.making import Sources, train_ball
+    from workbench.detect.ballnet.training import BallConfig
     from workbench.training.history import Epoch, Step
 
     console = Console(highlight=False, markup=False, soft_wrap=True)

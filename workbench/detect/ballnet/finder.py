@@ -2,12 +2,11 @@
 
 Frames come in one by one and answers go out two frames later; five frames are held, whatever the
 length of the video. Every frame gives all its candidates, the surest first; which of them is the
-ball in play is decided later (`chosen`). Boxes are in pixels of the frames as given.
+ball in play is decided later (`ballchoice`). Boxes are in pixels of the frames as given.
 """
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,37 +16,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from workbench.detect.ballnet.calibration import Calibration
+from workbench.detect.ballchoice import Candidate
 from workbench.detect.ballnet.crops import Image, grey_of, stack_frames
 from workbench.detect.ballnet.network import ALIGN, features, peaks
-from workbench.detect.ballnet.shipped import SHIPPED, load_weights
-from workbench.detect.detections import Box
+from workbench.detect.ballnet.stored import SHIPPED, Calibration, load_weights
 from workbench.training.compute import choose_device
 from workbench.training.weights import weights_identity
 
 SHORT_SIDE = 360  # pixels of the picture that the network sees; smaller ones are left as they are
 _REACH = 2  # frames before and after that are compared
 _LEAST_LOGIT = -5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """What may be a ball in one frame."""
-
-    xywh: Box
-    score: float  # 0–1: the share of such candidates that are a ball
-    logit: float  # of the network
-
-    @property
-    def middle(self) -> tuple[float, float]:
-        """Where its middle is, in pixels."""
-        x, y, width, height = self.xywh
-        return x + width / 2, y + height / 2
-
-    @property
-    def size(self) -> float:
-        """Side of the square of its area."""
-        return float(np.sqrt(self.xywh[2] * self.xywh[3]))
 
 
 class BallFinder:

@@ -2,10 +2,12 @@
 
 The unit is a folder of work, in which every step is kept once it is done: a making that was killed
 goes on where it was. What comes out is `ball.npz`, which `BallFinder` and the teacher `ballnet`
-take, and a card with what it learned from and how well it does.
+take, and a card with what it learned from and how well it does. It is judged on whole rendered
+clips of held-out sessions: a candidate is right if its middle lies within a ball's size (at least
+three pixels) of a true one's, however well its box fits.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import groupby
@@ -16,23 +18,119 @@ import numpy as np
 import torch
 from torch import nn
 
-from workbench.detect.ballnet.backgrounds import videos_in
-from workbench.detect.ballnet.card import card_of
-from workbench.detect.ballnet.clicks import Clicked, clicked_crops, load_clicks
-from workbench.detect.ballnet.crops import make_crops
+from workbench.detect.ballchoice import Candidate, Link, chain, choose, without_statics
+from workbench.detect.ballnet.crops import Scene, make_crops
 from workbench.detect.ballnet.finder import BallFinder, fused
-from workbench.detect.ballnet.judging import calibrate, figures, fit_link, look_at_valid, rescored
-from workbench.detect.ballnet.learner import HARD, BallConfig, crops_in
 from workbench.detect.ballnet.material import Progress, is_valid, make_material, rendered
 from workbench.detect.ballnet.mining import mined_clip, mined_video
-from workbench.detect.ballnet.network import BallNet
-from workbench.detect.ballnet.shipped import save_weights
-from workbench.detect.ballnet.training import train_ballnet
+from workbench.detect.ballnet.network import BallNet, Boxes
+from workbench.detect.ballnet.ownvideos import Clicked, clicked_crops, load_clicks, videos_in
+from workbench.detect.ballnet.stored import Calibration, card_of, fit, logistic, save_weights
+from workbench.detect.ballnet.training import HARD, BallConfig, Tally, crops_in, train_ballnet
+from workbench.footage.frames import iter_frames
 from workbench.footage.video_info import content_digest
 from workbench.saving import save_text
 from workbench.training.compute import choose_device
 from workbench.training.folder import BEST, load_checkpoint
 from workbench.training.history import Callbacks, TrainingResult
+
+_PRECISION = 0.8  # at which recall is told
+_LEAST_SIDE = 3.0  # pixels
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the network sees in a clip, and what is there."""
+
+    group: str  # shots or actions
+    width: int
+    candidates: list[list[Candidate]]  # by frame
+    balls: Sequence[Boxes]
+
+
+def look_at_valid(finder: BallFinder, footage: Path, sessions: int) -> Iterator[Seen]:
+    """Yield the clips of all validation sessions."""
+    for number in filter(is_valid, range(sessions)):
+        for group, folder, clips in rendered(footage, number):
+            for clip in clips:
+                assert clip.truth is not None
+                frames = (frame.image for frame in iter_frames(folder / clip.file))
+                balls = Scene.load(folder / clip.truth).balls
+                yield Seen(group, clip.width, list(finder.look(frames)), balls)
+
+
+def is_right(one: Candidate, balls: Boxes) -> bool:
+    """Whether a candidate lies on a true ball."""
+    if not len(balls):
+        return False
+    away = (balls[:, :2] + balls[:, 2:]) / 2 - np.array(one.middle)
+    near = np.maximum(_LEAST_SIDE, (balls[:, 2:] - balls[:, :2]).max(axis=1))
+    return bool((np.hypot(*away.T) <= near).any())
+
+
+def calibrate(seen: Sequence[Seen]) -> Calibration:
+    """The curve from logit and size to the share of right candidates, over all frames."""
+    pairs = [
+        (one, is_right(one, balls))
+        for clip in seen
+        for found, balls in zip(clip.candidates, clip.balls, strict=True)
+        for one in found
+    ]
+    logits, sides = [one.logit for one, _ in pairs], [one.size for one, _ in pairs]
+    return fit(logits, sides, [right for _, right in pairs])
+
+
+def rescored(seen: Seen, calibration: Calibration) -> Seen:
+    """The same with calibrated scores."""
+    again = [
+        sorted(
+            (replace(one, score=calibration.score(one.logit, one.size)) for one in found),
+            key=lambda one: -one.score,
+        )
+        for found in seen.candidates
+    ]
+    return replace(seen, candidates=again)
+
+
+def fit_link(seen: Sequence[Seen]) -> Link:
+    """How much more often what lies on a chain is right, given its score; from shots alone."""
+    rows, right = [], []
+    for clip in seen:
+        if clip.group != "shots":
+            continue
+        moving = without_statics(clip.candidates)
+        chained = chain(moving, clip.width)
+        for frame, (found, balls) in enumerate(zip(moving, clip.balls, strict=True)):
+            if found:
+                on_chain = frame in chained
+                one = found[chained[frame]] if on_chain else found[0]
+                share = min(max(one.score, 1e-4), 1 - 1e-4)
+                rows.append((np.log(share / (1 - share)), float(on_chain)))
+                right.append(is_right(one, balls))
+    if len(set(right)) < 2:
+        return Link()
+    return Link(*(round(value, 5) for value in logistic(rows, right)))
+
+
+def figures(seen: Sequence[Seen], link: Link) -> dict[str, dict[str, float]]:
+    """By group: balls, recall at precision .8 (IoU .5), best F1 (IoU .5).
+
+    On shots one ball per frame is chosen; on actions every candidate counts.
+    """
+    told = {}
+    for group in sorted({clip.group for clip in seen}):
+        tally = Tally()
+        for clip in (one for one in seen if one.group == group):
+            frames: Sequence[Sequence[Candidate]] = clip.candidates
+            if group == "shots":
+                chosen = choose(clip.candidates, clip.width, link)
+                frames = [[one] if one else [] for one in chosen]
+            for found, true in zip(frames, clip.balls, strict=True):
+                rows = [(one.score, *one.xyxy) for one in found]
+                tally.add(np.array(rows, np.float32).reshape(-1, 5), true)
+        told[group] = tally.figures(_PRECISION)
+    return told
+
 
 WEIGHTS = "ball.npz"
 _FIRST_SHARE = 0.4  # of all epochs, before hard examples are looked for

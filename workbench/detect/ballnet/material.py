@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.detect.ballnet.backgrounds import pasted_crops, videos_in
 from workbench.detect.ballnet.crops import crops_of_clip, make_crops
-from workbench.detect.ballnet.learner import VALID
+from workbench.detect.ballnet.ownvideos import pasted_crops, videos_in
+from workbench.detect.ballnet.training import VALID
 from workbench.footage.clips import Clip
 from workbench.footage.video_info import content_digest
 from workbench.simulated.sessions import make_footage

@@ -13,11 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from workbench.detect.ballnet.backgrounds import Window, windows_of
-from workbench.detect.ballnet.boxes import Boxes
 from workbench.detect.ballnet.crops import SIDE, Crop, Film, Image, Scene, grey_of, stack_frames
 from workbench.detect.ballnet.finder import answers
-from workbench.detect.ballnet.network import OFFSETS
+from workbench.detect.ballnet.network import OFFSETS, Boxes
+from workbench.detect.ballnet.ownvideos import Window, windows_of
 from workbench.detect.ballnet.pasting import as_filmed, paste, shifts_of
 from workbench.footage.clips import Clip
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.detect.ballnet.chosen import Link, choose
-from workbench.detect.ballnet.finder import SHORT_SIDE, BallFinder, Candidate
+from workbench.detect.ballchoice import Candidate, Link, choose
+from workbench.detect.ballnet.finder import SHORT_SIDE, BallFinder
 from workbench.detect.detections import (
     BALL,
     Box,

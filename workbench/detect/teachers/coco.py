@@ -5,7 +5,7 @@ tiles of it, where a far ball is large enough to be seen; several frames go thro
 labels every ball there is; which one is in play is decided where several finders are joined.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from math import ceil
@@ -22,7 +22,7 @@ from workbench.detect.detections import (
     FrameDetections,
     from_supervision,
 )
-from workbench.detect.detectors import default_detector, load_detector
+from workbench.detect.detectors import DEFAULT_DETECTOR, load_detector, named_detector
 from workbench.detect.teacher import Past, Teacher, TeacherError
 from workbench.detect.tiles import Image, detect_each_tiled
 from workbench.detect.tracking import Tracker
@@ -83,7 +83,8 @@ class CocoTeacher(Teacher):
                 raise TeacherError(
                     f"no class is called {name!r}", f"choose from {', '.join(CLASSES)}"
                 )
-        self.detector = load_detector(detector or default_detector(), weights, class_names, device)
+        chosen = detector or named_detector() or DEFAULT_DETECTOR
+        self.detector = load_detector(chosen, weights, class_names, device)
         theirs = {word: name for name, own in words.items() for word in own}
         self._ours = [theirs.get(name) for name in self.detector.classes]
         if not any(self._ours):
@@ -108,11 +109,7 @@ class CocoTeacher(Teacher):
         self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()
     ) -> Iterator[FrameDetections]:
         """Yield people and balls of every frame of one window; who was seen before keeps its id."""
-        tracker = Tracker(_REACH * probe(path).width, first_id=past.next_id)
-        for found in past.frames[-_RECALLED_FRAMES:]:
-            tracker.recall([one for one in found if one.track_id is not None])
-        for found in self.look(path, window):
-            yield tracker.update(found)
+        return follow(path, self.look(path, window), past)
 
     def look(self, path: Path, window: range) -> Iterator[FrameDetections]:
         """Yield what is in every frame of a window, each seen by itself."""
@@ -134,3 +131,12 @@ class CocoTeacher(Teacher):
         assert answer.class_id is not None
         ours = [self._ours[place] is not None for place in answer.class_id.tolist()]
         return answer.select(np.array(ours, bool))
+
+
+def follow(path: Path, frames: Iterable[FrameDetections], past: Past) -> Iterator[FrameDetections]:
+    """Yield frames with track ids; who was seen in the window before keeps its own."""
+    tracker = Tracker(_REACH * probe(path).width, first_id=past.next_id)
+    for found in past.frames[-_RECALLED_FRAMES:]:
+        tracker.recall([one for one in found if one.track_id is not None])
+    for found in frames:
+        yield tracker.update(found)

@@ -12,6 +12,7 @@ from typing import Any
 from workbench.detect.ballnet.teacher import BallNetTeacher
 from workbench.detect.motion.teacher import MotionTeacher
 from workbench.detect.teacher import Teacher, TeacherError
+from workbench.detect.teachers.auto import AutoTeacher
 from workbench.detect.teachers.coco import CocoTeacher
 from workbench.detect.teachers.grounding import GroundingTeacher
 from workbench.detect.teachers.prompts import FilePrompter, TeacherPrompter
@@ -25,8 +26,8 @@ def make_teacher(name: str, **options: Any) -> Teacher:
     """Return the teacher of that name.
 
     Args:
-        name: "motion", "coco", "ballnet", "sam2", "sam3", "grounding", "vlm", or a chain such as
-            "motion+grounding".
+        name: "auto", "coco", "motion", "ballnet", "sam2", "sam3", "grounding", "vlm", or a chain
+            such as "motion+grounding".
         options: Of the teacher. Of a chain: a mapping of options for each member by its name, and
             for the chain itself (`RescueTeacher`) under "rescue".
 
@@ -100,6 +101,7 @@ def _prompted_sam2(
 _MAKERS: Mapping[str, Callable[..., Teacher]] = {
     "motion": MotionTeacher,
     "coco": CocoTeacher,
+    "auto": AutoTeacher,
     "ballnet": _ballnet,
     "sam2": _prompted_sam2,
     "sam3": Sam3Teacher,

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.detect.ballnet.finder import Candidate
 from workbench.detect.ballpath import Spot, best_path
+from workbench.detect.detections import Box
 
 STAYS = 0.85  # share of a window's frames from which what is seen at one place does not play
 _LEAST_FRAMES = 45  # of a window, without which nothing is said about what stays
@@ -27,6 +27,32 @@ _FLOOR, _SPAN = 0.4, 0.6  # likeness of a spot without and with full score, for 
 _TURN = 0.2
 _LEAST_TRAVEL = 2.0  # sizes
 _LEAST_ON_CHAIN = 0.05  # score
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What may be a ball in one frame."""
+
+    xywh: Box
+    score: float  # 0–1: the share of such candidates that are a ball
+    logit: float = 0.0  # of the network that found it
+
+    @property
+    def xyxy(self) -> Box:
+        """Left, top, right, bottom in pixels."""
+        x, y, width, height = self.xywh
+        return x, y, x + width, y + height
+
+    @property
+    def middle(self) -> tuple[float, float]:
+        """Where its middle is, in pixels."""
+        x, y, width, height = self.xywh
+        return x + width / 2, y + height / 2
+
+    @property
+    def size(self) -> float:
+        """Side of the square of its area."""
+        return float(np.sqrt(self.xywh[2] * self.xywh[3]))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,157 @@
+"""The ball network's weights as a file, what its logits mean, and a card in Markdown.
+
+A file holds float16 arrays and what is known of them, no code. One, `weights/ball.npz`, is part of
+the package; its card lies beside it. Users' own come from `workbench detect train-ball`. A score is
+a logistic curve over the logit and the logarithm of the ball's size (a small speck must be surer
+than a large one), fitted on clips that nothing was learned from.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from workbench.detect.ballnet.network import BallNet
+from workbench.saving import replacing
+from workbench.training.weights import WeightsError
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """score = σ(bias + slope · logit + size · log2(side / 8 px)), the side in the network's pixels.
+
+    Example:
+        >>> Calibration().score(0.0, 8.0)
+        0.5
+    """
+
+    bias: float = 0.0
+    slope: float = 1.0
+    size: float = 0.0
+
+    @classmethod
+    def of_facts(cls, facts: Mapping[str, Any]) -> "Calibration":
+        """The calibration stored with weights; none if there is none."""
+        return cls(**facts.get("calibration", {}))
+
+    def score(self, logit: float, side_px: float) -> float:
+        """The share of such answers that are a ball."""
+        x = self.bias + self.slope * logit + self.size * math.log2(max(side_px, 1.0) / 8)
+        return 1 / (1 + math.exp(-max(-60.0, min(60.0, x))))
+
+    def to_facts(self) -> dict[str, float]:
+        """As it is stored."""
+        return {name: round(value, 5) for name, value in asdict(self).items()}
+
+
+def fit(logits: Sequence[float], sides_px: Sequence[float], right: Sequence[bool]) -> Calibration:
+    """Fit the curve to answers that are known to be right or wrong."""
+    seen = np.column_stack([logits, np.log2(np.maximum(sides_px, 1.0) / 8)])
+    return Calibration(*logistic(seen, right))
+
+
+def logistic(seen: Any, right: Sequence[bool]) -> list[float]:
+    """Bias and slopes of a logistic curve through rows (N, K) that are right or wrong."""
+    from sklearn.linear_model import LogisticRegression
+
+    curve = LogisticRegression(C=100.0).fit(np.asarray(seen, float), np.asarray(right, bool))
+    return [float(curve.intercept_[0]), *curve.coef_[0].tolist()]
+
+
+SHIPPED = Path(__file__).parent / "weights" / "ball.npz"
+FORMAT = "workbench-ballnet/1"
+_FACTS = "facts"  # the entry that holds them, as JSON
+
+
+class Loaded(NamedTuple):
+    """A network ready to run, and what is known of it."""
+
+    network: BallNet
+    facts: dict[str, Any]
+
+
+def save_weights(path: Path, network: BallNet, facts: Mapping[str, Any]) -> None:
+    """Write weights: convolutions as float16, the small rest as it is."""
+    arrays: dict[str, Any] = {}
+    for name, value in network.state_dict().items():
+        if not name.endswith("num_batches_tracked"):
+            array = value.detach().cpu().numpy()
+            arrays[name] = array.astype(np.float16) if array.ndim == 4 else array
+    text = json.dumps({"format": FORMAT, **facts}, ensure_ascii=False)
+    with replacing(path) as part:
+        np.savez(part, allow_pickle=False, **{_FACTS: np.array(text), **arrays})
+
+
+def load_weights(path: Path | None = None) -> Loaded:
+    """Read weights; the shipped ones by default.
+
+    Raises:
+        WeightsError: If they are not there or are another network's.
+    """
+    path = path or SHIPPED
+    remedy = "give a file that `workbench detect train-ball` wrote"
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            facts = json.loads(str(stored[_FACTS]))
+            arrays = {name: stored[name] for name in stored.files if name != _FACTS}
+        if facts["format"] != FORMAT:
+            raise WeightsError(f"{path} is of the format {facts['format']}, not {FORMAT}", remedy)
+    except FileNotFoundError:
+        raise WeightsError(f"no weights at {path}", remedy) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise WeightsError(f"{path} holds no ball network ({said})", remedy) from None
+    network = BallNet()
+    tensors = {name: torch.from_numpy(array.astype(np.float32)) for name, array in arrays.items()}
+    missing = {n for n in network.state_dict() if not n.endswith("num_batches_tracked")}
+    own = network.state_dict()
+    fits = missing == tensors.keys() and all(own[n].shape == t.shape for n, t in tensors.items())
+    if not fits:
+        raise WeightsError(f"{path} holds the weights of another network", remedy)
+    network.load_state_dict(tensors, strict=False)
+    return Loaded(network.eval().to(memory_format=torch.channels_last), facts)
+
+
+_CARD = """\
+# The ball network's weights
+
+Finds balls in a frame from its colours and from the grey of the two frames before and after.
+{megabytes:.2f} MB of weights; made by `workbench detect train-ball`, {epochs} epochs.
+
+- **Learned from** {sessions} rendered sessions and their crops ({crops}); balls pasted into
+  {backgrounds}; clicked frames: {clicked}. Do not test on these.
+- **Scores** are the share of such candidates that lie on a ball, calibrated on rendered clips of
+  held-out sessions: on other footage they are too high.
+
+Rendered clips of held-out sessions (a box is right from IoU .5; n = true balls):
+
+| clips | n | recall at precision .80 | best F1, at score |
+|-|-|-|-|
+{rows}
+"""
+
+
+def card_of(facts: Mapping[str, Any], size_bytes: int) -> str:
+    """The card of weights with these facts."""
+    trained_on = facts["trained_on"]
+    crops = ", ".join(f"{count} {name}" for name, count in trained_on["crops"].items())
+    clicked = ", ".join(f"{n} of {video}" for video, n in trained_on["clicked_frames"].items())
+    rows = [
+        f"| {name} | {told['balls']:.0f} | {told['recall at precision .8']:.2f} | "
+        f"{told['best f1']:.2f}, {told['score of best f1']:.2f} |"
+        for name, told in facts["valid"].items()
+    ]
+    return _CARD.format(
+        megabytes=size_bytes / 1e6,
+        epochs=" + ".join(map(str, facts["epochs"])),
+        sessions=trained_on["sessions"],
+        crops=crops,
+        backgrounds=", ".join(trained_on["backgrounds"]) or "nothing",
+        clicked=clicked or "none",
+        rows="\n".join(rows),
+    )

@@ -1,0 +1,200 @@
+"""The teacher `auto`: the best eyes there are for each clip, joined.
+
+People come from a pretrained detector (`coco`) where its weights are there or can be had. The ball
+is looked for by the detector, and on a steady picture by the ball network and the motion teacher,
+too: one search for a path over the candidates of all of them, with scores that mean the same. Goals
+come from the motion teacher. Without a detector, steady pictures are labelled by the motion teacher
+and the ball network. What runs, and why, is said in `about`.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from workbench.detect.ballchoice import Candidate, choose
+from workbench.detect.ballnet.teacher import BallNetTeacher
+from workbench.detect.detections import BALL, GOAL, PERSON, Detection, FrameDetections
+from workbench.detect.detectors import named_detector
+from workbench.detect.motion.teacher import MotionTeacher
+from workbench.detect.teacher import Past, Teacher
+from workbench.detect.teachers.coco import CocoTeacher, follow
+from workbench.footage.clips import Clip
+from workbench.footage.video_info import probe
+from workbench.training.weights import WeightsError
+
+_METHOD = 1  # raise when the same settings would give other labels
+_GOAL_ID, _BALL_ID = 1, 2  # as the motion teacher's; people are counted on from there
+_LEAST_BALL = 0.1  # score below which a chosen ball is not labelled
+_SAME = 0.7  # of the larger one's size: candidates whose middles are nearer are one thing
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How often a finder's candidate is the ball: σ(bias + slope · logit of its own score)."""
+
+    bias: float
+    slope: float
+
+    def score(self, score: float) -> float:
+        """The share of such candidates that are the ball."""
+        share = min(max(score, 1e-4), 1 - 1e-4)
+        return 1 / (1 + math.exp(-self.bias - self.slope * math.log(share / (1 - share))))
+
+
+# Fitted on real frames (`benchmarks/real_frames.py`), by finder.
+RELIABILITY = {
+    CocoTeacher.name: Reliability(0.0, 1.0),
+    BallNetTeacher.name: Reliability(0.0, 1.0),
+    MotionTeacher.name: Reliability(0.0, 1.0),
+}
+
+
+class JoinedTeacher(Teacher):
+    """A detector's people, and the ball that several finders see.
+
+    Args:
+        coco: Whose people are taken.
+        ballnet: Another finder of balls, or None.
+        motion: Another finder of balls, and of goals, or None; needs a steady picture.
+    """
+
+    def __init__(
+        self, coco: CocoTeacher, ballnet: BallNetTeacher | None, motion: MotionTeacher | None
+    ) -> None:
+        self._coco, self._ballnet, self._motion = coco, ballnet, motion
+        self.window_frames = coco.window_frames
+        self.needs_fixed_camera = motion is not None
+        members: list[Teacher] = [one for one in (coco, ballnet, motion) if one is not None]
+        self.name = " with ".join(one.name for one in members)
+        self.settings = {"method": _METHOD, **{one.name: dict(one.settings) for one in members}}
+
+    def label_window(
+        self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()
+    ) -> Iterator[FrameDetections]:
+        """Yield people, ball and goal of every frame of one window."""
+        seen = list(self._coco.look(path, window))
+        moving: list[FrameDetections] = [()] * len(window)
+        if self._motion is not None:
+            moving = list(self._motion.label_window(path, window, past, same_view))
+        finds = [_candidates((*own, *other)) for own, other in zip(seen, moving, strict=True)]
+        if self._ballnet is not None:
+            network = self._ballnet.candidates(path, window)
+            for found, more in zip(finds, network, strict=True):
+                found += [_trusted(one, BallNetTeacher.name) for one in more]
+        chosen = choose([merged(found) for found in finds], probe(path).width)
+        before = Past(tuple(_only(found, PERSON) for found in past.frames), past.next_id)
+        if before.next_id <= _BALL_ID:
+            before = replace(before, next_id=_BALL_ID + 1)
+        people = follow(path, (_only(found, PERSON) for found in seen), before)
+        for persons, ball, other in zip(people, chosen, moving, strict=True):
+            yield (*persons, *_as_detection(ball), *_only(other, GOAL))
+
+
+class AutoTeacher(Teacher):
+    """Whatever can be had for each clip, joined.
+
+    Args:
+        detector: As the teacher `coco` takes it. Not given, and not named in WORKBENCH_DETECTOR,
+            one that cannot be had is done without.
+        coco: Further options of the teacher `coco`.
+        motion: Options of the motion teacher.
+
+    Raises:
+        WeightsError: If a detector that was named cannot be had.
+    """
+
+    name = "auto"
+
+    def __init__(
+        self,
+        detector: str | None = None,
+        coco: Mapping[str, Any] | None = None,
+        motion: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._motion, self._ballnet = MotionTeacher(**(motion or {})), BallNetTeacher()
+        self._coco, self._missing = None, ""
+        try:
+            self._coco = CocoTeacher(detector or named_detector(), **(coco or {}))
+        except WeightsError as error:
+            if detector or named_detector():
+                raise
+            self._missing = str(error)
+        self.window_frames = self._motion.window_frames
+        self.needs_fixed_camera = self._coco is None
+
+    def for_clip(self, clip: Clip) -> Teacher:
+        """Every finder where the picture is steady; else the detector alone."""
+        if self._coco is None:
+            return BallNetTeacher(beside=self._motion)
+        if clip.camera == "fixed":
+            return JoinedTeacher(self._coco, self._ballnet, self._motion)
+        return JoinedTeacher(self._coco, None, None)
+
+    def about(self, clips: Sequence[Clip]) -> str:
+        """Which finders ran on how many clips, and why."""
+        steady = sum(clip.camera == "fixed" for clip in clips)
+        if self._coco is None:
+            return (
+                f"No detector ({self._missing}): the motion teacher and the ball network labelled "
+                f"{steady} of {len(clips)} clips, those with a steady picture."
+            )
+        return (
+            f"People and balls by the detector {self._coco.detector.name}; in the {steady} of "
+            f"{len(clips)} clips with a steady picture the ball network and the motion teacher "
+            "looked for the ball, too."
+        )
+
+    def label_window(
+        self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()
+    ) -> Iterator[FrameDetections]:
+        """Yield what the detector sees, or the motion teacher where there is none.
+
+        Of a file alone nobody knows whether its picture is steady; `for_clip` does.
+        """
+        teacher: Teacher = self._motion
+        if self._coco is not None:
+            teacher = JoinedTeacher(self._coco, None, None)
+        return teacher.label_window(path, window, past, same_view)
+
+
+def merged(found: Sequence[Candidate]) -> list[Candidate]:
+    """Candidates of one frame, those of several finders that lie on each other made one.
+
+    The surest gives the box; that several see it makes it surer.
+    """
+    kept: list[Candidate] = []
+    for one in sorted(found, key=lambda one: -one.score):
+        for place, other in enumerate(kept):
+            if math.dist(one.middle, other.middle) < _SAME * max(one.size, other.size):
+                both = 1 - (1 - one.score) * (1 - other.score)
+                kept[place] = replace(other, score=both)
+                break
+        else:
+            kept.append(one)
+    return kept
+
+
+def _candidates(found: FrameDetections) -> list[Candidate]:
+    """The balls among detections, with scores that mean the same whoever found them."""
+    return [
+        _trusted(Candidate(one.xywh, one.score or 0.0), one.found_by)
+        for one in found
+        if one.class_name == BALL
+    ]
+
+
+def _trusted(one: Candidate, finder: str) -> Candidate:
+    return replace(one, score=RELIABILITY[finder].score(one.score))
+
+
+def _only(found: FrameDetections, class_name: str) -> FrameDetections:
+    return tuple(one for one in found if one.class_name == class_name)
+
+
+def _as_detection(ball: Candidate | None) -> FrameDetections:
+    if ball is None or ball.score < _LEAST_BALL:
+        return ()
+    found_by = AutoTeacher.name
+    return (Detection(BALL, ball.xywh, score=ball.score, track_id=_BALL_ID, found_by=found_by),)
