@@ -42,6 +42,7 @@ class Detector:
     identity: str  # changes when its weights do
     # Pictures of any sizes and the least score, to what is in each, in order.
     see: Callable[[Sequence[Image], float], list[sv.Detections]]
+    is_slow: bool = False  # takes half a second a picture or more
 
 
 def named_detector() -> str | None:
@@ -132,7 +133,7 @@ def _from_checkpoint(path: Path, device: str) -> Detector:
                 f"{path} holds no RF-DETR ({_first_line(error)})",
                 "give weights of RF-DETR, or say whose they are: detector=nano, weights=FILE",
             ) from None
-    return _ready_rfdetr(model, path.stem, path)
+    return _ready_rfdetr(model, path.stem, path, device)
 
 
 def _from_rfdetr(name: str, path: Path | None, device: str) -> Detector:
@@ -156,7 +157,7 @@ def _from_rfdetr(name: str, path: Path | None, device: str) -> Detector:
             f"{path} does not hold the weights of RF-DETR {name} ({_first_line(error)})",
             "give its own weights, or another detector",
         ) from None
-    return _ready_rfdetr(model, name, path)
+    return _ready_rfdetr(model, name, path, device)
 
 
 @contextmanager
@@ -179,20 +180,22 @@ def _complete() -> Iterator[None]:
         raise ValueError("some are missing")
 
 
-def _ready_rfdetr(model: Any, name: str, path: Path) -> Detector:
+def _ready_rfdetr(model: Any, name: str, path: Path, device: str) -> Detector:
     names = list(model.class_names)
     # Networks with COCO's weights answer with COCO's ids, which have gaps.
     classes = tuple(_coco_names(_COCO_SLOTS) if len(names) == _COCO_CLASSES else names)
     masks = bool(model.model_config.segmentation_head)
-    return _from_student(Student(model, name, classes, masks, None, {}, ""), path)
+    made = Student(model, name, classes, masks, None, {}, "")
+    return _from_student(made, path, is_slow=device == "cpu")
 
 
-def _from_student(student: Student, path: Path) -> Detector:
+def _from_student(student: Student, path: Path, is_slow: bool = False) -> Detector:
     return Detector(
         student.run,
         student.classes,
         weights_identity(path),
         lambda images, least: list(detect_batch(student, least)(images)),
+        is_slow=is_slow,
     )
 
 
@@ -220,7 +223,8 @@ def _from_torchvision(name: str, path: Path | None, device: str) -> Detector:
             "give its own weights, or another detector",
         ) from None
     see = partial(_see_torchvision, model.eval().to(device), device)
-    return Detector(name, tuple(published.meta["categories"]), weights_identity(path), see)
+    classes = tuple(published.meta["categories"])
+    return Detector(name, classes, weights_identity(path), see, is_slow=device == "cpu")
 
 
 def _see_torchvision(

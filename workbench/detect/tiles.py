@@ -23,7 +23,9 @@ Image = NDArray[np.uint8]
 DetectBatch = Callable[[Sequence[Image]], Sequence[sv.Detections]]  # any sizes, same order
 
 _SAME_IOU = 0.5  # boxes of one class that overlap more are one object; the best score stays
-_EDGE_PX = 1.5  # a box that ends so near a tile's inner edge may be cut off there
+# A box that ends so near a tile's inner edge may be cut off there: in pixels, and as a share of the
+# tile, of which a detector with a small input sees little more than a pixel.
+_EDGE_PX, _EDGE_SHARE = 1.5, 0.015
 _NEAR = 0.2  # of a box's sides: a cut-off box whose middle is no farther outside is part of it
 
 
@@ -154,8 +156,9 @@ def _is_cut(
 ) -> NDArray[np.bool_]:
     """Which boxes end at an edge of their view that is no edge of the image."""
     inner_low, inner_high = view[:2] > 0, view[2:] < np.array(image_wh)
-    low = (boxes[:, :2] - view[:2] < _EDGE_PX) & inner_low
-    high = (view[2:] - boxes[:, 2:] < _EDGE_PX) & inner_high
+    edge = np.maximum(_EDGE_PX, _EDGE_SHARE * (view[2:] - view[:2]))
+    low = (boxes[:, :2] - view[:2] < edge) & inner_low
+    high = (view[2:] - boxes[:, 2:] < edge) & inner_high
     return np.asarray((low | high).any(axis=1), np.bool_)
 
 

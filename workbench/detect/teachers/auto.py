@@ -46,8 +46,8 @@ class Reliability:
 # Fitted on real frames (`benchmarks/real_frames.py`), by finder.
 RELIABILITY = {
     CocoTeacher.name: Reliability(0.0, 1.0),
-    BallNetTeacher.name: Reliability(0.0, 1.0),
-    MotionTeacher.name: Reliability(0.0, 1.0),
+    BallNetTeacher.name: Reliability(-2.5, 0.6),
+    MotionTeacher.name: Reliability(-0.5, 1.0),
 }
 
 

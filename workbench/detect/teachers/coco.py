@@ -36,6 +36,7 @@ COCO_WORDS: Mapping[str, Sequence[str]] = {
     GOAL: ("goal",),
 }
 _METHOD = 1  # raise when the same settings would give other labels
+_TILES = 3
 _OVERLAP = 0.2  # of neighbouring tiles, as a share of one
 _REACH = 0.05  # of the frame's width: how far off its expected place an object may turn up
 _RECALLED_FRAMES = 30  # of the window before, for a tracker to know who moves where
@@ -50,7 +51,8 @@ class CocoTeacher(Teacher):
         weights: A local file in place of the published weights of a detector by name.
         words: What the detector calls each of our classes; others are left out.
         class_names: Of an ONNX file whose classes are not COCO's.
-        tiles: Along each side of the frame; 1 looks at whole frames only.
+        tiles: Along the long side of the frame; 1 looks at whole frames only. By default 3, and 1
+            for a detector that takes seconds a frame on a CPU.
         min_score: What is less sure is left out.
         batch: Frames that are seen together.
         window_frames: Frames that are labelled, and saved, together.
@@ -69,14 +71,14 @@ class CocoTeacher(Teacher):
         weights: str | None = None,
         words: Mapping[str, Sequence[str]] = COCO_WORDS,
         class_names: Sequence[str] | None = None,
-        tiles: int = 2,
+        tiles: int | None = None,
         min_score: float = 0.1,
         batch: int = 4,
         window_frames: int = 240,
         device: str = "auto",
     ) -> None:
         for option, value in (("tiles", tiles), ("batch", batch), ("window_frames", window_frames)):
-            if value < 1:
+            if value is not None and value < 1:
                 raise TeacherError(f"{option} is {value}", "give 1 or more")
         for name in words:
             if name not in CLASSES:
@@ -85,6 +87,8 @@ class CocoTeacher(Teacher):
                 )
         chosen = detector or named_detector() or DEFAULT_DETECTOR
         self.detector = load_detector(chosen, weights, class_names, device)
+        if tiles is None:
+            tiles = 1 if self.detector.is_slow else _TILES
         theirs = {word: name for name, own in words.items() for word in own}
         self._ours = [theirs.get(name) for name in self.detector.classes]
         if not any(self._ours):
@@ -116,10 +120,9 @@ class CocoTeacher(Teacher):
         frames = iter_frames(path, start=window.start, stop=window.stop)
         while images := [frame.image for frame in islice(frames, self._batch)]:
             height, width = images[0].shape[:2]
-            shares = self._tiles - (self._tiles - 1) * _OVERLAP
-            answers = detect_each_tiled(
-                images, self._see, tile_wh=(ceil(width / shares), ceil(height / shares))
-            )
+            # Square, as inputs are: along the short side there are fewer.
+            side = ceil(max(width, height) / (self._tiles - (self._tiles - 1) * _OVERLAP))
+            answers = detect_each_tiled(images, self._see, tile_wh=(side, side))
             for answer in answers:
                 found = from_supervision(answer, self.name, [name or "" for name in self._ours])
                 yield tuple(replace(one, prompt=self.detector.name) for one in found)
