@@ -8,8 +8,9 @@ import pytest
 from videos import flip_bits, make_video, numbered_image, read_numbers, run_python
 
 from workbench.errors import FootageError, SavingError
-from workbench.footage.cut import cut_clip, is_cut
+from workbench.footage.cut import copy_clip, copy_suffix, cut_clip, is_cut
 from workbench.footage.frames import FrameRangeError, PartialReadError, iter_frames
+from workbench.footage.sound import Sound
 from workbench.footage.video_info import probe
 from workbench.footage.writer import VideoWriter
 
@@ -48,6 +49,17 @@ def test_a_variable_rate_is_kept(tmp_path):
     )
     # The last frame stays for as long as it did, although its successor is gone.
     assert info.duration_s == pytest.approx((ANY_TIMES[50] - ANY_TIMES[20]) / 30_000)
+
+
+def test_a_mean_rate_may_be_any_fraction(tmp_path):
+    """That of a long and uneven film does not fit into FFmpeg's 32 bits."""
+    tick = Fraction(1, 999_999_937)
+    pts = [number * 33_333_331 + 7_000_000 * (number % 2) for number in range(40)]
+    source = make_video(tmp_path / "source.mp4", 40, pts=pts, time_base=tick)
+    assert probe(source).fps.numerator > 2**31
+    info = cut_clip(source, tmp_path / "clip.mp4", 3, 30)
+    assert read_all(info.path)[0] == list(range(3, 30))
+    assert info.duration_s == pytest.approx(float((pts[30] - pts[3]) * tick), abs=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -120,6 +132,55 @@ def _loud_times(path):
             samples.append(block)
             times.append(frame.time + np.arange(len(block)) / frame.sample_rate)
     return np.concatenate(times)[np.abs(np.concatenate(samples)) > 0.2]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "code", "unknown"),
+    [
+        ("phone.mov", "pcm_s16le", b"sowt", b"apac"),
+        ("film.mkv", "aac", b"A_AAC", b"A_XYZ"),
+        ("tape.avi", "mp2", b"\x50\x00\x01\x00\x80\xbb", b"\x51\x99\x01\x00\x80\xbb"),
+    ],
+)
+@pytest.mark.parametrize("tracks", [1, 2])
+def test_a_sound_track_that_nobody_decodes_costs_only_itself(
+    tmp_path, name, codec, code, unknown, tracks
+):
+    """The next one is taken, if there is one; which is left out is said."""
+    source = make_video(tmp_path / name, 30, sounds=[codec, "ac3"][:tracks])
+    content = source.read_bytes()
+    assert code in content
+    source.write_bytes(content.replace(code, unknown))
+    info = probe(source)
+    assert (info.frame_count, info.has_audio) == (30, tracks == 2)
+    assert "sound track 1 is left out: this FFmpeg cannot decode it" in info.oddities
+    cut = cut_clip(source, tmp_path / "cut.mp4", 5, 25)
+    assert (cut.frame_count, cut.has_audio) == (20, tracks == 2)
+    assert read_all(cut.path)[0] == list(range(5, 25))
+    if info.is_timed:
+        copy = tmp_path / f"copy{copy_suffix(source)}"
+        start, end = copy_clip(source, copy, 5, 25)
+        assert read_all(copy)[0] == list(range(start, end))
+        assert probe(copy).has_audio == (tracks == 2)
+
+
+def test_an_hour_of_silence_is_no_hour_of_samples(tmp_path):
+    """Where sound starts late, or a single frame stands for long."""
+    source = make_video(tmp_path / "a.mp4", 30, clicks_s=[0.5])
+    sound = Sound(source, Fraction(-3600), Fraction(1))
+    longest = done = 0
+    for block in sound.blocks():
+        longest, done = max(longest, block.shape[1]), done + block.shape[1]
+    assert done == sound.sample_count == 3601 * 48_000
+    assert longest < 200_000
+    slow = make_video(
+        tmp_path / "slow.mkv", 4, pts=range(0, 4000, 1000), time_base=Fraction(1), clicks_s=[0.0]
+    )
+    cut = cut_clip(slow, tmp_path / "cut.mp4", 1, 2)
+    assert cut.duration_s == pytest.approx(1000)
+    with av.open(str(cut.path)) as container:
+        stream = container.streams.audio[0]
+        assert stream.duration * stream.time_base == pytest.approx(10, abs=0.1)
 
 
 def test_sound_that_starts_late_or_stops_early_is_filled_with_silence(tmp_path):

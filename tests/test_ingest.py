@@ -1,5 +1,6 @@
 """From a folder of anything to clips: every readable second once, the rest with a reason."""
 
+import os
 import shutil
 from fractions import Fraction
 
@@ -85,6 +86,86 @@ def test_bad_files_are_named_with_a_reason(folder, tmp_path):
     assert len(reasons) == 3 + (("broken.mp4", (60, 90)) in reasons)
     kept = [clip for clip in report.clips if clip.source.endswith("broken.mp4")]
     assert {clip.start_frame for clip in kept} >= {0, 90}
+
+
+def test_of_every_file_it_is_said_what_became_of_it(folder, tmp_path):
+    make_video(folder / "film", 30, container="mp4")
+    code = b"V_MPEG4/ISO/AVC"
+    odd = make_video(folder / "odd.mkv", 30)
+    odd.write_bytes(odd.read_bytes().replace(code, b"V_MPEG4/ISO/XYZ"))
+    for number in range(2):  # a recording that no frame can be cut from
+        broken = make_video(folder / f"broken{number}.mp4", 30, options={"bf": "0", "g": "30"})
+        content = bytearray(broken.read_bytes())
+        first = content.index(b"mdat") + 4
+        content[first + 800 : first + 3000] = bytes(2200)
+        broken.write_bytes(content)
+    (folder / "saturday" / "list.m3u8").write_text("#EXTM3U\n/etc/passwd\n")
+    (folder / "dangling.mp4").symlink_to(folder / "gone.mp4")
+    (folder / "camera.dat").write_bytes(bytes(5000))
+    report = ingest_folder(folder, tmp_path / "out", window_s=1.0)
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir()}
+    assert set(report.file_to_fate) == found
+    fates = report.file_to_fate
+    assert fates["IMG 001.MOV"] == "3 clips, 2.5 of 2.5 s"
+    assert fates["saturday/match.mkv"] == "1 clip, 0.7 of 0.7 s"
+    assert fates["film"] == "1 clip, 1.0 of 1.0 s"
+    assert fates["broken0.mp4"].startswith("no clip; 1 windows could not be cut, the first: ")
+    assert fates["odd.mkv"].startswith("unreadable: uses a codec this FFmpeg cannot decode")
+    assert fates["empty.mp4"] == "unreadable: is empty"
+    assert fates["notes.txt"] == "left out: no video by its name"
+    assert fates[".hidden.mp4"] == "left out: hidden"
+    assert fates["dangling.mp4"].startswith("left out: not a file")
+    assert fates["saturday/list.m3u8"].startswith("left out: ")
+    assert fates["camera.dat"].startswith("left out: cannot be read as a video")
+
+
+def test_whatever_ffmpeg_opens_is_taken_in(tmp_path):
+    """The suffix does not matter, not even to files whose format only it would tell."""
+    kinds = {
+        "vob": ("mpeg2video", "vob"), "asf": ("wmv2", "asf"), "wmv": ("wmv2", "asf"),
+        "h264": ("libx264", "h264"), "m2v": ("mpeg2video", "mpeg2video"),
+        "lrv": ("libx264", "mp4"), "insv": ("libx264", "mp4"), "360": ("libx264", "mov"),
+        "nut": ("libx264", "nut"),
+        "m2t": ("mpeg2video", "mpegts"), "tod": ("mpeg2video", "mpegts"), "3g2": ("libx264", "mp4"),
+        "ogm": ("mpeg4", "avi"), "qt": ("libx264", "mov"), "divx": ("mpeg4", "avi"),
+        "ivf": ("libvpx", "ivf"), "y4m": ("wrapped_avframe", "yuv4mpegpipe"),
+        "mjpg": ("mjpeg", "mjpeg"),
+        "part": ("libx264", "mp4"), "": ("libx264", "matroska"), "MP4": ("libx264", "mp4"),
+    }  # fmt: skip
+    folder = tmp_path / "in"
+    for suffix, (codec, container) in kinds.items():
+        pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        make_video(
+            folder / f"a.{suffix}", 8, codec=codec, container=container, pix_fmt=pix_fmt,
+            size_wh=(64, 48), fps=Fraction(25),
+        )  # fmt: skip
+    report = ingest_folder(folder, tmp_path / "out")
+    assert {video.path.name for video in report.videos} == {f"a.{suffix}" for suffix in kinds}
+    assert {clip.frame_count for clip in report.clips} == {8}
+    assert not report.unreadable
+
+
+def test_a_name_that_is_no_utf_8_is_read_and_written(folder, tmp_path):
+    name = os.fsdecode(b"tor\xe9 2.mp4")
+    shutil.copy(make_video(tmp_path / "a.mp4", 30), folder / name)
+    report = ingest_folder(folder, tmp_path / "out", window_s=1.0)
+    clip = next(clip for clip in report.clips if clip.source.endswith(name))
+    assert clip.clip_id == "tor-E9-2_0000"
+    assert report.file_to_fate["tor%E9 2.mp4"] == "1 clip, 1.0 of 1.0 s"
+    assert load_clips(tmp_path / "out") == list(report.clips)
+    again = ingest_folder(folder, tmp_path / "out", window_s=1.0)
+    assert again.clips == report.clips
+
+
+def test_windows_are_found_at_once_in_a_film_of_centuries(tmp_path):
+    """As a broken header may say; only windows that hold a frame are looked at."""
+    pts = [3000 * number for number in range(12)]
+    make_video(
+        tmp_path / "in" / "slow.mkv", 12, pts=pts, time_base=Fraction(1), options={"bf": "0"}
+    )
+    clips = ingest_folder(tmp_path / "in", tmp_path / "out", window_s=0.01).clips
+    assert sorted(clip.start_frame for clip in clips) == list(range(12))
+    assert {clip.clip_id for clip in clips} >= {"slow-mkv_0000", "slow-mkv_300000"}
 
 
 def test_doing_it_again_keeps_what_is_there(folder, tmp_path):

@@ -1,5 +1,6 @@
 """The base of the browser tools: who is let in, and which bytes they get."""
 
+import os
 import re
 from collections.abc import Iterator
 from fractions import Fraction
@@ -14,6 +15,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 from videos import make_video
 
+from annotation_tools.clipper import make_clipper
 from annotation_tools.goals import make_goals
 from annotation_tools.serving import Guard, MediaIndex
 from annotation_tools.serving.ranges import OPEN_RANGE_BYTES, VideoResponse, clamp_ranges
@@ -48,6 +50,50 @@ def known(client: TestClient) -> TestClient:
 
 def media_url(client: TestClient) -> str:
     return f"/media/{client.get('/api/media').json()[0]['media_id']}"
+
+
+@pytest.mark.parametrize("tool", ["goals", "clipper"])
+def test_odd_neighbours_keep_nobody_from_the_good_videos(tool: str, tmp_path: Path) -> None:
+    """A name that is no UTF-8, files that cannot be read, a film without a sound or a clock."""
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    good = make_video(folder / "good.mp4", 20, fps=Fraction(25))
+    make_video(folder / os.fsdecode(b"tor\xe9.mp4"), 22, fps=Fraction(25))
+    content = make_video(folder / "codec.mkv", 24).read_bytes()
+    (folder / "codec.mkv").write_bytes(content.replace(b"V_MPEG4/ISO/AVC", b"V_MPEG4/ISO/XYZ"))
+    (folder / "text.mp4").write_text("no video\n" * 90)
+    (folder / "dangling.mp4").symlink_to(folder / "gone.mp4")
+    piece = make_video(tmp_path / "a.ts", 20).read_bytes()
+    (folder / "joined.ts").write_bytes(piece * 2)
+    readable = {"good.mp4": 20, "tor%E9.mp4": 22, "joined.ts": 40}
+    with LabelStore(tmp_path / "labels.sqlite") as store:
+        common = {"media": MediaIndex.from_folder(folder), "store": store}
+        common |= {"guard": Guard.local("right", b"s" * 32)}
+        if tool == "goals":
+            app = make_goals(**common, folder=folder)
+        else:
+            app = make_clipper(**common, out_dir=tmp_path / "out")
+        with TestClient(app, base_url="http://localhost") as client:
+            client.headers["authorization"] = "token right"
+            media = {row["name"]: row["media_id"] for row in client.get("/api/media").json()}
+            assert set(media) == {*readable, "codec.mkv", "text.mp4"}
+            if tool == "goals":
+                names = {row["name"] for row in client.get("/api/items").json()}
+                assert names == set(media)
+            for name, media_id in media.items():
+                answer = client.get(f"/api/media/{media_id}/frames")
+                if name not in readable:
+                    assert answer.status_code == 422
+                    assert set(answer.json()) >= {"problem", "remedy"}
+                    continue
+                assert answer.json()["frame_count"] == readable[name]
+                image = client.get(f"/api/media/{media_id}/image?frame=3&width=64")
+                assert image.headers["content-type"] == "image/jpeg"
+                body = client.get(f"/media/{media_id}", headers={"range": "bytes=0-9"})
+                assert body.status_code == 206
+            good.unlink()  # while the tool runs
+            assert client.get(f"/media/{media['good.mp4']}").status_code == 410
+            assert "good.mp4" not in {row["name"] for row in client.get("/api/media").json()}
 
 
 # ------------------------------------------------------------------------------------- the guard

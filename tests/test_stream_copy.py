@@ -69,3 +69,48 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 def test_the_container_fits_the_codec(video: Path) -> None:
     assert copy_suffix(video) == ".mp4"
+
+
+# name: codec and what it takes, and the suffix of a copy; None where nothing takes one
+CODECS = {
+    "phone.mp4": ({"codec": "libsvtav1", "options": {"preset": "12"}}, ".mp4"),
+    "edit.mov": (
+        {"codec": "dnxhd", "pix_fmt": "yuv422p", "options": {"profile": "dnxhr_sq"}},
+        ".mov",
+    ),
+    "edited.mov": ({"codec": "prores_ks", "pix_fmt": "yuv422p10le"}, ".mkv"),
+    "web.webm": (
+        {"codec": "libvpx-vp9", "options": {"cpu-used": "8", "deadline": "realtime"}},
+        ".mp4",
+    ),
+    "old.webm": ({"codec": "libvpx", "options": {"cpu-used": "8"}}, ".mkv"),
+    "camera.mov": ({"codec": "mjpeg", "pix_fmt": "yuvj420p"}, ".mkv"),
+    "card.ts": ({"codec": "mpeg2video"}, ".mkv"),
+    "flash.flv": ({"codec": "flv"}, None),
+    "tape.nut": ({"codec": "ffv1"}, ".mkv"),
+}
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_any_codec_is_copied_or_the_error_says_to_cut(tmp_path: Path, name: str) -> None:
+    making, suffix = CODECS[name]
+    path = make_video(tmp_path / name, 24, size_wh=(256, 128), **making)
+    if suffix is None:
+        with pytest.raises(FootageError, match=r"no container takes a copy .*: cut exactly"):
+            copy_suffix(path)
+        with pytest.raises(FootageError, match="cut them exactly instead"):
+            copy_clip(path, tmp_path / "copy.mp4", 5, 15)
+        assert not (tmp_path / "copy.mp4").exists()
+        return
+    assert copy_suffix(path) == suffix
+    copy = tmp_path / f"copy{suffix}"
+    start, end = copy_clip(path, copy, 5, 15)
+    assert [read_number(frame.image) for frame in iter_frames(copy)] == list(range(start, end))
+    assert start <= 5 < 15 <= end
+
+
+def test_a_container_that_cannot_hold_the_codec_is_refused(video: Path, tmp_path: Path) -> None:
+    for name in ("copy.webm", "copy.ogv", "copy", "copy.nonsense"):
+        with pytest.raises(FootageError, match="cut them exactly instead"):
+            copy_clip(video, tmp_path / name, 0, 24)
+    assert not list(tmp_path.iterdir())

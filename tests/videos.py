@@ -50,45 +50,51 @@ def make_video(
     path: Path,
     count: int = 90,
     *,
+    first: int = 0,
     size_wh: tuple[int, int] = (160, 96),
     fps: Fraction = Fraction(30),
     codec: str = "libx264",
     options: dict[str, str] | None = None,
+    container: str | None = None,
     muxer: dict[str, str] | None = None,
     pts: Sequence[int] | None = None,
     time_base: Fraction | None = None,
+    pix_fmt: str = "yuv420p",
     turned_clockwise_deg: int = 0,
     clicks_s: Sequence[float] | None = None,
+    sounds: Sequence[str] = ("aac",),
 ) -> Path:
-    """Encode frames that show 0, 1, 2… and return the path.
+    """Encode frames that show `first`, then one more each, and return the path.
 
     `size_wh` is the size as stored. With `turned_clockwise_deg` the picture is stored lying down
-    and the container says to turn it, as phones do. `clicks_s` adds a sound track of short clicks.
+    and the container says to turn it, as phones do. `clicks_s` adds a sound track of short clicks,
+    and `sounds` one of each codec.
     """
     time_base = time_base or 1 / fps
-    with av.open(str(path), "w", options=muxer or {}) as container:
-        stream = container.add_stream(codec, rate=fps, options=options or {})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w", format=container, options=muxer or {}) as writer:
+        stream = writer.add_stream(codec, rate=fps, options=options or {})
         stream.width, stream.height = size_wh
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = pix_fmt
         stream.codec_context.time_base = time_base
         stream.codec_context.thread_count = 1
         if turned_clockwise_deg:
             stream.set_display_rotation(-turned_clockwise_deg)
-        sound = None
-        if clicks_s is not None:
-            sound = container.add_stream("aac", rate=48_000, layout="mono")
+        if clicks_s is None and sounds == ("aac",):
+            sounds = ()
+        tracks = [writer.add_stream(name, rate=48_000, layout="mono") for name in sounds]
         shown_wh = size_wh if turned_clockwise_deg % 180 == 0 else size_wh[::-1]
-        if sound is not None:
-            for packet in _encode_clicks(sound, count / float(fps), clicks_s):
-                container.mux(packet)
+        for track in tracks:
+            for packet in _encode_clicks(track, count / float(fps), clicks_s or ()):
+                writer.mux(packet)
         for number in range(count):
-            upright = numbered_image(number, shown_wh)
+            upright = numbered_image(first + number, shown_wh)
             stored = np.ascontiguousarray(np.rot90(upright, turned_clockwise_deg // 90))
             frame = av.VideoFrame.from_ndarray(stored, format="rgb24")
             frame.pts = pts[number] if pts is not None else round(number / (fps * time_base))
             frame.time_base = time_base
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+            writer.mux(stream.encode(frame))
+        writer.mux(stream.encode(None))
     return path
 
 
@@ -117,9 +123,10 @@ def _encode_clicks(stream, length_s, clicks_s):
         at = round(click_s * rate_hz)
         samples[at : at + rate_hz // 100] = np.sin(np.arange(rate_hz // 100) * 0.5) * 0.8
     for start in range(0, len(samples), 1024):
-        frame = av.AudioFrame.from_ndarray(
-            samples[None, start : start + 1024], format="fltp", layout="mono"
-        )
+        block = samples[None, start : start + 1024]
+        if stream.format.name.startswith("s16"):
+            block = (block * 32767).astype(np.int16)
+        frame = av.AudioFrame.from_ndarray(block, format=stream.format.name, layout="mono")
         frame.sample_rate, frame.pts = rate_hz, start
         frame.time_base = Fraction(1, rate_hz)
         yield from stream.encode(frame)

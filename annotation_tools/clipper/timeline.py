@@ -187,12 +187,11 @@ def _loudness(
     sound: Sound, count: int, step_s: float, on_progress: Callable[[float], None]
 ) -> NDArray[np.float32]:
     power = np.zeros(count, np.float64)
-    done = 0
-    for block in sound.blocks():
-        places = ((done + np.arange(block.shape[1])) / (sound.rate_hz * step_s)).astype(np.int64)
-        np.add.at(power, np.minimum(places, count - 1), (block**2).mean(axis=0))
-        done += block.shape[1]
-        on_progress(done / max(1, sound.sample_count))
+    for start, block in sound.heard():
+        times = (start + np.arange(block.shape[1])) / (sound.rate_hz * step_s)
+        places = np.minimum(times.astype(np.int64), count - 1)
+        np.add.at(power, places, (block**2).mean(axis=0))
+        on_progress(start / max(1, sound.sample_count))
     rms = np.sqrt(power / (sound.rate_hz * step_s))
     return np.sqrt(rms).astype(np.float32)  # quiet things stay visible
 

@@ -18,6 +18,7 @@ NO_STAMP = np.iinfo(np.int64).min
 FARTHEST = 1 << 60  # stamps beyond it are nonsense, and their differences would overflow
 JUMP_S = 10.0  # a longer step is a jump of the clock, as FFmpeg has it (dts_delta_threshold)
 JUMP_STEPS = 100  # unless the steps are usually that long, as in a time lapse
+LONGEST_STEP_S = 3600.0  # no camera waits longer
 LOOK_AHEAD_PACKETS = 16  # a clock that comes back this soon has not jumped: those stamps are wrong
 FEWEST_GOOD = 0.5  # with fewer stamps in order, the nominal rate tells more
 
@@ -78,7 +79,7 @@ def read_clock(
     shown = np.flatnonzero(is_shown)
     position = shown[np.argsort(rank[shown], kind="stable")]
     due, number = stamps[position], np.maximum.accumulate(stretch[position])
-    if is_whole and not stores_pts:  # of decoding; FFmpeg gives them so
+    if is_whole and not stores_pts:  # FFmpeg hands out times of decoding: right, but unsorted
         due = due[np.lexsort((due, number))]
     times, shift, repaired = _set_end_to_end(due, number, step, limit)
     return Clock(rank, orderless, position, times, shift, repaired, is_timed)
@@ -94,7 +95,8 @@ def _limit(dts: Integers, pts: Integers, tick: Fraction) -> int:
     when = _times_of(dts, pts)
     steps = np.diff(when[_is_sound(when)])
     usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
-    return min(FARTHEST, max(1, int(JUMP_S / tick), int(JUMP_STEPS * usual)))
+    most = min(FARTHEST, int(LONGEST_STEP_S / tick))
+    return max(1, min(most, max(int(JUMP_S / tick), int(JUMP_STEPS * usual))))
 
 
 def _is_sound(stamps: Integers) -> NDArray[np.bool_]:
@@ -112,6 +114,12 @@ def _stretches(
     known = np.flatnonzero(_is_sound(when))
     stretch = np.zeros(len(when), np.int64)
     times = when[known]
+    # A packet without a time of decoding is shown when its neighbours are decoded, or wrong.
+    alone = np.flatnonzero(~_is_sound(when) & ~is_wrong)
+    if len(known):
+        after = np.searchsorted(known, alone)
+        near = np.stack([np.maximum(after - 1, 0), np.minimum(after, len(known) - 1)])
+        is_wrong[alone] = (np.abs(pts[alone] - times[near]) > limit).all(axis=0)
     steps = np.diff(times)
     # Without stamps of decoding, B-frames go back a little.
     back = 0 if when is dts else -limit
@@ -121,8 +129,9 @@ def _stretches(
     for place, (packet, time) in enumerate(zip(known.tolist(), times.tolist(), strict=True)):
         if not back <= time - last <= limit:
             ahead = times[place + 1 : place + 1 + LOOK_AHEAD_PACKETS] - last
-            if time < last and is_key[packet]:  # where recordings were joined
-                returns = len(ahead) > 0 and abs(ahead[0]) < abs(int(times[place + 1]) - time)
+            # A keyframe back in time begins a recording, unless the clock goes on without it.
+            if time < last and is_key[packet]:
+                returns = len(ahead) > 0 and 0 < ahead[0] <= limit
             else:
                 returns = bool(((ahead >= back) & (ahead <= limit)).any())
             if returns:
@@ -150,7 +159,7 @@ def _set_end_to_end(
         repaired += mended
         if start:
             gap = int(own[0]) - off - int(times[start - 1])
-            if not 0 < gap <= limit:  # an edit list goes on where it stopped
+            if not 0 < gap <= limit:  # else only hidden frames lay where the clock jumped
                 off += gap - usual
         times[start:end], shift[start:end] = own - off, off
         usual = int(np.median(np.diff(own))) if len(own) > 1 else usual

@@ -36,6 +36,7 @@ CUT_FORMAT = "workbench-cut/2"  # raise when the same cut would give another cli
 COPY_FORMAT = "workbench-copy/2"  # the same for a copy
 CRF = 18  # keeps what a model can see
 PRESET = "veryfast"
+LONGEST_LAST_S = 10.0  # of sound with the last frame, which may stand for an hour
 MP4_CODECS = ("h264", "hevc", "av1", "mpeg4", "vp9")
 MP4_SOUND = ("aac", "mp3", "ac3", "eac3", "opus", "alac", "flac")
 
@@ -252,8 +253,10 @@ def _sound(table: PacketTable, start: int, end: int) -> Sound | None:
     if not _has_own_sound(table, start, end):
         return None
     ahead = int(table.shift[start])
-    begin_s, end_s = ((table.pts_at(at) + ahead) * table.time_base for at in (start, end))
-    return Sound(table.path, begin_s, end_s)
+    begin_s, last_s, end_s = (
+        (table.pts_at(at) + ahead) * table.time_base for at in (start, end - 1, end)
+    )
+    return Sound(table.path, begin_s, min(end_s, last_s + Fraction(LONGEST_LAST_S)))
 
 
 def _has_own_sound(table: PacketTable, start: int, end: int) -> bool:
@@ -275,7 +278,7 @@ def _packets_of(table: PacketTable, start: int, end: int) -> tuple[int, int]:
     check_interval(table, start, end)
     if not table.is_timed:
         raise FootageError(
-            f"{table.path} does not store when its frames are shown", "cut exactly instead"
+            f"{table.path} does not say when each of its frames is shown", "cut exactly instead"
         )
     first = table.entry(start)
     # The last packet that any frame up to here needs.
@@ -308,7 +311,7 @@ def _copy(
     first: int,
     last: int,
 ) -> None:
-    # Opaque: a codec of which this FFmpeg has no encoder (AV1 of its decoder's name) is copied too.
+    # `opaque` copies also a codec that this FFmpeg decodes and cannot encode.
     to_track: dict[Stream, Stream] = {video: clip.add_stream_from_template(video, opaque=True)}
     if sound and (clip.format.name == "matroska" or _codec_of(sound) in MP4_SOUND):
         to_track[sound] = clip.add_stream_from_template(sound)

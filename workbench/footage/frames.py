@@ -25,6 +25,7 @@ from workbench.footage.packets import PacketTable, read_packets
 # the other two stop swscale from rounding colours down, which costs little at small sizes.
 SCALED = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 UNSCALED = Interpolation.BILINEAR
+SAME_SHAPE = 0.02  # sizes are rounded to even numbers, and to blocks
 
 
 class FrameRangeError(FootageError, IndexError):
@@ -238,14 +239,19 @@ class Developer:
         if min(width, height) < 1:
             raise FootageError(f"{width}×{height} is not an image size", "give positive sizes")
         self._orientation = table.orientation
+        self._table = table
         self._stored_wh = table.orientation.swap(self.size_wh)
         is_scaled = self._stored_wh != table.coded_wh
         self._interpolation = SCALED if is_scaled or exact_colour else UNSCALED
         self._reformatter = VideoReformatter()
 
     def __call__(self, picture: VideoFrame) -> NDArray[np.uint8]:
-        """Scale, convert and turn one picture: uint8 (H, W, 3)."""
-        width, height = self._stored_wh
+        """Scale, convert and turn one picture: uint8 (H, W, 3).
+
+        Where a film goes over to another shape (a call whose caller turns the phone), the rest of
+        the image is black.
+        """
+        width, height = self._inner_wh(picture)
         rgb = self._reformatter.reformat(
             picture,
             width=width,
@@ -255,7 +261,25 @@ class Developer:
             threads=1,
         )
         image: NDArray[np.uint8] = rgb.to_ndarray().astype(np.uint8, copy=False)
+        right, down = (self._stored_wh[0] - width) // 2, (self._stored_wh[1] - height) // 2
+        if (width, height) != self._stored_wh:
+            inner, image = image, np.zeros((*self._stored_wh[::-1], 3), np.uint8)
+            image[down : down + height, right : right + width] = inner
         return self._orientation.apply(image)
+
+    def _inner_wh(self, picture: VideoFrame) -> tuple[int, int]:
+        """The part of the stored image that a picture takes: all, but for one of another shape."""
+        width, height = self._stored_wh
+        if (picture.width, picture.height) == self._table.coded_wh:
+            return width, height
+        film = self._table.square_wh[0] / self._table.square_wh[1]
+        square = picture.width / picture.height
+        own_pixels = square * float(self._table.pixel_aspect)
+        if any(abs(shape / film - 1) < SAME_SHAPE for shape in (own_pixels, square)):
+            return width, height
+        if square < film:
+            return max(1, round(width * square / film)), height
+        return width, max(1, round(height * film / square))
 
 
 def _iterate(

@@ -1,8 +1,8 @@
 """A folder of a user's own videos → clips: fixed windows, each a file of its own, and `clips.json`.
 
 The unit is one source video. One bad file never stops the rest: it is reported with its reason, and
-of every file in the folder the report says what became of it.
-Whatever was cut before from the same content is kept, with what people have written in its row.
+of every file in the folder the report says what became of it. Whatever was cut before from the same
+content is kept, with what people have written in its row.
 """
 
 import os
@@ -39,7 +39,7 @@ OTHER_SUFFIXES = frozenset(
     {
         *(".csv", ".db", ".html", ".ipynb", ".json", ".jsonl", ".log", ".md", ".npy", ".npz"),
         *(".onnx", ".pdf", ".pt", ".pth", ".py", ".sqlite", ".tar", ".txt", ".xml", ".yaml"),
-        *(".gz", ".zip", ".m3u8", ".srt", ".vtt", ".aac", ".flac", ".m4a", ".mp3", ".ogg", ".wav"),
+        *(".gz", ".zip", ".m3u8", ".srt", ".vtt", ".aac", ".flac", ".m4a", ".mp3", ".wav"),
         *(".bmp", ".dng", ".gif", ".heic", ".jpeg", ".jpg", ".png", ".svg", ".tiff", ".webp"),
     }
 )
@@ -147,7 +147,7 @@ def ingest_folder(
         )
     save_clips(out_dir, clips)
     clips.sort(key=lambda clip: clip.clip_id)
-    fates |= {_name(info.path, folder): _fate(info.path, clips, unreadable) for info in videos}
+    fates |= {_name(info.path, folder): _fate(info, clips, unreadable) for info in videos}
     fates = dict(sorted(fates.items()))
     in_no_clip = {
         _name(one.path, folder)
@@ -246,12 +246,17 @@ def _name(path: Path, folder: Path) -> str:
     return video_name(str(path.relative_to(folder)))
 
 
-def _fate(path: Path, clips: Sequence[Clip], unreadable: Sequence[Unreadable]) -> str:
+def _fate(info: VideoInfo, clips: Sequence[Clip], unreadable: Sequence[Unreadable]) -> str:
     """What became of a readable video, in words."""
-    source, of_it = str(path.resolve()), [bad for bad in unreadable if bad.path == path]
-    made = sum(clip.source == source for clip in clips)
-    failed = f"{len(of_it)} windows failed, the first: {of_it[0].reason}" if of_it else ""
-    return "; ".join(filter(None, (f"{made} clips" if made else "no clip", failed)))
+    made = [clip for clip in clips if clip.source == str(info.path.resolve())]
+    failed = [bad for bad in unreadable if bad.path == info.path]
+    cut_s = sum(clip.duration_s for clip in made)
+    said = f"{len(made)} clip{'s' * (len(made) != 1)}, {cut_s:.1f} of {info.duration_s:.1f} s"
+    if not made:
+        said = "no clip"
+    if failed:
+        said += f"; {len(failed)} windows could not be cut, the first: {failed[0].reason}"
+    return said
 
 
 def _reason(error: Exception, path: Path) -> str:
@@ -272,11 +277,13 @@ def _windows(
         times_s = (info.pts[first:last] - info.pts[first]) * float(info.time_base)
         length_s = float((info.pts_at(last) - info.pts_at(first)) * info.time_base)
         count = max(int((first, last) == longest), int(length_s / window_s + 0.5 + 1e-9))
-        for begin_s in (np.arange(count) * window_s - half_tick_s).tolist():
-            start, end = np.searchsorted(times_s, [begin_s, begin_s + window_s]).tolist()
-            if start < end:  # a gap in a variable frame rate may leave a window empty
-                windows.append((number, (first + start, first + end)))
-            number += 1
+        # Only windows that hold a frame: gaps may be far longer than the film.
+        window = np.floor((times_s + half_tick_s) / window_s)
+        filled, starts = np.unique(window[window < count], return_index=True)
+        borders_of_windows = [*starts.tolist(), int((window < count).sum())]
+        for place, (start, end) in zip(filled.tolist(), pairwise(borders_of_windows), strict=True):
+            windows.append((number + int(place), (first + start, first + end)))
+        number += count
     count = len(windows) if most is None else min(most, len(windows))
     places = uniform_indices(len(windows), count).tolist()
     left_out = [

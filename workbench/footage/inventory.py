@@ -4,6 +4,7 @@ The unit is one clip. The inventory reads its file without decoding; a sheet sho
 spread frames, beside the caption that it is given.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from workbench.errors import FootageError
-from workbench.footage.clips import Clip
+from workbench.footage.clips import Clip, video_name
 from workbench.footage.frames import sample_frames, uniform_indices
 from workbench.footage.video_info import VideoInfo, probe
 from workbench.style import draw_sheet
@@ -42,7 +43,7 @@ class Inventory:
         odd = len(self.clip_to_oddities) + len(self.video_to_oddities)
         oddly = f"{odd} of the files are odd" if odd else "none of them odd"
         if unreadable:
-            return f"No: {unreadable} files could not be read; there are {what}, {oddly}."
+            return f"No: {unreadable} files could not be read whole; there are {what}, {oddly}."
         return f"Yes: {what}, every file could be read, {oddly}."
 
     def to_frame(self) -> pd.DataFrame:
@@ -81,10 +82,11 @@ class Inventory:
 def take_stock(clips: Sequence[Clip], folder: Path, videos: Sequence[VideoInfo] = ()) -> Inventory:
     """Compare every clip's file below `folder` with the list; `videos` are what it was cut from."""
     found = {clip.clip_id: _oddities(clip, folder) for clip in clips}
+    base = os.path.commonpath([info.path.absolute().parent for info in videos]) if videos else ""
     return Inventory(
         clips=tuple(clips),
         clip_to_oddities={clip_id: odd for clip_id, odd in found.items() if odd},
-        video_to_oddities={info.path.name: info.oddities for info in videos if info.oddities},
+        video_to_oddities={_below(base, info): info.oddities for info in videos if info.oddities},
     )
 
 
@@ -127,6 +129,10 @@ def _oddities(clip: Clip, folder: Path) -> tuple[str, ...]:
     if info.size_wh != (clip.width, clip.height):
         odd.append(f"is {info.width}×{info.height}, the list says {clip.width}×{clip.height}")
     return tuple(odd)
+
+
+def _below(base: str, info: VideoInfo) -> str:
+    return video_name(os.path.relpath(info.path.absolute(), base))
 
 
 def _common(values: "pd.Series[Any]") -> Any:

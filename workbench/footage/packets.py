@@ -26,7 +26,13 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from workbench.errors import FootageError
-from workbench.footage.clock import JUMP_S, JUMP_STEPS, NO_STAMP, read_clock
+from workbench.footage.clock import (
+    JUMP_S,
+    JUMP_STEPS,
+    LONGEST_STEP_S,
+    NO_STAMP,
+    read_clock,
+)
 from workbench.footage.orientation import Orientation, orientation_of
 from workbench.footage.streams import READ_ERRORS, left_out, open_video, sound_of
 
@@ -200,8 +206,11 @@ def read_packets(path: Path | str) -> PacketTable:
         FootageError: If the file is not a video or not one frame of it can be decoded.
     """
     path = Path(path)
-    state = path.stat() if path.is_file() else None
-    return _read(path, state and state.st_size, state and state.st_mtime_ns)
+    try:
+        state = path.stat()
+    except (OSError, ValueError):  # opening it says what is wrong
+        return _read(path, None, None)
+    return _read(path, state.st_size, state.st_mtime_ns)
 
 
 def forget_packets() -> None:
@@ -276,8 +285,10 @@ def _read(path: Path, size_bytes: int | None, mtime_ns: int | None) -> PacketTab
                 f"not one frame of {path} can be decoded", "copy it again, or check that it plays"
             )
         dts, packet_pts, is_key, shows, lasts = map(np.array, zip(*rows, strict=True))
-        time_base = stream.time_base or Fraction(1, 90_000)
         rate = _likely_rate(stream.guessed_rate, stream.average_rate)
+        time_base = stream.time_base or Fraction(1, 90_000)
+        if time_base > LONGEST_STEP_S:  # from a broken header; the stamps count frames at best
+            time_base = 1 / rate
         learn_order = partial(_learn_order, path, len(rows))
         if stream.codec_context.codec.intra_only:
             learn_order = partial(_stored_order, len(rows))
@@ -342,21 +353,19 @@ def _learn_order(path: Path, packet_count: int) -> tuple[NDArray[np.int64], NDAr
     neighbours may then be off by one, so `decoder` gives up the whole stretch between keyframes
     around a damaged packet of such a file.
     """
-    order: list[int] = []
+    decoded_order: list[int] = []
     with open_video(path) as (container, stream), suppress(*READ_ERRORS):
         position = 0
         for packet in container.demux(stream):
             decoded = decode_packet(stream, packet if packet.size else None, position)
-            order += [made_of for made_of, _ in decoded or ()]
+            decoded_order += [made_of for made_of, _ in decoded or ()]
             position += packet.size > 0
-    order = list(dict.fromkeys(order))
-    orderless = sorted(set(range(packet_count)) - set(order))
-    for lost in orderless:
-        later = (place for place, position in enumerate(order) if position > lost)
-        order.insert(next(later, len(order)), lost)
+    order = np.array(list(dict.fromkeys(decoded_order)), dtype=np.int64)
+    orderless = np.setdiff1d(np.arange(packet_count), order)
+    places = np.searchsorted(np.maximum.accumulate(order), orderless, side="right")
     rank = np.empty(packet_count, dtype=np.int64)
-    rank[order] = np.arange(packet_count)
-    return rank, np.array(orderless, dtype=np.int64)
+    rank[np.insert(order, places, orderless)] = np.arange(packet_count)
+    return rank, orderless
 
 
 def _find_needs(rank: NDArray[np.int64], is_key: NDArray[np.bool_]) -> NDArray[np.int64]:

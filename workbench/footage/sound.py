@@ -25,6 +25,7 @@ from workbench.footage.streams import open_container, sound_of
 log = logging.getLogger(__name__)
 
 AAC_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+SILENT_SAMPLES = 1 << 16  # at most in one block of silence
 RUN_UP_S = 1.0  # decode this much before the start: AAC and MP3 need earlier packets
 JITTER_S = 0.02  # time stamps may be rounded by this much without there being a gap
 
@@ -57,24 +58,28 @@ class Sound:
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
         """Yield blocks (channels, n) without gaps between them, `sample_count` samples in all."""
-        done = 0
         channels = 1 if self.layout == "mono" else 2
+        done = 0
+        for start, block in self.heard():
+            yield from _silence(channels, start - done)
+            yield block
+            done = start + block.shape[1]
+        yield from _silence(channels, self.sample_count - done)
+
+    def heard(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Yield `(first sample, block)` of what there is, in order and without the gaps."""
+        done = 0
         for offset, block in self._decoded():
             tolerance = JITTER_S * self.rate_hz if done else 0  # the start is exact
-            if abs(offset - done) > tolerance:
-                if offset > done:
-                    silence = min(offset, self.sample_count) - done
-                    yield np.zeros((channels, silence), dtype=np.float32)
-                    done += silence
-                else:  # before the start, or a second time
-                    block = block[:, done - offset :]
-            block = block[:, : self.sample_count - done]
-            if block.shape[1]:
-                yield block
-                done += block.shape[1]
-            if done == self.sample_count:
+            start = done if abs(offset - done) <= tolerance else offset
+            block = block[:, max(0, done - start) :]  # before the start, or a second time
+            start = max(start, done)
+            if start >= self.sample_count:
                 return
-        yield np.zeros((channels, self.sample_count - done), dtype=np.float32)
+            block = block[:, : self.sample_count - start]
+            if block.shape[1]:
+                yield start, block
+                done = start + block.shape[1]
 
     def _decoded(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Yield `(sample number counted from the start, block)`; some may lie outside."""
@@ -107,6 +112,13 @@ class Sound:
                 time_s = (part.pts or 0) * (part.time_base or frame.time_base)
                 offset = round((time_s - self._start_s) * self.rate_hz)
                 yield offset, part.to_ndarray().astype(np.float32, copy=False)
+
+
+def _silence(channels: int, count: int) -> Iterator[NDArray[np.float32]]:
+    """Yield `count` samples of silence in blocks, as it may last for half a match."""
+    block = np.zeros((channels, min(count, SILENT_SAMPLES)), dtype=np.float32)
+    for done in range(0, count, SILENT_SAMPLES):
+        yield block[:, : count - done]
 
 
 def _track(container: InputContainer, path: Path) -> AudioStream:

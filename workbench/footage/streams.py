@@ -7,6 +7,7 @@ others. What comes of its packets is left to `packets`.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import cast
 
 import av
@@ -32,12 +33,16 @@ def open_container(path: Path) -> InputContainer:
     Raises:
         FootageError: If the path is not a file that FFmpeg can open.
     """
-    if not path.is_file():  # also keeps us from waiting on a pipe or a device
-        what = "is a folder" if path.is_dir() else "does not exist"
-        if path.exists() and not path.is_dir():
-            what = "is not a regular file"
+    try:
+        state = path.stat()
+    except (OSError, ValueError) as error:  # the second where the name cannot be one
+        absent = isinstance(error, FileNotFoundError)
+        why = "does not exist" if absent else f"cannot be read ({_why(error)})"
+        raise FootageError(f"{path} {why}", "give the path of a video file") from None
+    if not S_ISREG(state.st_mode):  # else we would wait on a pipe or a device
+        what = "is a folder" if S_ISDIR(state.st_mode) else "is not a regular file"
         raise FootageError(f"{path} {what}", "give the path of a video file")
-    if path.stat().st_size == 0:
+    if state.st_size == 0:
         raise FootageError(f"{path} is empty", "copy it again from the camera")
     try:
         # An absolute path, because FFmpeg takes 12:30:05.mp4 for a protocol; and only files, so
@@ -84,7 +89,7 @@ def sound_of(container: InputContainer) -> AudioStream | None:
 def left_out(container: InputContainer, picture: VideoStream) -> tuple[str, ...]:
     """Say which pictures and sounds of a file nobody gets to see or hear."""
     found = [
-        f"a second video stream{_size(stream)} is left out; frames are those of{_size(picture)}"
+        f"a second video stream, {_size(stream)}, is left out; frames are {_size(picture)}"
         for stream in _moving_pictures(container)
         if stream is not picture
     ]
@@ -119,7 +124,11 @@ def _preference(stream: VideoStream) -> int:
     return pixels + DEFAULT_PIXELS * bool(stream.disposition & Disposition.default)
 
 
+def _why(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
 def _size(stream: VideoStream) -> str:
     if _decoder(stream) is None:
-        return " that this FFmpeg cannot decode"
-    return f" of {stream.codec_context.width}×{stream.codec_context.height}"
+        return "which this FFmpeg cannot decode"
+    return f"{stream.codec_context.width}×{stream.codec_context.height}"

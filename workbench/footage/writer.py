@@ -28,6 +28,7 @@ CONTAINERS = (".mp4", ".m4v", ".mov")
 BT709 = 1  # ITU-T H.273 code for primaries, transfer and matrix: what players assume of video
 # Full chroma input and exact rounding: twice as fast as PyAV's default here, and no darker.
 INTO_YUV = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP
+MOST_DENOMINATOR = 1 << 16
 LIMITED_RANGE = 1  # luma 16..235, the only range every player reads right
 
 
@@ -74,7 +75,8 @@ class VideoWriter:
     ) -> None:
         self.path = Path(path)
         self.size_wh = size_wh
-        self.fps = Fraction(fps)
+        # FFmpeg's fractions are of 32 bits; the mean rate of a long, uneven film needs more.
+        self.fps = Fraction(fps).limit_denominator(MOST_DENOMINATOR)
         self.frame_count = 0
         width, height = size_wh
         if self.path.suffix.lower() not in CONTAINERS:
