@@ -107,7 +107,7 @@ def test_a_file_cut_short_says_what_is_missing(tmp_path):
     short.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
     info = probe(short, decode=True)
     assert info.header_frame_count == 90
-    assert 50 < info.frame_count < 70
+    assert 40 < info.frame_count < 80
     assert any(
         f"90 frames, {info.frame_count} are there" in oddity and "missing" in oddity
         for oddity in info.oddities

@@ -198,7 +198,7 @@ class Registrar:
 
     def _small(self, grey: Image) -> Image:
         scale = min(1.0, _PREDICTING_PX / max(self._wh))
-        wh = tuple(round(side * scale) for side in self._wh)
+        wh = tuple(max(1, round(side * scale)) for side in self._wh)
         return np.asarray(cv2.resize(grey, wh, interpolation=cv2.INTER_AREA), np.uint8)
 
     def _guesses(self, grey: Image, free: Image, small: Image) -> Iterator[Floats]:
