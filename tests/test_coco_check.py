@@ -90,6 +90,22 @@ FAULTS = [
 ]
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "png", "bmp", "webp"])
+def test_a_picture_cut_short_is_not_sound(dataset: Path, tmp_path: Path, suffix: str) -> None:
+    """Its header still says the right size."""
+    folder = dataset / "images/default"
+    noise = np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8)
+    path = change(dataset, "images", 1, file_name=f"b.{suffix}")
+    cv2.imwrite(str(folder / f"b.{suffix}"), noise)
+    assert check_coco(path, folder) == []
+    content = (folder / f"b.{suffix}").read_bytes()
+    (folder / f"b.{suffix}").write_bytes(content[: len(content) // 2])
+    (fault,) = check_coco(path, folder)
+    assert fault.kind == "unreadable image file"
+    with pytest.raises(DatasetError, match="unreadable image file"):
+        import_coco(dataset, tmp_path / "out")
+
+
 @pytest.mark.parametrize(("part", "place", "values", "kind"), FAULTS)
 def test_each_fault_is_named_and_the_rest_is_usable(
     dataset: Path, tmp_path: Path, part: str, place: int, values: dict, kind: str

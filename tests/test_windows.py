@@ -93,6 +93,27 @@ def test_a_prompts_file_that_is_none_is_named(tmp_path: Path, content: str, prob
         FilePrompter(path)
 
 
+def test_prompts_are_for_the_clip_that_they_name(tmp_path: Path) -> None:
+    """A bare name will do as long as it is that of one clip; the suffix tells others apart."""
+    box = '{"class": "ball", "box": [1, 1, 4, 4]}'
+    names = {"cam1/shot": 3, "cam2/shot.mp4": 5, "kick": 7, "goal.mov": 9}
+    rows = ", ".join(f'"{name}": {{"{frame}": [{box}]}}' for name, frame in names.items())
+    path = tmp_path / "mine.json"
+    path.write_text(f'{{"format": "workbench-prompts/1", "clips": {{{rows}}}}}')
+    prompter = FilePrompter(path)
+
+    def frames(video: str) -> list[int]:
+        return prompter.key_frames(tmp_path / video, range(20))
+
+    videos = ["cam1/shot.mp4", "cam2/shot.mp4", "kick.mp4", "goal.mov", "goal.mp4", "cam3/shot.mp4"]
+    assert [frames(video) for video in videos] == [[3], [5], [7], [9], [], []]
+    with pytest.raises(TeacherError, match=r"mine\.json: 'kick' may be .*kick.mp4 or .*kick.mov"):
+        frames("kick.mov")
+    path.write_text(path.read_text().replace("kick", "shot"))
+    with pytest.raises(TeacherError, match=r"'cam1/shot' and 'shot' are both .*shot\.mp4"):
+        FilePrompter(path).key_frames(tmp_path / "cam1/shot.mp4", range(20))
+
+
 def test_labels_of_any_frame_are_those_of_the_whole_clip(clip: Path) -> None:
     teacher = ColourWindows(6)
     whole = list(teacher.label(clip))

@@ -22,6 +22,7 @@ from workbench.detect.detections import (
 from workbench.detect.segmentation import Rle
 from workbench.detect.teacher import Teacher, TeacherError
 from workbench.detect.teachers.looking import Image, LookingTeacher
+from workbench.footage.clips import resolve_names, video_name
 from workbench.saving import reading
 from workbench.training.weights import weights_identity
 
@@ -108,7 +109,8 @@ class TeacherPrompter:
 class FilePrompter:
     """A human's prompts from a JSON file.
 
-    The file holds, per clip (by the name of its video without suffix) and frame, boxes and points::
+    The file holds, per clip and frame, boxes and points. A clip is named by its video, with or
+    without suffix, from any folder on: `cam1/shot_001` where `shot_001` would be two::
 
         {"format": "workbench-prompts/1",
          "clips": {"shot_001": {"0": [{"class": "ball", "box": [310, 200, 318, 208]},
@@ -117,24 +119,41 @@ class FilePrompter:
     Boxes are left, top, right, bottom in pixels; a point is x, y and 1 on the object or 0 beside.
 
     Raises:
-        TeacherError: If the file is absent or says something else.
+        TeacherError: If the file is absent or says something else; when asked for a clip, if it is
+            named twice, or its name is also that of a clip asked for before.
     """
 
     needs_fixed_camera = False
 
     def __init__(self, path: Path) -> None:
+        self._file = path
         self._clip_to_frames = _read_prompts(path)
+        self._name_to_video: dict[str, Path] = {}  # asked for so far
         self.settings: Mapping[str, Any] = {"teacher": HUMAN, "prompts": weights_identity(path)}
 
     def key_frames(self, path: Path, window: range) -> list[int]:
         """The frames of the window that the human prompted on."""
-        return [frame for frame in self._clip_to_frames.get(path.stem, {}) if frame in window]
+        return [frame for frame in self._frames_of(path) if frame in window]
 
     def prompts(
         self, path: Path, frame: int, image: Image, same_view: Sequence[Path]
     ) -> list[Prompt]:
         """What the human marked in this frame."""
-        return list(self._clip_to_frames[path.stem][frame])
+        return list(self._frames_of(path)[frame])
+
+    def _frames_of(self, path: Path) -> dict[int, list[Prompt]]:
+        video = path.absolute()
+        names = list(resolve_names(self._clip_to_frames, [(video_name(str(video)), "it")]))
+        if len(names) > 1:
+            problem = f"{self._file}: {names[0]!r} and {names[1]!r} are both {path}"
+            raise TeacherError(problem, "keep one of them")
+        if not names:
+            return {}
+        other = self._name_to_video.setdefault(names[0], video)
+        if other != video:
+            problem = f"{self._file}: {names[0]!r} may be {other} or {video}"
+            raise TeacherError(problem, "write its path from a folder on that tells them apart")
+        return self._clip_to_frames[names[0]]
 
 
 def _read_prompts(path: Path) -> dict[str, dict[int, list[Prompt]]]:
