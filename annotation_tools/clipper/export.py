@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from annotation_tools.serving import MediaIndex, Medium, ServingError
-from workbench.errors import FootageError, WorkbenchError
+from annotation_tools.serving import MediaIndex, ServingError
+from workbench.errors import WorkbenchError
 from workbench.footage.clips import Clip, distinct_names, load_clips, save_clips
 from workbench.saving import read_object, save_json
 
@@ -79,7 +79,6 @@ class Exporter:
         self._job = Job()
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._names = distinct_names(medium.name for medium in media)
 
     def status(self) -> dict[str, Any]:
         """Return the job as JSON values, with the folder that clips go to."""
@@ -165,7 +164,8 @@ class Exporter:
         real = asked if exact else copied_interval(source, *asked)
         row.real = real
         row.start_off_s = float(int(info.pts[asked[0]] - info.pts[real[0]]) * info.time_base)
-        clip_id = self._clip_id(cut, medium, mode)
+        name = self._names()[medium.name]
+        clip_id = _clip_id(name, cut, mode)
         out = self.out_dir / "clips" / f"{clip_id}{'.mp4' if exact else copy_suffix(source)}"
         is_there = is_cut if exact else is_copy
         before = self._made().get(f"{cut.item_id}/{mode}")
@@ -175,9 +175,7 @@ class Exporter:
         was_there = is_there(source, out, *asked)
         if not was_there:
             (cut_clip if exact else copy_clip)(source, out, *asked)
-        row_of_clip = clip_row(
-            clip_id, probe(out), self.out_dir, info, real, self._names[medium.name]
-        )
+        row_of_clip = clip_row(clip_id, probe(out), self.out_dir, info, real, name)
         clip = replace(row_of_clip, sport=cut.sport)
         self._record(cut, mode, clip, None if before is None else before["clip_id"], was_there)
         if old is not None and old != out:
@@ -185,14 +183,23 @@ class Exporter:
         row.file = clip.file
         return was_there
 
-    def _clip_id(self, cut: Cut, medium: Medium, mode: Mode) -> str:
-        parts = [
-            self._names[medium.name],
-            f"{cut.start_frame:06d}-{cut.end_frame:06d}",
-            _file_name(cut.name),
-            "" if mode == "exact" else "copy",
-        ]
-        return "_".join(part for part in parts if part)
+    def _names(self) -> dict[str, str]:
+        """What the clips of each video are called; of one exported before, as they were then.
+
+        Else a video whose name is alike would rename clips that people have rated.
+        """
+        path_to_name = {str(medium.path.resolve()): medium.name for medium in self.media}
+        given = {
+            path_to_name.get(row.source, row.source): row.session
+            for row in self._rows().values()
+            if row.clip_id.startswith(f"{row.session}_")
+        }
+        return distinct_names((medium.name for medium in self.media), given)
+
+    def _rows(self) -> dict[str, Clip]:
+        if not (self.out_dir / "clips.json").exists():
+            return {}
+        return {row.clip_id: row for row in load_clips(self.out_dir)}
 
     def _record(
         self, cut: Cut, mode: Mode, clip: Clip, old_id: str | None, was_there: bool
@@ -200,12 +207,7 @@ class Exporter:
         """Put a clip's row into clips.json, with what is known of it from before."""
         from workbench.footage.steady import with_camera
 
-        try:
-            rows = {row.clip_id: row for row in load_clips(self.out_dir)}
-        except FootageError:
-            if (self.out_dir / "clips.json").exists():
-                raise
-            rows = {}
+        rows = self._rows()
         before = rows.pop(old_id, None) if old_id is not None else rows.get(clip.clip_id)
         if before is not None:
             kept = {name: getattr(before, name) for name in _KEPT}
@@ -220,6 +222,16 @@ class Exporter:
 
     def _made(self) -> dict[str, dict[str, str]]:
         return read_object(self.out_dir / MADE_OF) or {}
+
+
+def _clip_id(name: str, cut: Cut, mode: Mode) -> str:
+    parts = [
+        name,
+        f"{cut.start_frame:06d}-{cut.end_frame:06d}",
+        _file_name(cut.name),
+        "" if mode == "exact" else "copy",
+    ]
+    return "_".join(part for part in parts if part)
 
 
 def _file_name(text: str) -> str:
