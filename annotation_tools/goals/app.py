@@ -1,5 +1,6 @@
 """The goal labeller's server: which clips there are, on which people or models disagree."""
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ from workbench.labels.values import LabelError
 
 if TYPE_CHECKING:
     from workbench.labels.store import LabelStore
+
+log = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
 
@@ -50,10 +53,15 @@ def make_goals(
     Raises:
         LabelError: If the model's verdicts cannot be read, or a name in them may be several clips.
         FootageError: If there is a `clips.json` that cannot be read, or two videos share an id.
+        LabelStoreError: If verdicts under ids of an earlier version cannot be moved to today's.
     """
     from workbench.footage.clips import label_ids
+    from workbench.labels.earlier_ids import move_labels
 
     video_to_id = label_ids(folder, (medium.name for medium in media.files))
+    video_to_source = {medium.name: medium.media_id for medium in media.files}
+    if moved := move_labels(store, "verdict", video_to_id, video_to_source):
+        log.info("%d verdicts were moved to the ids of today", moved)
     item_ids = set(video_to_id.values())
     videos = {video_to_id[one.name]: one.path for one in media.files}
     items = [
