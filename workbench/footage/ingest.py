@@ -279,9 +279,9 @@ def _windows(
         count = max(int((first, last) == longest), int(length_s / window_s + 0.5 + 1e-9))
         # Only windows that hold a frame: gaps may be far longer than the film.
         window = np.floor((times_s + half_tick_s) / window_s)
-        filled, starts = np.unique(window[window < count], return_index=True)
-        borders_of_windows = [*starts.tolist(), int((window < count).sum())]
-        for place, (start, end) in zip(filled.tolist(), pairwise(borders_of_windows), strict=True):
+        filled, begins = np.unique(window[window < count], return_index=True)
+        edges = pairwise([*begins.tolist(), int((window < count).sum())])
+        for place, (start, end) in zip(filled.tolist(), edges, strict=True):
             windows.append((number + int(place), (first + start, first + end)))
         number += count
     count = len(windows) if most is None else min(most, len(windows))

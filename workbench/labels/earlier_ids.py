@@ -8,8 +8,9 @@ move is appended.
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-from workbench.labels.records import Entry, Kind
+from workbench.labels.records import Entry
 from workbench.labels.store import LabelStore
+from workbench.labels.values import Kind
 
 
 def move_labels(
