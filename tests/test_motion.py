@@ -20,6 +20,7 @@ from workbench.detect.motion.balls import (
 from workbench.detect.motion.change import Blob, compare, substance
 from workbench.detect.motion.goalfinder import find_goal
 from workbench.detect.motion.teacher import MotionTeacher
+from workbench.footage.frames import sample_frames
 from workbench.footage.writer import VideoWriter
 
 WH, GRASS, ORANGE, BLUE = (320, 180), (70, 120, 60), (230, 120, 30), (40, 60, 190)
@@ -214,6 +215,50 @@ def test_a_row_of_windows_is_no_goal(bars: int, is_goal: bool) -> None:
         cv2.line(picture, (x, 100), (x, 170), (240, 240, 240), 3)
     cv2.line(picture, (200, 100), (400, 100), (240, 240, 240), 3)
     assert (find_goal(picture) is not None) == is_goal
+
+
+@pytest.mark.parametrize(
+    ("corners", "line", "is_goal"),
+    [
+        (((200, 200), (200, 100), (400, 100), (400, 200)), None, True),
+        (((200, 200), (200, 100), (400, 100), (400, 200)), (200, 400), False),  # a board
+        (((200, 200), (200, 100), (400, 100), (400, 200)), (20, 620), True),  # a goal line
+        (((200, 200), (200, 150), (250, 150), (250, 200)), None, True),
+        (((200, 200), (200, 150), (230, 150), (230, 200)), None, False),  # narrower than high
+        (((200, 185), (200, 150), (370, 150), (370, 185)), None, False),  # a sign, far too wide
+        (((200, 120), (200, 100), (240, 100), (240, 120)), None, False),  # too small to be sure
+    ],
+)
+def test_only_strong_evidence_is_a_goal(
+    corners: tuple[tuple[int, int], ...], line: tuple[int, int] | None, is_goal: bool
+) -> None:
+    picture = np.full((360, 640, 3), (70, 120, 60), np.uint8)
+    cv2.polylines(picture, [np.array(corners)], False, (240, 240, 240), 3)
+    if line is not None:
+        cv2.line(picture, (line[0], 200), (line[1], 200), (240, 240, 240), 3)
+    assert (find_goal(picture) is not None) == is_goal
+
+
+def test_a_bar_that_is_white_in_parts_is_no_goal() -> None:
+    picture = np.full((360, 640, 3), (70, 120, 60), np.uint8)
+    for start, end in (
+        ((200, 200), (200, 100)),
+        ((400, 200), (400, 100)),
+        ((200, 100), (360, 100)),
+    ):
+        cv2.line(picture, start, end, (240, 240, 240), 3)
+    assert find_goal(picture) is None
+
+
+def test_no_goal_is_invented_on_real_clips_without_a_shot(shared: Path) -> None:
+    for name, frame in (
+        ("actions/baseball_pitch_v3_1111.mp4", 0),
+        ("actions/tennis_artlabss_input6.mp4", 0),
+        ("clips/basketball_game_7s.mp4", 47),
+        ("clips/soccer_goal_broadcast_21s.mp4", 405),
+        ("shots/phone_night_5shots_coach4freekick.mov", 270),  # the board beside the goal
+    ):
+        assert find_goal(sample_frames(shared / "footage" / name, [frame])[0]) is None
 
 
 def test_a_bar_that_falls_off_steeply_is_no_goal() -> None:

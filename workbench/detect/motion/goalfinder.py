@@ -2,8 +2,10 @@
 
 Works on one image. One post may be hidden but for a stub below the bar, behind somebody who stands
 there all the time: it is then taken to be as long as the other. Where more posts stand between the
-two, it is a fence or a row of windows. Knows nothing about video; a goal seen edge-on, or one that
-is not white, is not found.
+two, it is a fence or a row of windows; where white closes the frame below, and does not go on
+beside it as a goal line does, it is a board. Only strong evidence counts, because a goal that is
+not there is worse than one that somebody has to click: a goal seen edge-on, far away, or not white
+is not found. Knows nothing about video.
 """
 
 import math
@@ -20,7 +22,13 @@ from workbench.detect.motion.change import Image, regions
 Corners = NDArray[np.float64]
 Stroke = tuple[Corners, Corners]  # top and bottom of something upright and white
 
-_LEAST_POST, _LEAST_STUB = 0.06, 0.025  # of the image's height
+# On 372 pictures of real clips without a shot, what looked like a goal had a bar less than 0.81 of
+# which was white, posts shorter than 0.08 of the picture, another shape, or a white lower edge; the
+# bars of 13 of 14 rendered goals are white all along.
+_LEAST_POST, _LEAST_STUB = 0.08, 0.025  # of the image's height
+_SHAPES = 0.8, 3.6  # width by height in the picture, from aslant to a full-size goal from above
+_LEAST_BAR, _LEAST_SIDE, _LEAST_HIDDEN = 0.9, 0.9, 0.5  # white shares: bar, post, a hidden post
+_CLOSED, _LINE_REACH, _LINE_GOES_ON = 0.6, 0.3, 0.5  # of a lower edge, and of a goal line beside it
 _LEAST_LIKE = 0.55  # the shorter post of the longer; below, it is the stub of a hidden one
 _MOST_SLOPE = 0.25  # of the bar in the picture: from the side and from above it is not level
 _MOST_LEAN = 0.12  # of a post, sideways per length: a phone held 7° askew
@@ -89,7 +97,7 @@ def _strokes(white: NDArray[np.uint8]) -> list[Stroke]:
 def _judge(left: Stroke, right: Stroke, white: NDArray[np.uint8]) -> tuple[float, Corners]:
     """How much two strokes and what lies between their tops look like a goal, and its corners."""
     height, width = white.shape
-    sides = min(_coverage(*left, white), _coverage(*right, white))
+    sides = sorted((_coverage(*left, white), _coverage(*right, white)))
     longer, shorter = sorted((_length(left), _length(right)), reverse=True)
     trust = 1.0
     if shorter < _LEAST_LIKE * longer:
@@ -97,16 +105,18 @@ def _judge(left: Stroke, right: Stroke, white: NDArray[np.uint8]) -> tuple[float
         trust = _STUB_TRUST
     corners = np.array([left[1], left[0], right[0], right[1]], float)
     span = float(np.linalg.norm(right[0] - left[0]))
-    is_shaped = longer >= _LEAST_POST * height and 0.45 < span / longer < 4.5
+    is_shaped = longer >= _LEAST_POST * height and _SHAPES[0] < span / longer < _SHAPES[1]
     is_level = abs(right[0][1] - left[0][1]) <= _MOST_SLOPE * span
     if not is_shaped or not is_level or max(_lean(left), _lean(right)) > _MOST_LEAN:
         return 0.0, corners
-    if _is_barred(corners, white):
-        return 0.0, corners
     bar = _coverage(left[0], right[0], white)
+    if bar < _LEAST_BAR or sides[0] < _LEAST_HIDDEN or sides[1] < _LEAST_SIDE:
+        return 0.0, corners
+    if _is_barred(corners, white) or _is_board(corners, white):
+        return 0.0, corners
     # Bar and posts must be there; of two such frames the smaller may be a mesh of the goal's net.
     size = math.sqrt(span * longer / (height * width))
-    return trust * (min(bar, sides) + 0.3 * min(size, 0.5)), corners
+    return trust * (min(bar, sides[0]) + 0.3 * min(size, 0.5)), corners
 
 
 def _length(stroke: Stroke) -> float:
@@ -122,6 +132,16 @@ def _is_barred(corners: Corners, white: NDArray[np.uint8]) -> bool:
     inner = mouth[rows // 10 : -rows // 10, columns // 16 : -columns // 16]
     barred = float((inner.mean(axis=0) > _WHITE_COLUMN).mean())
     return barred > _MOST_BARRED or float(inner.mean()) > _MOST_WHITE
+
+
+def _is_board(corners: Corners, white: NDArray[np.uint8]) -> bool:
+    """Whether white closes the frame below and ends at its corners: a goal line goes on."""
+    left, right = corners[0], corners[3]
+    if _coverage(left, right, white) < _CLOSED:
+        return False
+    beside = _LINE_REACH * (right - left)
+    goes_on = max(_coverage(left - beside, left, white), _coverage(right, right + beside, white))
+    return goes_on < _LINE_GOES_ON
 
 
 def _lean(stroke: Stroke) -> float:
