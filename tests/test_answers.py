@@ -17,6 +17,7 @@ from workbench.footage.inventory import Inventory
 from workbench.labels.agreement import Agreement, Measure
 from workbench.runs.conclusion import conclude
 from workbench.shots.evaluation.chain import answer as shots_answer
+from workbench.shots.evaluation.people import PeopleScore
 from workbench.stats import Clusters, Interval, wilson
 
 
@@ -120,18 +121,26 @@ def _shots(count: int, abstained: int = 0) -> list[Any]:
 def test_verdicts_on_shots_are_judged_by_truth_else_by_people() -> None:
     none, many = pd.DataFrame(), [True] * 12
     facts = {right: made_up("a", many, [n < right for n in range(12)]) for right in (1, 6, 12)}
+    nobody_decided = facts[12].assign(right_3d=False, abstained_3d=True)
+
+    def people(right: int) -> PeopleScore:
+        return PeopleScore({"3d": wilson(right, 12)}, {"3d": 0}, wilson(7, 12), 12, 0)
+
     cases = [
-        (_shots(0), none, {}, "nothing to see"),
-        (_shots(12), none, {}, "can't tell"),
-        (_shots(12), none, {"3d": wilson(11, 12)}, "yes"),
-        (_shots(12), none, {"3d": wilson(1, 12)}, "no"),
-        (_shots(12, 3), facts[12], {}, "yes"),
-        (_shots(12), facts[6], {"3d": wilson(12, 12)}, "can't tell"),
-        (_shots(12), facts[1], {}, "no"),
+        (_shots(0), none, None, "nothing to see"),
+        (_shots(12), none, None, "can't tell"),
+        (_shots(12), none, people(12), "yes"),
+        (_shots(12), none, people(1), "no"),
+        (_shots(12, 3), facts[12], None, "yes"),
+        (_shots(12), facts[6], people(12), "can't tell"),
+        (_shots(12), facts[1], None, "no"),
+        (_shots(12, 12), nobody_decided, None, "can't tell"),
     ]
-    for shots, rows, people, verdict in cases:
-        assert conclude(shots_answer(shots, rows, people)).verdict == verdict
-    assert "3 of 12 abstain" in shots_answer(_shots(12, 3), facts[12], {})
+    for shots, rows, said, verdict in cases:
+        assert conclude(shots_answer(shots, rows, said)).verdict == verdict
+    told = shots_answer(_shots(12, 3), facts[12])
+    assert "3 of 12 abstain" in told
+    assert "the commoner answer is right in 0.50" in told
 
 
 def test_footage_is_sound_where_every_file_could_be_read() -> None:

@@ -16,6 +16,7 @@ from workbench.labels.store import LabelStore
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.evaluation.chain import (
     AS_FOUND,
+    BASE_RATE,
     REPLACED,
     collect_facts,
     compare_stages,
@@ -87,16 +88,17 @@ class TestFacts:
 def made_up(labels: str, right_2d: list[bool], right_3d: list[bool]) -> pd.DataFrame:
     """Facts of so many shots, each of its own session, that differ in verdicts only."""
     n = len(right_2d)
+    goal = [place % 2 == 0 for place in range(n)]
     return pd.DataFrame(
         {
             "clip_id": [f"c{place}" for place in range(n)],
             "session": [f"s{place}" for place in range(n)],
-            "split": "test", "labels": labels, "true_goal": True,
+            "split": "test", "labels": labels, "true_goal": goal,
             "ball_seen": 10, "ball_found": 8, "ball_false": 0, "corners_px": 1.0,
             "kick_frames": 0.5, "shooter": True, "foot": True, "foot_told": True,
             "pose_found": 3, "pose_asked": 9,
             "right_2d": right_2d, "right_3d": right_3d, "p_2d": 0.5,
-            "p_3d": [0.9 if right else 0.1 for right in right_3d],
+            "p_3d": [0.9 if a == b else 0.1 for a, b in zip(right_3d, goal, strict=True)],
             "abstained_2d": False, "abstained_3d": False,
             "speed_2d": np.nan, "speed_3d": 4.0, "holds_2d": np.nan, "holds_3d": 1.0,
         }
@@ -108,6 +110,7 @@ def test_scores_derive_from_the_rows() -> None:
     scores = stage_scores(facts)
     assert scores["goal right, 2D rules"].value == 0.5
     assert scores["goal right, 3D fit"].value == 0.75
+    assert scores[BASE_RATE].value == 0.5
     assert scores["ball found, of frames"].value == pytest.approx(0.8)
     assert scores["pose captured, of frames"].n == 36
     assert scores["Brier score, 3D fit"].value == pytest.approx((3 * 0.01 + 0.81) / 4)
@@ -180,6 +183,10 @@ def test_people_who_disagree_or_cannot_tell_are_left_out(shot: FilmedShot, tmp_p
     score = score_against_people(shots, verdicts)
     assert (score.judged, score.unsure) == (2, 2)
     assert score.right["3d"].value == 0.5
+    unsure = {method: replace(goal, abstained=True) for method in ("3d", "2d")}
+    silent = score_against_people([replace(shots[0], verdicts=unsure)], verdicts)
+    assert (silent.right["3d"].n, silent.abstained["3d"]) == (0, 1)
+    assert silent.to_frame().loc["3d", "abstains"] == "1 of 1"
 
 
 def test_goal_sizes_are_measured_or_known(shot: FilmedShot, tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from pycocotools import mask as rle
 
 from workbench.detect.motion.goalfinder import find_goal
+from workbench.footage.registration import Registration
+from workbench.footage.steadyview import SteadyView
 from workbench.shots.goal.corners import (
     GoalView,
     find_corners,
@@ -126,13 +128,18 @@ def test_without_corners_there_is_a_reason(frames, words):
     assert words in view.reason
 
 
-def test_a_moving_camera_is_looked_at_in_the_middle_of_the_clip_alone():
+def test_where_the_camera_moves_corners_are_those_of_the_steady_view():
+    def shifted(t):
+        return np.array([[1.0, 0, 3 * (t - 10)], [0, 1, 0], [0, 0, 1]])
+
     frames = [[goal(mask_of(CORNERS + np.array([3.0 * t, 0])))] for t in range(20)]
-    view = find_corners(labels_of(frames), fixed_camera=False)
+    steady = {t: Registration(shifted(t), shifted(t), 0.5, 0.5, 0.0) for t in range(20)}
+    view = find_corners(labels_of(frames), SteadyView(10, steady))
     assert off(view.corners_px, CORNERS + np.array([30.0, 0])).max() < 1.0
-    away = find_corners(labels_of([*frames, *[[]] * 40]), fixed_camera=False)
+    lost = dict.fromkeys(range(20), Registration(None, None, 9.0, 9.0, 9.0, "it turned away"))
+    away = find_corners(labels_of(frames), SteadyView(10, lost))
     assert away.corners_px is None
-    assert "middle" in away.reason
+    assert "steadied" in away.reason
 
 
 def test_white_edges_pull_corners_onto_the_goal():

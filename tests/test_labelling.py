@@ -127,7 +127,8 @@ def test_clips_of_the_same_view_count_where_the_teacher_learns_from_them(
     class Tripod(ColourLooker):
         needs_fixed_camera = True
 
-    log, clips = tmp_path / "log", load_clips(footage)
+    log = tmp_path / "log"
+    clips = [replace(clip, camera="fixed") for clip in load_clips(footage)]
     teacher = Tripod(log)
     label_clips(clips, footage, tmp_path / "labels", teacher)
     write_clip(footage / "c.mp4", FRAMES, blue_from=20)

@@ -13,9 +13,10 @@ from filmed_shots import FilmedShot, film_shot
 
 from workbench.detect.store import ClipDetections
 from workbench.footage.clips import Clip
+from workbench.saving import to_json
 from workbench.shots import analyse
 from workbench.shots.analyse import AnalysedShots, analyse_shots
-from workbench.shots.analysed import ShotAnalysis, load_shot, save_shot, to_json
+from workbench.shots.analysed import ShotAnalysis, load_shot, save_shot
 from workbench.shots.goal.corners import GoalView
 from workbench.shots.players.pose import GeometricFinder
 

@@ -5,12 +5,15 @@ Knows bytes, text and JSON, which it also reads; knows nothing about what they m
 
 import errno
 import json
+import math
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from workbench.errors import DatasetError, SavingError, WorkbenchError
 
@@ -143,6 +146,44 @@ def read_object(path: Path) -> dict[str, Any] | None:
     with suppress(DatasetError), reading(path) as content:
         return {**content}
     return None
+
+
+def to_json(value: Any) -> Any:
+    """Turn values, arrays and dataclasses into JSON values; what is not finite becomes null."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): to_json(entry) for key, entry in value.items()}
+    if hasattr(value, "tolist"):  # numpy's, which is not loaded for this alone
+        return to_json(value.tolist())
+    if isinstance(value, list | tuple):
+        return [to_json(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def from_json(kind: Any, value: Any) -> Any:
+    """Turn what `to_json` made of a value of this type into the value again."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        [kind] = [one for one in inner if one is not NoneType]
+        return None if value is None else from_json(kind, value)
+    if kind is float:
+        return math.nan if value is None else float(value)
+    if getattr(origin, "__name__", "") == "ndarray":
+        import numpy as np
+
+        return np.array(value, dtype=get_args(inner[1])[0])
+    if origin is tuple:
+        kinds = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
+        return tuple(from_json(one, entry) for one, entry in zip(kinds, value, strict=True))
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        name = int if inner[0] is int else str
+        return {name(key): from_json(inner[1], entry) for key, entry in value.items()}
+    if isinstance(kind, type) and is_dataclass(kind):
+        hints = get_type_hints(kind)
+        return kind(**{key: from_json(hints[key], entry) for key, entry in value.items()})
+    assert kind in (Any, str, int, bool) or origin is Literal
+    return value
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

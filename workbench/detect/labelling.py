@@ -13,7 +13,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from workbench.detect.detections import FrameDetections
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.detect.detections import PERSON, FrameDetections
 from workbench.detect.store import (
     ClipDetections,
     image_row,
@@ -25,6 +28,7 @@ from workbench.detect.store import (
 from workbench.detect.teacher import Past, Teacher
 from workbench.errors import DatasetError
 from workbench.footage.clips import Clip
+from workbench.footage.steadyview import view_clip, view_path
 from workbench.footage.video_info import content_digest
 
 LABELS_FORMAT = "workbench-labels/2"
@@ -41,6 +45,9 @@ def label_clips(
 ) -> list[ClipDetections]:
     """Label clips and save what is found in each as `labels_dir/<clip id>.json`.
 
+    Where a camera moves, its pictures are registered to one view, people masked, and the maps saved
+    beside it (`view_path`). A teacher that needs a fixed camera sees them in that view.
+
     Args:
         clips: What to label.
         footage_dir: Folder of `clips.json`; clip files are relative to it.
@@ -53,7 +60,7 @@ def label_clips(
     """
     clips, labelled = list(clips), []
     for clip in clips:
-        mates = [footage_dir / mate.file for mate in clips if mate.session == clip.session]
+        mates = [footage_dir / mate.file for mate in clips if _share_view(clip, mate)]
         path, video = labels_dir / f"{clip.clip_id}.json", footage_dir / clip.file
         own = teacher.for_clip(clip)
         stamp = _stamp(own, video, mates)
@@ -61,9 +68,25 @@ def label_clips(
             _label_clip(clip, video, mates, own, stamp, path)
         shutil.rmtree(_parts_of(path), ignore_errors=True)
         labelled.append(load_detections(path, clip))
+        if clip.camera != "fixed":
+            people = people_boxes(labelled[-1])
+            view_clip(clip, video, people=people, path=view_path(labels_dir, clip.clip_id))
         if on_progress is not None:
             on_progress(clip)
     return labelled
+
+
+def people_boxes(labels: ClipDetections) -> dict[int, NDArray[np.float64]]:
+    """The boxes (N, 4) of x0, y0, x1, y1 of people, by frame: nothing is registered on them."""
+    return {
+        frame: np.array([one.xyxy for one in labels.of_class(frame, PERSON)]).reshape(-1, 4)
+        for frame in range(len(labels.frames))
+    }
+
+
+def _share_view(clip: Clip, mate: Clip) -> bool:
+    fixed = clip.camera == mate.camera == "fixed" and clip.session == mate.session
+    return fixed or mate == clip
 
 
 def _label_clip(
@@ -75,6 +98,8 @@ def _label_clip(
     path: Path,
 ) -> None:
     past, parts = Past(), []
+    if teacher.needs_fixed_camera and clip.camera != "fixed":
+        past = Past(view=view_clip(clip, video))
     for window in teacher.windows(video):
         part = _parts_of(path) / f"{window.start:08d}.json"
         frames = _read_part(part, stamp)

@@ -15,6 +15,7 @@ from typing import Any
 from workbench.detect.detections import Detection, FrameDetections
 from workbench.errors import WorkbenchError
 from workbench.footage.clips import Clip
+from workbench.footage.steadyview import SteadyView
 from workbench.footage.video_info import probe
 
 
@@ -24,15 +25,16 @@ class TeacherError(WorkbenchError):
 
 @dataclass(frozen=True)
 class Past:
-    """What a window knows of the clip before it."""
+    """What a window knows of its clip: what was found before it, and how the camera moves."""
 
     frames: tuple[FrameDetections, ...] = ()  # of the window before
     next_id: int = 1  # the first track id that no object of the clip has had
+    view: SteadyView | None = None  # where the camera moves and somebody needs it steady
 
     def after(self, frames: Sequence[FrameDetections]) -> "Past":
         """The past of the next window, given what was found in this one."""
         ids = [one.track_id or 0 for found in frames for one in found]
-        return Past(tuple(frames), max([self.next_id, *(number + 1 for number in ids)]))
+        return Past(tuple(frames), max([self.next_id, *(number + 1 for number in ids)]), self.view)
 
     def tracked(self) -> list[Detection]:
         """The objects that were followed up to the last frame before the window."""
@@ -44,7 +46,7 @@ class Teacher(ABC):
     """Finds objects in the windows of a clip, each from its frames and the window before alone."""
 
     name: str
-    needs_fixed_camera: bool = False
+    needs_fixed_camera: bool = False  # or a `Past.view` in which the picture is steady
     window_frames: int  # worked on, and saved, together
     settings: Mapping[str, Any] = {}  # what, besides name and video, decides what it finds; as JSON
 
@@ -53,8 +55,8 @@ class Teacher(ABC):
         return self
 
     def can_label(self, clip: Clip) -> bool:
-        """Whether the camera of a clip lets it be labelled."""
-        return clip.camera == "fixed" or not self.for_clip(clip).needs_fixed_camera
+        """Whether the picture of a clip is, or can be made, as steady as this teacher needs."""
+        return clip.is_steadiable or not self.for_clip(clip).needs_fixed_camera
 
     def about(self, clips: Sequence[Clip]) -> str:
         """Who labels clips, and why; a sentence or two for the report."""

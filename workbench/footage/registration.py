@@ -18,6 +18,8 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.spatial import cKDTree
+from scipy.stats import theilslopes
 
 from workbench.footage.planemaps import (
     BORDER_PX,
@@ -36,12 +38,14 @@ from workbench.footage.planemaps import (
     spread_points,
 )
 
+METHOD = 2  # raise when the same pictures would give other maps
 MOST_ERROR_PX = 2.0  # of a map that is given out, where the picture's short side is 720 or less
 SHORT_SIDE_PX = 720  # larger pictures are reduced to it
 _PREDICTING_PX = 320  # long side of the pictures that predict
 _POINTS = 700
 _FEWEST = 25  # points that a map rests on
 _FEWEST_UP = 80  # points above the goal's foot; with fewer all count
+_NEIGHBOURS = 7  # points that are off together where the camera travels
 _LEAST_FITTING = 0.8  # of the points that are found again: one plane explains them
 _LEAST_FITTING_WHOLE = 0.65  # the same of a whole picture, in which water, trees and people move
 _LEAST_STAYING = 0.25  # the same where they stay in their places, which is no chance
@@ -51,8 +55,11 @@ _FLOOR_PX = 0.3  # no map is believed to be better
 _NEAR_POINTS, _FEWEST_NEAR = 15, 6  # points around a place
 _NEAR_PERCENTILE = 65  # of how far off they are; some of them may stand at another distance
 _NEAR_SHARE = 0.12  # of the picture's width: what is around a place
-_PATCH_PX, _PATCH_WINDOW_PX, _PATCH_ALIKE = 64, 25, 0.85
+_SAMPLES, _REACH_PX, _STEP_PX = 24, 16.0, 0.5  # of profiles across a post or the bar
+_PROFILE_ALIKE, _LEAST_CONTRAST = 0.9, 4.0  # of a profile that is found again
+_STRAIGHT_PX = 0.75  # that such profiles are off one line, in the median
 _LOOK_EVERY = 5  # lost frames: finding the view afresh takes as long as five registrations
+_EDGE = cv2.BORDER_REPLICATE
 _CHECKERBOARDS = ((8, 6), (5, 4))  # cells that part the points into halves
 
 
@@ -119,12 +126,14 @@ class Registrar:
         self._full_px = float(1 / across)  # full-size pixels per working pixel
         self._overlay = None if overlay is None else self._resize(overlay.astype(np.uint8)) > 0
         self._grey, free = self._prepare(reference, people)
+        self._free = free
         self._everywhere = np.full_like(free, 255)
         self._points = spread_points(self._grey, free, _POINTS)
         corners = np.empty((0, 2)) if goal_px is None else np.asarray(goal_px, float)
         seen = corners[np.isfinite(corners).all(axis=1)]
         self._has_goal = len(seen) > 0
         self._places = move_points(self._working, seen) if len(seen) else _grid(self._wh, (4, 3))
+        self._sides = _sides(corners) if self._has_goal else []
         self._upright = np.ones(len(self._points), bool)
         self._foot: Floats | None = None
         if self._has_goal:
@@ -153,7 +162,7 @@ class Registrar:
             few = 0 if fit is None else int(fit.holds.sum())
             return _refused(f"only {few} points found again: too dark, blurred, or another view")
         self._before, self._lost = (small, small_free, fit.to_frame), 0
-        if fit.holds.sum() < self._least_fitting(fit) * fit.upright.sum():
+        if _fitting_share(fit) < self._least_fitting(fit):
             return _refused("near and far move differently: the camera travels")
         if fit.visible < _LEAST_VISIBLE:
             return _refused(f"{fit.visible:.0%} of the reference view in sight: it turned away")
@@ -255,12 +264,14 @@ class Registrar:
             return _refused("nothing of the goal is in the picture: it turned away")
         halves = self._disagreement(fit, self._places[inside])
         around = self._around(fit, self._places[inside])
-        patches = self._patches_off(grey, free, fit, self._places[inside])
-        unseen = np.isnan(around) & np.isnan(patches)
+        frame = self._frame_off(grey, free, fit)[inside]
+        unseen = np.isnan(around) & np.isnan(frame)
         if self._has_goal and unseen.mean() >= 0.5:
             return _refused("too little around the goal is found again: it is hidden")
-        # Where nothing is seen around a place, only the halves vouch for it.
-        worst = np.nanmax(np.vstack([halves * np.where(unseen, 2, 1), around, patches]), axis=0)
+        # Where the goal itself is not seen, what stands behind it says less.
+        blind = 3 if self._sides and np.isnan(frame).all() else 2
+        doubt = np.where(unseen, 2, np.where(np.isnan(frame) & self._has_goal, blind, 1))
+        worst = np.nanmax(np.vstack([halves * doubt, around * doubt, frame]), axis=0)
         counts = 100 if self._has_goal else 50 if self._stays(fit) else 75  # of the places
         error = float(np.percentile(worst, counts, method="higher"))
         error_px = self._full_px * float(np.hypot(_FLOOR_PX, error))
@@ -271,7 +282,7 @@ class Registrar:
         ground_to_frame: Floats | None = to_full @ ground @ self._working
         reason = ""
         if error_px > MOST_ERROR_PX * max(1.0, self._full_px):
-            seen_off = np.nanmax(np.vstack([np.zeros(len(halves)), around, patches]))
+            seen_off = np.nanmax(np.vstack([np.zeros(len(halves)), around, frame]))
             reason = f"{error_px:.1f} px off: the camera travels"
             if halves.max() > seen_off:
                 reason = f"uncertain by {error_px:.1f} px: too little that stands still is seen"
@@ -303,25 +314,55 @@ class Registrar:
                 found[number] = np.percentile(np.linalg.norm(off[near], axis=1), _NEAR_PERCENTILE)
         return found
 
-    def _patches_off(self, grey: Image, free: Image, fit: _Fit, places: Floats) -> Floats:
-        """How far off the map the goal's corners themselves are seen (P,); NaN where unseen."""
-        found = np.full(len(places), np.nan)
-        for number, place in enumerate(places if self._has_goal else ()):
-            there = move_points(fit.to_frame, place)
-            if (
-                not _is_free(there, free)[0]
-                or not _is_free(place[None], np.full_like(free, 255))[0]
-            ):
-                continue
-            corner = np.rint(place) - _PATCH_PX // 2
-            shift = np.array([[1, 0, corner[0]], [0, 1, corner[1]], [0, 0, 1.0]])
-            was = _warp(self._grey, shift, (_PATCH_PX, _PATCH_PX))
-            now = _warp(grey, fit.to_frame @ shift, (_PATCH_PX, _PATCH_PX))
-            at = (place - corner)[None]
-            seen, kept = follow(was, now, at, window=_PATCH_WINDOW_PX, levels=1)
-            if kept[0] and _alike(was, at[0], now, seen[0]) > _PATCH_ALIKE:
-                found[number] = np.linalg.norm(seen[0] - at[0])
+    def _frame_off(self, grey: Image, free: Image, fit: _Fit) -> Floats:
+        """How far off the map posts and bar are seen at each place (P,); NaN without its post.
+
+        Only across them: along a bar nothing tells where one is.
+        """
+        found = np.full(len(self._places), np.nan)
+        for ends in self._sides:  # posts before the bar
+            off = self._side_off(grey, free, fit, self._places[list(ends)])
+            wide, high = np.abs(self._places[ends[1]] - self._places[ends[0]])
+            for end, shift in zip(ends, off, strict=True):
+                if high > wide:
+                    found[end] = shift
+                elif np.isfinite(shift):
+                    found[end] = np.hypot(found[end], shift)
         return found
+
+    def _side_off(self, grey: Image, free: Image, fit: _Fit, ends: Floats) -> Floats:
+        """How far off the map both ends (2,) of a post or the bar are seen, across it; NaN if not.
+
+        Told from what is seen between them, by a straight line.
+        """
+        along = ends[1] - ends[0]
+        across = np.array([-along[1], along[0]]) / max(1e-9, float(np.hypot(*along)))
+        shares = np.linspace(0.06, 0.94, _SAMPLES)
+        middles = ends[0] + shares[:, None] * along
+        here = _is_free(middles, self._free) & _is_free(move_points(fit.to_frame, middles), free)
+        if here.sum() < _FEWEST_NEAR:
+            return np.full(2, np.nan)
+        offsets = np.arange(-_REACH_PX, _REACH_PX + _STEP_PX, _STEP_PX)
+        places = middles[here][:, None] + offsets[:, None] * across
+        there = move_points(fit.to_frame, places).reshape(places.shape)
+        was, now = _profiles(self._grey, places), _profiles(grey, there)
+        reach = len(offsets) // 4
+        seen = []
+        for share, before, after in zip(shares[here], was, now, strict=True):
+            window = np.ascontiguousarray(before[None, reach:-reach])
+            alike = cv2.matchTemplate(after[None], window, cv2.TM_CCOEFF_NORMED)[0]
+            best = int(np.argmax(alike))
+            if window.std() > _LEAST_CONTRAST and alike[best] > _PROFILE_ALIKE:
+                seen.append((share, _STEP_PX * (best - reach)))
+        if len(seen) < _FEWEST_NEAR:
+            return np.full(2, np.nan)
+        at, shifts = np.array(seen).T
+        slope, start, *_ = theilslopes(shifts, at)
+        if np.median(np.abs(shifts - start - slope * at)) > _STRAIGHT_PX:  # blur, or another thing
+            return np.full(2, np.nan)
+        # No farther than what is seen: a short piece of a post tells little about its other end.
+        ends_at = np.clip([0.0, 1.0], at.min() - 0.2, at.max() + 0.2)
+        return np.asarray(np.abs(start + slope * ends_at))
 
     def _ground(self, fit: _Fit) -> tuple[Floats, float]:
         """The ground's map in working pixels, and its error in full-size ones."""
@@ -349,6 +390,19 @@ def working_wh(full_wh: tuple[int, int]) -> tuple[int, int]:
     return max(1, round(full_wh[0] * scale)), max(1, round(full_wh[1] * scale))
 
 
+def _fitting_share(fit: _Fit) -> float:
+    """Share of the upright points around which the map is right.
+
+    Around, since single points of a noisy picture are off anyhow; what stands at another distance
+    is off together with its neighbours.
+    """
+    start = fit.start[fit.upright]
+    off = fit.there[fit.upright] - move_points(fit.to_frame, start)
+    near = cKDTree(start).query(start, min(_NEIGHBOURS, len(start)))[1]
+    around = np.median(off[near.reshape(len(start), -1)], axis=1)
+    return float((np.linalg.norm(around, axis=1) < INLIER_PX).mean())
+
+
 def _refused(reason: str) -> Registration:
     return Registration(None, None, np.inf, np.inf, np.inf, reason)
 
@@ -356,18 +410,28 @@ def _refused(reason: str) -> Registration:
 def _warp(image: Image, transform: Floats, wh: tuple[int, int]) -> Image:
     """Look up each pixel of the result where `transform` takes it."""
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    edge = cv2.BORDER_REPLICATE
     return np.asarray(
-        cv2.warpPerspective(image, transform, wh, flags=flags, borderMode=edge), np.uint8
+        cv2.warpPerspective(image, transform, wh, flags=flags, borderMode=_EDGE), np.uint8
     )
 
 
-def _alike(was: Image, at: Floats, now: Image, there: Floats) -> float:
-    """Correlation of the surroundings of a point in two pictures."""
-    size = (_PATCH_WINDOW_PX, _PATCH_WINDOW_PX)
-    before = cv2.getRectSubPix(was, size, at.tolist())
-    after = cv2.getRectSubPix(now, size, there.tolist())
-    return float(cv2.matchTemplate(before, after, cv2.TM_CCOEFF_NORMED)[0, 0])
+def _sides(corners: Floats) -> list[tuple[int, int]]:
+    """Posts and bar as pairs of those corners (4, 2), in order around the goal, that are seen."""
+    seen = np.asarray(np.isfinite(corners).all(axis=1))
+    number = np.cumsum(seen) - 1
+    pairs = [(first, (first + 1) % 4) for first in range(4)]
+    known = [pair for pair in pairs if seen[list(pair)].all()]
+    if len(known) == 4:  # without the ground between the posts
+        known.remove(max(known, key=lambda pair: float(corners[list(pair), 1].sum())))
+    known.sort(key=lambda pair: -float(np.abs(np.diff(corners[list(pair), 1])).sum()))
+    return [(int(number[first]), int(number[second])) for first, second in known]
+
+
+def _profiles(grey: Image, places: Floats) -> NDArray[np.float32]:
+    """Grey levels (K, N) at places (K, N, 2), each averaged with its neighbours along the side."""
+    at = places.astype(np.float32)
+    sharp = cv2.remap(grey, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=_EDGE)
+    return np.asarray(cv2.blur(sharp.astype(np.float32), (1, 3)), np.float32)
 
 
 def _is_free(points: Floats, free: Image) -> Bools:

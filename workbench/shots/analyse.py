@@ -1,8 +1,10 @@
 """The chain from a clip and its labels to the analysis of its shot.
 
-The unit is one clip with one shot at goal. A stage that finds nothing gives a reason instead of an
-exception: a clip without a goal in view, a ball or a shooter gets an analysis that abstains and
-says why. Labels may come from a teacher, a student or the truth.
+The unit is one clip with one shot at goal. Where the camera moves, the ball and the goal are seen
+in the view of one frame; pictures that a recording repeats count once. A stage that finds nothing
+gives a reason instead of an exception: a clip that lacks the evidence of a shot gets an analysis
+that abstains, and says why and what would help. Labels may come from a teacher, a student or the
+truth.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,22 +13,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from workbench.detect.labelling import people_boxes
 from workbench.detect.store import ClipDetections, load_detections
 from workbench.errors import WorkbenchError
 from workbench.footage.clips import Clip
-from workbench.footage.frames import sample_readable, uniform_indices
-from workbench.footage.video_info import content_digest
+from workbench.footage.frames import sample_frames, sample_readable, uniform_indices
+from workbench.footage.steadyview import SteadyView, view_clip, view_path
+from workbench.footage.timeline import Timeline, read_timeline
+from workbench.footage.video_info import content_digest, probe
 from workbench.labels.shotclicks import ShotClick, ShotClicks
 from workbench.shots.analysed import (
     ShotAnalysis,
     analysis_key,
+    by_picture,
     load_shot,
     save_failure,
     save_shot,
 )
-from workbench.shots.ball.track import ball_track
+from workbench.shots.ball.track import ball_track, steady_track
+from workbench.shots.evidence import missing_evidence
 from workbench.shots.fit3d.question import ask
 from workbench.shots.goal.corners import GoalView, find_corners, sharpen_corners
 from workbench.shots.judge import judge_shot
@@ -42,6 +50,7 @@ _POSE_REACH = 4  # frames before and after the contact whose poses of the shoote
 _STANDING_RATIO = 2.2  # a standing person's box is so many times as high as wide
 _STANDING_EACH = 3  # boxes of one player: their errors are alike, more add nothing
 _EMPTY_FROM = 15  # frames whose median shows the goal without people
+_LABEL_IT = "label it (stage label_clips), with a teacher that works on any camera where it moves"
 _EDGE_PX = 2.0  # boxes that touch the picture's edge are cut off
 
 
@@ -66,6 +75,7 @@ def analyse_shot(
     pose_finder: PoseFinder | None = None,
     goal: GoalView | None = None,
     by_hand: ShotClick | None = None,
+    views_dir: Path | None = None,
 ) -> ShotAnalysis:
     """Analyse the shot in a clip.
 
@@ -75,22 +85,25 @@ def analyse_shot(
         labels: People, ball and goal in its frames.
         goal_wh_m: Width and height of the goal, inner edges.
         pose_finder: Who finds the shooter's pose; without one there is no foot and no technique.
-        goal: Where the goal is, if that is known better than from the labels.
+        goal: Where the goal is in the view of the clip's reference frame, if that is known better
+            than from the labels.
         by_hand: What a person has corrected of the shot; it wins over what is found.
+        views_dir: Where labelling has left the clip's view; without it, frames are registered anew.
 
     Raises:
         FootageError: If the clip cannot be read.
     """
-    fps = float(clip.fps)
-    track, people = ball_track(labels), follow_people(labels, fps)
-    told = by_hand or ShotClick()
-    if told.ball:
-        track = track.placed(told.ball, _BALL_PER_BODY * _body_px(people))
     video = footage_dir / clip.file
-    if goal is None or goal.corners_px is None:  # a click in another view
-        seen = _goal_view(clip, video, labels)
-        goal = seen if goal is None or seen.corners_px is not None else goal
-    possession = find_possession(track, people)
+    view, goal = _views(clip, video, labels, goal, views_dir)
+    timeline = _timeline(clip, video, view)
+    view, labels, fps = view.on(timeline), by_picture(labels, timeline), timeline.fps
+    people = follow_people(labels, fps)
+    told = _by_picture(by_hand or ShotClick(), timeline)
+    seen = ball_track(labels, view)
+    if told.ball:
+        seen = seen.placed(told.ball, _BALL_PER_BODY * _body_px(people))
+    track = steady_track(seen, view)
+    possession = find_possession(seen, people)
     shooter = find_shooter(
         track, possession, fps=fps, goal_corners_px=goal.corners_px, kick_frame=told.kick_frame
     )
@@ -99,13 +112,17 @@ def analyse_shot(
     technique: tuple[TechniqueMeasure, ...] = ()
     if shooter is not None and pose_finder is not None:
         near = round(shooter.contact_frame)
-        frames = range(max(0, near - _POSE_REACH), min(clip.frame_count, near + _POSE_REACH + 1))
+        last = len(timeline.frames)
+        wanted = range(max(0, near - _POSE_REACH), min(last, near + _POSE_REACH + 1))
+        frames = {timeline.frames[one]: one for one in wanted if timeline.frames[one] >= 0}
         pose = find_poses(video, people, shooter.player, frames, pose_finder)
-        foot = find_foot(pose, track, shooter.contact_frame)
+        foot = find_foot(_steady_pose(pose, view), track, shooter.contact_frame)
         foot = _told_foot(told) or foot
         technique = measure_technique(pose, foot, shooter.contact_frame, fps)
     shot = ShotAnalysis(
         clip=clip,
+        timeline=timeline,
+        view=view,
         labels=labels.found_by,
         goal=goal,
         goal_wh_m=goal_wh_m,
@@ -124,16 +141,21 @@ def analyse_shot(
 
 def judge_analysed(shot: ShotAnalysis, method: Method) -> ShotVerdict:
     """Return the verdict on what was found in a clip; it abstains where that cannot be judged."""
+    found = (shot.view, shot.goal, shot.track, shot.people, shot.shooter)
+    lacks = missing_evidence(*found, told_kick=_known_kick(shot) if _is_told(shot) else None)
+    if lacks is not None or shot.goal.corners_px is None:
+        assert lacks is not None
+        start = "No shot here: " if lacks.no_shot else "Can't tell, because "
+        reason = f"{start}{lacks.problem}."
+        return ShotVerdict.abstaining(method, reason, lacks.remedy, no_shot=lacks.no_shot)
     try:
-        if shot.goal.corners_px is None:
-            raise ShotError("there is no goal in view", shot.goal.reason)
         question = ask(
             shot.track,
             shot.goal.corners_px,
             goal_size_m=shot.goal_wh_m,
             fps=shot.fps,
             image_wh=shot.size_wh,
-            people=standing_people(shot.people, shot.clip),
+            people=standing_people(shot.people, shot.clip, shot.view),
             kick_frame=_known_kick(shot),
         )
         return judge_shot(question, method)
@@ -141,9 +163,53 @@ def judge_analysed(shot: ShotAnalysis, method: Method) -> ShotVerdict:
         return ShotVerdict.abstaining(method, f"Can't tell, because {error.problem}.")
 
 
+def _views(
+    clip: Clip, video: Path, labels: ClipDetections, goal: GoalView | None, views_dir: Path | None
+) -> tuple[SteadyView, GoalView]:
+    """The view of a clip, steadied where its goal is, and the goal in it."""
+    people = people_boxes(labels)
+    if goal is None or goal.corners_px is None:  # a click in another view
+        path = view_path(views_dir, clip.clip_id) if views_dir else None
+        whole = view_clip(clip, video, people=people, path=path)
+        seen = _goal_view(clip, video, labels, whole)
+        goal = seen if goal is None or seen.corners_px is not None else goal
+        if whole.frames is None or goal.corners_px is None:
+            return whole, goal
+    return view_clip(clip, video, people=people, goal_px=goal.corners_px), goal
+
+
+def _timeline(clip: Clip, video: Path, view: SteadyView) -> Timeline:
+    info = probe(video)
+    times_s = (info.pts - info.pts[0]) * float(info.time_base)
+    return read_timeline(times_s, view.repeats, float(clip.fps))
+
+
+def _by_picture(told: ShotClick, timeline: Timeline) -> ShotClick:
+    kick = None if told.kick_frame is None else timeline.picture(told.kick_frame)
+    ball = tuple((timeline.picture(frame), place) for frame, place in told.ball)
+    return replace(told, kick_frame=kick, ball=ball)
+
+
+def _steady_pose(pose: PoseTrack, view: SteadyView) -> PoseTrack:
+    """Poses in the steady view, in which a leg that stands does not move."""
+    moved = {}
+    for frame, one in pose.poses.items():
+        there = view.to_reference(frame, list(one.joints.values()))
+        if np.isfinite(there).all():
+            places = [(float(x), float(y)) for x, y in there]
+            joints = dict(zip(one.joints, places, strict=True))
+            moved[frame] = replace(one, joints=joints)
+    return replace(pose, poses=moved)
+
+
+def _is_told(shot: ShotAnalysis) -> bool:
+    return shot.by_hand is not None and shot.by_hand.kick_frame is not None
+
+
 def _known_kick(shot: ShotAnalysis) -> int | None:
-    if shot.by_hand is not None and shot.by_hand.kick_frame is not None:
-        return shot.by_hand.kick_frame
+    told = shot.by_hand.kick_frame if shot.by_hand is not None else None
+    if told is not None:
+        return shot.timeline.picture(told)
     return None if shot.shooter is None else round(shot.shooter.contact_frame)
 
 
@@ -177,6 +243,7 @@ def analyse_shots(
     pose_finder: PoseFinder | None = None,
     goals: Mapping[str, GoalView] | None = None,
     by_hand: Mapping[str, ShotClick] | None = None,
+    views_dir: Path | None = None,
     on_progress: Callable[[Clip], None] | None = None,
 ) -> AnalysedShots:
     """Analyse the shots in clips; see `analyse_shot`.
@@ -202,7 +269,10 @@ def analyse_shots(
             shot = load_shot(path, clip, labels[name], key)
             if shot is None:
                 shot = analyse_shot(
-                    clip, footage_dir, labels[name], pose_finder=pose_finder, **settings
+                    *(clip, footage_dir, labels[name]),
+                    pose_finder=pose_finder,
+                    views_dir=views_dir,
+                    **settings,
                 )
                 save_shot(path, shot, key)
             found.shots.append(shot)
@@ -215,6 +285,41 @@ def analyse_shots(
     return found
 
 
+def not_analysed(
+    clips: Iterable[Clip],
+    labels: Mapping[str, ClipDetections],
+    analysed: AnalysedShots,
+    left_out: Mapping[str, str],
+) -> pd.DataFrame:
+    """List what of the footage has no analysis: why, and what would help.
+
+    Args:
+        clips: All of the footage.
+        labels: By clip id.
+        analysed: What came of those that have labels.
+        left_out: Parts of the footage that are in no clip, as `clips.load_left_out` gives them.
+    """
+    rows = []
+    done = {shot.clip.clip_id for shot in analysed.shots}
+    for clip in clips:
+        name = clip.clip_id
+        if name in analysed.failed:
+            why, _, help_ = analysed.failed[name].rpartition(": ")
+            rows.append((name, why, help_))
+        elif clip.sport not in (None, "soccer"):
+            rows.append((name, f"It shows {clip.sport}.", "give it the sport soccer, if it is"))
+        elif name not in labels:
+            why = "It has no labels." if clip.is_steadiable else clip.camera_reason
+            rows.append((name, why, _LABEL_IT))
+        elif name not in done:
+            rows.append((name, "Nobody looked at it.", "run this stage again"))
+    for what, told in left_out.items():
+        why, _, help_ = told.partition(": ")
+        rows.append((what, f"{why[:1].upper()}{why[1:]}.", help_))
+    columns = ["what", "why", "what would help"]
+    return pd.DataFrame(rows, columns=columns).set_index("what")
+
+
 def unused_clicks(
     clicks: ShotClicks, clips: Iterable[Clip], shots: Iterable[ShotAnalysis]
 ) -> list[str]:
@@ -223,11 +328,12 @@ def unused_clicks(
     return sorted(clicked - {shot.clip.clip_id for shot in shots})
 
 
-def standing_people(people: People, clip: Clip) -> NDArray[np.float64]:
+def standing_people(people: People, clip: Clip, view: SteadyView) -> NDArray[np.float64]:
     """Return feet and heads of people who stand upright (n, 4): foot x, foot y, head x, head y.
 
-    Their height pins the camera's height and tilt. Boxes cut by the picture's edge and boxes wider
-    than a standing person are left out; of each player a few boxes count, spread over the clip.
+    In the steady view. Their height pins the camera's height and tilt. Boxes cut by the picture's
+    edge and boxes wider than a standing person are left out; of each player a few boxes count,
+    spread over the clip.
     """
     table = people.table
     width, height = table["x1"] - table["x0"], table["y1"] - table["y0"]
@@ -236,15 +342,25 @@ def standing_people(people: People, clip: Clip) -> NDArray[np.float64]:
     rows = []
     for _, boxes in upright.groupby("player", sort=True):
         chosen = np.linspace(0, len(boxes) - 1, min(_STANDING_EACH, len(boxes))).round().astype(int)
-        for x0, y0, x1, y1 in boxes[["x0", "y0", "x1", "y1"]].to_numpy(float)[chosen]:
-            rows.append(((x0 + x1) / 2, y1, (x0 + x1) / 2, y0))
-    return np.asarray(rows, float).reshape(-1, 4)
+        own = boxes[["frame", "x0", "y0", "x1", "y1"]].to_numpy(float)[chosen]
+        for frame, x0, y0, x1, y1 in own:
+            middle = (x0 + x1) / 2
+            foot = view.to_reference(int(frame), [middle, y1])[0]
+            high = (y1 - y0) * view.scale(int(frame), [middle, y1])
+            rows.append((*foot, foot[0], foot[1] - high))
+    found = np.asarray(rows, float).reshape(-1, 4)
+    return np.asarray(found[np.isfinite(found).all(axis=1)])
 
 
-def _goal_view(clip: Clip, video: Path, labels: ClipDetections) -> GoalView:
-    view = find_corners(labels, fixed_camera=clip.camera == "fixed")
-    if view.corners_px is None or clip.camera != "fixed":
-        return view
-    frames = uniform_indices(clip.frame_count, _EMPTY_FROM)
-    empty = np.median(sample_readable(video, frames).images, axis=0)  # removes moving people
-    return sharpen_corners(view, empty.astype(np.uint8))
+def _goal_view(clip: Clip, video: Path, labels: ClipDetections, view: SteadyView) -> GoalView:
+    found = find_corners(labels, view)
+    if found.corners_px is None:
+        return found
+    got = sample_readable(video, uniform_indices(clip.frame_count, _EMPTY_FROM))
+    images = got.images
+    if view.frames is not None:
+        still = sample_frames(video, [view.reference])[0]
+        pairs = zip(got.frames, got.images, strict=True)
+        images = np.stack([view.image(frame, image, still) for frame, image in pairs])
+    empty = np.median(images, axis=0)  # removes moving people
+    return sharpen_corners(found, empty.astype(np.uint8))

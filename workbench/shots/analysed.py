@@ -7,23 +7,22 @@ People's boxes and masks stay in the label files.
 """
 
 import hashlib
-import math
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
-import numpy as np
 import pandas as pd
 
 from workbench.detect.store import ClipDetections
 from workbench.errors import DatasetError, WorkbenchError
 from workbench.footage.clips import Clip
+from workbench.footage.steadyview import SteadyView
+from workbench.footage.timeline import Timeline
 from workbench.labels.shotclicks import ShotClick
-from workbench.saving import reading, save_json
+from workbench.saving import from_json, reading, save_json, to_json
 from workbench.shots.ball.track import BallTrack
 from workbench.shots.goal.corners import GoalView
 from workbench.shots.players.people import People, follow_people
@@ -48,9 +47,15 @@ _WITHOUT_EFFECT = ("evaluation", "pictures")  # folders whose code changes no an
 
 @dataclass(frozen=True, eq=False)
 class ShotAnalysis:
-    """One shot: who shot, with which foot, how fast, was it a goal, and the evidence for each."""
+    """One shot: who shot, with which foot, how fast, was it a goal, and the evidence for each.
+
+    Frames are numbered as `timeline` does. The goal and the ball's track are in the steady view,
+    people and poses in the frames themselves.
+    """
 
     clip: Clip
+    timeline: Timeline
+    view: SteadyView
     labels: str  # who found people, ball and goal: a teacher, a student, or the truth
     goal: GoalView
     goal_wh_m: tuple[float, float]
@@ -71,8 +76,13 @@ class ShotAnalysis:
 
     @property
     def fps(self) -> float:
-        """Frames per second."""
-        return float(self.clip.fps)
+        """Pictures per second."""
+        return self.timeline.fps
+
+    @property
+    def frame_count(self) -> int:
+        """Number of pictures."""
+        return len(self.timeline.frames)
 
     @property
     def size_wh(self) -> tuple[int, int]:
@@ -83,7 +93,7 @@ class ShotAnalysis:
     def kick_frame(self) -> float | None:
         """When the ball was struck: told by a person, from the verdict, else from the touches."""
         if self.by_hand is not None and self.by_hand.kick_frame is not None:
-            return float(self.by_hand.kick_frame)
+            return float(self.timeline.picture(self.by_hand.kick_frame))
         kicks = [event.frame for event in self.verdict.events if event.kind == "kick"]
         if kicks:
             return kicks[0]
@@ -115,6 +125,7 @@ def shots_table(shots: Iterable[ShotAnalysis]) -> pd.DataFrame:
             "goal": goal_words(shot.goal),
             "corrected": by_hand_words(shot.by_hand),
             "because": reason_words(shot.verdict),
+            "what would help": shot.verdict.remedy,
         }
         for shot in shots
     }
@@ -141,6 +152,14 @@ def analysis_key(
         "code": _code_digest(),
         **to_json(settings),
     }
+
+
+def by_picture(labels: ClipDetections, timeline: Timeline) -> ClipDetections:
+    """Return labels as the pictures of a clip are numbered; an absent one has none."""
+    if timeline.frames == tuple(range(len(labels.frames))):
+        return labels
+    found = [() if frame < 0 else labels.frames[frame] for frame in timeline.frames]
+    return replace(labels, frames=found, unseen=frozenset(), checked=frozenset())
 
 
 def save_shot(path: Path, shot: ShotAnalysis, key: Any) -> None:
@@ -172,45 +191,10 @@ def load_shot(path: Path, clip: Clip, labels: ClipDetections, key: Any) -> ShotA
         kinds = get_type_hints(ShotAnalysis)
         found = {name: from_json(kinds[name], content[name]) for name in _SAVED}
         track = BallTrack.from_table(pd.DataFrame(content["ball"]))
-        people = follow_people(labels, float(clip.fps))
+        timeline = found["timeline"]
+        people = follow_people(by_picture(labels, timeline), timeline.fps)
         return ShotAnalysis(clip=clip, people=people, track=track, **found)
     return None
-
-
-def to_json(value: Any) -> Any:
-    """Turn values, arrays and dataclasses into JSON values; what is not finite becomes null."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): to_json(entry) for key, entry in value.items()}
-    if isinstance(value, np.ndarray | np.generic):
-        return to_json(value.tolist())
-    if isinstance(value, list | tuple):
-        return [to_json(entry) for entry in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def from_json(kind: Any, value: Any) -> Any:
-    """Turn what `to_json` made of a value of this type into the value again."""
-    origin, inner = get_origin(kind), get_args(kind)
-    if origin in (Union, UnionType):
-        [kind] = [one for one in inner if one is not NoneType]
-        return None if value is None else from_json(kind, value)
-    if kind is float:
-        return math.nan if value is None else float(value)
-    if origin is np.ndarray:
-        return np.array(value, dtype=get_args(inner[1])[0])
-    if origin is tuple:
-        kinds = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
-        return tuple(from_json(one, entry) for one, entry in zip(kinds, value, strict=True))
-    if isinstance(origin, type) and issubclass(origin, Mapping):
-        name = int if inner[0] is int else str
-        return {name(key): from_json(inner[1], entry) for key, entry in value.items()}
-    if isinstance(kind, type) and is_dataclass(kind):
-        hints = get_type_hints(kind)
-        return kind(**{key: from_json(hints[key], entry) for key, entry in value.items()})
-    assert kind in (Any, str, int, bool) or origin is Literal
-    return value
 
 
 @cache

@@ -62,8 +62,14 @@ class ShotVerdict:
     outcomes: dict[str, float] = field(default_factory=dict)  # hypothesis to its probability
     path: FlightPath | None = None  # None for the 2D rules
     details: dict[str, Any] = field(default_factory=dict)  # figures for a closer look, JSON values
+    no_shot: bool = False  # abstained because nobody shoots
+    remedy: str = ""  # what would help, where it abstained; the end of a sentence
 
     @classmethod
-    def abstaining(cls, method: Method, reason: str) -> "ShotVerdict":
+    def abstaining(
+        cls, method: Method, reason: str, remedy: str = "", *, no_shot: bool = False
+    ) -> "ShotVerdict":
         """The verdict on a shot that cannot be judged: p = 0.5, counted as no goal."""
-        return cls(method, 0.5, False, True, reason, None, None, None)
+        return cls(
+            *(method, 0.5, False, True, reason, None, None, None), no_shot=no_shot, remedy=remedy
+        )

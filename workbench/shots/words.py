@@ -35,7 +35,10 @@ ADVICE = {
     ("hip drive", "low"): "Swing the thigh faster: the ball’s speed comes from the hip.",
     ("hip drive", "high"): "A very fast swing: make sure the contact stays clean.",
 }
-_SAID = ("Can't tell, because ", "Goal: ", "No goal: ")  # what the headline says already
+_SAID = (  # what the headline says already
+    *("Can't tell, because ", "No shot here: "),
+    *("Goal: ", "No goal: "),
+)
 
 
 def event_words(event: ShotEvent) -> str:
@@ -45,6 +48,8 @@ def event_words(event: ShotEvent) -> str:
 
 def headline(verdict: ShotVerdict) -> str:
     """Return the verdict in two words."""
+    if verdict.no_shot:
+        return "No shot here"
     if verdict.abstained:
         return "Can’t tell"
     return "Goal" if verdict.is_goal else "No goal"
@@ -80,7 +85,8 @@ def sure_words(verdict: ShotVerdict) -> str:
         'over 99 % sure'
     """
     if verdict.abstained:
-        return f"{percent(verdict.goal_probability)} likely a goal"
+        fitted = verdict.path is not None
+        return f"{percent(verdict.goal_probability)} likely a goal" if fitted else "no verdict"
     likely = verdict.goal_probability if verdict.is_goal else 1 - verdict.goal_probability
     return f"{percent(likely)} sure"
 

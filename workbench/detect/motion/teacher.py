@@ -1,16 +1,16 @@
-"""The motion teacher: labels people, ball and goal of a fixed camera without any trained weights.
+"""The motion teacher: labels people, ball and goal of a steady picture without trained weights.
 
 What differs from the median picture moves; clips of the same view help the median, because people
 who stand still in one are elsewhere in another. Large upright blobs are people; the ball is the one
 chain of small blobs through the clip that looks and moves most like a ball, looked for again once
 its colours are known (`ballfinder`); the goal is found once per window in the empty picture
-(`goalfinder`). People who stand still all the time stay unseen, and a moving camera makes
-everything move: use another teacher there.
+(`goalfinder`). People who stand still all the time stay unseen. Where the camera moves, all this
+happens in the view of one frame (`Past.view`); frames that cannot be seen in it stay empty.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from workbench.detect.motion.goalfinder import find_goal
 from workbench.detect.teacher import Past, Teacher
 from workbench.detect.tracking import Tracker
 from workbench.footage.frames import iter_frames, sample_frames
+from workbench.footage.steadyview import SteadyView
 from workbench.footage.video_info import probe
 
 _METHOD = 5  # raise when the same settings would give other labels: old ones are then made anew
@@ -68,44 +69,60 @@ class MotionTeacher(Teacher):
         self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()
     ) -> Iterator[FrameDetections]:
         """Yield what is found in every frame of one window; people seen before keep their ids."""
-        own = _spread(path, window.start, window.stop, self.background_samples)
+        view = past.view or SteadyView()
+        own = _spread(path, view, window.start, window.stop, self.background_samples)
         others = _companions(path, tuple(same_view), self.background_samples)
         background = np.median(np.concatenate([own, *others]), axis=0).astype(np.uint8)
         shape_hw = background.shape[0], background.shape[1]
-        goals = []
-        if goal := find_goal(background):
-            more = {"corners_px": np.round(goal.corners, 2).tolist()}
-            goals = [_found(GOAL, goal.mask, goal.score, track_id=_GOAL_ID, more=more)]
-        people, balls = self._look(path, window, background)
+        goal = find_goal(background)
+        people, balls = self._look(path, window, view, background)
         tracker = _tracker_after(past)
         for offset, persons in enumerate(people):
-            seen = [_found(PERSON, covered([one], shape_hw), one.score) for one in persons]
+            shown = partial(view.mask_in_frame, window[offset])
+            seen = [_found(PERSON, shown(covered([one], shape_hw)), one.score) for one in persons]
             single = []
             if ball := balls.get(offset):
-                mask = covered([ball], shape_hw)
-                single = [_found(BALL, mask, ball.score, track_id=_BALL_ID)]
-            yield (*tracker.update(seen), *single, *goals)
+                mask = shown(covered([ball], shape_hw))
+                single.append(_found(BALL, mask, ball.score, track_id=_BALL_ID))
+            if goal and (mask := shown(goal.mask)).any():
+                there = view.to_frame(window[offset], goal.corners)
+                more = {"corners_px": np.round(there, 2).tolist()}
+                single.append(_found(GOAL, mask, goal.score, track_id=_GOAL_ID, more=more))
+            inside = [one for one in (*seen, *single) if one.area_px]
+            yield (
+                *tracker.update([one for one in inside if one.class_name == PERSON]),
+                *(one for one in inside if one.class_name != PERSON),
+            )
 
     def _look(
-        self, path: Path, window: range, background: Image
+        self, path: Path, window: range, view: SteadyView, background: Image
     ) -> tuple[list[list[Blob]], dict[int, Blob]]:
-        """People by frame, and the ball where it is seen."""
+        """People by frame, and the ball where it is seen, in the steady view."""
         people: list[list[Blob]] = []
         finder = BallFinder(background.shape[1], self.small_ball)
-        for frame in iter_frames(path, start=window.start, stop=window.stop):
-            change = compare(frame.image, background, self.min_contrast)
+
+        def changes() -> Iterator[Change]:
+            for frame in iter_frames(path, start=window.start, stop=window.stop):
+                image = view.image(frame.index, frame.image, background)
+                yield compare(image, background, self.min_contrast)
+
+        for change in changes():
             people.append(_find_people(change))
             finder.observe(change, people[-1])
         if self.second_look and finder.learn():
-            for frame in iter_frames(path, start=window.start, stop=window.stop):
-                finder.observe_again(compare(frame.image, background, self.min_contrast))
+            for change in changes():
+                finder.observe_again(change)
         return people, finder.choose()
 
 
-def _spread(path: Path, start: int, stop: int, count: int) -> Image:
-    """Frames spread evenly over [start, stop), at most `count` (N, H, W, 3)."""
+def _spread(path: Path, view: SteadyView, start: int, stop: int, count: int) -> Image:
+    """Frames spread evenly over [start, stop), at most `count` (N, H, W, 3), in the steady view."""
     chosen = np.unique(np.linspace(start, stop - 1, count).round().astype(int))
-    return sample_frames(path, chosen)
+    images = sample_frames(path, chosen)
+    if view.frames is None:
+        return images
+    [still] = sample_frames(path, [view.reference])
+    return np.stack([view.image(n, one, still) for n, one in zip(chosen, images, strict=True)])
 
 
 @lru_cache(maxsize=1)  # the windows of a clip ask one after the other
@@ -113,7 +130,8 @@ def _companions(path: Path, same_view: tuple[Path, ...], samples: int) -> tuple[
     """Frames of the clips that share the view, together about as many as `samples`."""
     clips = [other for other in same_view if other != path][:_MOST_COMPANIONS]
     each = -(-samples // max(1, len(clips)))
-    return tuple(_spread(other, 0, probe(other).frame_count, each) for other in clips)
+    still = SteadyView()
+    return tuple(_spread(other, still, 0, probe(other).frame_count, each) for other in clips)
 
 
 def _tracker_after(past: Past) -> Tracker:

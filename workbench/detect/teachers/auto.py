@@ -128,13 +128,13 @@ class AutoTeacher(Teacher):
         """Every finder where the picture is steady; else the detector alone."""
         if self._coco is None:
             return BallNetTeacher(beside=self._motion)
-        if clip.camera == "fixed":
+        if clip.is_steadiable:
             return JoinedTeacher(self._coco, self._ballnet, self._motion)
         return JoinedTeacher(self._coco, None, None)
 
     def about(self, clips: Sequence[Clip]) -> str:
         """Which finders ran on how many clips, and why."""
-        steady = sum(clip.camera == "fixed" for clip in clips)
+        steady = sum(clip.is_steadiable for clip in clips)
         if self._coco is None:
             return (
                 f"No detector ({self._missing}): the motion teacher and the ball network labelled "

@@ -25,6 +25,7 @@ from workbench.detect.ballpath import Spot, best_path
 from workbench.detect.detections import Detection
 from workbench.detect.store import ClipDetections
 from workbench.footage.pinhole import Floats
+from workbench.footage.steadyview import SteadyView
 from workbench.labels.values import Point
 from workbench.shots.verdict import ShotError
 
@@ -217,17 +218,33 @@ class SmoothTrack(NamedTuple):
     diameter_px: Floats  # (M,)
 
 
-def ball_track(labels: ClipDetections) -> BallTrack:
-    """Choose one ball per frame and return its track.
+def ball_track(labels: ClipDetections, view: SteadyView | None = None) -> BallTrack:
+    """Choose one ball per frame and return its track, in the frames' own pixels.
 
     Where several balls are labelled, the chain that moves most like one ball wins
-    (`detect.ballpath`); before and after it, the best chains of the frames that are left go on.
+    (`detect.ballpath`), as seen in the steady view; before and after it, the best chains of the
+    frames that are left go on.
     """
+    view = view or SteadyView()
     balls = [labels.of_class(frame, "ball") for frame in range(len(labels.frames))]
-    spots = [[_as_spot(ball) for ball in found] for found in balls]
+    spots = [[_as_spot(ball, frame, view) for ball in found] for frame, found in enumerate(balls)]
     chosen = _chain(spots, 0, len(spots), _REACH * labels.width)
     rows = [_as_row(frame, balls[frame][index]) for frame, index in sorted(chosen.items())]
     return BallTrack.from_table(pd.DataFrame(rows, columns=list(TRACK_COLUMNS), dtype=float))
+
+
+def steady_track(seen: BallTrack, view: SteadyView) -> BallTrack:
+    """Return a track in the steady view; where a frame is not steady there is no row."""
+    if view.frames is None or not len(seen):
+        return seen
+    pairs = list(zip(seen.frames.tolist(), seen.xy, strict=True))
+    xy = np.concatenate([view.to_reference(frame, place) for frame, place in pairs])
+    scale = np.array([view.scale(frame, place) for frame, place in pairs])
+    steady = np.isfinite(xy).all(axis=1) & np.isfinite(scale)
+    table = seen.to_table()
+    table[["x", "y"]] = xy
+    table[["width_px", "height_px", "diameter_px"]] *= scale[:, None]
+    return BallTrack.from_table(table[steady])
 
 
 def track_pieces(track: BallTrack, *, fps: float) -> tuple[BallTrack, list[Piece]]:
@@ -347,10 +364,12 @@ def _chain(spots: list[list[Spot]], start: int, stop: int, reach_px: float) -> d
     return before | chain | _chain(spots, max(chain) + 1, stop, reach_px)
 
 
-def _as_spot(ball: Detection) -> Spot:
-    x, y, width, height = ball.xywh
+def _as_spot(ball: Detection, frame: int, view: SteadyView) -> Spot:
+    """Where a label may be the ball in the steady view; in a frame that is not, where it is."""
+    there = view.to_reference(frame, ball.centre)[0]
+    x, y = there.tolist() if np.isfinite(there).all() else ball.centre
     likeness = 0.6 + 0.4 * _score(ball)  # labels of low score stay candidates
-    return Spot(x + width / 2, y + height / 2, float(np.sqrt(max(width * height, 1.0))), likeness)
+    return Spot(x, y, float(np.sqrt(max(ball.xywh[2] * ball.xywh[3], 1.0))), likeness)
 
 
 def _as_row(frame: int, ball: Detection) -> tuple[float, ...]:

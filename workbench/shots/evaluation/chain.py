@@ -2,10 +2,11 @@
 
 The unit is one row of facts per shot and label source: what each stage found beside what was true.
 Every table derives from these rows; two label sources, or the two methods, are compared on the same
-shots only. A foot or a shooter that was not told counts as wrong, a verdict with its better guess,
-also where it abstains. Where the chain loses, `judge_with_truth` says: the same shots judged again
-with one thing that was found replaced by the truth. If true corners make the verdicts better, the
-loss is there; if nothing does, it is in the fit. Truth comes from built-in footage.
+shots only. A foot or a shooter that was not told counts as wrong; a verdict that abstains is
+neither right nor wrong: it counts as an abstention, beside the base rate. Where the chain loses,
+`judge_with_truth` says: the same shots judged again with one thing that was found replaced by the
+truth. If true corners make the verdicts better, the loss is there; if nothing does, it is in the
+fit. Truth comes from built-in footage.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,9 +22,11 @@ from scipy.optimize import linear_sum_assignment
 
 from workbench.detect.dataset.coco import load_dataset
 from workbench.errors import DatasetError
+from workbench.labels.shotclicks import ShotClick
 from workbench.shots.analyse import judge_analysed
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.ball.track import ball_track
+from workbench.shots.evaluation.people import PeopleScore
 from workbench.shots.evaluation.truth import TrueShot, load_true_shot
 from workbench.shots.goal.corners import GoalView
 from workbench.shots.players.possession import Shooter
@@ -39,12 +42,15 @@ from workbench.stats import (
     median_interval,
     pooled_share,
     show,
+    wilson,
 )
 
 CLOSE_KICK_FRAMES = 2.0
+BASE_RATE = "base rate: the commoner answer for every shot"
 HEADLINES = (  # the scores that lead the report
     "goal right, 3D fit",
     "goal right, 3D fit where it does not abstain",
+    BASE_RATE,
     "speed off, km/h (median), 3D fit",
     "shooter right",
     "foot right",
@@ -74,8 +80,8 @@ def collect_facts(
     Columns: clip_id, session, split, labels; ball_seen and ball_found (frames), ball_false (frames
     where something else was taken for it); corners_px (mean error, NaN without corners);
     kick_frames (signed error); shooter, foot, foot_told; pose_found, pose_asked (frames);
-    true_goal; and per method m: p_m, right_m, abstained_m, speed_m (signed error in km/h),
-    holds_m (whether the 90 % interval holds the true speed, NaN without).
+    true_goal; and per method m: p_m, right_m (decided and right), abstained_m, speed_m (signed
+    error in km/h), holds_m (whether the 90 % interval holds the true speed, NaN without).
     """
     splits = session_to_split or {}
     rows = []
@@ -157,7 +163,7 @@ def _verdict_facts(verdict: ShotVerdict, truth: TrueShot) -> dict[str, Any]:
     speed, interval = verdict.speed_kmh, verdict.speed_interval_kmh
     return {
         "p": verdict.goal_probability,
-        "right": verdict.is_goal == truth.is_goal,
+        "right": not verdict.abstained and verdict.is_goal == truth.is_goal,
         "abstained": verdict.abstained,
         "speed": np.nan if speed is None else speed - truth.speed_kmh,
         "holds": np.nan
@@ -182,6 +188,7 @@ def stage_scores(facts: pd.DataFrame) -> dict[str, Interval]:
         return median_interval(kept, clusters.take(known)) if known.any() else None
 
     taken, decided = facts["ball_found"] + facts["ball_false"], ~facts["abstained_3d"]
+    is_commoner = facts["true_goal"] == (facts["true_goal"].mean() > 0.5)
     scores = {
         "ball found, of frames": share(facts["ball_found"], facts["ball_seen"]),
         "something else taken for the ball, of frames": share(facts["ball_false"], taken),
@@ -195,6 +202,7 @@ def stage_scores(facts: pd.DataFrame) -> dict[str, Interval]:
         "goal right, 3D fit": share(facts["right_3d"]),
         "goal right, 3D fit where it does not abstain": share(facts["right_3d"] & decided, decided),
         "3D fit abstains": share(facts["abstained_3d"]),
+        BASE_RATE: share(is_commoner),
         "Brier score, 3D fit": _brier_score(facts, clusters),
         "speed off, km/h (median), 2D rules": median(facts["speed_2d"].abs()),
         "speed off, km/h (median), 3D fit": median(facts["speed_3d"].abs()),
@@ -204,34 +212,48 @@ def stage_scores(facts: pd.DataFrame) -> dict[str, Interval]:
 
 
 def answer(
-    shots: Sequence[ShotAnalysis], facts: pd.DataFrame, people: Mapping[str, Interval]
+    shots: Sequence[ShotAnalysis],
+    facts: pd.DataFrame,
+    people: PeopleScore | None = None,
+    *,
+    not_looked_at: int = 0,
 ) -> str:
     """Say whether verdicts can be trusted, in a sentence that begins with the verdict.
+
+    They can where the decided ones are surely more often right than the commoner answer.
 
     Args:
         shots: All analyses.
         facts: Those of them that have a truth.
-        people: How often each method says what people say; empty where nobody has judged.
+        people: How often each method says what people say.
+        not_looked_at: Clips and parts of the footage without an analysis.
     """
+    rest_of_it = f"; {not_looked_at} clips or parts are not analysed" if not_looked_at else ""
     if not shots:
-        return "Nothing to see: no clip of soccer was labelled, or none could be analysed."
+        return f"Nothing to see: no clip of soccer was analysed{rest_of_it}."
     abstained = sum(shot.verdict.abstained for shot in shots)
+    decided = len(shots) - abstained
     if len(facts):
         scores = stage_scores(facts)
-        right, whose = scores["goal right, 3D fit"], "the truth"
-        rest = [f"{name} {show(scores[name])}" for name in HEADLINES[2:] if name in scores]
-    elif people.get("3d") is not None and people["3d"].n:
-        right, whose, rest = people["3d"], "what people say", []
+        right = scores.get("goal right, 3D fit where it does not abstain", wilson(0, 0))
+        whose, base = "the truth", scores[BASE_RATE]
+        rest = [f"{name} {show(scores[name])}" for name in HEADLINES[3:] if name in scores]
+    elif people is not None and people.judged:
+        right, whose, base, rest = people.right["3d"], "what people say", people.base_rate, []
     else:
-        goals = sum(shot.verdict.is_goal for shot in shots)
+        goals = sum(shot.verdict.is_goal and not shot.verdict.abstained for shot in shots)
         return (
-            f"Can't tell: of {len(shots)} shots {goals} are called goals and {abstained} verdicts "
-            "abstain, but there is no truth and nobody has judged them."
+            f"Can't tell: of {len(shots)} shots {goals} are called goals, {decided - goals} none, "
+            f"and {abstained} verdicts abstain, but there is no truth and nobody has judged them"
+            f"{rest_of_it}."
         )
-    word = "Yes" if right.low > 0.5 else "No" if right.high < 0.5 else "Can't tell"
-    share = f"{show(right, percent=True)} of {right.n} verdicts"
+    of_all = f"{abstained} of {len(shots)} abstain; the commoner answer is right in {show(base)}"
+    if not right.n:
+        return f"Can't tell: no verdict was decided; {of_all}{rest_of_it}."
+    word = "Yes" if right.low > base.value else "No" if right.high < base.value else "Can't tell"
+    share = f"{show(right, percent=True)} of {right.n} decided verdicts"
     text = f"{word}: {share} on goal or no goal agree with {whose}"
-    return "; ".join([text, f"{abstained} of {len(shots)} abstain", *rest]) + "."
+    return "; ".join([text, of_all, *rest]) + f"{rest_of_it}."
 
 
 def headlines_first(scores: Mapping[str, Interval]) -> dict[str, Interval]:
@@ -330,5 +352,6 @@ def _with_truth(shot: ShotAnalysis, truth: TrueShot, given: str) -> ShotAnalysis
     if everything or given == "true ball":
         shot = replace(shot, track=ball_track(truth.labels))
     if everything or given == "true kick":
-        shot = replace(shot, shooter=Shooter("", truth.contact_frame, ""))
+        told = ShotClick(kick_frame=round(truth.contact_frame))
+        shot = replace(shot, shooter=Shooter("", truth.contact_frame, ""), by_hand=told)
     return replace(shot, verdicts={method: judge_analysed(shot, method) for method in METHODS})

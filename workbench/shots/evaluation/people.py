@@ -13,8 +13,8 @@ import pandas as pd
 
 from workbench.labels.store import LabelStore
 from workbench.labels.table import label_table
-from workbench.saving import save_json
-from workbench.shots.analysed import ShotAnalysis, to_json
+from workbench.saving import save_json, to_json
+from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.verdict import METHODS, Method
 from workbench.shots.words import goal_words
 from workbench.stats import Interval, choose_clusters, pooled_share, wilson
@@ -24,13 +24,22 @@ from workbench.stats import Interval, choose_clusters, pooled_share, wilson
 class PeopleScore:
     """How often the chain says what people say."""
 
-    right: dict[Method, Interval]  # agreement of each method
+    right: dict[Method, Interval]  # agreement of each method where it decides
+    abstained: dict[Method, int]  # clips on which it does not
+    base_rate: Interval  # of the commoner answer of people
     judged: int  # clips with a goal or no goal that people agree on
     unsure: int  # clips left out: unsure, or judged differently
 
     def to_frame(self) -> pd.DataFrame:
         """One row per method."""
-        rows = {method: {"agrees with people": str(score)} for method, score in self.right.items()}
+        rows = {
+            method: {
+                "agrees with people where it decides": str(score),
+                "abstains": f"{self.abstained[method]} of {self.judged}",
+                "the commoner answer agrees": str(self.base_rate),
+            }
+            for method, score in self.right.items()
+        }
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
 
 
@@ -54,10 +63,18 @@ def score_against_people(
     clips = [shot.clip for shot in sure]
     clusters = choose_clusters([one.session for one in clips], [one.clip_id for one in clips])
     right: dict[Method, Interval] = {}
+    abstained: dict[Method, int] = {}
+    goals = [bool(said[clip.clip_id]) for clip in clips]
+    common = [goal == (sum(goals) > len(goals) / 2) for goal in goals]
     for method in reversed(METHODS):
-        agrees = [shot.verdicts[method].is_goal == said[shot.clip.clip_id] for shot in sure]
-        right[method] = pooled_share(agrees, None, clusters) or wilson(0, 0)
-    return PeopleScore(right, judged=len(sure), unsure=len(asked) - len(sure))
+        verdicts = [shot.verdicts[method] for shot in sure]
+        decided = [not verdict.abstained for verdict in verdicts]
+        pairs = zip(verdicts, goals, strict=True)
+        agrees = [not one.abstained and one.is_goal == goal for one, goal in pairs]
+        right[method] = pooled_share(agrees, decided, clusters) or wilson(0, 0)
+        abstained[method] = len(sure) - sum(decided)
+    base = pooled_share(common, None, clusters) or wilson(0, 0)
+    return PeopleScore(right, abstained, base, judged=len(sure), unsure=len(asked) - len(sure))
 
 
 def save_for_review(path: Path, shots: Sequence[ShotAnalysis]) -> Path:
@@ -67,13 +84,13 @@ def save_for_review(path: Path, shots: Sequence[ShotAnalysis]) -> Path:
     """
     rows = {}
     for shot in shots:
-        verdict, end = shot.verdict, shot.arrival_frame
+        verdict, kick, end = shot.verdict, shot.kick_frame, shot.arrival_frame
         sure = "goal" if verdict.is_goal else "no_goal"
         rows[shot.clip.clip_id] = {
             "verdict": "unsure" if verdict.abstained else sure,
-            "event_frame": None if end is None else round(end),
+            "event_frame": None if end is None else shot.timeline.frame(end),
             "score": round(verdict.goal_probability, 3),
-            "kick_frame": None if shot.kick_frame is None else round(shot.kick_frame),
+            "kick_frame": None if kick is None else shot.timeline.frame(kick),
             "foot": shot.foot.side if shot.foot is not None else None,
             "corners_px": to_json(shot.goal.corners_px),
             "goal": goal_words(shot.goal),

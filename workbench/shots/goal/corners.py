@@ -16,6 +16,7 @@ from scipy.stats import theilslopes
 
 from workbench.detect.store import ClipDetections
 from workbench.footage.pinhole import Floats
+from workbench.footage.steadyview import SteadyView
 from workbench.shots.verdict import ShotError
 
 _LEAST_HEIGHT_PX = 8.0
@@ -37,7 +38,7 @@ Image = NDArray[np.uint8]
 class GoalView:
     """Where the goal is in the picture, or why that is not known."""
 
-    corners_px: Floats | None  # (4, 2) left bottom, left top, right top, right bottom
+    corners_px: Floats | None  # (4, 2) left bottom, left top, right top, right bottom; steady view
     method: str  # mask, edges, clicks; none
     reason: str  # what the corners rest on, or why there are none; one sentence
 
@@ -80,34 +81,41 @@ def inside_goal(xy: Floats, corners: Floats, margin: float = 0.0) -> NDArray[np.
     return np.asarray((turns >= 0).all(axis=1) | (turns <= 0).all(axis=1))
 
 
-def find_corners(labels: ClipDetections, *, fixed_camera: bool = True) -> GoalView:
-    """Find the goal's corners from the masks of a clip.
+def distance_to_goal(xy: Floats, corners: Floats) -> Floats:
+    """How far points (N, 2) are outside the goal's ordered corners; 0 inside."""
+    polygon = np.asarray(corners, np.float32)
+    points = np.asarray(xy, float).reshape(-1, 2).tolist()
+    return np.array([max(0.0, -cv2.pointPolygonTest(polygon, one, True)) for one in points])
 
-    Of several goals in a frame the surest, then largest, counts. With a fixed camera they are the
-    median over frames spread across the clip. Otherwise only frames in the middle of the clip
-    count: corners move with the camera.
+
+def find_corners(labels: ClipDetections, view: SteadyView | None = None) -> GoalView:
+    """Find the goal's corners in the steady view from the masks of a clip.
+
+    Of several goals in a frame the surest, then largest, counts. Corners are the median over frames
+    spread across the clip, of which those count that are steady.
     """
+    view = view or SteadyView()
     goals = {
         frame: max(found, key=lambda goal: (goal.score or 0.0, goal.area_px))
         for frame in range(len(labels.frames))
         if (found := labels.of_class(frame, "goal"))
     }
     frames = sorted(goals)
-    if not fixed_camera:
-        frames = [frame for frame in frames if abs(frame - len(labels.frames) / 2) <= 2]
     if not frames:
-        when = "in no frame" if fixed_camera else "not in the middle of the clip"
-        return GoalView(None, "none", f"The goal is seen {when}.")
+        return GoalView(None, "none", "The goal is seen in no frame.")
     chosen = np.unique(np.linspace(0, len(frames) - 1, _MOST_FRAMES).round().astype(int))
     quads: list[Floats] = []
     reasons: list[str] = []
     for place in chosen:
         try:
-            quads.append(_fit_quad(goals[frames[place]].pixels()))
+            quad = _fit_quad(goals[frames[place]].pixels())
+            quads.append(view.to_reference(frames[place], quad))
         except _NoCornersError as error:
             reasons.append(str(error))
+    quads = [quad for quad in quads if np.isfinite(quad).all()]
     if not quads:
-        return GoalView(None, "none", reasons[0])
+        why = reasons[0] if reasons else "No frame with a goal can be steadied."
+        return GoalView(None, "none", why)
     corners = np.median(np.array(quads), axis=0)
     return GoalView(corners, "mask", f"The goal's mask in {len(quads)} frames.")
 

@@ -88,6 +88,8 @@ def feet_on_pitch(shot: ShotAnalysis) -> dict[str, Floats]:
     found = {}
     for name, rows in shot.people.table.groupby("player", sort=True):
         feet = np.stack([(rows["x0"] + rows["x1"]) / 2, rows["y1"]], axis=1)
+        pairs = zip(rows["frame"].tolist(), feet, strict=True)
+        feet = np.concatenate([shot.view.to_reference(frame, foot) for frame, foot in pairs])
         places = np.column_stack([rows["frame"], to_ground(path.camera, feet)])
         found[str(name)] = places[np.isfinite(places).all(axis=1)]
     return found

@@ -48,7 +48,7 @@ def key_moments(shot: ShotAnalysis) -> list[Moment]:
         times += [("flight", (kick + end) / 2), (at_end, end), ("after", end + _AFTER_S * shot.fps)]
     moments: list[Moment] = []
     for name, time in times:
-        frame = min(max(0, round(time)), shot.clip.frame_count - 1)
+        frame = min(max(0, round(time)), shot.frame_count - 1)
         if frame not in [moment.frame for moment in moments]:
             moments.append(Moment(name, frame, *_where(shot, name, frame)))
     return moments
@@ -64,14 +64,15 @@ def cut_moments(shot: ShotAnalysis, video: Path, moments: list[Moment]) -> list[
     """
     if not moments:
         return []
-    got = sample_readable(video, [moment.frame for moment in moments])
+    got = sample_readable(video, [shot.timeline.frame(moment.frame) for moment in moments])
     frame_to_image = dict(zip(got.frames, got.images, strict=True))
     overlay, images = ShotOverlay(shot), []
     for moment in moments:
-        image = frame_to_image.get(moment.frame)
+        frame = shot.timeline.frame(moment.frame)
+        image = frame_to_image.get(frame)
         if image is None:
             image = np.full((shot.clip.height, shot.clip.width, 3), 127, np.uint8)
-        painted = overlay.paint(image, moment.frame, card=False)
+        painted = overlay.paint(image, frame, card=False)
         images.append(_crop(painted, moment.focus_px, moment.reach_px))
     return images
 
@@ -115,6 +116,9 @@ def _where(shot: ShotAnalysis, name: str, frame: int) -> tuple[tuple[float, floa
     goal = shot.goal.corners_px
     if goal is None or name in ("run-up", "contact", "flight"):
         return _ball_at(shot, frame), 0.6 * shorter
+    goal = shot.view.to_frame(frame, goal)
+    if not np.isfinite(goal).all():
+        return _ball_at(shot, frame), 0.6 * shorter
     middle = goal.mean(axis=0)
     extent = goal.max(axis=0) - goal.min(axis=0)
     wanted = max(1.2 * extent[0] * _CROP_WH[1] / _CROP_WH[0], 1.6 * extent[1])
@@ -125,11 +129,13 @@ def _ball_at(shot: ShotAnalysis, frame: int) -> tuple[float, float]:
     path = shot.verdict.path
     if path is not None and path.frames[0] <= frame <= path.frames[-1]:
         place = int(np.argmin(np.abs(path.frames - frame)))
-        x, y = to_pixels(path.camera, path.positions_m[place])[0]
+        ball = to_pixels(path.camera, path.positions_m[place])[0]
     elif len(shot.track):
-        x, y = shot.track.xy[np.argmin(np.abs(shot.track.frames - frame))]
+        ball = shot.track.xy[np.argmin(np.abs(shot.track.frames - frame))]
     else:
-        x, y = shot.clip.width / 2, shot.clip.height / 2
+        ball = np.array(shot.size_wh) / 2
+    there = shot.view.to_frame(frame, ball)[0]
+    x, y = there if np.isfinite(there).all() else np.array(shot.size_wh) / 2
     return float(x), float(y)
 
 

@@ -70,12 +70,13 @@ class ShotOverlay:
 
         Args:
             image: (H, W, 3) RGB, of the clip's size; left as it is.
-            frame: Which frame of the clip it is.
+            frame: Which frame of the clip it is; things of the steady view are drawn where they
+                are in it.
             card: Whether the verdict is shown once it is known.
         """
-        canvas = image.copy()
+        canvas, frame = image.copy(), self._shot.timeline.picture(frame)
         self._paint_people(canvas, frame)
-        self._paint_goal(canvas, is_over=frame >= self._card_from)
+        self._paint_goal(canvas, frame)
         self._paint_path(canvas, frame)
         self._paint_trail(canvas, frame)
         self._paint_names(canvas, frame)
@@ -112,10 +113,11 @@ class ShotOverlay:
             )  # fmt: skip
             taken.append(pill)
 
-    def _paint_goal(self, canvas: Image, *, is_over: bool) -> None:
-        corners = self._shot.goal.corners_px
-        if corners is None:
+    def _paint_goal(self, canvas: Image, frame: int) -> None:
+        if self._shot.goal.corners_px is None:
             return
+        corners = self._shot.view.to_frame(frame, self._shot.goal.corners_px)
+        is_over = frame >= self._card_from
         colour = headline_colour(self._shot.verdict) if is_over else SKY
         draw_line(canvas, corners, INK, 4 * self._unit)
         draw_line(canvas, corners, colour, 2 * self._unit)
@@ -125,32 +127,42 @@ class ShotOverlay:
         if path is None:
             return
         flown = path.positions_m[path.frames <= frame]
-        draw_line(canvas, to_pixels(path.camera, flown * [1, 1, 0]), INK, self._unit)
-        draw_line(canvas, to_pixels(path.camera, flown), INK, 3 * self._unit)
-        draw_line(canvas, to_pixels(path.camera, flown), PAPER, 1.4 * self._unit)
+        view = self._shot.view
+        shadow = view.to_frame(frame, to_pixels(path.camera, flown * [1, 1, 0]))
+        way = view.to_frame(frame, to_pixels(path.camera, flown))
+        draw_line(canvas, shadow, INK, self._unit)
+        draw_line(canvas, way, INK, 3 * self._unit)
+        draw_line(canvas, way, PAPER, 1.4 * self._unit)
         crossing, arrival = self._shot.verdict.crossing_m, self._shot.arrival_frame
         if crossing is not None and arrival is not None and frame >= arrival:
-            place = to_pixels(path.camera, [crossing[0], 0.0, crossing[1]])[0]
+            crossed = to_pixels(path.camera, [crossing[0], 0.0, crossing[1]])
+            place = view.to_frame(frame, crossed)[0]
             draw_ring(canvas, place, 7 * self._unit, INK, 4 * self._unit)
             draw_ring(canvas, place, 7 * self._unit, PAPER, 2 * self._unit)
 
     def _paint_trail(self, canvas: Image, frame: int) -> None:
-        ball = self._ball
+        ball, view = self._ball, self._shot.view
         age = frame - ball.frames
         recent = np.flatnonzero((age >= 0) & (age <= _TRAIL_S * self._shot.fps))
         widths = (1.2 + 3.2 * (1 - age / (_TRAIL_S * self._shot.fps))) * self._unit
         steps = [
-            (ball.xy[[first, second]], float(widths[second]), int(ball.frames[second]))
+            (
+                self._shot.view.to_frame(frame, ball.xy[[first, second]]),
+                float(widths[second]),
+                int(ball.frames[second]),
+            )
             for first, second in pairwise(recent)
             if ball.frames[second] - ball.frames[first] == 1  # else it was out of sight
         ]
+        steps = [(view.to_frame(frame, segment), width, at) for segment, width, at in steps]
         for segment, width, _ in steps:
             draw_line(canvas, segment, INK, width + 1.4 * self._unit)
         for segment, width, at in steps:
             draw_line(canvas, segment, self._colour_at(at), width)
         if len(recent) and age[recent[-1]] == 0:
-            place, radius = ball.xy[recent[-1]], ball.diameter_px[recent[-1]] / 2
+            radius = ball.diameter_px[recent[-1]] / 2
             around = max(radius, 3 * self._unit) + 2 * self._unit
+            place = view.to_frame(frame, ball.xy[recent[-1:]])[0]
             draw_ring(canvas, place, around, INK, 2.4 * self._unit)
             draw_ring(canvas, place, around, PAPER, 1.2 * self._unit)
 
@@ -164,7 +176,7 @@ class ShotOverlay:
     def _card_start(self) -> float:
         """A moment after the flight ends, but early enough to be read before the clip does."""
         shot, end = self._shot, self._shot.arrival_frame
-        latest = shot.clip.frame_count - _CARD_LEAST_S * shot.fps
+        latest = shot.frame_count - _CARD_LEAST_S * shot.fps
         return max(0.0, min(latest, latest if end is None else end + _CARD_DELAY_S * shot.fps))
 
     def _busy_places(self) -> NDArray[np.float64]:

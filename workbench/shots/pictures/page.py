@@ -122,7 +122,8 @@ def _decided(shot: ShotAnalysis) -> list[tuple[str, str]]:
     rows.append(("goal frame", f"{goal[:1].upper()}{goal[1:]} Taken as {width:g} × {height:g} m."))
     if shot.by_hand is not None:
         rows.append(("corrected", words.by_hand_words(shot.by_hand)))
-    rows.append(("ball seen", f"in {len(shot.track)} of {shot.clip.frame_count} frames"))
+    rows.append(("ball seen", f"in {len(shot.track)} of {shot.frame_count} frames"))
+    rows.append(("camera", shot.clip.camera_reason))
     if shot.shooter is not None:
         rows.append(("shooter", shot.shooter.reason))
     if shot.foot is not None:

@@ -91,28 +91,35 @@ class PoseFinder(Protocol):
 
 
 def find_poses(
-    video: Path, people: People, player: str, frames: Iterable[int], finder: PoseFinder
+    video: Path,
+    people: People,
+    player: str,
+    frames: Iterable[int] | Mapping[int, int],
+    finder: PoseFinder,
 ) -> PoseTrack:
     """Find a player's poses in some frames of a video.
 
-    Frames in which the player is not labelled count as asked for, and as not found.
+    Frames in which the player is not labelled count as asked for, and as not found. Where people
+    number frames in another way than the video, `frames` maps from this to theirs.
 
     Raises:
         FootageError: If the video cannot be read.
     """
-    wanted = sorted(set(frames))
+    numbers = frames if isinstance(frames, Mapping) else {frame: frame for frame in frames}
+    wanted = sorted(numbers)
     if not wanted:
         return PoseTrack(finder.name)
     poses: dict[int, Pose] = {}
     pictures = iter_frames(video, start=wanted[0], stop=wanted[-1] + 1)
     with finder.session() as find:
         for picture in pictures:
-            seen = people.in_frame(picture.index).get(player)
-            if picture.index not in wanted or seen is None:
+            number = numbers.get(picture.index)
+            seen = None if number is None else people.in_frame(number).get(player)
+            if number is None or seen is None:
                 continue
             pose = find(picture.image, np.array(seen.xyxy, float), seen.pixels())
             if pose is not None:
-                poses[picture.index] = pose
+                poses[number] = pose
     return PoseTrack(finder.name, poses, len(wanted))
 
 

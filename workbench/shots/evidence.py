@@ -1,0 +1,103 @@
+"""The evidence that a verdict needs: a steady picture, a goal, a ball, a kick, a shooter.
+
+The unit is one analysed shot. What is missing is said with what would help; where nobody shoots,
+that is the answer. Knows nothing about how a verdict is reached.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from workbench.footage.pinhole import Floats
+from workbench.footage.steadyview import SteadyView
+from workbench.shots.ball.track import BallTrack
+from workbench.shots.goal.corners import GoalView, distance_to_goal, order_corners
+from workbench.shots.players.people import People
+from workbench.shots.players.possession import Shooter
+
+_FEWEST_BALLS = 5  # frames in which the ball is seen
+_LEAST_SCORE = 0.3  # of the ball, in the median from the kick on
+_LEAST_APPROACH = 0.7  # a shot comes as near to the goal as this share of the way from the kick …
+_NEAR_GOALS = 0.5  # … or passes it within this share of its height
+_FEET = 0.4  # share of a person's height, from the top, above which there are no feet
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Why there is no verdict."""
+
+    problem: str  # the end of a sentence
+    remedy: str  # what would help; empty where nothing needs help
+    no_shot: bool = False  # the answer is that nobody shoots
+
+
+def missing_evidence(
+    view: SteadyView,
+    goal: GoalView,
+    track: BallTrack,
+    people: People,
+    shooter: Shooter | None,
+    *,
+    told_kick: float | None = None,
+) -> Missing | None:
+    """Say what a verdict lacks; None where it lacks nothing.
+
+    Args:
+        view: In which goal and track are.
+        goal: Its corners.
+        track: The ball.
+        people: In the frames themselves.
+        shooter: Who struck the ball, and when.
+        told_kick: When, where a person has told it: then somebody did shoot.
+    """
+    unsteady = view.why_not()
+    if view.cuts:
+        return Missing(f"{unsteady}", "cut the clip there (workbench serve clipper)")
+    if goal.corners_px is None:
+        return Missing("there is no goal in view", f"{goal.reason} {_CLICK_GOAL}")
+    if unsteady is not None:
+        return Missing(unsteady, "film from one place; turning and zooming are fine")
+    if len(track) < _FEWEST_BALLS:
+        return Missing(f"the ball is seen in only {len(track)} frames", _SEE_BALL)
+    kick = shooter.contact_frame if shooter and told_kick is None else told_kick
+    if kick is None:
+        return Missing("nobody kicks the ball", _TELL_KICK, no_shot=True)
+    flight = track.take(track.frames >= kick)
+    score = float(np.median(flight.score)) if len(flight) else 0.0
+    if len(flight) < _FEWEST_BALLS:
+        return Missing(f"the ball is seen in only {len(flight)} frames after the kick", _SEE_BALL)
+    if score < _LEAST_SCORE:
+        return Missing(f"what is taken for the ball is no sure ball (score {score:.2f})", _SEE_BALL)
+    if shooter is None or told_kick is not None:
+        return None
+    if not _is_at_feet(track, view, people, shooter):
+        problem = f"the ball is not at {shooter.player}'s feet as it gets fast"
+        return Missing(problem, _TELL_KICK, no_shot=True)
+    if not _comes_near(track, kick, order_corners(goal.corners_px)):
+        return Missing("the kicked ball does not come near the goal", "", no_shot=True)
+    return None
+
+
+_SEE_BALL = "film nearer, in better light, or click the ball"
+_TELL_KICK = "if somebody shoots, tell the kick (workbench serve goals)"
+_CLICK_GOAL = "If it is in the picture, click its corners (workbench serve goals)"
+
+
+def _is_at_feet(track: BallTrack, view: SteadyView, people: People, shooter: Shooter) -> bool:
+    """Whether the ball is in the lower part of the shooter's box at the contact."""
+    rows = people.table[people.table["player"] == shooter.player]
+    if not len(rows):
+        return False
+    row = int(np.argmin(np.abs(track.frames - shooter.contact_frame)))
+    ball = view.to_frame(int(track.frames[row]), track.xy[row])[0]
+    nearest = int(np.argmin(np.abs(rows["frame"].to_numpy() - shooter.contact_frame)))
+    top, bottom = rows[["y0", "y1"]].to_numpy(float)[nearest]
+    return bool(ball[1] > top + _FEET * (bottom - top))
+
+
+def _comes_near(track: BallTrack, kick: float, corners: Floats) -> bool:
+    off = distance_to_goal(track.xy, corners)
+    height = float(np.hypot(*(corners[1] - corners[0])) + np.hypot(*(corners[2] - corners[3]))) / 2
+    at_kick = off[int(np.argmin(np.abs(track.frames - kick)))]
+    nearest = float(off[track.frames >= kick].min(initial=np.inf))
+    return bool(nearest <= max(_NEAR_GOALS * height, (1 - _LEAST_APPROACH) * at_kick))
