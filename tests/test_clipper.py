@@ -147,6 +147,24 @@ def test_three_cuts_are_made_undone_and_exported_to_the_frame(
         assert [read_number(image) for image in images] == list(range(start, end))
 
 
+def test_a_video_whose_labels_come_late_gets_no_cut_of_the_next(
+    url: str, page: Any, tmp_path: Path
+) -> None:
+    late: list[Any] = []
+    page.route("**/api/labels?**", lambda route: route.continue_() if late else late.append(route))
+    page.goto(url)
+    page.locator("#video").wait_for()
+    choose(page, "fps_30.mp4")
+    late[0].continue_()
+    page.wait_for_load_state("networkidle")
+    keep_cut(page, 3, 9, 1)
+    page.wait_for_selector("#saved:not(.waiting):not(.offline)")
+    chosen = page.locator("#video").input_value()
+    assert chosen not in late[0].request.url
+    with LabelStore(f"sqlite:///{tmp_path / 'labels.sqlite'}") as store:
+        assert [entry.source_id for entry in store.current("cut").values()] == [chosen]
+
+
 def test_a_fast_copy_says_how_much_earlier_it_starts(url: str, page: Any, tmp_path: Path) -> None:
     page.goto(url)
     choose(page, "fps_25.mp4")

@@ -43,15 +43,18 @@ export class Labels extends EventTarget {
     return this.#queue.length;
   }
 
-  // Read the history of a kind and source; entries still waiting are part of it.
+  // Read the history of a kind and source; entries still waiting are part of it. What is said from
+  // now on belongs to the new scope, and the answer of an earlier call that comes later is dropped.
   async load(scope) {
+    this.#scope = scope;
+    this.#all = this.#queue.filter((entry) => inScope(entry, scope));
     const query = new URLSearchParams(Object.entries(scope).filter(([, value]) => value != null));
     const answer = await fetch(`api/labels?${query}`);
     const content = await answer.json();
     if (!answer.ok) throw new Error(`${content.problem}: ${content.remedy}`);
-    this.#scope = scope;
+    if (this.#scope !== scope) return this;
     const known = new Set(content.map((entry) => entry.entry_id));
-    this.#all = [...content, ...this.#queue.filter((entry) => inScope(entry, scope) && !known.has(entry.entry_id))];
+    this.#all = [...content, ...this.#all.filter((entry) => !known.has(entry.entry_id))];
     this.#say("change");
     this.#say("status", this.#status());
     this.#send();
