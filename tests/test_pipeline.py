@@ -6,11 +6,16 @@ from typing import Any
 
 import pytest
 from notebooks_on_disk import write_notebook, write_pipeline
+from postgres_server import PostgresServer
 
 from workbench.errors import PipelineError
+from workbench.labels.records import Entry
+from workbench.labels.store import LabelStore
 from workbench.runs.pipeline import find_pipeline, load_pipeline
 from workbench.runs.plan import Plan, check_reads, make_plan
 from workbench.runs.provenance import Digests, changes, imported_names, key_parts
+
+pytest_plugins = ["label_databases"]
 
 
 @pytest.fixture
@@ -327,6 +332,36 @@ def test_what_may_be_absent_is_looked_at_all_the_same(folder: Path) -> None:
     for word in ("postgresql://server/labels", "null"):  # nothing that can be looked at
         plan = make_plan(pipeline, given=[f"source_dir={word}"])
         assert plan.stages["s"].reads == ()
+
+
+def test_labels_on_a_server_make_a_key_and_its_address_stays_in_the_environment(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, postgres: PostgresServer
+) -> None:
+    write_notebook(folder / "c.ipynb", parameters="database: str | None = None")
+    stage = {"notebook": "c.ipynb", "params": {"database": "{labels}"}, "reads": ["{database}?"]}
+    pipeline = load_pipeline(write_pipeline(folder, {"c": stage}))
+    assert make_plan(pipeline).stages["c"].reads == (folder / "data/labels.sqlite",)
+    monkeypatch.chdir(folder)
+    for place in ("mine.sqlite", f"sqlite:///{folder / 'mine.sqlite'}"):
+        monkeypatch.setenv("WORKBENCH_DB", place)
+        planned = make_plan(pipeline).stages["c"]
+        assert planned.values["database"] == str(folder / "mine.sqlite")
+        assert planned.reads == (folder / "mine.sqlite",)
+
+    url = postgres.new_database()
+    monkeypatch.setenv("WORKBENCH_DB", url)
+    planned = make_plan(pipeline).stages["c"]
+
+    def parts() -> Any:
+        return key_parts(planned, folder, Digests(folder / "none.json"))
+
+    before = parts()
+    assert url not in str(before)
+    with LabelStore() as store:
+        store.append(
+            Entry(kind="verdict", item_id="clip", annotator="ann", value="goal", tool="test")
+        )
+    assert changes(asdict(before), parts()) == ["read label server"]
 
 
 def test_relative_paths_count_from_where_they_were_written(

@@ -14,10 +14,10 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 
+from workbench.labels import DATABASE_VARIABLE
 from workbench.labels.schema import to_json
 from workbench.labels.values import LabelError
 
-DATABASE_VARIABLE = "WORKBENCH_DB"
 DEFAULT_PATH = Path("data") / "labels.sqlite"
 WAIT_S = 30.0  # for other writers
 ATTEMPTS = 3  # at work that a lost connection or a locked file has stopped

@@ -23,15 +23,16 @@
       ci:  {about: small, params: {make_footage: {sessions: 6}}}
       own: {stages: [make_footage, label_clips], params: {label_clips: {truth: false}}}
 
-Placeholders become absolute paths: `{data}`, `{run}` (the run's own folder), `{root}`; `{profile}`
-is the profile's name. `reads` are files or folders whose content is part of the stage's key,
-`products` those that a run must leave. Both name them by the stage's parameters, `{footage_dir}`:
-every path a stage takes stands in one of them. An entry whose parameter is None, empty or the
-address of a server is dropped; one that ends in `?` may be absent. Without `reads`, a stage reads
-what the stages it needs produce outside `{run}`. A stage that says what it means (`absent`) is left
-out of a run of the whole profile while something it reads is absent. Relative paths count from the
-root, on the command line from where one stands. A profile without `stages` has them all; its value
-for a parameter goes before the stage's.
+Placeholders become absolute paths: `{data}`, `{run}` (the run's own folder), `{root}`, `{labels}`
+(the label database; None where WORKBENCH_DB names a server, whose address may hold a password and
+stays in the environment); `{profile}` is the profile's name. `reads` are files or folders whose
+content is part of the stage's key, `products` those that a run must leave. Both name them by the
+stage's parameters, `{footage_dir}`: every path a stage takes stands in one of them. An entry whose
+parameter is None, empty or the address of a server is dropped; one that ends in `?` may be absent.
+Without `reads`, a stage reads what the stages it needs produce outside `{run}`. A stage that says
+what it means (`absent`) is left out of a run of the whole profile while something it reads is
+absent. Relative paths count from the root, on the command line from where one stands. A profile
+without `stages` has them all; its value for a parameter goes before the stage's.
 
 A pipeline knows nothing about which stage must run again: `provenance` and `runner` do.
 """
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 BESIDE_PACKAGE = Path(__file__).resolve().parents[2]
-PLACEHOLDERS = ("data", "run", "root", "profile")
+PLACEHOLDERS = ("data", "run", "root", "profile", "labels")
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
 # Names become folder names and parts of command lines.
 _Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]

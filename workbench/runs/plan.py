@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from workbench.errors import PipelineError
+from workbench.labels import DATABASE_VARIABLE
 from workbench.runs.parameters import Parameter, check_known, did_you_mean, read_parameters
 from workbench.runs.pipeline import PLACEHOLDERS, Pipeline, Profile, Stage, expand, placeholders
 
@@ -32,6 +33,7 @@ class PlannedStage:
     reads: tuple[Path, ...]
     products: tuple[str, ...]  # absolute, but for `{run}`
     optional: frozenset[str] = frozenset()  # reads and products that may be absent
+    reads_label_server: bool = False
 
     def missing(self) -> list[Path]:
         """Return what it reads that is not there and should be."""
@@ -109,7 +111,10 @@ def make_plan(
 def _places(pipeline: Pipeline, profile: Profile, data: Path | None) -> dict[str, str]:
     places = {"root": str(pipeline.root), "profile": profile.name}
     data_dir = (data or pipeline.root / expand(pipeline.data, places)).absolute()
-    return {**places, "data": str(data_dir)}
+    labels = os.environ.get(DATABASE_VARIABLE, "").removeprefix("sqlite:///")
+    if "://" not in labels:
+        labels = str(Path(labels).absolute() if labels else pipeline.root / "data/labels.sqlite")
+    return {**places, "data": str(data_dir), "labels": labels}
 
 
 def _parse_given(
@@ -179,7 +184,8 @@ def _values(
     for source, layer, where in layers:
         check_known(layer, schema, f"{where} has no parameter")
         for name, value in layer.items():
-            values[name] = expand(schema[name].check(value, where), places)
+            is_server = value == "{labels}" and "://" in places["labels"]
+            values[name] = None if is_server else expand(schema[name].check(value, where), places)
             sources[name] = source
     return values, sources
 
@@ -206,7 +212,12 @@ def _settle(
         reads = _paths(stage, "reads", stage.reads, values, places)
     optional = frozenset(path for path, may in [*reads.items(), *products.items()] if may)
     paths = tuple(map(Path, reads)), tuple(products), optional
-    return PlannedStage(stage, schema, values, sources, needs, *paths)
+    asks = "://" in places["labels"] and any(
+        values[name] is None and stage.params.get(name) == "{labels}"
+        for template in stage.reads or ()
+        for name in placeholders(template) & values.keys()
+    )
+    return PlannedStage(stage, schema, values, sources, needs, *paths, reads_label_server=asks)
 
 
 def _make_absolute(

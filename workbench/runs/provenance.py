@@ -3,7 +3,8 @@
 The key of a run is a digest over named parts: the notebook's code cells, the parameters, the
 modules it imports (followed through their own imports), the locked environment and the content of
 what it reads. Two runs of the same key do the same work; where keys differ, `changes` says in which
-part. Knows nothing about running: it reads files, and imports nothing that it digests.
+part. Knows nothing about running: it reads files and
+the label server, if there is one.
 """
 
 import ast
@@ -146,12 +147,15 @@ def key_parts(planned: PlannedStage, root: Path, digests: Digests) -> KeyParts:
     """Return the parts of the key that a run of this stage would have now."""
     notebook = planned.stage.notebook
     cells = [cell for cell in read_notebook(notebook) if cell["type"] == "code"]
+    reads = {portable(str(read), root): digests.of(read) for read in planned.reads}
+    if planned.reads_label_server:
+        reads["label server"] = _digest_label_server()
     return KeyParts(
         cells=[_digest(cell["source"]) for cell in cells],
         parameters={name: portable(value, root) for name, value in planned.values.items()},
         modules=_modules([cell["source"] for cell in cells], notebook.parent, digests),
         environment=_environment(root, digests),
-        reads={portable(str(read), root): digests.of(read) for read in planned.reads},
+        reads=reads,
     )
 
 
@@ -318,6 +322,14 @@ def _digest_rows(path: Path) -> str:
                 whole.update(f"{name}{row!r}\n".encode(errors="backslashreplace"))
                 rows += 1
     return whole.hexdigest()[:32] if rows else ABSENT
+
+
+def _digest_label_server() -> str:
+    """Digest the ids of all labels on the server; what was said is never changed."""
+    from workbench.labels.store import LabelStore  # takes half a second, and most need no server
+
+    with LabelStore() as store:
+        return _digest("\n".join(sorted(entry.entry_id for entry in store.history())))
 
 
 def _digest(text: str) -> str:
