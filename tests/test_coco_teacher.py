@@ -17,7 +17,7 @@ from workbench.detect.ballchoice import Candidate
 from workbench.detect.detections import BALL, PERSON
 from workbench.detect.detectors import load_detector
 from workbench.detect.teacher import Past, TeacherError
-from workbench.detect.teachers.auto import merged
+from workbench.detect.teachers.auto import choose_ball, merged
 from workbench.detect.teachers.coco import CocoTeacher
 from workbench.detect.teachers.registry import make_teacher
 from workbench.errors import WorkbenchError
@@ -212,6 +212,22 @@ def test_what_several_finders_see_is_one_thing_and_surer() -> None:
     assert one.xywh == (11, 10, 6, 6)
     assert one.score == pytest.approx(0.8)
     assert other == seen[2]
+
+
+def test_the_network_is_not_believed_where_something_stands_still() -> None:
+    def at(x: float, score: float, y: float = 50.0) -> Candidate:
+        return Candidate((x, y, 8.0, 8.0), score)
+
+    spot = [[at(300, 0.99)] for _ in range(60)]
+    flies = [[*spot[t], at(20 + 5 * t, 0.9, 90)] for t in range(60)]
+    assert not any(choose_ball({"ballnet": spot}, 640))
+    assert [round(one.xywh[0]) for one in choose_ball({"ballnet": flies}, 640) if one] == [
+        20 + 5 * t for t in range(60)
+    ]
+    # The detector may see a ball that waits, and a streak is none.
+    waits = [[at(300, 0.9)] if t < 50 else [at(300 + 9 * (t - 50), 0.9)] for t in range(60)]
+    assert all(choose_ball({"coco": waits, "ballnet": spot}, 640))
+    assert not any(choose_ball({"coco": [[Candidate((0, 0, 8, 30), 0.9)]]}, 640))
 
 
 def test_people_and_ball_of_a_real_penalty(shared: Path) -> None:

@@ -71,18 +71,18 @@ class Link:
 
 
 def without_statics(
-    frames: Sequence[Sequence[Candidate]], stays: float = STAYS
+    frames: Sequence[Sequence[Candidate]], stays: float = STAYS, may_wait: bool = True
 ) -> list[list[Candidate]]:
     """Leave out what is seen at one place of the picture in nearly all frames of a window.
 
-    What is gone at the window's end, or not there yet at its start, is kept: a ball that waits for
-    its kick. A window of fewer than 45 frames is too short to tell and stays as it is.
+    What is gone at the window's end, or not there yet at its start, is kept if it `may_wait`: a
+    ball before its kick. A window of fewer than 45 frames is too short to tell and stays as it is.
     """
     if len(frames) < _LEAST_FRAMES:
         return [list(found) for found in frames]
     seen = presence(frames)
     is_there = seen[:, :_END_FRAMES].any(axis=1) & seen[:, -_END_FRAMES:].any(axis=1)
-    static = iter(((seen.mean(axis=1) >= stays) & is_there).tolist())
+    static = iter(((seen.mean(axis=1) >= stays) & (is_there | (not may_wait))).tolist())
     return [[one for one in found if not next(static)] for found in frames]
 
 
