@@ -358,9 +358,7 @@ def test_labels_on_a_server_make_a_key_and_its_address_stays_in_the_environment(
     before = parts()
     assert url not in str(before)
     with LabelStore() as store:
-        store.append(
-            Entry(kind="verdict", item_id="clip", annotator="ann", value="goal", tool="test")
-        )
+        store.append(Entry("verdict", "clip", {"verdict": "goal"}, annotator="ann", tool="test"))
     assert changes(asdict(before), parts()) == ["read label server"]
 
 
