@@ -24,7 +24,6 @@ from workbench.footage.frames import check_interval, iter_frames, sample_readabl
 from workbench.footage.overlays import FRAMES as OVERLAY_FRAMES
 from workbench.footage.overlays import LONG_SIDE_PX, find_overlay
 from workbench.footage.packets import read_packets
-from workbench.footage.planemaps import Floats, move_points
 from workbench.footage.registration import Registrar, Registration, working_wh
 
 PeopleBoxes = NDArray[Any] | None
@@ -48,11 +47,6 @@ class Steadiness:
     error_px: float  # of nine of ten of these, at most; NaN without any
     moved_px: float  # at most, since the reference, in these
     takes: Takes
-
-    @property
-    def is_usable(self) -> bool:
-        """Whether what a fixed camera needs can be had, by registering or without."""
-        return self.camera != "unsteady"
 
 
 def steady(
@@ -180,36 +174,6 @@ def with_camera(clip: Clip, video: Path) -> Clip:
         return replace(clip, camera="unsteady", camera_reason=f"Cannot be steadied: {error}.")
     error_px = round(found.error_px, 2) if np.isfinite(found.error_px) else None
     return replace(clip, camera=found.camera, camera_reason=found.reason, steady_error_px=error_px)
-
-
-def steady_image(
-    image: NDArray[np.uint8], to_frame: Floats, wh: tuple[int, int]
-) -> NDArray[np.uint8]:
-    """Show a frame (H, W, 3) in the reference view of size `wh`; black where it has nothing.
-
-    `to_frame` takes points of the reference to the frame, both with the middle of the first pixel
-    at (0.5, 0.5); OpenCV counts from that middle.
-    """
-    half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
-    counted = np.linalg.inv(half) @ to_frame @ half
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpPerspective(image, counted, wh, flags=flags), np.uint8)
-
-
-def to_reference(found: Registration, points: ArrayLike, *, on_ground: bool = False) -> Floats:
-    """Points (N, 2) of the frame in the reference view; NaN where the frame is not steady.
-
-    Args:
-        found: The frame's registration.
-        points: In full-size pixels.
-        on_ground: Feet, and a ball on the ground, rather than what is level with the goal.
-    """
-    given = np.asarray(points, np.float64).reshape(-1, 2)
-    transform = found.ground_to_frame if on_ground else found.to_frame
-    if transform is None:
-        return np.full(given.shape, np.nan)
-    back: Floats = np.asarray(np.linalg.inv(transform), np.float64)
-    return move_points(back, given)
 
 
 def _why_not(looked: Sequence[tuple[int, Registration]], share: float) -> str:
