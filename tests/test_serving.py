@@ -2,9 +2,11 @@
 
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -94,6 +96,24 @@ def test_odd_neighbours_keep_nobody_from_the_good_videos(tool: str, tmp_path: Pa
             good.unlink()  # while the tool runs
             assert client.get(f"/media/{media['good.mp4']}").status_code == 410
             assert "good.mp4" not in {row["name"] for row in client.get("/api/media").json()}
+
+
+def test_a_file_that_may_not_be_read_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_video(tmp_path / "good.mp4", 8)
+    shutil.copy(tmp_path / "good.mp4", tmp_path / "locked.mp4")
+    opened = Path.open
+
+    def refuse(path: Path, *args: Any, **options: Any) -> Any:  # root may read anything
+        if path.name == "locked.mp4":
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *args, **options)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    assert [medium.name for medium in MediaIndex.from_folder(tmp_path).files] == ["good.mp4"]
+    assert "locked.mp4 is left out" in caplog.text
+    assert "Permission denied" in caplog.text
 
 
 # ------------------------------------------------------------------------------------- the guard

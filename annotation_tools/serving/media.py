@@ -7,6 +7,7 @@ goes to the browser. Knows nothing about labels or HTTP.
 from __future__ import annotations
 
 import json
+import logging
 import mimetypes
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -23,6 +24,8 @@ from workbench.saving import save_bytes
 if TYPE_CHECKING:
     from workbench.footage.video_info import VideoInfo
     from workbench.labels.records import Source
+
+log = logging.getLogger(__name__)
 
 TABLE_FORMAT = "workbench-frame-times/2"  # raise when `_pack` would give another table
 WIDEST_IMAGE = 1280
@@ -52,9 +55,8 @@ class MediaIndex:
     """The videos that may be shown, in order of their names.
 
     Files with the same content are one video, under the first name; `files` has them all. What
-    takes reading a whole file
-    to find out (frame times) or decoding (images) is kept in `cache_dir`, because a match may be
-    many gigabytes.
+    takes reading a whole file to find out (frame times) or decoding (images) is kept in
+    `cache_dir`, because a match may be many gigabytes.
 
     Args:
         media: The videos.
@@ -83,6 +85,8 @@ class MediaIndex:
     ) -> MediaIndex:
         """Index every video below a folder; hidden and empty ones, and `leave_out`, are not.
 
+        One that cannot be read now is logged and left out.
+
         Raises:
             ServingError: If the folder does not exist or holds no video.
         """
@@ -92,16 +96,15 @@ class MediaIndex:
 
         if not folder.is_dir():
             raise ServingError(f"{folder} is not a folder", "give --footage a folder of videos")
-        index = cls(
-            (
-                Medium(
-                    content_digest(path), video_name(str(path.relative_to(folder))), path.absolute()
-                )
-                for path in find_videos(folder, leave_out)
-                if path.stat().st_size > 0
-            ),
-            cache_dir,
-        )
+        media = []
+        for path in find_videos(folder, leave_out):
+            name = video_name(str(path.relative_to(folder)))
+            try:
+                if path.stat().st_size > 0:
+                    media.append(Medium(content_digest(path), name, path.absolute()))
+            except (FootageError, OSError) as error:
+                log.warning("%s is left out: %s", name, error)
+        index = cls(media, cache_dir)
         if not len(index):
             raise ServingError(
                 f"{folder} holds no video", "copy videos there, or give --footage another folder"
