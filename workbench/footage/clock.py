@@ -107,19 +107,11 @@ def _stretches(
     dts: Integers, pts: Integers, is_key: NDArray[np.bool_], limit: int
 ) -> tuple[Integers, NDArray[np.bool_]]:
     """Number the stretches of the clock, and tell which packets' stamps are missing or wrong."""
-    is_wrong = ~_is_sound(pts)
-    both = _is_sound(dts) & ~is_wrong
-    is_wrong[both] |= np.abs(pts[both] - dts[both]) > limit
     when = _times_of(dts, pts)
     known = np.flatnonzero(_is_sound(when))
+    is_wrong = _far_off(dts, pts, known, limit)
     stretch = np.zeros(len(when), np.int64)
     times = when[known]
-    # A packet without a time of decoding is shown when its neighbours are decoded, or wrong.
-    alone = np.flatnonzero(~_is_sound(when) & ~is_wrong)
-    if len(known):
-        after = np.searchsorted(known, alone)
-        near = np.stack([np.maximum(after - 1, 0), np.minimum(after, len(known) - 1)])
-        is_wrong[alone] = (np.abs(pts[alone] - times[near]) > limit).all(axis=0)
     steps = np.diff(times)
     # Without stamps of decoding, B-frames go back a little.
     back = 0 if when is dts else -limit
@@ -141,6 +133,22 @@ def _stretches(
             number += 1
         last, stretch[packet] = time, number
     return np.maximum.accumulate(stretch), is_wrong
+
+
+def _far_off(dts: Integers, pts: Integers, known: Integers, limit: int) -> NDArray[np.bool_]:
+    """Tell which packets are shown far from when they, or else their neighbours, are decoded.
+
+    `known` are the packets whose time is.
+    """
+    is_wrong = ~_is_sound(pts)
+    both = _is_sound(dts) & ~is_wrong
+    is_wrong[both] = np.abs(pts[both] - dts[both]) > limit
+    alone = np.setdiff1d(np.flatnonzero(~is_wrong), known)
+    if len(known):
+        after = np.searchsorted(known, alone)
+        near = known[np.stack([np.maximum(after - 1, 0), np.minimum(after, len(known) - 1)])]
+        is_wrong[alone] = (np.abs(pts[alone] - _times_of(dts, pts)[near]) > limit).all(axis=0)
+    return is_wrong
 
 
 def _set_end_to_end(
