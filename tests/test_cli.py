@@ -53,6 +53,31 @@ def test_bad_input_is_one_line_and_nothing_is_started(
     assert not (pipeline.parent / "reports").exists()
 
 
+@pytest.mark.parametrize(
+    ("detector", "message"),
+    [
+        ("gone.onnx", "no weights at gone.onnx: give the path"),
+        ("yolo", "no detector 'yolo': give a file"),
+        ("broken.onnx", "broken.onnx is no ONNX file that can be run"),
+    ],
+)
+def test_a_detector_that_is_none_is_refused_before_anything_starts(
+    monkeypatch: Any, capsys: Any, tmp_path: Path, detector: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("broken.onnx").write_bytes(b"nothing")
+    parameters = 'teacher_name: str = "auto"\ndetector: str | None = None'
+    write_notebook(tmp_path / "label.ipynb", "print(detector)", parameters=parameters)
+    pipeline = write_pipeline(tmp_path, {"label": {"notebook": "label.ipynb"}})
+    for given in (["-p", f"detector={detector}"], []):
+        monkeypatch.setenv("WORKBENCH_DETECTOR", detector)
+        assert _call(monkeypatch, "run", *given, "--pipeline", pipeline) == 2
+        said = capsys.readouterr()
+        assert message in said.err
+        assert said.err.count("\n") == 1
+    assert not (tmp_path / "reports").exists()
+
+
 def test_footage_without_one_readable_video_is_refused(
     monkeypatch: Any, capsys: Any, pipeline: Path
 ) -> None:

@@ -19,6 +19,7 @@ from workbench.labels.cli import app as labels_app
 from workbench.simulated.cli import make as make_footage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from types import FrameType
 
     from rich.console import Console
@@ -143,6 +144,7 @@ def run(
     check_reads(plan)
     if footage is not None:
         _check_footage(footage)
+    _check_detectors([planned.values for planned in plan.stages.values()])
     out = _out(out, loaded)
 
     import signal
@@ -305,6 +307,24 @@ def _load(given: Path | None) -> "Pipeline":
 
 def _out(given: Path | None, pipeline: "Pipeline") -> Path:
     return (given if given is not None else pipeline.root / "reports").absolute()
+
+
+def _check_detectors(stages: "Iterable[Mapping[str, Any]]") -> None:
+    """Refuse a detector that is none before any stage starts.
+
+    A path in the environment counts from here, and stages run elsewhere: it becomes absolute.
+    """
+    import os
+
+    variable = "WORKBENCH_DETECTOR"
+    if (path := Path(os.environ.get(variable, ""))).is_file():
+        os.environ[variable] = str(path.resolve())
+    for values in stages:
+        named = values.get("detector") or os.environ.get(variable)
+        if named and values.get("teacher_name") in ("auto", "coco"):
+            from workbench.detect.detectors import check_detector
+
+            check_detector(named)
 
 
 def _check_footage(folder: Path) -> None:

@@ -29,6 +29,7 @@ RFDETR_NAMES = tuple(name for name in VARIANTS if not name.endswith("tiny"))
 DETECTOR_VARIABLE = "WORKBENCH_DETECTOR"  # of the environment: a name or path
 DEFAULT_DETECTOR = "nano"
 _PUBLISHED = {"large": "large-2026", "seg-2xlarge": "seg-xxlarge"}  # file names, where others
+_CHECKPOINTS = (".pth", ".pt", ".ckpt")
 _LEFT_RANDOM = "left at random init"  # what rfdetr says of weights that a file lacks
 _COCO_CLASSES, _COCO_SLOTS = 80, 91  # numbered without and with the gaps in COCO's ids
 
@@ -76,18 +77,32 @@ def load_detector(
     path = Path(name).expanduser()
     if path.suffix == ".onnx":
         return _from_onnx(_there(path), class_names, where)
-    if path.suffix in (".pth", ".pt", ".ckpt"):
+    if path.suffix in _CHECKPOINTS:
         return _from_checkpoint(_there(path), where)
     if path.is_dir():
         return _from_student(load_student(path, where), path / BEST)
     if name in RFDETR_NAMES:
         return _from_rfdetr(name, _there(Path(weights)) if weights else None, where)
-    if name in _torchvision_names():
-        return _from_torchvision(name, _there(Path(weights)) if weights else None, where)
-    raise WeightsError(
-        f"no detector {name!r}",
-        f"give a file, a run's folder, {', '.join(RFDETR_NAMES)}, or one of torchvision's names",
-    )
+    check_detector(name)
+    return _from_torchvision(name, _there(Path(weights)) if weights else None, where)
+
+
+def check_detector(name: str) -> None:
+    """Refuse what names no detector, or an ONNX file that is none; nothing is fetched.
+
+    Raises:
+        WeightsError: If there is no such detector.
+    """
+    path = Path(name).expanduser()
+    if path.suffix == ".onnx":
+        OnnxDetector(_there(path))
+    elif path.suffix in _CHECKPOINTS:
+        _there(path)
+    elif not path.is_dir() and name not in (*RFDETR_NAMES, *_torchvision_names()):
+        raise WeightsError(
+            f"no detector {name!r}",
+            f"give a file, a run's folder, {', '.join(RFDETR_NAMES)}, or a name of torchvision's",
+        )
 
 
 def _there(path: Path) -> Path:
