@@ -105,8 +105,11 @@ def test_any_codec_is_copied_or_the_error_says_to_cut(tmp_path: Path, name: str)
     assert copy_suffix(path) == suffix
     copy = tmp_path / f"copy{suffix}"
     start, end = copy_clip(path, copy, 5, 15)
-    assert [read_number(frame.image) for frame in iter_frames(copy)] == list(range(start, end))
     assert start <= 5 < 15 <= end
+    # Compared with the source's frames, because some of these encoders blur the numbers.
+    originals = iter_frames(path, start=start, stop=end)
+    for copied, original in zip(iter_frames(copy), originals, strict=True):
+        assert (copied.image == original.image).all()
 
 
 def test_a_container_that_cannot_hold_the_codec_is_refused(video: Path, tmp_path: Path) -> None:
