@@ -74,7 +74,7 @@ def test_a_far_ball_is_found_in_tiles_only_and_a_near_one_once() -> None:
     image = pitch((300, 200, 5), (900, 400, 60))
     (whole,) = detect_orange([image])
     assert len(whole) == 1  # the far ball is one pixel of the input
-    found = detect_tiled(image, detect_orange, tile_wh=(320, 360))
+    (found,) = detect_tiled([image], detect_orange, tile_wh=(320, 360))
     assert len(found) == 2
     near, far = found.xyxy
     assert near == pytest.approx((840, 340, 961, 461), abs=9)
@@ -90,7 +90,7 @@ def test_a_far_ball_is_found_in_tiles_only_and_a_near_one_once() -> None:
 @given(x=st.integers(12, 628), y=st.integers(12, 348))
 def test_a_small_ball_is_found_exactly_once_wherever_it_lies(x: int, y: int) -> None:
     image = pitch((x, y, 10), wh=(640, 360))
-    found = detect_tiled(image, detect_orange, tile_wh=(200, 200))
+    (found,) = detect_tiled([image], detect_orange, tile_wh=(200, 200))
     assert len(found) == 1
     assert found.xyxy[0] == pytest.approx((x - 10, y - 10, x + 11, y + 11), abs=3)
 
@@ -102,7 +102,8 @@ def test_a_small_image_is_looked_at_once() -> None:
         sizes.extend(image.shape[:2] for image in images)
         return detect_orange(images)
 
-    assert len(detect_tiled(pitch((50, 50, 20), wh=(300, 200)), watch)) == 1
+    (found,) = detect_tiled([pitch((50, 50, 20), wh=(300, 200))], watch)
+    assert len(found) == 1
     assert sizes == [(200, 300)]
 
 
@@ -112,4 +113,4 @@ def test_what_cannot_be_tiled_is_refused_with_the_reason() -> None:
     with pytest.raises(TilingError, match=r"overlap of tiles is 1\.5"):
         tile_boxes((100, 100), (10, 10), overlap=1.5)
     with pytest.raises(TilingError, match="1 answers for 7 images"):
-        detect_tiled(pitch(), lambda images: [sv.Detections.empty()], tile_wh=(640, 480))
+        detect_tiled([pitch()], lambda images: [sv.Detections.empty()], tile_wh=(640, 480))

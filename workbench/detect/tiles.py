@@ -61,39 +61,27 @@ def tile_boxes(
 
 
 def detect_tiled(
-    image: Image,
-    detect_batch: DetectBatch,
-    *,
-    tile_wh: tuple[int, int] = (640, 640),
-    batch_size: int = 16,
-) -> sv.Detections:
-    """Detect in tiles of an image, and in the whole of it for what is larger, as if at once.
-
-    Args:
-        image: RGB (H, W, 3).
-        detect_batch: The detector: images to detections, in pixels of each image.
-        tile_wh: Width and height of a tile.
-        batch_size: Most images per call.
-
-    Returns:
-        Boxes and masks in pixels of the image, best score first. Metadata is left out: detectors
-        hide whole images in it.
-
-    Raises:
-        TilingError: If tiles make no sense, or the detector gives another number of answers.
-    """
-    (found,) = detect_each_tiled([image], detect_batch, tile_wh=tile_wh, batch_size=batch_size)
-    return found
-
-
-def detect_each_tiled(
     images: Sequence[Image],
     detect_batch: DetectBatch,
     *,
     tile_wh: tuple[int, int] = (640, 640),
     batch_size: int = 16,
 ) -> list[sv.Detections]:
-    """Do the same for several images, whose views go through the detector together."""
+    """Detect in tiles of images, and in the whole of them for what is larger, as if at once.
+
+    Args:
+        images: RGB (H, W, 3); the views of all of them go through the detector together.
+        detect_batch: The detector: images to detections, in pixels of each image.
+        tile_wh: Width and height of a tile.
+        batch_size: Most views per call.
+
+    Returns:
+        For each image boxes and masks in its pixels, best score first. Metadata is left out:
+        detectors hide whole images in it.
+
+    Raises:
+        TilingError: If tiles make no sense, or the detector gives another number of answers.
+    """
     views, crops = [], []
     for image in images:
         height, width = image.shape[:2]

@@ -33,7 +33,7 @@ from workbench.detect.store import (
 )
 from workbench.detect.student.checkpoint import Student, load_student
 from workbench.detect.student.recipe import StudentError, quiet
-from workbench.detect.tiles import DetectBatch, detect_each_tiled
+from workbench.detect.tiles import DetectBatch, detect_tiled
 from workbench.detect.tracking import Tracker
 from workbench.errors import DatasetError
 from workbench.footage.clips import Clip, label_id
@@ -113,7 +113,7 @@ def detect_images(
             for first in range(0, len(images), batch)
             for answer in see(images[first : first + batch])
         ]
-    return detect_each_tiled(images, see, tile_wh=(side, side), batch_size=batch)
+    return detect_tiled(images, see, tile_wh=(side, side), batch_size=batch)
 
 
 def coco_results(

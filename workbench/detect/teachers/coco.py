@@ -24,7 +24,7 @@ from workbench.detect.detections import (
 )
 from workbench.detect.detectors import DEFAULT_DETECTOR, load_detector, named_detector
 from workbench.detect.teacher import Past, Teacher, TeacherError
-from workbench.detect.tiles import Image, detect_each_tiled
+from workbench.detect.tiles import Image, detect_tiled
 from workbench.detect.tracking import Tracker
 from workbench.footage.frames import iter_frames
 from workbench.footage.video_info import probe
@@ -122,7 +122,7 @@ class CocoTeacher(Teacher):
             height, width = images[0].shape[:2]
             # Square, as inputs are: along the short side there are fewer.
             side = ceil(max(width, height) / (self._tiles - (self._tiles - 1) * _OVERLAP))
-            answers = detect_each_tiled(images, self._see, tile_wh=(side, side))
+            answers = detect_tiled(images, self._see, tile_wh=(side, side))
             for answer in answers:
                 found = from_supervision(answer, self.name, [name or "" for name in self._ours])
                 yield tuple(replace(one, prompt=self.detector.name) for one in found)
