@@ -36,6 +36,7 @@ from workbench.shots.words import (
     goal_words,
     headline,
     reason_words,
+    remedy_words,
     speed_words,
     sure_words,
 )
@@ -113,7 +114,7 @@ class ShotAnalysis:
 
 
 def shots_table(shots: Iterable[ShotAnalysis]) -> pd.DataFrame:
-    """Return what was found, one row per shot, in words."""
+    """Return what was found, one row per shot, in words; columns without a word are left out."""
     rows = {
         shot.clip.clip_id: {
             "verdict": headline(shot.verdict),
@@ -121,15 +122,14 @@ def shots_table(shots: Iterable[ShotAnalysis]) -> pd.DataFrame:
             "speed": speed_words(shot.verdict.speed_kmh, shot.verdict.speed_interval_kmh),
             "shooter": shot.shooter.player if shot.shooter is not None else "",
             "foot": foot_words(shot.foot),
-            "2D rules": headline(shot.verdicts["2d"]),
-            "goal": goal_words(shot.goal),
+            "goal": "found" if goal_words(shot.goal).startswith("found") else goal_words(shot.goal),
             "corrected": by_hand_words(shot.by_hand),
-            "because": reason_words(shot.verdict),
-            "what would help": shot.verdict.remedy,
+            "because": reason_words(shot.verdict) + remedy_words(shot.verdict),
         }
         for shot in shots
     }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("clip")
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("clip")
+    return table.loc[:, (table != "").any()]
 
 
 _SAVED = tuple(f.name for f in fields(ShotAnalysis) if f.name not in ("clip", "people", "track"))

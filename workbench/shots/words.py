@@ -76,6 +76,11 @@ def reason_words(verdict: ShotVerdict) -> str:
     return reason[:1].upper() + reason[1:]
 
 
+def remedy_words(verdict: ShotVerdict) -> str:
+    """Return what would help a verdict that abstained, to stand behind its reason."""
+    return f" What would help: {verdict.remedy}." if verdict.remedy else ""
+
+
 def sure_words(verdict: ShotVerdict) -> str:
     """Return how sure the verdict is, as a percentage that never claims to be certain.
 

@@ -143,7 +143,11 @@ def pose_finder(name: str = "auto", model: Path = MODELS_DIR) -> PoseFinder:
     if name == "mediapipe":
         return MediaPipeFinder(found or obtain_model(model))
     if name == "auto":
-        return MediaPipeFinder(found) if found else GeometricFinder(_NO_MODEL.format(model))
+        return (
+            MediaPipeFinder(found)
+            if found
+            else GeometricFinder(_NO_MODEL.format(Path(*model.parts[-3:])))
+        )
     raise ShotError(f"no pose finder is called {name!r}", "choose auto, mediapipe or geometric")
 
 
