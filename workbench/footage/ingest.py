@@ -1,4 +1,4 @@
-"""A folder of a user's own videos → clips: fixed windows, each a file of its own, and `clips.json`.
+"""A folder of a user's own videos → clips: windows, each a file of its own, and `clips.json`.
 
 The unit is one source video. One bad file never stops the rest: it is reported with its reason, and
 of every file in the folder the report says what became of it. Whatever was cut before from the same
@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import av
@@ -65,6 +65,10 @@ class IngestReport:
     file_to_fate: dict[str, str]  # every file below the folder, and what became of it, in words
 
 
+Propose = Callable[[VideoInfo, int, int], list[tuple[int, int]] | None]
+"""Frames [start, end) of windows, in order, within frames [first, last) of a video."""
+
+
 @dataclass(frozen=True)
 class _Window:
     info: VideoInfo
@@ -80,15 +84,16 @@ def ingest_folder(
     window_s: float = 3.0,
     most_per_video: int | None = None,
     one_session_per_folder: bool = False,
+    propose: Propose | None = None,
     workers: int = 1,
     on_progress: Callable[[int, int, str], None] | None = None,
 ) -> IngestReport:
     """Cut every readable video below `folder` into windows and write `out_dir/clips.json`.
 
     Windows follow the clock, not the frame count, so they are equally long whatever the frame rate.
-    A last window shorter than half is left out; a video shorter than a window is one clip. No
-    window spans a hard cut, or a jump of the video's clock, where two recordings were joined. How
-    steady each clip's camera is is measured.
+    What is left at the end joins the last window where it is shorter than half of one; a video
+    shorter than a window is one clip. No window spans a hard cut, or a jump of the video's clock,
+    where two recordings were joined. How steady each clip's camera is is measured.
 
     Args:
         folder: Searched with its subfolders, hidden ones and `out_dir` left out. Never changed.
@@ -97,6 +102,8 @@ def ingest_folder(
         most_per_video: At most this many windows of a video, evenly spread over it.
         one_session_per_folder: The videos of a folder were filmed in one place in one outing, so
             that a split must keep them together. By default every video is a session of its own.
+        propose: Says where something happens in a part of a video without a cut; windows are then
+            those, and the rest is in no clip. Where it cannot tell (None), they follow the clock.
         workers: Clips cut at the same time.
         on_progress: Called after each clip with the number done, the number in all, and its id.
 
@@ -125,7 +132,7 @@ def ingest_folder(
         if one_session_per_folder:
             session = str(inside.parent) if inside.parent.parts else folder.resolve().name
             session = video_name(session)
-        chosen, rest = _windows(info, takes, window_s, most_per_video)
+        chosen, rest = _windows(info, takes, window_s, most_per_video, propose)
         windows += [
             _Window(info, f"{name}_{number:04d}", session, interval) for number, interval in chosen
         ]
@@ -142,8 +149,8 @@ def ingest_folder(
                 on_progress(done, len(windows), window.clip_id)
     if not clips:
         raise FootageError(
-            f"no clip could be cut from {folder} ({unreadable[0].reason})",
-            "check that the videos play to their end",
+            f"no clip could be cut from {folder} ({(*unreadable, *left_out)[0].reason})",
+            "check that the videos play to their end, and show what was looked for",
         )
     save_clips(out_dir, clips)
     clips.sort(key=lambda clip: clip.clip_id)
@@ -265,7 +272,7 @@ def _reason(error: Exception, path: Path) -> str:
 
 
 def _windows(
-    info: VideoInfo, takes: Takes, window_s: float, most: int | None
+    info: VideoInfo, takes: Takes, window_s: float, most: int | None, propose: Propose | None = None
 ) -> tuple[list[tuple[int, tuple[int, int]]], list[Unreadable]]:
     """The number of each window and its frames [start, end), and the frames that are in none."""
     windows: list[tuple[int, tuple[int, int]]] = []
@@ -273,31 +280,43 @@ def _windows(
     borders = sorted({0, *info.jumps, *takes.cuts, info.frame_count})
     longest = max(pairwise(borders), key=lambda part: part[1] - part[0])
     half_tick_s = float(info.time_base) / 2  # so that a frame due at the border is in one window
+    why_none = {}  # by part
     for first, last in pairwise(borders):
+        proposed = None if propose is None else propose(info, first, last)
+        if proposed is not None:
+            windows += [(number + place, window) for place, window in enumerate(proposed)]
+            number += len(proposed)
+            why_none[first] = "nothing happens here that was looked for: cut it by hand (clipper)"
+            continue
+        why_none[first] = "shorter than half a window: lower window_s"
         times_s = (info.pts[first:last] - info.pts[first]) * float(info.time_base)
         length_s = float((info.pts_at(last) - info.pts_at(first)) * info.time_base)
         count = max(int((first, last) == longest), int(length_s / window_s + 0.5 + 1e-9))
         # Only windows that hold a frame: gaps may be far longer than the film.
         window = np.floor((times_s + half_tick_s) / window_s)
+        if count:
+            window = np.minimum(window, count - 1)  # the tail joins the last window
         filled, begins = np.unique(window[window < count], return_index=True)
         edges = pairwise([*begins.tolist(), int((window < count).sum())])
         for place, (start, end) in zip(filled.tolist(), edges, strict=True):
             windows.append((number + int(place), (first + start, first + end)))
         number += count
     count = len(windows) if most is None else min(most, len(windows))
-    places = uniform_indices(len(windows), count).tolist()
+    places = uniform_indices(len(windows), count).tolist() if windows else []
     left_out = [
         Unreadable(info.path, f"one of more than {most} windows: raise most_per_video", window)
         for place, (_, window) in enumerate(windows)
         if place not in places
     ]
-    ends = [0, *(end for _, (_, end) in windows)]
-    starts = [*(start for _, (start, _) in windows), info.frame_count]
-    left_out += [
-        Unreadable(info.path, "shorter than half a window: lower window_s", (end, start))
-        for end, start in zip(ends, starts, strict=True)
-        if end < start
-    ]
+    for first, last in pairwise(borders):
+        inside = [window for _, window in windows if first <= window[0] < last]
+        ends = [first, *accumulate((end for _, end in inside), max)]
+        starts = [*(start for start, _ in inside), last]
+        left_out += [
+            Unreadable(info.path, why_none[first], (end, start))
+            for end, start in zip(ends, starts, strict=True)
+            if end < start
+        ]
     return [windows[place] for place in places], left_out
 
 

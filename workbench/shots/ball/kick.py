@@ -37,6 +37,23 @@ def find_kick(track: BallTrack, *, fps: float) -> float | None:
     return contact_s * fps
 
 
+def find_kicks(track: BallTrack, *, fps: float, apart_s: float) -> list[float]:
+    """Find the frames of all kicks of a long track, perhaps between two.
+
+    Of kicks less than `apart_s` after one another, as in a dribble, the one that speeds the ball up
+    most stays.
+    """
+    kept, pieces = track_pieces(track, fps=fps)
+    if not pieces:
+        return []
+    path = _Path(pieces, kept.frames / fps, kept.whole_sizes_px())
+    found: list[float] = []
+    for _, cut_s in sorted(_gains(path), reverse=True):
+        if all(abs(cut_s - other) >= apart_s for other in found):
+            found.append(cut_s)
+    return [_contact_s(path, kept.xy, cut_s) * fps for cut_s in sorted(found)]
+
+
 class _Path:
     """The smoothed path: pieces that hand over to each other."""
 
@@ -62,16 +79,22 @@ class _Path:
 
 
 def _kick_s(path: _Path) -> float | None:
+    gains = _gains(path)
+    if not gains:
+        return None
+    most = max(gain for gain, _ in gains)
+    return min(cut_s for gain, cut_s in gains if gain >= _KICK_SHARE * most)
+
+
+def _gains(path: _Path) -> list[tuple[float, float]]:
+    """By how much each cut that may be a kick speeds the ball up, and when."""
     gains: list[tuple[float, float]] = []
     for cut_s in path.cuts_s.tolist():
         after = _speed(path.velocity(cut_s + _MOMENT_S, cut_s + _KICK_LOOK_S))
         before = _speed(path.velocity(cut_s - _KICK_LOOK_S, cut_s - _MOMENT_S))
         if after >= max(_KICK_SPEED, _KICK_GAIN * before):
             gains.append((after - before, cut_s))
-    if not gains:
-        return None
-    most = max(gain for gain, _ in gains)
-    return min(cut_s for gain, cut_s in gains if gain >= _KICK_SHARE * most)
+    return gains
 
 
 def _contact_s(path: _Path, xy: Floats, cut_s: float) -> float:

@@ -1,0 +1,132 @@
+"""Windows around kicks in long footage: where a ball near a foot is suddenly fast.
+
+The unit is a part of a video without a cut. It is labelled stretch by stretch, so that memory does
+not grow with its length, and only boxes are kept. A kick proposes a window with what its analysis
+needs: the run-up, and the flight to its end. Knows nothing about goals and verdicts.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from workbench.detect.detections import BALL, PERSON, FrameDetections
+from workbench.detect.store import ClipDetections
+from workbench.detect.teacher import Past, Teacher, split_frames
+from workbench.footage.clips import Clip
+from workbench.footage.ingest import Propose
+from workbench.footage.steady import steadiness
+from workbench.footage.video_info import VideoInfo
+from workbench.shots.ball.kick import find_kicks
+from workbench.shots.ball.track import BallTrack, ball_track
+from workbench.shots.players.people import People, follow_people
+from workbench.shots.players.possession import find_possession
+
+BEFORE_S, AFTER_S = 1.5, 2.5  # of a window, around the kick
+_APART_S = 1.0  # between kicks; touches of a dribble are nearer
+_STRETCH_S, _SHARED_S = 20.0, 5.0  # looked at together, and with the stretch after it
+_REACH_BALLS = 3.0  # between foot and ball
+_LOOK_S = 0.17  # before the kick, in which somebody is near
+_LEAST_FOOT = 0.5  # of a person's height from the top, below which a ball is at the feet
+
+
+def around_kicks(teacher: Teacher) -> Propose:
+    """Return what proposes windows around kicks to `footage.ingest`, as this teacher sees them.
+
+    A part that the teacher cannot label, because its camera moves too much, gets no proposal.
+    """
+
+    def propose(info: VideoInfo, first: int, last: int) -> list[tuple[int, int]] | None:
+        clip = _as_clip(info, first, last)
+        own = teacher.for_clip(clip)
+        if own.needs_fixed_camera and clip.camera != "fixed":
+            return None
+        return windows_around(_kicks(info, first, last, own), float(info.fps), first, last)
+
+    return propose
+
+
+def windows_around(kicks: list[float], fps: float, first: int, last: int) -> list[tuple[int, int]]:
+    """Return frames [start, end) around kicks, within [first, last).
+
+    Example:
+        >>> windows_around([10.0, 100.0], 30.0, 0, 120)
+        [(0, 85), (55, 120)]
+    """
+    return [
+        (max(first, round(kick - BEFORE_S * fps)), min(last, round(kick + AFTER_S * fps)))
+        for kick in kicks
+    ]
+
+
+def _as_clip(info: VideoInfo, first: int, last: int) -> Clip:
+    """The part as a clip of its own, for a teacher to know its camera."""
+    name = str(info.path)
+    found = steadiness(info.path, start=first, stop=last)
+    return Clip(
+        clip_id=name,
+        file=name,
+        source=name,
+        session=name,
+        start_frame=first,
+        end_frame=last,
+        start_pts=int(info.pts_at(first)),
+        end_pts=int(info.pts_at(last)),
+        time_base=info.time_base,
+        fps=info.fps,
+        width=info.width,
+        height=info.height,
+        camera=found.camera,
+        camera_reason=found.reason,
+    )
+
+
+def _kicks(info: VideoInfo, first: int, last: int, teacher: Teacher) -> list[float]:
+    """The frames of kicks, of which none is nearer to another than `_APART_S`."""
+    fps = float(info.fps)
+    found: list[float] = []
+    for begin, frames in _stretches(info, first, last, teacher):
+        labels = ClipDetections(
+            str(info.path), str(info.path), teacher.name, info.width, info.height, tuple(frames)
+        )
+        track, people = ball_track(labels), follow_people(labels, fps)
+        kicks = find_kicks(track, fps=fps, apart_s=_APART_S)
+        near = [begin + kick for kick in kicks if _is_at_a_foot(kick, track, people, fps)]
+        found += [kick for kick in near if not found or kick - found[-1] >= _APART_S * fps]
+    return found
+
+
+def _stretches(
+    info: VideoInfo, first: int, last: int, teacher: Teacher
+) -> Iterator[tuple[int, list[FrameDetections]]]:
+    """Yield the first frame of each stretch and what is found in its frames, boxes alone."""
+    fps = float(info.fps)
+    long, shared = round(_STRETCH_S * fps), round(_SHARED_S * fps)
+    past, held, begin = Past(), list[FrameDetections](), first
+    for part in split_frames(last - first, teacher.window_frames):
+        window = range(first + part.start, first + part.stop)
+        found = list(teacher.label_window(info.path, window, past))
+        past = past.after(found)
+        held += [
+            tuple(replace(one, mask=None) for one in frame if one.class_name in (BALL, PERSON))
+            for frame in found
+        ]
+        if len(held) >= long:
+            yield begin, held
+            begin, held = begin + len(held) - shared, held[-shared:]
+    if held:
+        yield begin, held
+
+
+def _is_at_a_foot(kick: float, track: BallTrack, people: People, fps: float) -> bool:
+    """Whether the ball lay at somebody's feet just before the kick."""
+    around = (track.frames >= kick - _LOOK_S * fps) & (track.frames <= kick + 1)
+    before = track.take(np.flatnonzero(around))
+    for row in find_possession(before, people):
+        if row.nearest is None or row.gap_balls > _REACH_BALLS:
+            continue
+        _, top, _, bottom = people.in_frame(row.frame)[row.nearest].xyxy
+        y = float(before.xy[before.frames == row.frame][0, 1])
+        if y >= top + _LEAST_FOOT * (bottom - top):
+            return True
+    return False
