@@ -111,6 +111,11 @@ def test_what_a_run_found_is_told_apart_from_its_verdict(
         found = client.get("/api/found?item_id=shot_0").json()
         assert found == {"kick_frame": 7, "foot": "left", "corners_px": CORNERS, "goal": None}
         assert client.get("/api/found?item_id=shot_1").json()["kick_frame"] is None
+        odd = {**row, "corners_px": [CORNERS[0]] * 4, "foot": "both", "kick_frame": -1}
+        verdicts.write_text(json.dumps({"shot_0": odd}))  # its verdict counts all the same
+        found = client.get("/api/found?item_id=shot_0").json()
+        assert set(found.values()) == {None}
+        assert client.get("/api/model").json()["verdicts"]["shot_0"]["verdict"] == "goal"
 
 
 # ---- in a browser ----------------------------------------------------------------------------

@@ -10,6 +10,7 @@ label files. A run of `analyse_shots` writes one, and it is read where the run h
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,6 @@ from workbench.labels.values import LabelError, check_text, check_value
 from workbench.saving import reading
 
 FILE_NAME = "verdicts.json"
-_FOUND = ("corners_px", "kick_frame", "foot", "goal")  # what else a run may say of a clip
 _RUN_FOLDER = "shots"  # of `analyse_shots`, beside the folder of its footage
 
 
@@ -76,19 +76,21 @@ def _checked(row: Any, where: str) -> dict[str, Any]:
         isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1
     ):
         raise LabelError(f"{where}: the score is {score!r}", "give a number from 0 to 1")
-    found = {name: row[name] for name in _FOUND if name in row}
-    return {**verdict, "score": score, **_checked_finds(found, where)}
+    return {**verdict, "score": score, **_finds(row)}
 
 
-def _checked_finds(found: dict[str, Any], where: str) -> dict[str, Any]:
-    """What a run found beside its verdict: corners, kick and foot, as people would say them."""
-    corners = found.get("corners_px")
-    shot = {name: found[name] for name in ("kick_frame", "foot") if found.get(name) is not None}
-    try:
-        if shot:
-            check_value("shot", shot)
-        if corners is not None:
-            check_value("corners", {"frame": 0, "corners_px": corners})
-    except LabelError as error:
-        raise LabelError(f"{where}: {error.problem}", error.remedy) from None
+def _finds(row: dict[str, Any]) -> dict[str, Any]:
+    """What a run found beside its verdict; what no person could say is left out."""
+    corners = row.get("corners_px")
+    finds = {
+        "corners_px": ("corners", {"frame": 0, "corners_px": corners}),
+        "kick_frame": ("shot", {"kick_frame": row.get("kick_frame")}),
+        "foot": ("shot", {"foot": row.get("foot")}),
+    }
+    found = {}
+    for name, (kind, value) in finds.items():
+        with suppress(LabelError):
+            found[name] = check_value(kind, value)[name]
+    if isinstance(row.get("goal"), str):
+        found["goal"] = row["goal"]
     return found

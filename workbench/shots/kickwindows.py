@@ -38,7 +38,9 @@ def around_kicks(teacher: Teacher) -> Propose:
 
     def propose(info: VideoInfo, first: int, last: int) -> list[tuple[int, int]] | None:
         clip = _as_clip(info, first, last)
-        own = teacher.for_clip(clip)
+        # A part of a video is not steadied: whoever needs no fixed camera looks at it as it is.
+        seen = clip if clip.camera == "fixed" else replace(clip, camera="unsteady")
+        own = teacher.for_clip(seen)
         if own.needs_fixed_camera and clip.camera != "fixed":
             return None
         return windows_around(_kicks(info, first, last, own), float(info.fps), first, last)
