@@ -17,10 +17,10 @@ from typing import get_args
 
 import cv2
 import numpy as np
+from moving_views import STEADIABLE, Move, View, film_views
 
 from workbench.footage.planemaps import Floats, fit_map, follow, move_points, spread_points
 from workbench.footage.registration import Registrar
-from workbench.simulated.views import STEADIABLE, Move, View, film_views
 from workbench.stats import Interval, show, wilson
 
 WH = (1280, 720)

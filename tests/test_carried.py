@@ -1,10 +1,10 @@
 """Corners that were clicked in one clip, in other clips of its session."""
 
 import numpy as np
+from moving_views import film_views
 
 from workbench.footage.writer import VideoWriter
 from workbench.shots.goal.carried import carry_corners
-from workbench.simulated.views import film_views
 
 
 def film(path, seed, frames=12, wh=(640, 360)):

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from filmed_shots import FilmedShot, film_shot
+from moving_views import View, film_views
 
 from workbench.detect.detections import BALL, GOAL, PERSON
 from workbench.footage.clips import Clip
@@ -17,7 +18,6 @@ from workbench.shots.goal.clicked import clicked_goals
 from workbench.shots.goal.corners import GoalView
 from workbench.shots.players.pose import GeometricFinder
 from workbench.shots.words import goals_sentence
-from workbench.simulated.views import View, film_views
 
 CORNERS = ((20.0, 80.0), (22.0, 30.0), (120.0, 28.0), (122.0, 82.0))
 

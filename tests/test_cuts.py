@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from moving_views import film_views
 
 from workbench.footage.cuts import find_takes
 from workbench.footage.writer import VideoWriter
-from workbench.simulated.views import film_views
 
 WH = (320, 180)
 

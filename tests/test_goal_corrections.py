@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from moving_views import View, film_views
 from served import Served
 from starlette.testclient import TestClient
 from videos import make_video
@@ -18,7 +19,6 @@ from workbench.footage.clips import Clip, save_clips
 from workbench.footage.writer import VideoWriter
 from workbench.labels.records import Entry
 from workbench.labels.store import LabelStore
-from workbench.simulated.views import View, film_views
 
 WH = (640, 360)
 CORNERS = [[100.0, 300.0], [110.0, 120.0], [480.0, 110.0], [500.0, 310.0]]

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from moving_views import film_views
 from videos import flip_bits, make_video, read_numbers
 
 from workbench.errors import FootageError
@@ -15,7 +16,6 @@ from workbench.footage.ingest import ingest_folder
 from workbench.footage.steady import steadiness
 from workbench.footage.video_info import probe
 from workbench.footage.writer import VideoWriter
-from workbench.simulated.views import film_views
 
 
 @pytest.fixture

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from moving_views import STEADIABLE, film_views
 
 from workbench.footage.overlays import find_overlay
 from workbench.footage.planemaps import fit_ground, foot_line, is_sane, move_points
 from workbench.footage.registration import MOST_ERROR_PX, Registrar
-from workbench.simulated.views import STEADIABLE, film_views
 
 WH = (960, 540)
 OVERLAY = np.zeros((90, 160), bool)

@@ -4,13 +4,13 @@ import json
 
 import numpy as np
 import pytest
+from moving_views import film_views
 
 from workbench.footage.frames import FrameRangeError, sample_frames
 from workbench.footage.planemaps import move_points
 from workbench.footage.steady import steadiness, steady
 from workbench.footage.steadyview import SteadyView
 from workbench.footage.writer import VideoWriter
-from workbench.simulated.views import film_views
 
 WH = (640, 360)
 
