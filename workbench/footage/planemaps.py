@@ -36,6 +36,14 @@ def move_points(transform: Floats, points: ArrayLike) -> Floats:
     return np.asarray(moved[:, :2] / moved[:, 2:])
 
 
+def is_free(points: Floats, free: Image) -> Bools:
+    """Which points (N,) lie in the picture and where `free` is not 0."""
+    height, width = free.shape
+    inside = ((points >= BORDER_PX) & (points < [width - BORDER_PX, height - BORDER_PX])).all(1)
+    at = np.clip(np.rint(np.nan_to_num(points)), 0, [width - 1, height - 1]).astype(int)
+    return np.asarray(inside & (free[at[:, 1], at[:, 0]] > 0))
+
+
 def spread_points(grey: Image, free: Image, most: int) -> Floats:
     """Choose points that can be followed, spread over the picture, where `free` is not 0.
 

@@ -19,10 +19,9 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
-from scipy.stats import theilslopes
 
+from workbench.footage.goalframe import GoalFrame
 from workbench.footage.planemaps import (
-    BORDER_PX,
     INLIER_PX,
     Bools,
     Finder,
@@ -33,6 +32,7 @@ from workbench.footage.planemaps import (
     fit_map,
     follow,
     foot_line,
+    is_free,
     line_distance,
     move_points,
     spread_points,
@@ -55,9 +55,6 @@ _FLOOR_PX = 0.3  # no map is believed to be better
 _NEAR_POINTS, _FEWEST_NEAR = 15, 6  # points around a place
 _NEAR_PERCENTILE = 65  # of how far off they are; some of them may stand at another distance
 _NEAR_SHARE = 0.12  # of the picture's width: what is around a place
-_SAMPLES, _REACH_PX, _STEP_PX = 24, 16.0, 0.5  # of profiles across a post or the bar
-_PROFILE_ALIKE, _LEAST_CONTRAST = 0.9, 4.0  # of a profile that is found again
-_STRAIGHT_PX = 0.75  # that such profiles are off one line, in the median
 _LOOK_EVERY = 5  # lost frames: finding the view afresh takes as long as five registrations
 _EDGE = cv2.BORDER_REPLICATE
 _CHECKERBOARDS = ((8, 6), (5, 4))  # cells that part the points into halves
@@ -126,17 +123,18 @@ class Registrar:
         self._full_px = float(1 / across)  # full-size pixels per working pixel
         self._overlay = None if overlay is None else self._resize(overlay.astype(np.uint8)) > 0
         self._grey, free = self._prepare(reference, people)
-        self._free = free
         self._everywhere = np.full_like(free, 255)
         self._points = spread_points(self._grey, free, _POINTS)
         corners = np.empty((0, 2)) if goal_px is None else np.asarray(goal_px, float)
         seen = corners[np.isfinite(corners).all(axis=1)]
         self._has_goal = len(seen) > 0
         self._places = move_points(self._working, seen) if len(seen) else _grid(self._wh, (4, 3))
-        self._sides = _sides(corners) if self._has_goal else []
+        self._frame: GoalFrame | None = None
         self._upright = np.ones(len(self._points), bool)
         self._foot: Floats | None = None
         if self._has_goal:
+            self._seen = np.isfinite(corners).all(axis=1)
+            self._frame = GoalFrame(self._grey, free, move_points(self._working, corners))
             self._part_ground(corners)
         self._finder: Finder | None = None
         self._reference = self._small(self._grey), self._small(free), np.eye(3)
@@ -230,7 +228,7 @@ class Registrar:
         """Follow the reference's points into the frame, starting from a guess."""
         fit = None
         for _ in range(2):
-            seen = _is_free(move_points(guess, self._points), free)
+            seen = is_free(move_points(guess, self._points), free)
             warped = _warp(grey, guess, self._wh)
             there, kept = follow(self._grey, warped, self._points[seen])
             start, end = self._points[seen][kept], move_points(guess, there[kept])
@@ -239,7 +237,7 @@ class Registrar:
             if model is None:
                 return fit
             off = np.linalg.norm(move_points(model, start) - end, axis=1)
-            visible = float(_is_free(move_points(model, self._points), self._everywhere).mean())
+            visible = float(is_free(move_points(model, self._points), self._everywhere).mean())
             fit = _Fit(model, start, end, upright, upright & (off < INLIER_PX), visible)
             change = move_points(model, self._places) - move_points(guess, self._places)
             if np.linalg.norm(change, axis=1).max() < 3:
@@ -259,17 +257,19 @@ class Registrar:
 
     def _judge(self, grey: Image, free: Image, fit: _Fit) -> Registration:
         there = move_points(fit.to_frame, self._places)
-        inside = _is_free(there, self._everywhere)
+        inside = is_free(there, self._everywhere)
         if not inside.any():
             return _refused("nothing of the goal is in the picture: it turned away")
         halves = self._disagreement(fit, self._places[inside])
         around = self._around(fit, self._places[inside])
-        frame = self._frame_off(grey, free, fit)[inside]
+        frame = np.full(inside.sum(), np.nan)
+        if self._frame is not None:
+            frame = self._frame.off_px(grey, free, fit.to_frame)[self._seen][inside]
         unseen = np.isnan(around) & np.isnan(frame)
         if self._has_goal and unseen.mean() >= 0.5:
             return _refused("too little around the goal is found again: it is hidden")
         # Where the goal itself is not seen, what stands behind it says less.
-        blind = 3 if self._sides and np.isnan(frame).all() else 2
+        blind = 3 if self._frame and self._frame.sides and np.isnan(frame).all() else 2
         doubt = np.where(unseen, 2, np.where(np.isnan(frame) & self._has_goal, blind, 1))
         worst = np.nanmax(np.vstack([halves * doubt, around * doubt, frame]), axis=0)
         counts = 100 if self._has_goal else 50 if self._stays(fit) else 75  # of the places
@@ -313,56 +313,6 @@ class Registrar:
             if len(near) >= _FEWEST_NEAR:
                 found[number] = np.percentile(np.linalg.norm(off[near], axis=1), _NEAR_PERCENTILE)
         return found
-
-    def _frame_off(self, grey: Image, free: Image, fit: _Fit) -> Floats:
-        """How far off the map posts and bar are seen at each place (P,); NaN without its post.
-
-        Only across them: along a bar nothing tells where one is.
-        """
-        found = np.full(len(self._places), np.nan)
-        for ends in self._sides:  # posts before the bar
-            off = self._side_off(grey, free, fit, self._places[list(ends)])
-            wide, high = np.abs(self._places[ends[1]] - self._places[ends[0]])
-            for end, shift in zip(ends, off, strict=True):
-                if high > wide:
-                    found[end] = shift
-                elif np.isfinite(shift):
-                    found[end] = np.hypot(found[end], shift)
-        return found
-
-    def _side_off(self, grey: Image, free: Image, fit: _Fit, ends: Floats) -> Floats:
-        """How far off the map both ends (2,) of a post or the bar are seen, across it; NaN if not.
-
-        Told from what is seen between them, by a straight line.
-        """
-        along = ends[1] - ends[0]
-        across = np.array([-along[1], along[0]]) / max(1e-9, float(np.hypot(*along)))
-        shares = np.linspace(0.06, 0.94, _SAMPLES)
-        middles = ends[0] + shares[:, None] * along
-        here = _is_free(middles, self._free) & _is_free(move_points(fit.to_frame, middles), free)
-        if here.sum() < _FEWEST_NEAR:
-            return np.full(2, np.nan)
-        offsets = np.arange(-_REACH_PX, _REACH_PX + _STEP_PX, _STEP_PX)
-        places = middles[here][:, None] + offsets[:, None] * across
-        there = move_points(fit.to_frame, places).reshape(places.shape)
-        was, now = _profiles(self._grey, places), _profiles(grey, there)
-        reach = len(offsets) // 4
-        seen = []
-        for share, before, after in zip(shares[here], was, now, strict=True):
-            window = np.ascontiguousarray(before[None, reach:-reach])
-            alike = cv2.matchTemplate(after[None], window, cv2.TM_CCOEFF_NORMED)[0]
-            best = int(np.argmax(alike))
-            if window.std() > _LEAST_CONTRAST and alike[best] > _PROFILE_ALIKE:
-                seen.append((share, _STEP_PX * (best - reach)))
-        if len(seen) < _FEWEST_NEAR:
-            return np.full(2, np.nan)
-        at, shifts = np.array(seen).T
-        slope, start, *_ = theilslopes(shifts, at)
-        if np.median(np.abs(shifts - start - slope * at)) > _STRAIGHT_PX:  # blur, or another thing
-            return np.full(2, np.nan)
-        # No farther than what is seen: a short piece of a post tells little about its other end.
-        ends_at = np.clip([0.0, 1.0], at.min() - 0.2, at.max() + 0.2)
-        return np.asarray(np.abs(start + slope * ends_at))
 
     def _ground(self, fit: _Fit) -> tuple[Floats, float]:
         """The ground's map in working pixels, and its error in full-size ones."""
@@ -413,33 +363,6 @@ def _warp(image: Image, transform: Floats, wh: tuple[int, int]) -> Image:
     return np.asarray(
         cv2.warpPerspective(image, transform, wh, flags=flags, borderMode=_EDGE), np.uint8
     )
-
-
-def _sides(corners: Floats) -> list[tuple[int, int]]:
-    """Posts and bar as pairs of those corners (4, 2), in order around the goal, that are seen."""
-    seen = np.asarray(np.isfinite(corners).all(axis=1))
-    number = np.cumsum(seen) - 1
-    pairs = [(first, (first + 1) % 4) for first in range(4)]
-    known = [pair for pair in pairs if seen[list(pair)].all()]
-    if len(known) == 4:  # without the ground between the posts
-        known.remove(max(known, key=lambda pair: float(corners[list(pair), 1].sum())))
-    known.sort(key=lambda pair: -float(np.abs(np.diff(corners[list(pair), 1])).sum()))
-    return [(int(number[first]), int(number[second])) for first, second in known]
-
-
-def _profiles(grey: Image, places: Floats) -> NDArray[np.float32]:
-    """Grey levels (K, N) at places (K, N, 2), each averaged with its neighbours along the side."""
-    at = places.astype(np.float32)
-    sharp = cv2.remap(grey, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=_EDGE)
-    return np.asarray(cv2.blur(sharp.astype(np.float32), (1, 3)), np.float32)
-
-
-def _is_free(points: Floats, free: Image) -> Bools:
-    """Which points (N,) lie in the picture and where `free` is not 0."""
-    height, width = free.shape
-    inside = ((points >= BORDER_PX) & (points < [width - BORDER_PX, height - BORDER_PX])).all(1)
-    at = np.clip(np.rint(np.nan_to_num(points)), 0, [width - 1, height - 1]).astype(int)
-    return np.asarray(inside & (free[at[:, 1], at[:, 0]] > 0))
 
 
 def _halves(points: Floats, wh: tuple[int, int]) -> Iterator[Bools]:
