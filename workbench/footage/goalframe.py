@@ -30,7 +30,7 @@ class GoalFrame:
 
     def __init__(self, grey: Image, free: Image, corners: Floats) -> None:
         self._grey, self._free, self._corners = grey, free, corners
-        seen = np.isfinite(corners).all(axis=1)
+        seen = np.asarray(np.isfinite(corners).all(axis=1))
         pairs = [(first, (first + 1) % 4) for first in range(4)]
         self.sides = [pair for pair in pairs if seen[list(pair)].all()]
         if len(self.sides) == 4:  # without the ground between the posts
