@@ -34,7 +34,7 @@ from workbench.shots.analysed import (
     save_shot,
 )
 from workbench.shots.ball.track import ball_track, steady_track
-from workbench.shots.evidence import missing_evidence
+from workbench.shots.evidence import missing_evidence, with_flight
 from workbench.shots.fit3d.question import ask
 from workbench.shots.goal.corners import GoalView, find_corners, sharpen_corners
 from workbench.shots.judge import judge_shot
@@ -158,7 +158,7 @@ def judge_analysed(shot: ShotAnalysis, method: Method) -> ShotVerdict:
             people=standing_people(shot.people, shot.clip, shot.view),
             kick_frame=_known_kick(shot),
         )
-        return judge_shot(question, method)
+        return with_flight(judge_shot(question, method))
     except ShotError as error:
         return ShotVerdict.abstaining(method, f"Can't tell, because {error.problem}.")
 

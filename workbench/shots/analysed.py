@@ -16,6 +16,7 @@ from typing import Any, get_type_hints
 
 import pandas as pd
 
+from workbench.detect.detections import accepted
 from workbench.detect.store import ClipDetections
 from workbench.errors import DatasetError, WorkbenchError
 from workbench.footage.clips import Clip
@@ -43,6 +44,7 @@ from workbench.shots.words import (
 
 SHOT_FORMAT = "workbench-shot/1"
 
+_LEAST_SCORE = {"person": 0.3}  # of labels that count; the ball's path weighs its own scores
 _WITHOUT_EFFECT = ("evaluation", "pictures")  # folders whose code changes no analysis
 
 
@@ -155,10 +157,14 @@ def analysis_key(
 
 
 def by_picture(labels: ClipDetections, timeline: Timeline) -> ClipDetections:
-    """Return labels as the pictures of a clip are numbered; an absent one has none."""
-    if timeline.frames == tuple(range(len(labels.frames))):
-        return labels
-    found = [() if frame < 0 else labels.frames[frame] for frame in timeline.frames]
+    """Return labels as the pictures of a clip are numbered, without unsure people.
+
+    A picture without a frame has no labels.
+    """
+    found = [
+        () if frame < 0 else accepted(labels.frames[frame], _LEAST_SCORE)
+        for frame in timeline.frames
+    ]
     return replace(labels, frames=found, unseen=frozenset(), checked=frozenset())
 
 

@@ -4,7 +4,7 @@ The unit is one analysed shot. What is missing is said with what would help; whe
 that is the answer. Knows nothing about how a verdict is reached.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,8 +14,10 @@ from workbench.shots.ball.track import BallTrack
 from workbench.shots.goal.corners import GoalView, distance_to_goal, order_corners
 from workbench.shots.players.people import People
 from workbench.shots.players.possession import Shooter
+from workbench.shots.verdict import ShotVerdict
 
 _FEWEST_BALLS = 5  # frames in which the ball is seen
+_FEWEST_IN_FLIGHT = 8  # that a decided verdict rests on; on real shots fewer were decided wrong
 _LEAST_SCORE = 0.3  # of the ball, in the median from the kick on
 _LEAST_APPROACH = 0.7  # a shot comes as near to the goal as this share of the way from the kick …
 _NEAR_GOALS = 0.5  # … or passes it within this share of its height
@@ -81,6 +83,15 @@ def missing_evidence(
 _SEE_BALL = "film nearer, in better light, or click the ball"
 _TELL_KICK = "if somebody shoots, tell the kick (workbench serve goals)"
 _CLICK_GOAL = "If it is in the picture, click its corners (workbench serve goals)"
+
+
+def with_flight(verdict: ShotVerdict) -> ShotVerdict:
+    """The verdict, if it rests on a flight that was seen long enough; else one that abstains."""
+    seen = verdict.details.get("features", {}).get("flight_observations", np.inf)
+    if verdict.abstained or seen >= _FEWEST_IN_FLIGHT:
+        return verdict
+    reason = f"Can't tell, because the ball is seen in only {seen:.0f} frames of its flight."
+    return replace(verdict, abstained=True, reason=reason, remedy=_SEE_BALL)
 
 
 def _is_at_feet(track: BallTrack, view: SteadyView, people: People, shooter: Shooter) -> bool:

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from workbench.detect.ballpath import Spot, best_path
+from workbench.detect.ballpath import Spot, best_path, without_bystanders
 from workbench.detect.detections import Detection
 from workbench.detect.store import ClipDetections
 from workbench.footage.pinhole import Floats
@@ -34,6 +34,7 @@ TRACK_COLUMNS = ("frame", "x", "y", "width_px", "height_px", "diameter_px", "sco
 _REACH = 0.12  # of the picture's width: how far a ball moves from one frame to the next
 _LEAST_NOISE = 0.05  # of a ball; a mask's middle is no better, and no flight is quite a parabola
 _LONGEST_GAP_S = 0.35  # that smoothing fills
+_MOST_TRIES = 3  # at a path without bystanders
 _SIZE_ROWS = 15  # whose median is the ball's size in the middle one
 _DIAMETER_ROWS = 7  # whose median is the diameter that is drawn
 _GAUSSIAN = 1.4826  # standard deviation of a Gaussian over its median absolute deviation
@@ -228,7 +229,12 @@ def ball_track(labels: ClipDetections, view: SteadyView | None = None) -> BallTr
     view = view or SteadyView()
     balls = [labels.of_class(frame, "ball") for frame in range(len(labels.frames))]
     spots = [[_as_spot(ball, frame, view) for ball in found] for frame, found in enumerate(balls)]
-    chosen = _chain(spots, 0, len(spots), _REACH * labels.width)
+    reach_px = _REACH * labels.width
+    for _ in range(_MOST_TRIES):  # other balls lie about, and what is taken for one
+        spots, before = without_bystanders(spots, _best(spots, reach_px)), spots
+        if spots == before:
+            break
+    chosen = _chain(spots, 0, len(spots), reach_px)
     rows = [_as_row(frame, balls[frame][index]) for frame, index in sorted(chosen.items())]
     return BallTrack.from_table(pd.DataFrame(rows, columns=list(TRACK_COLUMNS), dtype=float))
 
@@ -353,10 +359,14 @@ def _powers(since_s: Floats) -> Floats:
     return np.stack([np.ones_like(since_s), since_s, since_s**2], axis=-1)
 
 
+def _best(spots: list[list[Spot]], reach_px: float) -> dict[int, int]:
+    # Milder than for blobs, because labels are more reliable: sharp turns and slow balls are real.
+    return best_path(spots, reach_px, most_turn_cost=0.2, least_travel=2.0)
+
+
 def _chain(spots: list[list[Spot]], start: int, stop: int, reach_px: float) -> dict[int, int]:
     """Best chain in [start, stop), and the best ones before and after it."""
-    # Milder than for blobs, because labels are more reliable: sharp turns and slow balls are real.
-    found = best_path(spots[start:stop], reach_px, most_turn_cost=0.2, least_travel=2.0)
+    found = _best(spots[start:stop], reach_px)
     chain = {start + frame: i for frame, i in found.items()}
     if not chain:
         return {}
