@@ -19,6 +19,7 @@ from workbench.shots.verdict import ShotVerdict
 _FEWEST_BALLS = 5  # frames in which the ball is seen
 _FEWEST_IN_FLIGHT = 8  # that a decided verdict rests on; on real shots fewer were decided wrong
 _LEAST_SCORE = 0.3  # of the ball, in the median from the kick on
+_FOLLOWED, _SURE_SCORE = 0.7, 0.5  # share of frames and score of a ball that is surely not kicked
 _LEAST_APPROACH = 0.7  # a shot comes as near to the goal as this share of the way from the kick …
 _NEAR_GOALS = 0.5  # … or passes it within this share of its height
 _FEET = 0.4  # share of a person's height, from the top, above which there are no feet
@@ -63,7 +64,10 @@ def missing_evidence(
         return Missing(f"the ball is seen in only {len(track)} frames", _SEE_BALL)
     kick = shooter.contact_frame if shooter and told_kick is None else told_kick
     if kick is None:
-        return Missing("nobody kicks the ball", _TELL_KICK, no_shot=True)
+        # Only a ball that is followed throughout says that nobody kicks it.
+        followed = len(track) / (track.frames[-1] - track.frames[0] + 1)
+        is_sure = followed >= _FOLLOWED and float(np.median(track.score)) >= _SURE_SCORE
+        return Missing("nobody kicks the ball", _TELL_KICK, no_shot=is_sure)
     flight = track.take(track.frames >= kick)
     score = float(np.median(flight.score)) if len(flight) else 0.0
     if len(flight) < _FEWEST_BALLS:
@@ -74,7 +78,7 @@ def missing_evidence(
         return None
     if not _is_at_feet(track, view, people, shooter):
         problem = f"the ball is not at {shooter.player}'s feet as it gets fast"
-        return Missing(problem, _TELL_KICK, no_shot=True)
+        return Missing(problem, _TELL_KICK)
     if not _comes_near(track, kick, order_corners(goal.corners_px)):
         return Missing("the kicked ball does not come near the goal", "", no_shot=True)
     return None

@@ -1,0 +1,95 @@
+"""What a verdict lacks: the rules of evidence on shots from which something was taken."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from filmed_shots import FilmedShot, film_shot
+
+from workbench.errors import WorkbenchError
+from workbench.footage.registration import Registration
+from workbench.footage.steadyview import SteadyView
+from workbench.shots.analyse import AnalysedShots, judge_analysed, not_analysed
+from workbench.shots.analysed import ShotAnalysis
+from workbench.shots.evidence import with_flight
+from workbench.shots.words import headline
+
+
+@pytest.fixture(scope="module")
+def shot() -> FilmedShot:
+    return film_shot()
+
+
+def unsure_ball(found: ShotAnalysis) -> ShotAnalysis:
+    return replace(found, track=replace(found.track, score=np.full(len(found.track), 0.12)))
+
+
+def thrown_ball(found: ShotAnalysis) -> ShotAnalysis:
+    up = found.track.xy - np.array([0.0, 90.0])
+    return replace(found, track=replace(found.track, xy=up))
+
+
+def ball_elsewhere(found: ShotAnalysis) -> ShotAnalysis:
+    assert found.shooter is not None
+    start = found.track.xy[0]
+    away = np.where(
+        (found.track.frames > found.shooter.contact_frame)[:, None], 2 * start - found.track.xy,
+        found.track.xy,
+    )  # fmt: skip
+    return replace(found, track=replace(found.track, xy=away))
+
+
+def travelling(found: ShotAnalysis) -> ShotAnalysis:
+    lost = Registration(None, None, np.inf, np.inf, np.inf, "3.3 px off: the camera travels")
+    return replace(found, view=SteadyView(0, dict.fromkeys(range(90), lost)))
+
+
+@pytest.mark.parametrize(
+    ("take_away", "says", "no_shot"),
+    [
+        (unsure_ball, "no sure ball (score 0.12)", False),
+        (thrown_ball, "feet as it gets fast", False),
+        (ball_elsewhere, "does not come near the goal", True),
+        (travelling, "100% of the frames cannot be steadied (3.3 px off: the camera", False),
+        (lambda found: replace(found, view=SteadyView(cuts=(7,))), "cuts at frame 7", False),
+        (lambda found: replace(found, shooter=None), "nobody kicks the ball", True),
+        (lambda found: replace(found, track=found.track.take(slice(3))), "in only 3 frames", False),
+    ],
+)
+def test_without_evidence_there_is_no_verdict(shot: FilmedShot, take_away, says, no_shot) -> None:
+    assert not shot.analysis.verdict.abstained
+    for method in ("3d", "2d"):
+        verdict = judge_analysed(take_away(shot.analysis), method)
+        assert verdict.abstained
+        assert says in verdict.reason
+        assert (verdict.no_shot, headline(verdict)) == (
+            (True, "No shot here") if no_shot else (False, "Can’t tell")
+        )
+        assert verdict.remedy or "near the goal" in says
+
+
+def test_a_flight_of_a_few_frames_decides_nothing(shot: FilmedShot) -> None:
+    verdict = shot.analysis.verdict
+    few = {"features": {**verdict.details["features"], "flight_observations": 6.0}}
+    short = with_flight(replace(verdict, details=few))
+    assert short.abstained
+    assert "only 6 frames" in short.reason
+    assert with_flight(verdict) == verdict
+
+
+def test_what_was_not_analysed_is_listed_with_its_reason(shot: FilmedShot) -> None:
+    clips = [
+        shot.clip,
+        replace(shot.clip, clip_id="hit", sport="baseball"),
+        replace(shot.clip, clip_id="walk", camera="unsteady", camera_reason="It travels."),
+        replace(shot.clip, clip_id="broken"),
+    ]
+    labels = {shot.clip.clip_id: shot.labels, "broken": shot.labels}
+    failed = {"broken": str(WorkbenchError("it has no frame", "copy it again"))}
+    table = not_analysed(
+        clips, labels, AnalysedShots([shot.analysis], failed), {"a.mp4, frames 9–12": "short: wait"}
+    )
+    assert list(table.index) == ["hit", "walk", "broken", "a.mp4, frames 9–12"]
+    assert table.loc["walk", "why"] == "It travels."
+    assert table.loc["broken"].tolist() == ["it has no frame", "copy it again"]
+    assert table.loc["a.mp4, frames 9–12", "what would help"] == "wait"
