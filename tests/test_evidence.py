@@ -39,6 +39,15 @@ def ball_elsewhere(found: ShotAnalysis) -> ShotAnalysis:
     return replace(found, track=replace(found.track, xy=away))
 
 
+def lost_on_its_way(found: ShotAnalysis) -> ShotAnalysis:
+    assert found.kick_frame is not None
+    return replace(found, track=found.track.take(found.track.frames < found.kick_frame + 8))
+
+
+def test_a_ball_that_is_lost_on_its_way_was_shot_all_the_same(shot: FilmedShot) -> None:
+    assert not judge_analysed(lost_on_its_way(shot.analysis), "3d").no_shot
+
+
 def travelling(found: ShotAnalysis) -> ShotAnalysis:
     lost = Registration(None, None, np.inf, np.inf, np.inf, "3.3 px off: the camera travels")
     return replace(found, view=SteadyView(0, dict.fromkeys(range(90), lost)))
@@ -49,7 +58,7 @@ def travelling(found: ShotAnalysis) -> ShotAnalysis:
     [
         (unsure_ball, "no sure ball (score 0.12)", False),
         (thrown_ball, "feet as it gets fast", False),
-        (ball_elsewhere, "does not come near the goal", True),
+        (ball_elsewhere, "goes elsewhere than to the goal", True),
         (travelling, "100% of the frames cannot be steadied (3.3 px off: the camera", False),
         (lambda found: replace(found, view=SteadyView(cuts=(7,))), "cuts at frame 7", False),
         (lambda found: replace(found, shooter=None), "nobody kicks the ball", True),
@@ -65,7 +74,7 @@ def test_without_evidence_there_is_no_verdict(shot: FilmedShot, take_away, says,
         assert (verdict.no_shot, headline(verdict)) == (
             (True, "No shot here") if no_shot else (False, "Can’t tell")
         )
-        assert verdict.remedy or "near the goal" in says
+        assert verdict.remedy or "elsewhere" in says
 
 
 def test_a_flight_of_a_few_frames_decides_nothing(shot: FilmedShot) -> None:
