@@ -20,8 +20,8 @@ _FEWEST_BALLS = 5  # frames in which the ball is seen
 _FEWEST_IN_FLIGHT = 8  # that a decided verdict rests on; on real shots fewer were decided wrong
 _LEAST_SCORE = 0.3  # of the ball, in the median from the kick on
 _FOLLOWED, _SURE_SCORE = 0.7, 0.5  # share of frames and score of a ball that is surely not kicked
-_LEAST_APPROACH = 0.75  # of the distance at the kick: what stays farther away, and …
-_SEEN_AFTER = 10  # … is seen in so many frames after it was nearest, was no shot
+_LEAST_APPROACH = 0.5  # of the distance at the kick: what stays farther away, and …
+_SEEN_AFTER = 10  # … is seen in so many frames after it was nearest, is no shot
 _FEET = 0.4  # share of a person's height, from the top, above which there are no feet
 
 
@@ -79,8 +79,10 @@ def missing_evidence(
     if not _is_at_feet(track, view, people, shooter):
         problem = f"the ball is not at {shooter.player}'s feet as it gets fast"
         return Missing(problem, _TELL_KICK)
-    if _stays_away(track, kick, order_corners(goal.corners_px)):
-        return Missing("the kicked ball goes elsewhere than to the goal", "", no_shot=True)
+    if not _comes_near(track, kick, order_corners(goal.corners_px)):
+        if _is_seen_on(track, kick, order_corners(goal.corners_px)):
+            return Missing("the kicked ball goes elsewhere than to the goal", "", no_shot=True)
+        return Missing("the ball is lost from sight on its way to the goal", _SEE_BALL)
     return None
 
 
@@ -110,12 +112,16 @@ def _is_at_feet(track: BallTrack, view: SteadyView, people: People, shooter: Sho
     return bool(ball[1] > top + _FEET * (bottom - top))
 
 
-def _stays_away(track: BallTrack, kick: float, corners: Floats) -> bool:
-    """Whether the ball is seen to go elsewhere than to the goal, rather than lost on its way."""
-    off = distance_to_goal(track.xy, corners)
+def _comes_near(track: BallTrack, kick: float, corners: Floats) -> bool:
+    """Whether the kicked ball is seen near the goal, or much nearer than it was."""
+    off, after = distance_to_goal(track.xy, corners), track.frames >= kick
     height = float(np.hypot(*(corners[1] - corners[0])) + np.hypot(*(corners[2] - corners[3]))) / 2
-    after = np.flatnonzero(track.frames >= kick)
-    nearest = after[int(np.argmin(off[after]))]
     at_kick = off[int(np.argmin(np.abs(track.frames - kick)))]
-    is_far = off[nearest] > max(height, _LEAST_APPROACH * at_kick)
-    return bool(is_far and len(track) - 1 - nearest >= _SEEN_AFTER)
+    return bool(off[after].min() <= max(height / 2, _LEAST_APPROACH * at_kick))
+
+
+def _is_seen_on(track: BallTrack, kick: float, corners: Floats) -> bool:
+    """Whether the ball is still followed after it was nearest to the goal."""
+    after = track.take(track.frames >= kick)
+    nearest = int(np.argmin(distance_to_goal(after.xy, corners)))
+    return len(after) - 1 - nearest >= _SEEN_AFTER

@@ -35,6 +35,7 @@ Flag = Literal["good", "low", "high", "not measured"]
 _AT_CONTACT = 1.5  # frames around the contact that a pose may be off
 _NEAR_WEIGHT = 2.0  # of nearness and …
 _SWING_WEIGHT = 6.0  # … of the way travelled, in the log odds; fitted on 48 rendered shots
+_LEAST_SURE = 0.6  # of a side that is told
 _LEAST_GROWTH = 1.05  # of the ball after the kick, from which it comes towards the camera
 _DRIVE_S = 0.15  # before contact, in which the thigh swings forward
 _LEES, _KELLIS = "Lees et al. 2010", "Kellis and Katis 2007"
@@ -44,8 +45,8 @@ _LEES, _KELLIS = "Lees et al. 2010", "Kellis and Katis 2007"
 class Foot:
     """The shooting foot, and how sure that is."""
 
-    side: Side | None  # None where no pose was found around the contact
-    confidence: float  # 0.5–1 that the side is right; 0 where there is none
+    side: Side | None  # None where no pose was found around the contact, or neither side is likely
+    confidence: float  # 0.5–1 that the likelier side is right; 0 where there is no pose
     reason: str  # one sentence
     nearness: float = 0.0  # −1 (left ankle at the ball) … 1 (right ankle at the ball)
     swing: float = 0.0  # −1 (only the left ankle moves) … 1 (only the right ankle moves)
@@ -77,6 +78,9 @@ def find_foot(pose: PoseTrack, track: BallTrack, contact_frame: float) -> Foot:
         for words, value in (("moves farther", swing), ("is nearer to the ball", nearness))
         if value * log_odds > 0
     ]
+    if confidence < _LEAST_SURE:
+        reason = f"The feet cannot be told apart ({confidence:.0%} for the {side} one)."
+        return Foot(None, confidence, reason, nearness, swing)
     reason = f"The {side} ankle {' and '.join(for_it) or 'is as near as the other'}."
     return Foot(side, confidence, reason, nearness, swing)
 
