@@ -362,6 +362,21 @@ def test_labels_on_a_server_make_a_key_and_its_address_stays_in_the_environment(
     assert changes(asdict(before), parts()) == ["read label server"]
 
 
+def test_a_value_can_come_from_the_environment(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_notebook(folder / "c.ipynb", parameters="detector: str | None = 'x'")
+    stage = {"notebook": "c.ipynb", "params": {"detector": "$EYES"}, "reads": ["{detector}?"]}
+    pipeline = load_pipeline(write_pipeline(folder, {"c": stage}))
+    eyes = folder / "eyes.onnx"
+    eyes.touch()
+    for said, value, reads in (("", None, 0), ("nano", "nano", 1), (str(eyes), str(eyes), 1)):
+        monkeypatch.setenv("EYES", said)
+        planned = make_plan(pipeline).stages["c"]
+        assert (planned.values["detector"], len(planned.reads)) == (value, reads)
+        assert planned.missing() == []
+
+
 def test_relative_paths_count_from_where_they_were_written(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

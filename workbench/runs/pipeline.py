@@ -25,14 +25,15 @@
 
 Placeholders become absolute paths: `{data}`, `{run}` (the run's own folder), `{root}`, `{labels}`
 (the label database; None where WORKBENCH_DB names a server, whose address may hold a password and
-stays in the environment); `{profile}` is the profile's name. `reads` are files or folders whose
-content is part of the stage's key, `products` those that a run must leave. Both name them by the
-stage's parameters, `{footage_dir}`: every path a stage takes stands in one of them. An entry whose
-parameter is None, empty or the address of a server is dropped; one that ends in `?` may be absent.
-Without `reads`, a stage reads what the stages it needs produce outside `{run}`. A stage that says
-what it means (`absent`) is left out of a run of the whole profile while something it reads is
-absent. Relative paths count from the root, on the command line from where one stands. A profile
-without `stages` has them all; its value for a parameter goes before the stage's.
+stays in the environment); `{profile}` is the profile's name. A value `$NAME` is the environment's
+NAME, or None. `reads` are files or folders whose content is part of the stage's key, `products`
+those that a run must leave. Both name them by the stage's parameters, `{footage_dir}`: every path a
+stage takes stands in one of them. An entry whose parameter is None, empty or the address of a
+server is dropped; one that ends in `?` may be absent. Without `reads`, a stage reads what the
+stages it needs produce outside `{run}`. A stage that says what it means (`absent`) is left out of a
+run of the whole profile while something it reads is absent. Relative paths count from the root, on
+the command line from where one stands. A profile without `stages` has them all; its value for a
+parameter goes before the stage's.
 
 A pipeline knows nothing about which stage must run again: `provenance` and `runner` do.
 """

@@ -184,8 +184,12 @@ def _values(
     for source, layer, where in layers:
         check_known(layer, schema, f"{where} has no parameter")
         for name, value in layer.items():
-            is_server = value == "{labels}" and "://" in places["labels"]
-            values[name] = None if is_server else expand(schema[name].check(value, where), places)
+            if isinstance(value, str) and value.startswith("$"):
+                values[name] = os.environ.get(value[1:]) or None
+            elif value == "{labels}" and "://" in places["labels"]:
+                values[name] = None
+            else:
+                values[name] = expand(schema[name].check(value, where), places)
             sources[name] = source
     return values, sources
 
