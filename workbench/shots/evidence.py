@@ -64,10 +64,7 @@ def missing_evidence(
         return Missing(f"the ball is seen in only {len(track)} frames", _SEE_BALL)
     kick = shooter.contact_frame if shooter and told_kick is None else told_kick
     if kick is None:
-        # Only a ball that is followed throughout says that nobody kicks it.
-        followed = len(track) / (track.frames[-1] - track.frames[0] + 1)
-        is_sure = followed >= _FOLLOWED and float(np.median(track.score)) >= _SURE_SCORE
-        return Missing("nobody kicks the ball", _TELL_KICK, no_shot=is_sure)
+        return Missing("nobody kicks the ball", _TELL_KICK, no_shot=_is_followed(track))
     flight = track.take(track.frames >= kick)
     score = float(np.median(flight.score)) if len(flight) else 0.0
     if len(flight) < _FEWEST_BALLS:
@@ -80,7 +77,7 @@ def missing_evidence(
         problem = f"the ball is not at {shooter.player}'s feet as it gets fast"
         return Missing(problem, _TELL_KICK)
     if not _comes_near(track, kick, order_corners(goal.corners_px)):
-        if _is_seen_on(track, kick, order_corners(goal.corners_px)):
+        if _is_followed(track) and _is_seen_on(track, kick, order_corners(goal.corners_px)):
             return Missing("the kicked ball goes elsewhere than to the goal", "", no_shot=True)
         return Missing("the ball is lost from sight on its way to the goal", _SEE_BALL)
     return None
@@ -98,6 +95,12 @@ def with_flight(verdict: ShotVerdict) -> ShotVerdict:
         return verdict
     reason = f"Can't tell, because the ball is seen in only {seen:.0f} frames of its flight."
     return replace(verdict, abstained=True, reason=reason, remedy=_SEE_BALL)
+
+
+def _is_followed(track: BallTrack) -> bool:
+    """Whether it surely is the ball, nearly throughout: else nobody knows that none is shot."""
+    share = len(track) / (track.frames[-1] - track.frames[0] + 1)
+    return bool(share >= _FOLLOWED and np.median(track.score) >= _SURE_SCORE)
 
 
 def _is_at_feet(track: BallTrack, view: SteadyView, people: People, shooter: Shooter) -> bool:
