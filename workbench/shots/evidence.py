@@ -64,7 +64,9 @@ def missing_evidence(
         return Missing(f"the ball is seen in only {len(track)} frames", _SEE_BALL)
     kick = shooter.contact_frame if shooter and told_kick is None else told_kick
     if kick is None:
-        return Missing("nobody kicks the ball", _TELL_KICK, no_shot=_is_followed(track))
+        if _is_followed(track):
+            return Missing("nobody kicks the ball", _TELL_KICK, no_shot=True)
+        return Missing("nobody is seen to kick the ball", _TELL_KICK)
     flight = track.take(track.frames >= kick)
     score = float(np.median(flight.score)) if len(flight) else 0.0
     if len(flight) < _FEWEST_BALLS:
