@@ -33,7 +33,8 @@ _LEAST_FOOT = 0.5  # of a person's height from the top, below which a ball is at
 def around_kicks(teacher: Teacher) -> Propose:
     """Return what proposes windows around kicks to `footage.ingest`, as this teacher sees them.
 
-    A part that the teacher cannot label, because its camera moves too much, gets no proposal.
+    A part without a kick gets no proposal, nor one that the teacher cannot label because its camera
+    moves: detectors miss small fast balls, and what they do not see may have happened all the same.
     """
 
     def propose(info: VideoInfo, first: int, last: int) -> list[tuple[int, int]] | None:
@@ -43,7 +44,8 @@ def around_kicks(teacher: Teacher) -> Propose:
         own = teacher.for_clip(seen)
         if own.needs_fixed_camera and clip.camera != "fixed":
             return None
-        return windows_around(_kicks(info, first, last, own), float(info.fps), first, last)
+        kicks = _kicks(info, first, last, own)
+        return windows_around(kicks, float(info.fps), first, last) if kicks else None
 
     return propose
 
