@@ -206,3 +206,12 @@ class TestWhatIsAnalysedAnew:
         assert analyse_shots(clips, tmp_path / "away", labels, sizes, tmp_path).failed
         assert len(analyse_shots(clips, footage, labels, sizes, tmp_path).shots) == 3
         assert seen == ["a", "b", "c"]
+
+
+def test_the_folder_of_the_views_is_left_as_it_is(shot: FilmedShot, tmp_path: Path) -> None:
+    """It belongs to the stage that made it: a change would make that stage's readers run again."""
+    views = tmp_path / "labels"
+    views.mkdir()
+    clips, *rest = given(shot)
+    assert analyse_shots(clips[:1], *rest, tmp_path / "shots", views_dir=views).shots
+    assert not list(views.iterdir())

@@ -167,6 +167,7 @@ def view_clip(
     people: Mapping[int, Floats] | None = None,
     goal_px: ArrayLike | None = None,
     path: Path | None = None,
+    keep: bool = True,
 ) -> SteadyView:
     """Register the frames of a clip to one of them.
 
@@ -177,6 +178,7 @@ def view_clip(
         people: Boxes (N, 4) of x0, y0, x1, y1 by frame, on which nothing is followed.
         goal_px: Corners (4, 2) of the goal in the reference: then the picture is steadied there.
         path: Where the view is kept; one of the same video, people and goal is read instead.
+        keep: Whether it is written there. Who reads what another stage made leaves it as it is.
 
     Raises:
         FootageError: If the video cannot be read.
@@ -193,7 +195,7 @@ def view_clip(
         start, stop = takes.take_of(reference)
         frames = steady(video, reference, start=start, stop=stop, people=boxes.get, goal_px=goal_px)
         view = replace(view, frames=dict(frames), foot=_foot(goal_px))
-    if path is not None:
+    if path is not None and keep:
         save_json(path, {"key": key, "view": to_json(view)}, indent=None)
     return view
 

@@ -170,7 +170,7 @@ def _views(
     people = people_boxes(labels)
     if goal is None or goal.corners_px is None:  # a click in another view
         path = view_path(views_dir, clip.clip_id) if views_dir else None
-        whole = view_clip(clip, video, people=people, path=path)
+        whole = view_clip(clip, video, people=people, path=path, keep=False)
         seen = _goal_view(clip, video, labels, whole)
         goal = seen if goal is None or seen.corners_px is not None else goal
         if whole.frames is None or goal.corners_px is None:

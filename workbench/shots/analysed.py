@@ -124,7 +124,7 @@ def shots_table(shots: Iterable[ShotAnalysis]) -> pd.DataFrame:
             "speed": speed_words(shot.verdict.speed_kmh, shot.verdict.speed_interval_kmh),
             "shooter": shot.shooter.player if shot.shooter is not None else "",
             "foot": foot_words(shot.foot),
-            "goal": "found" if goal_words(shot.goal).startswith("found") else goal_words(shot.goal),
+            "goal": goal_words(shot.goal, briefly=True),
             "corrected": by_hand_words(shot.by_hand),
             "because": reason_words(shot.verdict) + remedy_words(shot.verdict),
         }

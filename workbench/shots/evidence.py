@@ -57,7 +57,7 @@ def missing_evidence(
     if view.cuts:
         return Missing(f"{unsteady}", "cut the clip there (workbench serve clipper)")
     if goal.corners_px is None:
-        return Missing("there is no goal in view", f"{goal.reason} {_CLICK_GOAL}")
+        return Missing("there is no goal in view", _CLICK_GOAL)
     if unsteady is not None:
         return Missing(unsteady, "film from one place; turning and zooming are fine")
     if len(track) < _FEWEST_BALLS:
@@ -87,7 +87,7 @@ def missing_evidence(
 
 _SEE_BALL = "film nearer, in better light, or click the ball"
 _TELL_KICK = "if somebody shoots, tell the kick (workbench serve goals)"
-_CLICK_GOAL = "If it is in the picture, click its corners (workbench serve goals)"
+_CLICK_GOAL = "if it is in the picture, click its corners (workbench serve goals)"
 
 
 def with_flight(verdict: ShotVerdict) -> ShotVerdict:

@@ -70,10 +70,16 @@ def reason_words(verdict: ShotVerdict) -> str:
         >>> reason_words(ShotVerdict("3d", 0.5, False, True, why, None, None, None))
         'There is no goal in view.'
     """
+    reason = why_words(verdict)
+    return f"{reason[:1].upper()}{reason[1:]}." if reason else ""
+
+
+def why_words(verdict: ShotVerdict) -> str:
+    """Return the reason as the end of a sentence, without the verdict and the stop."""
     reason = verdict.reason
     for said in _SAID:
         reason = reason.removeprefix(said)
-    return reason[:1].upper() + reason[1:]
+    return reason.removesuffix(".")
 
 
 def remedy_words(verdict: ShotVerdict) -> str:
@@ -121,16 +127,17 @@ def foot_words(foot: Foot | None) -> str:
     return f"{foot.side} foot" if foot is not None and foot.side is not None else "foot not seen"
 
 
-def goal_words(goal: GoalView) -> str:
-    """Return whether the goal was clicked, found or neither, and what that rests on.
+def goal_words(goal: GoalView, *, briefly: bool = False) -> str:
+    """Return whether the goal was clicked, found or neither, and, if not briefly, why.
 
     Example:
         >>> goal_words(GoalView(None, "none", "The goal is seen in no frame."))
         'missing. The goal is seen in no frame.'
     """
-    if goal.corners_px is None:
-        return f"missing. {goal.reason}"
-    return goal.reason if goal.method == CLICKED else f"found. {goal.reason}"
+    if goal.method == CLICKED:
+        return goal.reason
+    word = "missing" if goal.corners_px is None else "found"
+    return word if briefly else f"{word}. {goal.reason}"
 
 
 def by_hand_words(click: ShotClick | None) -> str:

@@ -9,6 +9,7 @@ truth. If true corners make the verdicts better, the loss is there; if nothing d
 fit. Truth comes from built-in footage.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
@@ -31,6 +32,7 @@ from workbench.shots.evaluation.truth import TrueShot, load_true_shot
 from workbench.shots.goal.corners import GoalView
 from workbench.shots.players.possession import Shooter
 from workbench.shots.verdict import METHODS, ShotVerdict
+from workbench.shots.words import why_words
 from workbench.stats import (
     Clusters,
     Floats,
@@ -242,10 +244,12 @@ def answer(
         right, whose, base, rest = people.right["3d"], "what people say", people.base_rate, []
     else:
         goals = sum(shot.verdict.is_goal and not shot.verdict.abstained for shot in shots)
+        reasons = Counter(why_words(shot.verdict) for shot in shots if shot.verdict.abstained)
+        commonest = "".join(f", most often because {why}" for why, _ in reasons.most_common(1))
+        unjudged = "; no truth is known and nobody has judged them" if decided else ""
         return (
             f"Can't tell: of {len(shots)} shots {goals} are called goals, {decided - goals} none, "
-            f"and {abstained} verdicts abstain, but there is no truth and nobody has judged them"
-            f"{rest_of_it}."
+            f"and {abstained} verdicts abstain{commonest}{unjudged}{rest_of_it}."
         )
     of_all = f"{abstained} of {len(shots)} abstain; the commoner answer is right in {show(base)}"
     if not right.n:
