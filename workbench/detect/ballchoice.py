@@ -57,14 +57,14 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Link:
-    """What being on a chain says: σ(bias + slope · logit of score + chain · on a chain)."""
+    """What a score means, on a chain or not: σ(bias + slope · logit of score + chain · on it)."""
 
     bias: float = 0.0
     slope: float = 1.0
     chain: float = 1.0
 
     def score(self, score: float, on_chain: bool) -> float:
-        """The score of a candidate that was chosen."""
+        """The share of such candidates that are the ball."""
         share = min(max(score, 1e-4), 1 - 1e-4)
         x = self.bias + self.slope * math.log(share / (1 - share)) + self.chain * on_chain
         return 1 / (1 + math.exp(-x))

@@ -14,6 +14,7 @@ from workbench.detect.detections import BALL, PERSON, FrameDetections
 from workbench.detect.store import ClipDetections
 from workbench.detect.teacher import Past, Teacher, split_frames
 from workbench.footage.clips import Clip
+from workbench.footage.cut import clip_row
 from workbench.footage.ingest import Propose
 from workbench.footage.steady import steadiness
 from workbench.footage.video_info import VideoInfo
@@ -66,23 +67,9 @@ def windows_around(kicks: list[float], fps: float, first: int, last: int) -> lis
 def _as_clip(info: VideoInfo, first: int, last: int) -> Clip:
     """The part as a clip of its own, for a teacher to know its camera."""
     name = str(info.path)
+    clip = clip_row(name, info, info.path.parent, info, (first, last), name)
     found = steadiness(info.path, start=first, stop=last)
-    return Clip(
-        clip_id=name,
-        file=name,
-        source=name,
-        session=name,
-        start_frame=first,
-        end_frame=last,
-        start_pts=int(info.pts_at(first)),
-        end_pts=int(info.pts_at(last)),
-        time_base=info.time_base,
-        fps=info.fps,
-        width=info.width,
-        height=info.height,
-        camera=found.camera,
-        camera_reason=found.reason,
-    )
+    return replace(clip, camera=found.camera, camera_reason=found.reason)
 
 
 def _kicks(info: VideoInfo, first: int, last: int, teacher: Teacher) -> list[float]:

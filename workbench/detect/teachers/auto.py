@@ -9,7 +9,7 @@ and the ball network. What runs, and why, is said in `about`.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -33,25 +33,13 @@ _OFTEN = 0.3  # share of a window's frames with something of the network's at on
 _SAME = 0.7  # of the larger one's size: candidates whose middles are nearer are one thing
 
 
-@dataclass(frozen=True)
-class Reliability:
-    """How often a finder's candidate is the ball: σ(bias + slope · logit of its own score)."""
-
-    bias: float
-    slope: float
-
-    def score(self, score: float) -> float:
-        """The share of such candidates that are the ball."""
-        share = min(max(score, 1e-4), 1 - 1e-4)
-        return 1 / (1 + math.exp(-self.bias - self.slope * math.log(share / (1 - share))))
-
-
-# Fitted on real frames (`benchmarks/real_frames.py`), by finder. The motion teacher's is lowered:
-# as fitted it costs precision and gains nothing.
+# How often a finder's candidate is the ball, by its own score. Fitted on real frames
+# (`benchmarks/real_frames.py`). The motion teacher's is lowered: as fitted it costs precision and
+# gains nothing.
 RELIABILITY = {
-    CocoTeacher.name: Reliability(-0.7, 1.1),
-    BallNetTeacher.name: Reliability(-2.0, 0.9),
-    MotionTeacher.name: Reliability(-3.0, 0.75),
+    CocoTeacher.name: Link(-0.7, 1.1),
+    BallNetTeacher.name: Link(-2.0, 0.9),
+    MotionTeacher.name: Link(-3.0, 0.75),
 }
 LINK = Link(bias=1.5, slope=1.4, chain=0.0)  # what a chosen candidate's score means, on the same
 
@@ -207,7 +195,7 @@ def _is_round(one: Candidate) -> bool:
 
 
 def _trusted(one: Candidate, finder: str) -> Candidate:
-    return replace(one, score=RELIABILITY[finder].score(one.score))
+    return replace(one, score=RELIABILITY[finder].score(one.score, on_chain=False))
 
 
 def _only(found: FrameDetections, class_name: str) -> FrameDetections:
