@@ -248,7 +248,7 @@ def answer(
         commonest = "".join(f", most often because {why}" for why, _ in reasons.most_common(1))
         unjudged = "; no truth is known and nobody has judged them" if decided else ""
         return (
-            f"Can't tell: of {len(shots)} shots {goals} are called goals, {decided - goals} none, "
+            f"Can't tell: of {len(shots)} clips {goals} are called goals, {decided - goals} none, "
             f"and {abstained} verdicts abstain{commonest}{unjudged}{rest_of_it}."
         )
     of_all = f"{abstained} of {len(shots)} abstain; the commoner answer is right in {show(base)}"
