@@ -1,7 +1,7 @@
 """Agreement between annotators: observed, Cohen's kappa, Krippendorff's alpha; disagreements.
 
 The unit is one item judged by several annotators, some of whom may not have judged it. Knows
-ratings and verdicts; where an event lies in time is another question.
+ratings and verdicts; how far apart people see an event in time is measured by `timing`.
 
 Sources: Cohen (1960), "A coefficient of agreement for nominal scales"; Cohen (1968), "Weighted
 kappa"; Krippendorff (2011), "Computing Krippendorff's alpha-reliability", whose example the tests
@@ -19,7 +19,9 @@ import krippendorff
 import numpy as np
 import numpy.typing as npt
 
+from workbench.labels.lastword import last_words
 from workbench.labels.store import LabelStore
+from workbench.labels.timing import TOLERANCE_FRAMES, are_apart, event_frames
 from workbench.labels.values import MOST_STARS, LabelError, Value, check_kind
 from workbench.stats import (
     Clusters,
@@ -186,30 +188,51 @@ def judgements(store: LabelStore, kind: str, items: Collection[str] | None = Non
 
 
 def disagreements(
-    store: LabelStore, kind: str, items: Collection[str] | None = None
+    store: LabelStore,
+    kind: str,
+    items: Collection[str] | None = None,
+    tolerance_frames: int = TOLERANCE_FRAMES,
 ) -> dict[str, dict[str, str]]:
-    """Return who said what of each item that annotators disagree on, worst first.
+    """Return who said what of each item that waits for an adjudicator, worst first.
 
     An item counts by the mean distance of two of its judgements: 1 for goal against no goal and for
-    one star against five, in proportion between; half for unsure against anything.
+    one star against five, in proportion between; half for unsure against anything, and for equal
+    verdicts whose events are more than `tolerance_frames` apart. What somebody has settled waits no
+    longer.
 
     Example:
         >>> disagreements(store, "verdict")  # doctest: +SKIP
-        {'clip_031': {'ann': 'goal', 'ben': 'no_goal'}}
+        {'clip_031': {'ann': 'goal', 'ben': 'no_goal'},
+         'clip_007': {'ann': 'goal at frame 48', 'ben': 'goal at frame 216'}}
     """
     judged = judgements(store, kind, items)
     distances = _distances(len(_SCALES[kind]))
+    item_to_frames = event_frames(store, items) if kind == "verdict" else {}
+    done = last_words(store, kind)
     item_to_distance, item_to_said = {}, {}
     for item, codes in zip(judged.items, judged.codes.T, strict=True):
-        item_to_said[item] = {
-            who: judged.scale[int(code)]
+        who_to_code = {
+            who: int(code)
             for who, code in zip(judged.annotators, codes, strict=True)
             if code == code  # not NaN
         }
-        pairs = list(combinations(codes[np.isfinite(codes)].astype(int), 2))
-        distance = float(np.mean([distances[pair] for pair in pairs])) if pairs else 0.0
+        pairs = list(combinations(who_to_code, 2))
+        if item in done or not pairs:
+            continue
+        frames = item_to_frames.get(item, {})
+        apart = {pair: are_apart(frames, *pair, tolerance_frames) for pair in pairs}
+        distance = sum(
+            max(distances[who_to_code[first], who_to_code[second]], 0.5 * apart[first, second])
+            for first, second in pairs
+        ) / len(pairs)
         if distance > 0:
             item_to_distance[item] = distance
+            tells_frames = any(apart.values())
+            item_to_said[item] = {
+                who: judged.scale[code]
+                + (f" at frame {frames[who]}" if tells_frames and who in frames else "")
+                for who, code in who_to_code.items()
+            }
     queue = sorted(item_to_distance, key=lambda item: (-item_to_distance[item], item))
     return {item: item_to_said[item] for item in queue}
 

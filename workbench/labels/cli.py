@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from workbench.labels.agreement import Agreement
+    from workbench.labels.timing import TimeAgreement
 
 app = typer.Typer(
     name="labels",
@@ -99,10 +100,22 @@ def import_files(
 def agreement(
     kind: Annotated[str, typer.Option("--kind", help="rating or verdict.")] = "verdict",
     db: DatabaseOption = None,
+    tolerance: Annotated[
+        int | None,
+        typer.Option(
+            "--tolerance",
+            metavar="FRAMES",
+            min=0,
+            help="Events of verdicts so far apart are one event.  [default: 12]",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     seed: Annotated[int, typer.Option("--seed", metavar="S", help="Of the intervals.")] = 0,
 ) -> None:
     """Say how far annotators agree, with 95 % intervals, and on which items they do not.
+
+    Of verdicts, also how near in time people see the event, and whether events with labels match.
 
     Example: workbench labels agreement --kind rating
     """
@@ -112,12 +125,16 @@ def agreement(
 
     from workbench.labels.agreement import disagreements, measure_agreement
     from workbench.labels.store import LabelStore
+    from workbench.labels.timing import TOLERANCE_FRAMES, measure_timing
 
+    frames = TOLERANCE_FRAMES if tolerance is None else tolerance
     with LabelStore(db, create=False) as store:
         measured = measure_agreement(store, kind, seed=seed)
-        queue = list(disagreements(store, kind))
+        timing = measure_timing(store, tolerance_frames=frames) if kind == "verdict" else None
+        queue = list(disagreements(store, kind, tolerance_frames=frames))
     if as_json:
-        print(json.dumps({**measured.to_dict(), "disagreements": queue}, indent=1))
+        in_time = {} if timing is None else {"timing": timing.to_dict()}
+        print(json.dumps({**measured.to_dict(), **in_time, "disagreements": queue}, indent=1))
         return
     console = Console(highlight=False, markup=False)
     console.print(
@@ -128,6 +145,9 @@ def agreement(
         console.print("no item was labelled by two: nothing to compare")
         return
     console.print(_measure_table(measured))
+    if timing is not None:
+        console.print()
+        console.print(_timing_table(timing))
     if queue:
         shown = ", ".join(queue[:10]) + (" …" if len(queue) > 10 else "")
         console.print(f"\n{len(queue)} items to review, worst first: {shown}", soft_wrap=True)
@@ -225,6 +245,31 @@ def _measure_table(measured: "Agreement") -> "Table":
             show_number(interval.value) if is_known else "undefined",
             Text(show_ends(interval) if is_known else ""),
             str(interval.n),
+        )
+    return table
+
+
+def _timing_table(timing: "TimeAgreement") -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    from workbench.stats import Interval, show_ends, show_number
+
+    table = Table("in time", "value", "95 % interval", "n", box=None, padding=(0, 2, 0, 0))
+    within = f"event frames at most {timing.tolerance_frames} apart"
+    rows: list[tuple[str, Interval, str]] = [
+        (within, timing.within, "pairs"),
+        ("median distance in frames", timing.gap_frames, "pairs"),
+        ("events with labels, F1", timing.events, "events"),
+        *((f"  {label}, F1", found, "events") for label, found in timing.label_to_events.items()),
+    ]
+    for what, found, unit in rows:
+        is_known = found.value == found.value
+        table.add_row(
+            Text(what),
+            show_number(found.value) if is_known else "undefined",
+            Text(show_ends(found) if is_known else ""),
+            f"{found.n} {unit}",
         )
     return table
 

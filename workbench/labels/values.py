@@ -8,6 +8,7 @@ is kept. Frames are counted from 0 in presentation order; intervals are half-ope
 | cut | `start_frame`, `end_frame`, `start_pts`, `end_pts` (or null), `name`, `sport` (or null) |
 | rating | `stars` 1–5, or `unsure: true`, or `skipped: true` |
 | verdict | `verdict` goal, no_goal or unsure; `event_frame` (or null) |
+| settled_verdict | the same: an adjudicator's last word on a clip, given after seeing the others' |
 | event | `label`, `frame` |
 | corners | `frame`, `corners_px` (four [x, y]), `goal_wh_m` (or null: not measured) |
 | shot | `kick_frame`, `foot` left or right, `ball` [[frame, x, y], …]; each may be null |
@@ -25,7 +26,7 @@ from typing import Any, Literal, NamedTuple, TypeGuard, get_args
 
 from workbench.errors import WorkbenchError
 
-Kind = Literal["cut", "rating", "verdict", "event", "corners", "shot"]
+Kind = Literal["cut", "rating", "verdict", "settled_verdict", "event", "corners", "shot"]
 Value = dict[str, Any]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -253,6 +254,10 @@ def _check_interval(cut: Value) -> None:
 
 # Time stamps may begin below zero: an edit list shifts them.
 _PTS = Field(partial(_integer, least=-LARGEST_INTEGER), "Int64", is_optional=True)
+_VERDICT = {
+    "verdict": Field(_verdict, "string"),
+    "event_frame": Field(_integer, "Int64", is_optional=True, past_end=0),
+}
 FIELDS: dict[Kind, dict[str, Field]] = {
     "cut": {
         "start_frame": Field(_integer, "Int64", past_end=0),
@@ -267,10 +272,8 @@ FIELDS: dict[Kind, dict[str, Field]] = {
         "unsure": Field(_true, "boolean"),
         "skipped": Field(_true, "boolean"),
     },
-    "verdict": {
-        "verdict": Field(_verdict, "string"),
-        "event_frame": Field(_integer, "Int64", is_optional=True, past_end=0),
-    },
+    "verdict": _VERDICT,
+    "settled_verdict": _VERDICT,
     "event": {
         "label": Field(check_text, "string"),
         "frame": Field(_integer, "Int64", past_end=0),

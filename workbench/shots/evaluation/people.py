@@ -1,8 +1,8 @@
 """Agreement of the chain with verdicts of people on real footage.
 
-The unit is one clip that somebody judged in the goal labeller. What two people see differently, or
-one is unsure of, is left out and counted: there is no truth to compare with. Knows nothing about
-how the chain judges.
+The unit is one clip that somebody judged in the goal labeller. An adjudicator's word is the truth;
+without one, what two people see differently, or one is unsure of, is left out and counted: there is
+no truth to compare with. Knows nothing about how the chain judges.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from workbench.labels.lastword import last_words
 from workbench.labels.store import LabelStore
 from workbench.labels.table import label_table
 from workbench.saving import save_json, to_json
@@ -51,6 +52,9 @@ def people_verdicts(store: LabelStore) -> dict[str, bool | None]:
         answers = set(rows["verdict"].dropna())
         sure = len(answers) == 1 and answers <= {"goal", "no_goal"}
         said[str(item)] = answers == {"goal"} if sure else None
+    for item, entry in last_words(store, "verdict").items():
+        answer = (entry.value or {})["verdict"]
+        said[item] = None if answer == "unsure" else answer == "goal"
     return said
 
 
