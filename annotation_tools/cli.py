@@ -153,14 +153,55 @@ def goals(
     browser: BrowserOption = True,
     keys: KeysOption = None,
     cache: CacheOption = Path("data/cache/serving"),
+    blind: Annotated[
+        bool,
+        typer.Option("--blind", help="No names of clips, another order for each, no review."),
+    ] = False,
+    events: Annotated[
+        str, typer.Option("--events", metavar="A,B", help="Labels of events, such as kick,save.")
+    ] = "",
+    tolerance: Annotated[
+        int | None,
+        typer.Option(
+            "--tolerance",
+            metavar="FRAMES",
+            min=0,
+            help="Events farther apart are two.  [default: 12]",
+            show_default=False,
+        ),
+    ] = None,
+    team: Annotated[
+        str, typer.Option("--team", metavar="A,B", help="Share the clips out among these people.")
+    ] = "",
+    each: Annotated[
+        int, typer.Option("--each", metavar="N", min=1, help="People to a clip, of the team.")
+    ] = 2,
+    truth: Annotated[
+        str | None,
+        typer.Option(
+            "--truth",
+            metavar="NAME",
+            help="Whose answers are known: the team gets all those clips.  [default: settled ones]",
+            show_default=False,
+        ),
+    ] = None,
     unix_socket: SocketOption = None,
 ) -> None:
     """Say for every clip whether it shows a goal, and in which frame.
 
     Example: workbench serve goals --footage data/clips
     """
-    from annotation_tools.goals import make_goals
+    from annotation_tools.goals import Round, make_goals
     from workbench.labels.store import LabelStore
+
+    labelling = Round(
+        blind=blind,
+        team=_names(team),
+        each=each,
+        truth=truth,
+        events=_names(events),
+        tolerance_frames=tolerance,
+    )
 
     def make(guard: "Guard") -> "Starlette":
         folder, media = _find(footage, (CLIPS, *reversed(VIDEOS), *BUILT_IN), cache)
@@ -172,6 +213,7 @@ def goals(
             annotator=annotator or _login(),
             keys=_keys(keys),
             verdicts=verdicts,
+            labelling=labelling,
         )
 
     _serve(make, GOALS_PORT, port, host, allow_remote, allow_host, browser, unix_socket)
@@ -227,6 +269,11 @@ def _serve(
         open_browser=browser,
         say=lambda url: console.print(url),
     )
+
+
+def _names(text: str) -> list[str]:
+    """What stands between commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _login() -> str:

@@ -11,7 +11,7 @@ from served import Served
 from starlette.testclient import TestClient
 from videos import make_video
 
-from annotation_tools.goals import make_goals
+from annotation_tools.goals import Round, make_goals
 from annotation_tools.goals.app import STATIC
 from annotation_tools.goals.model_verdicts import load_model_verdicts
 from annotation_tools.serving import Guard, MediaIndex
@@ -52,9 +52,13 @@ def serving(folder, store, **options):
         yield client
 
 
-def judge(store, item, annotator, verdict, event_frame=None):
+def judge(store, item, annotator, verdict, event_frame=None, kind="verdict"):
     value = {"verdict": verdict, "event_frame": event_frame}
-    return store.append(Entry("verdict", item, value, annotator=annotator, tool="goals"))
+    return store.append(Entry(kind, item, value, annotator=annotator, tool="goals"))
+
+
+def waiting(client):
+    return {row["item_id"]: row["why"] for row in client.get("/api/disagreements").json()}
 
 
 @pytest.fixture
@@ -98,9 +102,38 @@ def test_disagreements_are_the_worst_first_then_those_with_the_model(folder, sto
     verdicts = tmp_path / "model.json"
     verdicts.write_text('{"shot_02": "goal", "shot_03": "goal", "shot_04": "goal"}')
     with serving(folder, store, verdicts=verdicts) as client:
-        assert client.get("/api/disagreements").json() == ["shot_01", "shot_00", "shot_03"]
+        assert waiting(client) == {"shot_01": "people", "shot_00": "people", "shot_03": "model"}
+    verdicts.write_text('{"shot_02": "unsure", "shot_03": "unsure"}')  # it abstains
+    with serving(folder, store, verdicts=verdicts) as client:
+        assert list(waiting(client)) == ["shot_01", "shot_00"]
     with serving(folder, store) as client:
-        assert client.get("/api/disagreements").json() == ["shot_01", "shot_00"]
+        assert list(waiting(client)) == ["shot_01", "shot_00"]
+        judge(store, "shot_01", "carla", "goal", kind="settled_verdict")
+        assert list(waiting(client)) == ["shot_00"]
+
+
+def test_a_goal_in_another_frame_waits_for_a_last_word_within_the_tolerance(folder, store):
+    judge(store, "shot_04", "anna", "goal", 2)
+    judge(store, "shot_04", "ben", "goal", 18)
+    with serving(folder, store) as client:
+        assert waiting(client) == {"shot_04": "people"}
+    with serving(folder, store, labelling=Round(tolerance_frames=16)) as client:
+        assert waiting(client) == {}
+
+
+def test_a_team_shares_the_clips_and_gets_all_whose_answer_is_known(folder, store):
+    judge(store, "shot_05", "carla", "goal", kind="settled_verdict")
+    with serving(folder, store, labelling=Round(team=["anna", "ben", "dora"])) as client:
+        assigned = client.get("/api/session").json()["assigned"]
+    held = [item for items in assigned.values() for item in items]
+    assert {item: held.count(item) for item in held} == {
+        f"shot_{number:02d}": 3 if number == 5 else 2 for number in range(CLIPS)
+    }
+    with (
+        pytest.raises(LabelError, match="each clip"),
+        serving(folder, store, labelling=Round(team=["anna"])),
+    ):
+        pass
 
 
 def test_files_that_differ_in_suffix_or_folder_have_labels_of_their_own(tmp_path, store):
@@ -152,7 +185,7 @@ def test_the_verdicts_of_a_run_are_found_beside_the_footage_as_they_come(tmp_pat
         assert said["model"] == "run"
         assert list(said["verdicts"]) == ["shot_01"]
         judge(store, "shot_01", "anna", "no_goal")
-        assert client.get("/api/disagreements").json() == ["shot_01"]
+        assert waiting(client) == {"shot_01": "model"}
         (shots / "verdicts.json").write_text('{"shot_01": "gaol"}')
         answer = client.get("/api/model")
         assert answer.status_code == 409
@@ -388,10 +421,10 @@ def test_others_are_heard_in_review_mode_only(labeller, page, request):
     shows(page, "shot_00")
     said = page.locator(".opinions li").all_inner_texts()
     assert [" ".join(text.split()) for text in said] == [
-        "anna (you) ✕ no goal",
-        f"{EVIL} ✕ no goal",
-        "ben frame 7 ✓ goal",
-        "net (model) 0.90 ✓ goal",
+        "you ✕ no goal take",
+        f"{EVIL} ✕ no goal take",
+        "ben frame 7 ✓ goal take",
+        "net (model) 0.90 ✓ goal take",
     ]
     assert page.title() == "Goals"
     page.locator(".opinions .facts button").click()

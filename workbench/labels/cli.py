@@ -153,6 +153,55 @@ def agreement(
         console.print(f"\n{len(queue)} items to review, worst first: {shown}", soft_wrap=True)
 
 
+@app.command("score")
+def score_people(
+    kind: Annotated[str, typer.Option("--kind", help="rating or verdict.")] = "verdict",
+    truth: Annotated[
+        str | None,
+        typer.Option(
+            "--truth",
+            metavar="NAME",
+            help="Whose answers are known to be right.  [default: what was settled in review]",
+            show_default=False,
+        ),
+    ] = None,
+    db: DatabaseOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Score annotators on the clips whose answer is known.
+
+    Known answers come in by import, under a name: labels import truth.json --annotator truth.
+
+    Example: workbench labels score --truth truth
+    """
+    import json
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from workbench.labels.knownanswers import known_answers, score_annotators
+    from workbench.labels.store import LabelStore
+    from workbench.stats import show
+
+    with LabelStore(db, create=False) as store:
+        known = known_answers(store, kind, truth)
+        scores = score_annotators(store, kind, known, truth)
+    if as_json:
+        rows = [score.to_dict() for score in scores]
+        print(json.dumps({"known": len(known), "annotators": rows}, indent=1))
+        return
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    columns = ("annotator", "right where sure", "clips", "unsure", "commonest answer")
+    table = Table(*columns, box=None, padding=(0, 2, 0, 0))
+    for score in scores:
+        right = show(score.right) if score.right.n else "undefined"
+        base = show(score.base_rate) if score.right.n else ""
+        table.add_row(score.annotator, right, str(score.right.n), str(score.unsure), base)
+    console.print(f"{_spell(len(known), 'clip')} with a known answer")
+    if scores:
+        console.print(table)
+
+
 ClipsOption = Annotated[
     Path, typer.Option("--footage", metavar="DIR", help="The folder of clips.json.")
 ]

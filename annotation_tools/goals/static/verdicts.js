@@ -1,9 +1,9 @@
 // What a verdict looks like, and how fast somebody gives them. Knows nothing about the page.
 
 export const VERDICTS = {
-  goal: { sign: "✓", text: "goal" },
-  no_goal: { sign: "✕", text: "no goal" },
-  unsure: { sign: "?", text: "unsure" },
+  goal: { sign: "✓", text: "goal", key: "Y" },
+  no_goal: { sign: "✕", text: "no goal", key: "N" },
+  unsure: { sign: "?", text: "unsure", key: "U" },
 };
 
 const BREAK_MS = 5 * 60_000; // longer between two labels is a break, not the pace
