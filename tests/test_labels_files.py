@@ -343,12 +343,13 @@ def test_tables_show_what_stands(store, match):
     assert str(verdicts["created_at"].dtype) == "datetime64[us, UTC]"
 
 
-@pytest.mark.parametrize("kind", ["cut", "rating", "verdict", "event"])
+@pytest.mark.parametrize("kind", ["cut", "rating", "class", "verdict", "event"])
 def test_an_empty_table_has_the_same_columns(store, match, kind):
     empty = label_table(store, kind)
     fill(store, match)
     store.append(Entry("rating", "c2", {"stars": 3}, annotator="bob", tool="t"))
     store.append(Entry("event", "e", {"label": "PASS", "frame": 3}, annotator="bob", tool="t"))
+    store.append(Entry("class", "c2", {"classes": ["lob"]}, annotator="bob", tool="t"))
     full = label_table(store, kind)
     assert len(empty) == 0 < len(full)
     assert empty.dtypes.to_dict() == full.dtypes.to_dict()

@@ -16,6 +16,8 @@ from annotation_tools.rater import ClipRater, review_table
 from annotation_tools.rater.jupyter_files import NotServedError, served_paths, server_root
 from annotation_tools.serving import ServingError
 from workbench.footage.clips import Clip, save_clips
+from workbench.labels.classlist import ClassList
+from workbench.labels.lastword import last_words
 from workbench.labels.store import LabelStore
 from workbench.labels.values import LabelError
 
@@ -129,6 +131,30 @@ def test_keys_can_be_changed(rating, tmp_path):
         rating(keys=own)
 
 
+def test_classes_are_labels_of_their_own_with_a_key_each(rating, tmp_path):
+    press(rating(), "clip_00", {"stars": 2}, UUIDS[0])
+    classes = ClassList({"serve": "s", "lob": "1", "none": "n"})
+    rater = rating(classes=classes)
+    assert rater.ratings == {}
+    assert rater.classes == ["serve", "lob", "none"]
+    keys = {action: row["keys"] for action, row in rater.key_table.items()}
+    assert keys["class_0"] == ["s"]
+    assert keys["class_1"] == ["1", "Digit1"]
+    assert keys["skip"] == ["Shift+s"]  # its key is that of serve now
+    assert keys["unsure"] == ["u"]
+    assert "stars_1" not in keys
+    assert "several" not in keys
+    assert "several" in rating(classes=replace(classes, several=True)).key_table
+    assert press(rater, "clip_00", {"classes": ["serve"]}, UUIDS[1])["problem"] is None
+    assert press(rater, "clip_01", {"stars": 2}, UUIDS[2])["problem"]
+    assert repr(rater) == "1 of 3 clips labelled by anna"
+    press(rating(classes=classes, settles=True), "clip_00", {"classes": ["lob"]}, UUIDS[3])
+    with LabelStore(tmp_path / "labels.sqlite") as store:
+        assert last_words(store, "class")["clip_00"].value == {"classes": ["lob"]}
+        assert store.current("class")["anna", "clip_00"].value == {"classes": ["serve"]}
+        assert store.current("rating")["anna", "clip_00"].value == {"stars": 2}
+
+
 @pytest.mark.parametrize(
     ("file", "root", "expected"),
     [
@@ -212,9 +238,9 @@ class Lab:
         notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
         nbformat.write(notebook, self.root / name)
 
-    def stored(self) -> dict[str, dict]:
+    def stored(self, kind: str = "rating") -> dict[str, dict]:
         with LabelStore(self.root / "labels.sqlite") as store:
-            current = store.current("rating", annotator="anna")
+            current = store.current(kind, annotator="anna")
         return {item: entry.value for (_, item), entry in current.items()}
 
 
@@ -356,6 +382,44 @@ def test_rating_ten_clips_with_the_keyboard_in_jupyterlab(lab, page):
         entries = store.history()
     assert len(entries) == len({entry.entry_id for entry in entries}) == 14
     assert max(websocket_bytes) < 100_000  # no video passed through the kernel
+
+
+def test_saying_what_clips_show_with_the_keyboard_in_jupyterlab(lab, page):
+    classes = 'classes=ClassList({"serve": "s", "lob": "2", "none": "n"}, several=%s)'
+    imported = "from workbench.labels.classlist import ClassList\n"
+    cell = imported + CELL.format(footage="footage").replace('"anna")', f'"anna", {classes})')
+    lab.add_notebook("one.ipynb", cell % False)
+    open_notebook(page, lab, "one.ipynb")
+    run_cell(page)
+    on_clip(page, "clip_00")
+    page.locator(".wb-stage").click()
+    for key in ("s", "2", "n", "Shift+S", "u"):
+        page.keyboard.press(key)
+    on_clip(page, "clip_05")
+    page.keyboard.press("b")
+    page.keyboard.press("0")
+    page.keyboard.press("n")
+    all_saved(page)
+    expected = {
+        **{f"clip_0{n}": {"classes": [c]} for n, c in enumerate(("serve", "lob", "none"))},
+        "clip_03": {"skipped": True},
+        "clip_04": {"classes": ["none"]},
+    }
+    assert lab.stored("class") == expected
+
+    lab.add_notebook("several.ipynb", cell % True)
+    open_notebook(page, lab, "several.ipynb")
+    run_cell(page)
+    on_clip(page, "clip_05")
+    page.locator(".wb-stage").click()
+    for key in ("2", "s", "Enter", "s", "n", "Enter", "2", "2"):
+        page.keyboard.press(key)
+    on_clip(page, "clip_07")
+    all_saved(page)
+    expected |= {"clip_05": {"classes": ["lob", "serve"]}, "clip_06": {"classes": ["none"]}}
+    assert lab.stored("class") == expected
+    page.keyboard.press("ArrowLeft")
+    assert page.locator(".wb-class-button.wb-on").inner_text().startswith("none")
 
 
 def test_clips_outside_the_served_folder_say_what_to_do(lab, page):

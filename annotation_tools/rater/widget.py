@@ -1,8 +1,9 @@
-"""The clip rater as a widget: shows clips one by one and keeps the stars they are given.
+"""The clip rater as a widget: shows clips one by one and keeps what they are given.
 
-The unit is one key press, which becomes one row in the label store before the page calls it saved.
-The store is the record: the widget holds nothing that is not in it, so that after a reload or a
-kernel restart the same cell brings everything back. Knows nothing about agreement or export.
+It asks one question: how many stars, or which class. The unit is one key press, which becomes one
+row in the label store before the page calls it saved. The store is the record: the widget holds
+nothing that is not in it, so that after a reload or a kernel restart the same cell brings
+everything back. Knows nothing about agreement or export.
 """
 
 import hashlib
@@ -14,29 +15,36 @@ import anywidget
 import traitlets
 
 from annotation_tools.rater.jupyter_files import NotServedError, served_paths, server_root
-from annotation_tools.serving.keys import load_keys
+from annotation_tools.serving.keys import KeyTable, load_keys
 from workbench.errors import WorkbenchError
 from workbench.footage.clips import Clip
+from workbench.labels.classlist import ClassList
+from workbench.labels.lastword import LAST_WORD_ON
 from workbench.labels.records import Entry
 from workbench.labels.store import LabelStore
-from workbench.labels.values import check_text
+from workbench.labels.values import Kind, check_text
+from workbench.style import class_colours
 
 _STATIC = Path(__file__).parent / "static"
 _TOOL = "rater"
 
 
 class ClipRater(anywidget.AnyWidget):
-    """Rates clips with the number keys, in a notebook cell.
+    """Rates clips, or says what they show, by single keys in a notebook cell.
 
-    Keys 5 to 1 give stars and go on, 0 clears, U is unsure, S skips, R replays, B goes back, ?
-    shows them all. The video comes from the Jupyter server's own `/files/` address, never through
-    the kernel. Clips that this annotator has rated before show their rating.
+    Keys 5 to 1 give stars and go on; given `classes`, the key of each says that the clip shows it
+    (where a clip may show several: also shows it, or not any more; Enter goes on). 0 clears, U is
+    unsure, S skips, R replays, B goes back, ? shows them all; one of these whose key a class has
+    taken moves to Shift and that key. The video comes from the Jupyter server's own `/files/`
+    address, never through the kernel. Clips that this annotator has labelled before show it.
 
     Args:
         clips: In the order in which they are shown.
         folder: Of their `clips.json`.
         store: Where every rating goes at once.
-        annotator: Whose ratings these are.
+        annotator: Whose labels these are.
+        classes: What a clip can show; None asks for stars.
+        settles: The annotator is an adjudicator: the classes given are the last word on the clips.
         root_dir: The Jupyter server's root folder, where it cannot be found out (a remote kernel).
         keys: A JSON file with the annotator's own keys, `{"rater": {"unsure": ["x"]}}`.
 
@@ -57,6 +65,9 @@ class ClipRater(anywidget.AnyWidget):
     obstacle = traitlets.Unicode().tag(sync=True)  # why no video can be shown; empty if one can
     record = traitlets.Unicode().tag(sync=True)  # where unsaved presses belong, across restarts
     key_table = traitlets.Dict().tag(sync=True)
+    classes: traitlets.List[Any] = traitlets.List().tag(sync=True)  # names, in the order of keys
+    colours = traitlets.Dict().tag(sync=True)  # of the classes
+    several = traitlets.Bool(False).tag(sync=True)  # a clip may show several classes
 
     def __init__(
         self,
@@ -65,6 +76,8 @@ class ClipRater(anywidget.AnyWidget):
         store: LabelStore,
         annotator: str,
         *,
+        classes: ClassList | None = None,
+        settles: bool = False,
         root_dir: Path | None = None,
         keys: Path | None = None,
     ) -> None:
@@ -75,6 +88,9 @@ class ClipRater(anywidget.AnyWidget):
         except NotServedError as error:
             served, obstacle = [""] * len(files), str(error)
         self._store = store
+        self._kind: Kind = "rating" if classes is None else "class"
+        if settles:
+            self._kind = LAST_WORD_ON[self._kind]
         self._clip_ids = [clip.clip_id for clip in clips]
         super().__init__(
             clips=[
@@ -83,28 +99,31 @@ class ClipRater(anywidget.AnyWidget):
             ratings=self._load(annotator),
             annotator=annotator,
             obstacle=obstacle,
-            record=hashlib.sha256(f"{store.url}\n{annotator}".encode()).hexdigest()[:16],
-            key_table=load_keys(_STATIC / "keys.json", keys, _TOOL),
+            record=_record(store.url, annotator, self._kind),
+            key_table=_with_classes(load_keys(_STATIC / "keys.json", keys, _TOOL), classes),
+            classes=[] if classes is None else list(classes.names),
+            colours={} if classes is None else class_colours(classes.names),
+            several=classes is not None and classes.several,
         )
         self.on_msg(self._on_press)
 
     def _load(self, annotator: str) -> dict[str, Any]:
         shown = set(self._clip_ids)
-        entries = self._store.current("rating", annotator=annotator)
+        entries = self._store.current(self._kind, annotator=annotator)
         return {item: entry.value for (_, item), entry in entries.items() if item in shown}
 
     def _on_press(self, _: Any, press: dict[str, Any], buffers: Any) -> None:
         """Save one press and say so, or say why not; the page keeps what was not saved."""
         try:
-            rating = Entry(
-                "rating",
+            said = Entry(
+                self._kind,
                 press["item_id"],
                 press["value"],
                 annotator=self.annotator,
                 tool=_TOOL,
                 entry_id=press["entry_id"],
             )
-            self._store.append(rating)
+            self._store.append(said)
         except WorkbenchError as error:
             self.send({"entry_id": press["entry_id"], "problem": str(error)})
             return
@@ -112,5 +131,33 @@ class ClipRater(anywidget.AnyWidget):
         self.send({"entry_id": press["entry_id"], "problem": None})
 
     def __repr__(self) -> str:
-        said = f"{len(self.ratings)} of {len(self.clips)} clips rated by {self.annotator}"
+        word = "rated" if self._kind == "rating" else "labelled"
+        said = f"{len(self.ratings)} of {len(self.clips)} clips {word} by {self.annotator}"
         return f"{said} – {self.obstacle}" if self.obstacle else said
+
+
+def _record(url: str, annotator: str, kind: Kind) -> str:
+    """The name under which a browser keeps presses that are not saved yet."""
+    about = [url, annotator] if kind == "rating" else [url, annotator, kind]
+    return hashlib.sha256("\n".join(about).encode()).hexdigest()[:16]
+
+
+def _with_classes(table: KeyTable, classes: ClassList | None) -> KeyTable:
+    """The key table of the question that is asked: a key per class in the place of the stars."""
+    if classes is None:
+        del table["several"]
+        return table
+    if not classes.several:
+        del table["several"]
+    then = "on or off" if classes.several else "next clip"
+    rows: KeyTable = {}
+    for number, (name, key) in enumerate(classes.class_to_key.items()):
+        keys = [key, f"Digit{key}"] if key.isdigit() else [key]
+        rows[f"class_{number}"] = {"keys": keys, "help": f"{name}, {then}", "group": "Rate"}
+    taken = set(classes.class_to_key.values())
+    for action, row in table.items():
+        if action.startswith("stars_"):
+            continue
+        kept = [key for key in row["keys"] if key not in taken]
+        rows[action] = {**row, "keys": kept or [f"Shift+{key}" for key in row["keys"]]}
+    return rows

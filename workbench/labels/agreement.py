@@ -1,7 +1,7 @@
 """Agreement between annotators: observed, Cohen's kappa, Krippendorff's alpha; disagreements.
 
 The unit is one item judged by several annotators, some of whom may not have judged it. Knows
-ratings and verdicts; how far apart people see an event in time is measured by `timing`.
+ratings, classes and verdicts; how far apart people see an event in time is measured by `timing`.
 
 Sources: Cohen (1960), "A coefficient of agreement for nominal scales"; Cohen (1968), "Weighted
 kappa"; Krippendorff (2011), "Computing Krippendorff's alpha-reliability", whose example the tests
@@ -41,9 +41,10 @@ KappaWeights = Literal["none", "linear", "quadratic"]
 RESAMPLES = 2_000  # alpha is computed anew for each
 UNSURE = "unsure"
 RELIABLE_ALPHA = 0.667  # Krippendorff (2004), "Reliability in content analysis": the least
-_SCALES: dict[str, tuple[str, ...]] = {
+_SCALES: dict[str, tuple[str, ...] | None] = {  # None: the answers that occur, in no order
     "rating": tuple(str(stars) for stars in range(1, MOST_STARS + 1)),
     "verdict": ("no_goal", "goal"),
+    "class": None,
 }
 
 
@@ -54,7 +55,7 @@ class Judgements:
     kind: str
     annotators: tuple[str, ...]
     items: tuple[str, ...]
-    scale: tuple[str, ...]  # from worst to best, then "unsure"
+    scale: tuple[str, ...]  # from worst to best, or names; then "unsure"
     codes: Floats  # (annotators, items); NaN where nothing was said
 
 
@@ -115,7 +116,7 @@ def measure_agreement(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Agreement:
-    """Measure how far annotators agree in ratings or verdicts, with and without "unsure".
+    """Measure how far annotators agree in ratings, classes or verdicts, with and without "unsure".
 
     "Unsure" has no place between one star and five: where it counts as a category, the scale is
     nominal. Skipped items were not judged; with `items`, only those count. Intervals resample whole
@@ -163,7 +164,9 @@ def measure_agreement(
 
 
 def judgements(store: LabelStore, kind: str, items: Collection[str] | None = None) -> Judgements:
-    """Return the standing ratings or verdicts, of some items or all, as a matrix.
+    """Return the standing ratings, classes or verdicts, of some items or all, as a matrix.
+
+    The classes of a clip that shows several are one answer.
 
     Raises:
         LabelError: If the kind has no scale to agree on.
@@ -173,12 +176,15 @@ def judgements(store: LabelStore, kind: str, items: Collection[str] | None = Non
         raise LabelError(problem, f"choose {' or '.join(_SCALES)}")
     answers = {}
     for (annotator, item_id), entry in store.current(kind).items():
-        answer = _answer(kind, entry.value or {})
+        answer = answer_of(kind, entry.value or {})
         if answer is not None and (items is None or item_id in items):
             answers[annotator, item_id] = answer
     annotators = tuple(sorted({annotator for annotator, _ in answers}))
     found = tuple(sorted({item_id for _, item_id in answers}))
-    scale = (*_SCALES[kind], UNSURE)
+    known = _SCALES[kind]
+    if known is None:
+        known = tuple(sorted(set(answers.values()) - {UNSURE}))
+    scale = (*known, UNSURE)
     annotator_to_row = {name: row for row, name in enumerate(annotators)}
     item_to_column = {name: column for column, name in enumerate(found)}
     codes = np.full((len(annotators), len(found)), np.nan)
@@ -195,10 +201,10 @@ def disagreements(
 ) -> dict[str, dict[str, str]]:
     """Return who said what of each item that waits for an adjudicator, worst first.
 
-    An item counts by the mean distance of two of its judgements: 1 for goal against no goal and for
-    one star against five, in proportion between; half for unsure against anything, and for equal
-    verdicts whose events are more than `tolerance_frames` apart. What somebody has settled waits no
-    longer.
+    An item counts by the mean distance of two of its judgements: 1 for goal against no goal, one
+    class against another and one star against five, in proportion between; half for unsure against
+    anything, and for equal verdicts whose events are more than `tolerance_frames` apart. What
+    somebody has settled waits no longer.
 
     Example:
         >>> disagreements(store, "verdict")  # doctest: +SKIP
@@ -206,7 +212,7 @@ def disagreements(
          'clip_007': {'ann': 'goal at frame 48', 'ben': 'goal at frame 216'}}
     """
     judged = judgements(store, kind, items)
-    distances = _distances(len(_SCALES[kind]))
+    distances = _distances(len(judged.scale) - 1, is_ordered=_SCALES[kind] is not None)
     item_to_frames = event_frames(store, items) if kind == "verdict" else {}
     done = last_words(store, kind)
     item_to_distance, item_to_said = {}, {}
@@ -364,19 +370,29 @@ def _alpha(counts: npt.NDArray[np.int_], domain: Floats, level: Level) -> float:
     )
 
 
-def _distances(steps: int) -> Floats:
+def _distances(steps: int, *, is_ordered: bool) -> Floats:
     """Distance of each two answers of a scale with "unsure" at its end."""
-    place = np.arange(steps) / (steps - 1)
+    place = np.arange(steps) / max(steps - 1, 1)
+    apart = np.abs(place[:, None] - place[None, :])
     distances = np.full((steps + 1, steps + 1), 0.5)
-    distances[:steps, :steps] = np.abs(place[:, None] - place[None, :])
+    distances[:steps, :steps] = apart if is_ordered else apart > 0
     distances[steps, steps] = 0
     return distances
 
 
-def _answer(kind: str, value: Value) -> str | None:
-    """Return the place on the scale that a value names; None for a skipped item."""
+def answer_of(kind: str, value: Value) -> str | None:
+    """Return the place on the scale that a value names; None for a skipped item.
+
+    Several classes are joined: two people who say the same ones agree.
+
+    Example:
+        >>> answer_of("class", {"classes": ["run", "serve"]})
+        'run + serve'
+    """
     if kind == "verdict":
         return str(value["verdict"])
     if "stars" in value:
         return str(value["stars"])
+    if "classes" in value:
+        return " + ".join(value["classes"])
     return UNSURE if "unsure" in value else None

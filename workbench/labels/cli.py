@@ -57,7 +57,7 @@ def export_file(
 
 @app.command("import")
 def import_files(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="JSON files.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="JSON files; see --classes.")],
     db: DatabaseOption = None,
     annotator: Annotated[
         str | None,
@@ -71,21 +71,34 @@ def import_files(
         Path | None,
         typer.Option("--video", metavar="FILE", help="What cuts are of, if the file cannot say."),
     ] = None,
+    classes: Annotated[
+        bool,
+        typer.Option("--classes", help="They say what clips show: .csv, .json, or folders."),
+    ] = False,
+    settles: Annotated[
+        bool, typer.Option("--settles", help="The classes are an adjudicator's last word.")
+    ] = False,
 ) -> None:
     """Take in labels: of our own export, or of other projects, which needs --annotator.
 
     Of other projects: a list of cuts; an object from clip to stars; an object from clip to goal,
-    no_goal or unsure. A clip is named by its id or its file; without --footage the name less .mp4
-    is taken for the id. Importing a file twice adds nothing.
+    no_goal or unsure. With --classes: a table with columns clip and class (and annotator), an
+    object from clip to class, or a folder whose videos lie in folders named by class. A clip is
+    named by its id or its file; without --footage the name less .mp4 is taken for the id.
+    Importing a file twice adds nothing.
 
     Example: workbench labels import ratings.json --annotator ann --footage data/clips
     """
+    from workbench.labels.classfiles import import_classes
     from workbench.labels.exchange import import_foreign, import_labels
     from workbench.labels.store import LabelStore
 
     with LabelStore(db) as store:
         for file in files:
-            if annotator is None:
+            if classes:
+                made = import_classes(store, file, annotator, footage, settles=settles)
+                count, unknown = made.new, made.unknown
+            elif annotator is None:
                 count, unknown = import_labels(store, file), tuple[str, ...]()
             else:
                 made = import_foreign(store, file, annotator, video, footage)
@@ -98,7 +111,7 @@ def import_files(
 
 @app.command()
 def agreement(
-    kind: Annotated[str, typer.Option("--kind", help="rating or verdict.")] = "verdict",
+    kind: Annotated[str, typer.Option("--kind", help="rating, class or verdict.")] = "verdict",
     db: DatabaseOption = None,
     tolerance: Annotated[
         int | None,
@@ -324,4 +337,4 @@ def _timing_table(timing: "TimeAgreement") -> "Table":
 
 
 def _spell(count: int, kind: str = "label") -> str:
-    return f"{count} {kind}{'' if count == 1 else 's'}"
+    return f"{count} {kind}{'' if count == 1 else 'es' if kind.endswith('s') else 's'}"

@@ -12,7 +12,11 @@ from matplotlib.ticker import MaxNLocator
 from workbench.labels.agreement import UNSURE, Agreement, Judgements, Measure
 from workbench.style import BLUE, GREY, INK, SOFT, axes_or_new, draw_interval, open_frame
 
-_SCALE_TITLES = {"rating": "How were the clips rated?", "verdict": "How were the shots judged?"}
+_SCALE_TITLES = {
+    "rating": "How were the clips rated?",
+    "class": "What do the clips show?",
+    "verdict": "How were the shots judged?",
+}
 
 
 def draw_answers(judged: Judgements, ax: Axes | None = None) -> Axes:
@@ -85,4 +89,6 @@ def _name(measure: Measure) -> str:
 def _spell(kind: str, answer: str) -> str:
     if answer == UNSURE:
         return "unsure"
+    if kind == "class":
+        return answer  # as people have named it
     return f"{answer} ★" if kind == "rating" else answer.replace("_", " ")

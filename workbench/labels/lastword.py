@@ -10,7 +10,10 @@ from workbench.labels.records import Entry
 from workbench.labels.store import LabelStore
 from workbench.labels.values import Kind, check_kind
 
-LAST_WORD_ON: Mapping[Kind, Kind] = {"verdict": "settled_verdict"}
+LAST_WORD_ON: Mapping[Kind, Kind] = {
+    "class": "settled_class",
+    "verdict": "settled_verdict",
+}
 
 
 def last_words(store: LabelStore, kind: str) -> dict[str, Entry]:

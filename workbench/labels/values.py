@@ -7,8 +7,10 @@ is kept. Frames are counted from 0 in presentation order; intervals are half-ope
 |---|---|
 | cut | `start_frame`, `end_frame`, `start_pts`, `end_pts` (or null), `name`, `sport` (or null) |
 | rating | `stars` 1–5, or `unsure: true`, or `skipped: true` |
+| class | `classes` that it shows, one or more names, or `unsure: true`, or `skipped: true` |
+| settled_class | the same: an adjudicator's last word on a clip, given after seeing the others' |
 | verdict | `verdict` goal, no_goal or unsure; `event_frame` (or null) |
-| settled_verdict | the same: an adjudicator's last word on a clip, given after seeing the others' |
+| settled_verdict | the same, of an adjudicator |
 | event | `label`, `frame` |
 | corners | `frame`, `corners_px` (four [x, y]), `goal_wh_m` (or null: not measured) |
 | shot | `kick_frame`, `foot` left or right, `ball` [[frame, x, y], …]; each may be null |
@@ -26,16 +28,29 @@ from typing import Any, Literal, NamedTuple, TypeGuard, get_args
 
 from workbench.errors import WorkbenchError
 
-Kind = Literal["cut", "rating", "verdict", "settled_verdict", "event", "corners", "shot"]
+Kind = Literal[
+    "cut",
+    "rating",
+    "class",
+    "settled_class",
+    "verdict",
+    "settled_verdict",
+    "event",
+    "corners",
+    "shot",
+]
 Value = dict[str, Any]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 VERDICTS = ("goal", "no_goal", "unsure")
 MOST_STARS = 5
 FEET = ("left", "right")
+NO_CLASS = "none"  # a class like the others: what a clip shows that shows none of them
+ANSWERS_ONE = ("rating", "class", "settled_class")  # kinds whose value is one of their fields
 LONGEST_TEXT = 200  # characters of a name, label or id
 LARGEST_INTEGER = 2**63 - 1  # what every database and every PTS holds
 MOST_BALLS = 5000  # that one label of a shot places
+MOST_CLASSES = 40  # of one clip
 _GOAL_M = (0.3, 30.0)  # a goal's width and height lie between
 _LEAST_SIDE_PX, _LEAST_TURN = 2.0, 0.02  # of the goal's mouth; flatter ones no camera explains
 _CORNERS_REMEDY = "give its four inner corners around the mouth, from left bottom: [[x, y], …4]"
@@ -151,8 +166,21 @@ def _verdict(said: object, what: str) -> str:
 
 def _true(said: object, what: str) -> bool:
     if said is not True:
-        raise LabelError(f"{what} is {said!r}", f"write {what}: true, or clear the rating")
+        raise LabelError(f"{what} is {said!r}", f"write {what}: true, or clear the label")
     return True
+
+
+def _classes(said: object, what: str) -> list[str]:
+    """Names of classes, sorted: the same classes are the same value."""
+    if not isinstance(said, list | tuple) or not 0 < len(said) <= MOST_CLASSES:
+        raise LabelError(f"{what} is {said!r}", 'give a list of names, such as ["serve"]')
+    names = [check_text(name, "the name of a class") for name in said]
+    if len(set(names)) < len(names):
+        raise LabelError(f"{what} names {names} twice", "name each class once")
+    if NO_CLASS in names and len(names) > 1:
+        others = ", ".join(name for name in names if name != NO_CLASS)
+        raise LabelError(f"{what} is {NO_CLASS} and also {others}", "say one of the two")
+    return sorted(names)
 
 
 def _number(number: object, what: str) -> float:
@@ -226,15 +254,15 @@ def _is_list(said: object, length: int) -> TypeGuard[Sequence[Any]]:
 
 
 def _check_names(kind: Kind, value: Mapping[str, Any]) -> None:
-    """Check that a value has the fields of its kind; a rating has one of them."""
+    """Check that a value has the fields of its kind; a rating or class has one of them."""
     fields = FIELDS[kind]
     for name in value:
         if name not in fields:
             raise LabelError(f"a {kind} has no field {name!r}", f"use {', '.join(fields)}")
-    if kind == "rating":
+    if kind in ANSWERS_ONE:
         if len(value) != 1:
             said = ", ".join(value) or "nothing"
-            raise LabelError(f"a rating says {said}", f"give one of {', '.join(fields)}")
+            raise LabelError(f"a {kind} says {said}", f"give one of {', '.join(fields)}")
         return
     needed = [name for name, field in fields.items() if not field.is_optional]
     for name in needed:
@@ -258,6 +286,11 @@ _VERDICT = {
     "verdict": Field(_verdict, "string"),
     "event_frame": Field(_integer, "Int64", is_optional=True, past_end=0),
 }
+_CLASS = {
+    "classes": Field(_classes, "object"),
+    "unsure": Field(_true, "boolean"),
+    "skipped": Field(_true, "boolean"),
+}
 FIELDS: dict[Kind, dict[str, Field]] = {
     "cut": {
         "start_frame": Field(_integer, "Int64", past_end=0),
@@ -272,6 +305,8 @@ FIELDS: dict[Kind, dict[str, Field]] = {
         "unsure": Field(_true, "boolean"),
         "skipped": Field(_true, "boolean"),
     },
+    "class": _CLASS,
+    "settled_class": _CLASS,
     "verdict": _VERDICT,
     "settled_verdict": _VERDICT,
     "event": {

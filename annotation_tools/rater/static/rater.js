@@ -38,12 +38,14 @@ function element(tag, className, content) {
 
 function kindOf(value) {
   if (!value) return "none";
+  if (value.classes) return "class";
   if (value.stars) return `stars${value.stars}`;
   return value.unsure ? "unsure" : "skipped";
 }
 
 function inWords(value) {
-  if (!value) return "no rating";
+  if (!value) return "nothing said";
+  if (value.classes) return value.classes.join(" + ");
   if (value.stars) return "★".repeat(value.stars) + "☆".repeat(5 - value.stars);
   return value.unsure ? "unsure" : "skipped";
 }
@@ -95,6 +97,8 @@ class Rater {
     this.model = model;
     this.host = host;
     this.clips = model.get("clips");
+    this.classes = model.get("classes"); // empty where stars are asked for
+    this.word = this.classes.length ? "labelled" : "rated";
     this.base = baseUrl();
     this.unsaved = new Unsaved(model.get("record"));
     this.shown = new Set(this.clips.map((clip) => clip.id));
@@ -145,20 +149,38 @@ class Rater {
     if (!clip) return;
     const before = this.ratings[clip.id];
     if (!value && !before) {
-      this.say(`${clip.id}: there is no rating to clear`);
+      this.say(`${clip.id}: there is nothing to clear`);
       return;
     }
     const press = { entry_id: newId(), item_id: clip.id, value };
     this.unsaved.add(press);
     this.keep(press);
     this.send(press);
-    this.say(value ? `${clip.id}  ${inWords(value)}` : `${clip.id}: rating cleared`);
-    if (!value) {
+    this.say(value ? `${clip.id}  ${inWords(value)}` : `${clip.id}: cleared`);
+    if (!value || (value.classes && this.model.get("several"))) {
       this.draw();
       return;
     }
+    this.goOn();
+  }
+
+  goOn() {
     this.pressTimes.push(performance.now());
     this.go(this.nextUnrated(this.place) ?? this.place + 1);
+  }
+
+  /** A class's key: the clip shows this one; where it may show several, this one too or no more. */
+  classify(name) {
+    const clip = this.clips[this.place];
+    if (!clip) return;
+    if (!this.model.get("several")) {
+      this.rate({ classes: [name] });
+      return;
+    }
+    const before = this.ratings[clip.id]?.classes ?? [];
+    const others = before.filter((each) => each !== name && (each === "none") === (name === "none"));
+    const now = before.includes(name) ? others : name === "none" ? [name] : [...others, name].sort();
+    this.rate(now.length ? { classes: now } : null);
   }
 
   send(press) {
@@ -277,6 +299,8 @@ class Rater {
 
   act(action) {
     if (action.startsWith("stars_")) this.rate({ stars: Number(action.slice(6)) });
+    else if (action.startsWith("class_")) this.classify(this.classes[Number(action.slice(6))]);
+    else if (action === "several") this.goOn();
     else if (action === "unsure") this.rate({ unsure: true });
     else if (action === "skip") this.rate({ skipped: true });
     else if (action === "clear") this.rate(null);
@@ -344,7 +368,7 @@ class Rater {
     this.cover.hidden = true;
     this.toast = element("div", "wb-toast");
     this.toast.setAttribute("role", "status");
-    this.invite = element("div", "wb-invite", "Click here to rate with the keyboard");
+    this.invite = element("div", "wb-invite", `Click here to ${this.classes.length ? "label" : "rate"} with the keyboard`);
     this.help = this.buildHelp();
     stage.append(this.done, this.cover, this.toast, this.invite, this.help);
     stage.addEventListener("click", () => this.takeKeys());
@@ -371,20 +395,26 @@ class Rater {
       return node;
     };
     const stars = element("div", "wb-stars");
-    this.starButtons = STARS.map((number) => {
+    this.classButtons = this.classes.map((name, place) => {
+      const node = button(`class_${place}`, element("span", "wb-class-name", name), "wb-class-button");
+      node.style.setProperty("--wb-class", this.colourOf(name));
+      return node;
+    });
+    this.starButtons = (this.classes.length ? [] : STARS).map((number) => {
       const shape = element("span", "wb-star");
       shape.innerHTML = STAR_SHAPE;
       const node = button(`stars_${number}`, shape, "wb-star-button");
       node.setAttribute("aria-label", `${number} of 5 stars`);
       return node;
     });
-    stars.append(...this.starButtons);
+    stars.append(...this.starButtons, ...this.classButtons);
     this.unsureButton = button("unsure", "Unsure", "");
     this.skipButton = button("skip", "Skip", "");
     const others = element("div", "wb-others");
     others.append(
       this.unsureButton,
       this.skipButton,
+      ...(keys.several ? [button("several", "Next", "")] : []),
       button("clear", "Clear", ""),
       button("replay", "Replay", ""),
       button("back", "Back", ""),
@@ -434,7 +464,7 @@ class Rater {
     this.host.dataset.rating = kindOf(value);
     this.title.textContent = clip ? clip.id : this.clips.length ? "All shown" : "No clips";
     this.count.textContent = [
-      `${this.model.get("annotator")}: ${rated} of ${this.clips.length} rated`,
+      `${this.model.get("annotator")}: ${rated} of ${this.clips.length} ${this.word}`,
       this.timeLeft(this.clips.length - rated),
     ]
       .filter(Boolean)
@@ -443,14 +473,26 @@ class Rater {
       node.classList.toggle("wb-on", (value?.stars ?? 0) > place);
       node.setAttribute("aria-pressed", String(value?.stars === place + 1));
     });
+    this.classButtons.forEach((node, place) => {
+      const isOn = Boolean(value?.classes?.includes(this.classes[place]));
+      node.classList.toggle("wb-on", isOn);
+      node.setAttribute("aria-pressed", String(isOn));
+    });
     this.unsureButton.classList.toggle("wb-on", Boolean(value?.unsure));
     this.skipButton.classList.toggle("wb-on", Boolean(value?.skipped));
     this.marks.forEach((mark, place) => {
       mark.className = `wb-mark wb-${kindOf(this.ratings[this.clips[place].id])}`;
       mark.classList.toggle("wb-here", place === this.place);
+      const said = this.ratings[this.clips[place].id]?.classes;
+      mark.style.background = said ? this.colourOf(said[0]) : "";
     });
     this.drawDone(!clip);
     this.drawSaved();
+  }
+
+  /** A class's colour, the one of the figures; of a class that is not listed any more, grey. */
+  colourOf(name) {
+    return this.model.get("colours")[name] ?? "#8c8c8c";
   }
 
   timeLeft(clipsLeft) {
@@ -465,21 +507,29 @@ class Rater {
   drawDone(isDone) {
     this.done.hidden = !isDone || Boolean(this.model.get("obstacle"));
     if (!isDone) return;
-    const values = this.clips.map((clip) => kindOf(this.ratings[clip.id]));
-    const rows = [...STARS].reverse().map((stars) => ["★".repeat(stars), `stars${stars}`]);
-    rows.push(["unsure", "unsure"], ["skipped", "skipped"], ["not rated", "none"]);
-    const counts = rows.map(([label, kind]) => [label, kind, values.filter((each) => each === kind).length]);
+    const values = this.clips.map((clip) => this.ratings[clip.id]);
+    const kinds = values.map(kindOf);
+    const rows = this.classes.length
+      ? this.classes.map((name) => [name, "class", values.filter((one) => one?.classes?.includes(name)).length])
+      : [...STARS].reverse().map((stars) => ["★".repeat(stars), `stars${stars}`]);
+    rows.push(["unsure", "unsure"], ["skipped", "skipped"], [`not ${this.word}`, "none"]);
+    const counts = rows.map(([label, kind, number]) => [
+      label,
+      kind,
+      number ?? kinds.filter((each) => each === kind).length,
+    ]);
     const most = Math.max(1, ...counts.map(([, , number]) => number));
     const table = element("div", "wb-counts");
     for (const [label, kind, number] of counts) {
-      if (!number && !kind.startsWith("stars")) continue;
+      if (!number && !kind.startsWith("stars") && kind !== "class") continue;
       const bar = element("span", `wb-bar wb-${kind}`);
       bar.style.width = `${(100 * number) / most}%`;
+      if (kind === "class") bar.style.background = this.colourOf(label);
       const track = element("span", "wb-track", bar);
       table.append(element("span", "wb-bar-label", label), track, element("span", "wb-bar-count", String(number)));
     }
-    const left = values.filter((each) => each === "none").length;
-    const said = left ? `${left} of ${values.length} not rated yet` : `All ${values.length} rated`;
+    const left = kinds.filter((each) => each === "none").length;
+    const said = left ? `${left} of ${values.length} not ${this.word} yet` : `All ${values.length} ${this.word}`;
     this.done.replaceChildren(
       element("p", "wb-done-title", this.clips.length ? said : "There are no clips to rate"),
       table,
