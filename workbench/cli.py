@@ -12,7 +12,9 @@ import typer
 
 from annotation_tools.cli import app as serve_app
 from workbench import __version__
+from workbench.actions.spotting.cli import evaluate_spotting
 from workbench.detect.cli import app as detect_app
+from workbench.detect.cli import evaluate_app
 from workbench.errors import PipelineError, WorkbenchError
 from workbench.footage.cli import app as footage_app
 from workbench.labels.cli import app as labels_app
@@ -45,6 +47,7 @@ app = typer.Typer(
 footage_app.command("make")(make_footage)
 app.add_typer(footage_app)
 app.add_typer(labels_app)
+evaluate_app.command("spotting")(evaluate_spotting)
 app.add_typer(detect_app)
 app.add_typer(serve_app)
 

@@ -28,11 +28,6 @@ detect_app.command("train-ball")(train_ball)
 BAD_DATASET = 2
 
 
-@evaluate_app.callback()
-def _keep_group() -> None:
-    """Judge predictions against ground truth."""  # Typer collapses single-command groups
-
-
 @evaluate_app.command()
 def coco(
     gt: Annotated[Path, typer.Option("--gt", metavar="FILE", help="Ground truth, COCO JSON.")],
