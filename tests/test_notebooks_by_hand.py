@@ -10,6 +10,7 @@ from nbclient import NotebookClient
 
 from workbench.actions.baselines import linear_baseline, mean_frame
 from workbench.actions.clipset import build_clipset
+from workbench.actions.doubts import predict_out_of_folds
 from workbench.footage.clips import BUILT_IN_FOOTAGE, save_clips
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
@@ -26,6 +27,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_clips(footage, clips)
     clipset = build_clipset(clips, footage, clipset_dir, origin=BUILT_IN_FOOTAGE, frames=12)
     linear_baseline(clipset, mean_frame, "linear").save(root / "data/demo/predictions.json")
+    valid = predict_out_of_folds(clipset).take(clipset.take("valid").clip_ids)
+    valid.save(root / "data/demo/predictions_valid.json")
+    (root / "data/demo/actions").symlink_to(footage)
     return root
 
 

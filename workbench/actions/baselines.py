@@ -99,9 +99,9 @@ def linear_baseline(
     targets = train.targets()
     if len(set(targets.tolist())) < 2:
         raise DatasetError("the training split has a single class", "label clips of another class")
-    features = _describe_all(train, describe)
+    features = describe_clips(train, describe)
     if mirror:
-        features = np.concatenate([features, _describe_all(train, lambda f: describe(_mirror(f)))])
+        features = np.concatenate([features, describe_clips(train, lambda f: describe(_mirror(f)))])
         targets = np.concatenate([targets, targets])
     # One scale for all features: dividing each by its own spread would blow up the quiet ones.
     spread = float(features.std(axis=0).mean()) + 1e-9
@@ -112,12 +112,12 @@ def linear_baseline(
         )
         for strength in _STRENGTHS
     ]
-    valid_features, valid_targets = _describe_all(valid, describe), valid.targets()
+    valid_features, valid_targets = describe_clips(valid, describe), valid.targets()
     called = (model.fit(features, targets).predict(valid_features) for model in models)
     scores = [f1_score(valid_targets, one, average="macro", zero_division=0) for one in called]
     chosen = models[int(np.argmax(scores))]  # at a tie the most regularised
     probabilities = np.zeros((len(judged), len(clipset.classes)))
-    probabilities[:, chosen.classes_] = chosen.predict_proba(_describe_all(judged, describe))
+    probabilities[:, chosen.classes_] = chosen.predict_proba(describe_clips(judged, describe))
     return _predictions(name, judged, probabilities)
 
 
@@ -128,7 +128,8 @@ def run_baselines(clipset: Clipset, *, mirror: bool = True) -> list[Predictions]
     return [majority_baseline(clipset), *linear]
 
 
-def _describe_all(clipset: Clipset, describe: Describe) -> Features:
+def describe_clips(clipset: Clipset, describe: Describe) -> Features:
+    """Return the description of every clip of a set (N, D)."""
     return np.stack([describe(clipset.frames(clip)) for clip in range(len(clipset))])
 
 

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import minimize_scalar
 
+from workbench.actions.predict import LEAST_PROBABILITY, Predictions
+from workbench.errors import DatasetError
 from workbench.stats import RESAMPLES
 
 Floats = npt.NDArray[np.float64]
@@ -68,3 +71,27 @@ def calibrate(
         low,
         high,
     )
+
+
+def fit_temperature(valid: Predictions) -> float:
+    """Return the temperature that makes probabilities fit labelled clips best; 1 leaves them.
+
+    Above 1 the scorer was too sure, below 1 not sure enough. Least negative log-likelihood, after
+    Guo et al. (2017), "On calibration of modern neural networks".
+
+    Raises:
+        DatasetError: If a clip has no label.
+    """
+    if not len(valid) or not valid.is_labelled:
+        raise DatasetError("clips without labels fit no temperature", "predict a labelled split")
+    logits = np.log(np.maximum(valid.probabilities, LEAST_PROBABILITY))
+    true = [valid.classes.index(str(label)) for label in valid.labels]
+
+    def surprise(log_temperature: float) -> float:
+        scaled = logits / np.exp(log_temperature)
+        scaled -= scaled.max(axis=1, keepdims=True)
+        chosen = scaled[np.arange(len(true)), true]
+        return float((np.log(np.exp(scaled).sum(axis=1)) - chosen).mean())
+
+    found = minimize_scalar(surprise, bounds=(-3.0, 3.0), method="bounded")
+    return float(np.exp(found.x))

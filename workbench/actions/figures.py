@@ -5,6 +5,8 @@ none shows or saves anything. Colours of classes come from the palette; what els
 differs by marker or shade as well, for readers of grey prints.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
@@ -12,7 +14,9 @@ from matplotlib.ticker import MaxNLocator
 from workbench.actions.augment import plain_view
 from workbench.actions.calibration import Calibration
 from workbench.actions.clipset import Clipset
+from workbench.actions.operating import Boundary, SureAnswers
 from workbench.actions.predict import Predictions
+from workbench.actions.slices import Slice
 from workbench.actions.testreport import ClipTestReport
 from workbench.style import (
     GREY,
@@ -125,6 +129,74 @@ def draw_reliability(calibration: Calibration, ax: Axes | None = None) -> Axes:
         title=f"Are its probabilities true?\nECE {c.error:.3f}, {c.null_mean:.3f} if calibrated",
     )
     ax.legend(frameon=False, loc="lower right")
+    return open_frame(ax)
+
+
+def draw_coverage(
+    predictions: Predictions, sure: SureAnswers | None, ax: Axes | None = None
+) -> Axes:
+    """Draw the share right against the share answered, the surest calls first."""
+    ax = axes_or_new(ax, (5, 3.8))
+    order = np.argsort(-predictions.probabilities.max(axis=1), kind="stable")
+    answered = np.arange(1, len(order) + 1)
+    right = np.cumsum(predictions.is_right()[order]) / answered
+    ax.plot(answered / len(order), right, color=INK, drawstyle="steps-post")
+    if sure:
+        ax.plot(sure.answered.value, sure.right.value, "o", color=INK)
+        ax.vlines(sure.answered.value, sure.right.low, sure.right.high, color=SOFT, linewidth=4)
+        ax.annotate(
+            f"from {sure.threshold:.2f} on",
+            (sure.answered.value, sure.right.value),
+            xytext=(-8, -18),
+            textcoords="offset points",
+            ha="right",
+        )
+    ax.set(
+        xlabel=f"share of the {len(order)} test clips answered",
+        ylabel="share of those right",
+        xlim=(0, 1.02),
+        ylim=(max(0.0, min(right[len(right) // 20 :].min(), 0.8) - 0.1), 1.02),
+        title="What if it answered only when sure?",
+    )
+    return open_frame(ax)
+
+
+def draw_boundary(boundary: Boundary, ax: Axes | None = None) -> Axes:
+    """Draw actions found against false alarms on clips of none, the chosen line marked."""
+    ax = axes_or_new(ax, (5, 3.8))
+    alarms, found = boundary.curve
+    ax.plot(alarms, found, color=INK, drawstyle="steps-pre")
+    point = boundary.alarms, boundary.found
+    ax.plot(point[0].value, point[1].value, "o", color=INK)
+    ax.vlines(point[0].value, point[1].low, point[1].high, color=SOFT, linewidth=3)
+    ax.hlines(point[1].value, point[0].low, point[0].high, color=SOFT, linewidth=3)
+    ax.set(
+        xlabel=f"share of {point[0].n} clips of none called a class",
+        ylabel=f"share of {point[1].n} clips of a class found",
+        xlim=(-0.02, 1.02),
+        ylim=(0, 1.02),
+        title="How much does it find, for how many false alarms?",
+    )
+    return open_frame(ax)
+
+
+def draw_slices(slices: Sequence[Slice], ax: Axes | None = None) -> Axes:
+    """Draw the accuracy of every slice with its interval, one row each."""
+    shown = [one for one in slices if one.accuracy.n]
+    ax = axes_or_new(ax, (7, 0.8 + 0.27 * len(shown)), layout="constrained")
+    for row, one in enumerate(shown):
+        draw_interval(ax, one.accuracy, row, colour=GREY)
+    names = [f"{one.by}: {one.part}  (n={one.accuracy.n})" for one in shown]
+    ax.set_yticks(range(len(shown)), names)
+    for row in range(1, len(shown)):
+        if shown[row].by != shown[row - 1].by:
+            ax.axhline(row - 0.5, color=GREY, linewidth=0.6)
+    ax.set(
+        xlabel="accuracy, 95 % interval",
+        xlim=(-0.02, 1.02),
+        ylim=(len(shown) - 0.5, -0.5),
+        title="Where is it weak?",
+    )
     return open_frame(ax)
 
 

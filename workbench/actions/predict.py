@@ -4,8 +4,8 @@ The unit is one clip's probabilities, next to its label where it has one. A base
 the same form, so one test report reads both. Leaves scores and intervals to `testreport`.
 """
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from workbench.training.compute import choose_device, torch_threads
 from workbench.training.folder import BEST, load_checkpoint
 
 PREDICTIONS_FORMAT = "workbench-predictions/1"
+LEAST_PROBABILITY = 1e-12  # under a logarithm, where 0 would be infinite
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +81,28 @@ class Predictions:
     def is_labelled(self) -> bool:
         """Whether every clip has a label, so that the predictions can be scored."""
         return None not in self.labels
+
+    def is_right(self) -> npt.NDArray[np.bool_]:
+        """Return whether each clip is called what it is labelled (N,); unlabelled: False."""
+        return np.asarray(np.array(self.labels) == np.array(self.predicted), bool)
+
+    def take(self, clip_ids: Sequence[str]) -> "Predictions":
+        """Return the predictions on these clips, in this order."""
+        order = {name: place for place, name in enumerate(self.clip_ids)}
+        places = [order[name] for name in clip_ids]
+        return replace(
+            self,
+            clip_ids=tuple(clip_ids),
+            sessions=tuple(self.sessions[place] for place in places),
+            labels=tuple(self.labels[place] for place in places),
+            probabilities=self.probabilities[places],
+        )
+
+    def at_temperature(self, temperature: float) -> "Predictions":
+        """Return the probabilities that the scorer's logits give, divided by a temperature."""
+        logits = np.log(np.maximum(self.probabilities, LEAST_PROBABILITY)) / temperature
+        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return replace(self, probabilities=odds / odds.sum(axis=1, keepdims=True))
 
     def mistakes(self) -> pd.DataFrame:
         """Return the labelled clips called wrongly, the surest mistakes first."""

@@ -79,7 +79,7 @@ class ClipTestReport:
     accuracy: Interval
     macro_f1: Interval
     confusion: npt.NDArray[np.int64]  # (true, called)
-    calibration: Calibration
+    calibration: Calibration | None  # None where calls are known, but not how sure they were
     comparisons: tuple[Comparison, ...]
 
     @property
@@ -141,13 +141,13 @@ class ClipTestReport:
                 f"{alarms + misses} of {wrong} errors involve none: "
                 f"{alarms} false alarms and {misses} misses."
             )
-        gap = self.calibration
-        finding = f"its probabilities are too {'high' if gap.overconfidence > 0 else 'low'}"
-        lines.append(
-            f"Calibration error {gap.error:.3f}; a perfectly calibrated scorer would show "
-            f"{gap.null_mean:.3f} on these clips, above {gap.null_high:.3f} once in twenty: "
-            f"{finding if gap.is_off else 'no finding'}."
-        )
+        if gap := self.calibration:
+            finding = f"its probabilities are too {'high' if gap.overconfidence > 0 else 'low'}"
+            lines.append(
+                f"Calibration error {gap.error:.3f}; a perfectly calibrated scorer would show "
+                f"{gap.null_mean:.3f} on these clips, above {gap.null_high:.3f} once in twenty: "
+                f"{finding if gap.is_off else 'no finding'}."
+            )
         for other in self.comparisons:
             verdict = "better than" if other.paired.difference > 0 else "worse than"
             if not other.is_told_apart:
@@ -193,7 +193,8 @@ class ClipTestReport:
                 "labels": self._names,
                 "rows": self.confusion.tolist(),  # a row per true class
             },
-            "calibration": {
+            "calibration": self.calibration
+            and {
                 "ece": self.calibration.error,
                 "ece_if_calibrated": self.calibration.null_mean,
                 "ece_if_calibrated_high": self.calibration.null_high,
@@ -238,7 +239,7 @@ def report_on(
         raise DatasetError(
             "clips without labels cannot be scored", "show predictions, or label the clips"
         )
-    names, right = predictions.classes, _right(predictions)
+    names, right = predictions.classes, predictions.is_right()
     matrix = confusion_matrix(predictions.labels, predictions.predicted, labels=list(names))
     return ClipTestReport(
         predictions,
@@ -251,12 +252,46 @@ def report_on(
     )
 
 
+def report_from_confusion(
+    labels: Sequence[str], matrix: npt.ArrayLike, *, seed: int = 0
+) -> ClipTestReport:
+    """Report on a confusion matrix that somebody published: counts (true, called), no more.
+
+    Every clip counts as a session of its own, since nothing is known of them.
+
+    Raises:
+        DatasetError: If the matrix is not square, has not a row per label, or counts that are none.
+
+    Example:
+        >>> report = report_from_confusion(["soccer", "none"], [[48, 1], [0, 15]])
+        >>> print(report.accuracy)
+        0.984 [0.917, 0.997] n=64
+    """
+    counts, names = np.asarray(matrix), tuple(labels)
+    is_square = counts.shape == (len(names), len(names)) and len(set(names)) == len(names)
+    if not (is_square and counts.size and (counts == counts.astype(int)).all()):
+        raise DatasetError(
+            f"a matrix of shape {counts.shape} does not fit the labels {list(names)}",
+            "give whole counts, a row and a column per label",
+        )
+    if (counts < 0).any() or not counts.sum():
+        raise DatasetError("a confusion matrix counts clips", "give counts from 0, and some clip")
+    true, called = (np.repeat(place.ravel(), counts.ravel()) for place in np.indices(counts.shape))
+    ids = tuple(f"clip {number}" for number in range(len(true)))
+    predictions = Predictions(
+        scorer="the published calls",
+        classes=names,
+        clip_ids=ids,
+        sessions=ids,
+        labels=tuple(names[place] for place in true),
+        probabilities=np.eye(len(names))[called],
+        dataset_version="unknown",
+    )
+    return replace(report_on(predictions, seed=seed), calibration=None)
+
+
 def _clusters(predictions: Predictions) -> Clusters:
     return choose_clusters(predictions.sessions, predictions.clip_ids)
-
-
-def _right(predictions: Predictions) -> npt.NDArray[np.bool_]:
-    return np.asarray(np.array(predictions.labels) == np.array(predictions.predicted), bool)
 
 
 def _of_class(
@@ -279,7 +314,7 @@ def _score_class(predictions: Predictions, name: str) -> ClassScore:
 
 
 def _accuracy(predictions: Predictions) -> Interval:
-    return pooled_share(_right(predictions), None, _clusters(predictions)) or wilson(0, 0)
+    return pooled_share(predictions.is_right(), None, _clusters(predictions)) or wilson(0, 0)
 
 
 def _macro_f1(predictions: Predictions, seed: int) -> Interval:
@@ -308,24 +343,17 @@ def _macro_f1(predictions: Predictions, seed: int) -> Interval:
 
 def _aligned(other: Predictions, ours: Predictions) -> Predictions:
     """Return the other scorer's predictions in the order of ours."""
-    order = {name: place for place, name in enumerate(other.clip_ids)}
-    if set(order) != set(ours.clip_ids) or other.classes != ours.classes:
+    if set(other.clip_ids) != set(ours.clip_ids) or other.classes != ours.classes:
         raise DatasetError(
             f"{other.scorer!r} was not judged on the same clips and classes",
             "run it on the same split of the same dataset",
         )
-    places = [order[name] for name in ours.clip_ids]
-    return replace(
-        other,
-        clip_ids=ours.clip_ids,
-        sessions=ours.sessions,
-        labels=ours.labels,
-        probabilities=other.probabilities[places],
-    )
+    ordered = other.take(ours.clip_ids)
+    return replace(ordered, sessions=ours.sessions, labels=ours.labels)
 
 
 def _compare(ours: Predictions, other: Predictions, seed: int) -> Comparison:
-    every, right = np.ones(len(ours)), [_right(one) for one in (other, ours)]
+    every, right = np.ones(len(ours)), [one.is_right() for one in (other, ours)]
     return Comparison(
         other.scorer,
         _accuracy(other),
