@@ -84,14 +84,10 @@ def queue_to_label(*scorers: Predictions, limit: int | None = None) -> pd.DataFr
     for clip_id, found in tables.items():
         mean, label = np.mean(found, axis=0), label_of[clip_id]
         first, second = np.sort(mean)[::-1][:2] if len(mean) > 1 else (1.0, 0.0)
+        own = None if label is None else float(mean[scorers[0].classes.index(label)])
+        doubt = 1 - (first - second) if own is None else 1 - own
         likeliest = scorers[0].classes[int(mean.argmax())]
-        if label is None:
-            doubt, why = 1 - (first - second), f"no label; {likeliest} {first:.2f}"
-        else:
-            own = float(mean[scorers[0].classes.index(label)])
-            doubt, why = 1 - own, f"labelled {label} ({own:.2f}), looks like {likeliest}"
-            why += f" ({first:.2f})" if likeliest != label else ""
-        rows.append((clip_id, label or "", likeliest, round(float(doubt), 4), why))
-    columns = ["clip_id", "label", "likeliest", "doubt", "why"]
+        rows.append((clip_id, label or "", own, likeliest, float(first), float(doubt)))
+    columns = ["clip_id", "label", "p(label)", "likeliest", "p(likeliest)", "doubt"]
     table = pd.DataFrame(rows, columns=columns).set_index("clip_id")
     return table.sort_values("doubt", ascending=False, kind="stable").head(limit or len(table))

@@ -3,9 +3,11 @@
 The unit is one clip's id and why it is worth a look. Knows nothing about how the order came about.
 """
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+
+import pandas as pd
 
 from workbench.footage.clips import Clip
 from workbench.labels.values import LabelError
@@ -14,9 +16,10 @@ from workbench.saving import reading, save_json
 QUEUE_FORMAT = "workbench-queue/1"
 
 
-def save_queue(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write a queue: rows of at least `clip_id`, in order; what else they hold is kept."""
-    save_json(path, {"format": QUEUE_FORMAT, "clips": [dict(row) for row in rows]})
+def save_queue(path: Path, queue: pd.DataFrame) -> None:
+    """Write a queue: one row per clip in order, indexed by clip id; all columns are kept."""
+    rows = json.loads(queue.rename_axis("clip_id").reset_index().to_json(orient="records"))
+    save_json(path, {"format": QUEUE_FORMAT, "clips": rows})
 
 
 def in_queue_order(clips: Sequence[Clip], path: Path) -> list[Clip]:
