@@ -1,5 +1,7 @@
 """The clipper's server: cuts come and go through the label store, exports run in the background."""
 
+import math
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,8 +12,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from annotation_tools.clipper.export import MODES, Cut, Exporter
+from annotation_tools.clipper.proposals import WAYS, propose
 from annotation_tools.clipper.timeline import Timelines
-from annotation_tools.serving import Guard, MediaIndex, ServingError, make_app, read_body
+from annotation_tools.serving import (
+    Guard,
+    MediaIndex,
+    ServingError,
+    make_app,
+    read_body,
+    whole_number,
+)
 from workbench.style import CLASS_TO_COLOUR
 
 if TYPE_CHECKING:
@@ -42,9 +52,25 @@ def make_clipper(
     """
     timelines = Timelines(media)
     exporter = Exporter(media, out_dir)
+    looking = threading.Lock()  # one video at a time: it takes every core
 
     def get_timeline(request: Request) -> Response:
         return JSONResponse(timelines.get(request.path_params["media_id"]))
+
+    def get_proposals(request: Request) -> Response:
+        asked = request.query_params
+        path = media.get(request.path_params["media_id"]).path
+        by = asked.get("by", "")
+        if by not in WAYS:
+            raise ServingError(f"no proposals by {by[:20]!r}", f"ask by {' or '.join(WAYS)}")
+        start, end = (whole_number(request, name) for name in ("start", "end"))
+        least_s, quiet_db = (_number(asked.get(name, "")) for name in ("least_s", "quiet_db"))
+        with looking:
+            return JSONResponse(propose(path, by, start, end, least_s, quiet_db))
+
+    def get_snapshot(request: Request) -> Response:
+        png = media.picture(request.path_params["media_id"], whole_number(request, "frame"))
+        return Response(png, media_type="image/png")
 
     def get_exports(request: Request) -> Response:
         return JSONResponse({**exporter.status(), "exported": exporter.exported()})
@@ -76,11 +102,23 @@ def make_clipper(
         keys=keys,
         routes=[
             Route("/api/media/{media_id}/timeline", get_timeline),
+            Route("/api/media/{media_id}/proposals", get_proposals),
+            Route("/api/media/{media_id}/snapshot", get_snapshot),
             Route("/api/exports", get_exports, methods=["GET"]),
             Route("/api/exports", start_export, methods=["POST"]),
             Route("/api/exports/stop", stop_export, methods=["POST"]),
         ],
     )
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ServingError(f"{text[:20]!r} is no number", "give a number")
+    return number
 
 
 def _cuts(

@@ -31,7 +31,7 @@ Example:
     ... )  # doctest: +SKIP
 """
 
-from annotation_tools.serving.app import Body, make_app, read_body
+from annotation_tools.serving.app import Body, make_app, read_body, whole_number
 from annotation_tools.serving.guard import Guard
 from annotation_tools.serving.media import MediaIndex, Medium
 from annotation_tools.serving.problem import ServingError
@@ -44,4 +44,5 @@ __all__ = [
     "ServingError",
     "make_app",
     "read_body",
+    "whole_number",
 ]

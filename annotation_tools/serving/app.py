@@ -143,7 +143,7 @@ def _media_routes(media: MediaIndex) -> list[BaseRoute]:
         return JSONResponse(media.frame_table(request.path_params["media_id"]))
 
     def get_image(request: Request) -> Response:
-        frame, width = (_integer(request, name) for name in ("frame", "width"))
+        frame, width = (whole_number(request, name) for name in ("frame", "width"))
         jpeg = media.image(request.path_params["media_id"], frame, width)
         return Response(jpeg, media_type="image/jpeg", headers=_KEEP)
 
@@ -220,7 +220,12 @@ async def read_body(request: Request) -> Body:
 _KEEP = {"cache-control": "private, max-age=86400"}  # a frame of a content id never changes
 
 
-def _integer(request: Request, name: str) -> int:
+def whole_number(request: Request, name: str) -> int:
+    """The number from 0 that a query names.
+
+    Raises:
+        ServingError: If it is none.
+    """
     text = request.query_params.get(name, "")
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
         raise ServingError(f"{name} is {text[:20]!r}", "give a whole number")

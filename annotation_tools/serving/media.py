@@ -185,6 +185,15 @@ class MediaIndex:
             lambda: self._encode(medium.path, frame, width),
         )
 
+    def picture(self, media_id: str, frame: int) -> bytes:
+        """One frame as PNG at the size at which it is shown, not kept.
+
+        Raises:
+            FootageError: If the video has no such frame, or it cannot be decoded.
+        """
+        path = self.get(media_id).path
+        return self._encode(path, frame, _shown_wh(path)[0], ".png")
+
     def remember(self, name: str, work_out: Callable[[], bytes]) -> bytes:
         """Return what is kept under a name, or work it out and keep it."""
         if self.cache_dir is None:
@@ -194,7 +203,7 @@ class MediaIndex:
             save_bytes(kept, work_out())
         return kept.read_bytes()
 
-    def _encode(self, path: Path, frame: int, width: int) -> bytes:
+    def _encode(self, path: Path, frame: int, width: int, form: str = ".jpg") -> bytes:
         import cv2
 
         from workbench.footage.frames import sample_frames
@@ -204,10 +213,11 @@ class MediaIndex:
         size_wh = (width, max(2, round(size[1] * width / size[0])))
         with self._decoding:
             image = sample_frames(path, [frame], size_wh)[0]
-        done, jpeg = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 82])
+        options = [cv2.IMWRITE_JPEG_QUALITY, 82] if form == ".jpg" else []
+        done, encoded = cv2.imencode(form, image[..., ::-1], options)
         if not done:
-            raise FootageError(f"frame {frame} cannot be encoded as JPEG", "choose another frame")
-        return jpeg.tobytes()
+            raise FootageError(f"frame {frame} cannot be encoded", "choose another frame")
+        return encoded.tobytes()
 
 
 @lru_cache(maxsize=1024)

@@ -14,6 +14,12 @@ export class Exports extends EventTarget {
     this.dialog.querySelector("[value=close]").addEventListener("click", () => this.dialog.close());
     this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
     document.querySelector("#start").addEventListener("click", () => this.#start());
+    // Enter exports, wherever in the dialog one is: the button beside the title would close it.
+    this.dialog.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.target.closest("button:not(#start)")) return;
+      event.preventDefault();
+      if (!document.querySelector("#start").disabled) this.#start();
+    });
     document.querySelector("#stop").addEventListener("click", () => post("api/exports/stop", {}));
     this.refresh();
   }
@@ -21,6 +27,7 @@ export class Exports extends EventTarget {
   open(hasSeveralVideos) {
     this.dialog.querySelector(".all").hidden = !hasSeveralVideos;
     if (!this.dialog.open) this.dialog.showModal();
+    document.querySelector("#start").focus();
   }
 
   async refresh() {

@@ -1,13 +1,16 @@
 // The timeline: how much the picture moves (up) and how loud it is (down), the cuts, the playhead.
 //
-// The unit is seconds from the first frame. Wheel zooms where the pointer is, dragging scrubs. Knows
-// nothing about players or labels: it is told what to draw and says where it was clicked.
+// The unit is seconds from the first frame. Wheel zooms where the pointer is, dragging scrubs, or moves
+// the edge of a cut. Knows nothing about players or labels: it is told what to draw and says where it
+// was clicked.
 //
-// Events: "seek" (detail: {timeS, isDragging}).
+// Events: "seek" (detail: {timeS, isDragging}), "edge" (detail: {id, which, timeS, isDone}; id is null
+// for the next cut's IN or OUT).
 
 const TICKS_S = [0.04, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
 const LEAST_VIEW_S = 0.5;
 const FOOT = 18; // pixels for the times
+const GRIP_PX = 7; // how near the pointer takes hold of an edge
 
 export class Timeline extends EventTarget {
   #strip = null; // {stepS, motion, sound}
@@ -19,7 +22,9 @@ export class Timeline extends EventTarget {
     this.durationS = 0;
     this.view = [0, 1];
     this.timeS = 0;
-    this.bands = []; // {startS, endS, colour, isChosen}
+    this.bands = []; // {id, startS, endS, colour, isChosen}
+    this.ghosts = []; // {startS, endS}: cuts that are only proposed
+    this.held = null; // the edge that is dragged: {id, which}
     this.draft = null; // {startS, endS}: either may be null
     this.note = "";
     new ResizeObserver(() => this.draw()).observe(canvas);
@@ -95,21 +100,51 @@ export class Timeline extends EventTarget {
   #press(event) {
     if (event.button !== 0 || !this.durationS) return;
     this.canvas.setPointerCapture(event.pointerId);
-    this.isDragging = true;
     this.preview.hidden = true;
+    this.held = this.#edgeAt(event);
+    if (this.held) return;
+    this.isDragging = true;
     this.#seek(event, true);
   }
 
   #move(event) {
+    if (this.held) return this.#drag(event, false);
     if (this.isDragging) return this.#seek(event, true);
     if (event.pointerType !== "mouse" || !this.durationS) return;
+    this.canvas.classList.toggle("on-edge", this.#edgeAt(event) !== null);
     this.#showPreview(event);
   }
 
   #release(event) {
+    if (this.held) {
+      this.#drag(event, true);
+      this.held = null;
+    }
     if (!this.isDragging) return;
     this.isDragging = false;
     if (event.type === "pointerup") this.#seek(event, false);
+  }
+
+  // The edge under the pointer, the chosen cut's first: {id, which}; null where there is none.
+  #edgeAt(event) {
+    const box = this.canvas.getBoundingClientRect();
+    const [from, to] = this.view;
+    const reach = event.pointerType === "touch" ? 2 * GRIP_PX : GRIP_PX;
+    const bands = [...this.bands].sort((one, other) => Number(other.isChosen) - Number(one.isChosen));
+    const next = this.draft ? [{ id: null, ...this.draft }] : [];
+    let best = null;
+    for (const { id, startS, endS } of [...next, ...bands]) {
+      for (const [which, timeS] of [["start", startS], ["end", endS]]) {
+        if (timeS === null) continue;
+        const away = Math.abs(box.left + ((timeS - from) / (to - from)) * box.width - event.clientX);
+        if (away <= reach && (best === null || away < best.away - 1)) best = { id, which, away };
+      }
+    }
+    return best && { id: best.id, which: best.which };
+  }
+
+  #drag(event, isDone) {
+    this.dispatchEvent(new CustomEvent("edge", { detail: { ...this.held, timeS: this.#timeAt(event), isDone } }));
   }
 
   #seek(event, isDragging) {
@@ -176,6 +211,10 @@ export class Timeline extends EventTarget {
       pen.globalAlpha = 1;
       pen.fillRect(left, 0, Math.max(2, right - left), band.isChosen ? 5 : 3);
     }
+    pen.setLineDash([5, 4]);
+    pen.strokeStyle = colour("ink");
+    for (const { startS, endS } of this.ghosts) pen.strokeRect(x(startS) + 1.5, 3.5, Math.max(2, x(endS) - x(startS) - 3), floor - 7);
+    pen.setLineDash([]);
     this.#paintDraft(pen, x, width, floor, colour("accent"));
     if (this.#strip) this.#paintStrip(pen, width, floor, from, to, colour);
     this.#paintTicks(pen, x, width, height, colour);
