@@ -18,16 +18,31 @@ def make(
     shots: Annotated[int, typer.Option(metavar="N", help="Shots per shooting session.")] = 4,
     seed: Annotated[int, typer.Option(metavar="S", help="Same seed, same footage.")] = 0,
     size: Annotated[
-        str, typer.Option(metavar="W×H", help="Both even; action clips get 0.6 of it.")
-    ] = "640x360",
+        str | None,
+        typer.Option(
+            metavar="W×H",
+            help="Both even; action clips get 0.6 of it.  [default: 640x360, matches 398x224]",
+        ),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(metavar="N", help="Processes.  [default: cores]")
     ] = None,
+    matches: Annotated[
+        int,
+        typer.Option(metavar="N", min=0, help="Football matches to spot actions in, and no more."),
+    ] = 0,
+    minutes: Annotated[
+        float, typer.Option(metavar="M", help="Length of each match; ten take about a CPU minute.")
+    ] = 5.0,
+    rates: Annotated[
+        str, typer.Option(metavar="busy|real", help="Matches with many rare actions, or as real.")
+    ] = "busy",
 ) -> None:
     """Render filmed-looking sessions whose truth is known to the pixel.
 
     Writes clips/*.mp4, truth/*.json (COCO with masks, track ids, joints, camera and the ball in 3D)
-    and clips.json. What is there already is kept: run it again to go on.
+    and clips.json. What is there already is kept: run it again to go on. With --matches, writes
+    matches instead: video, Labels-ball.json as SoccerNet has it, and the ball's path in metres.
 
     Example: workbench footage make --out data/mine --sessions 6 --clips 12 --seed 1
     """
@@ -39,6 +54,26 @@ def make(
     from workbench.simulated.sessions import make_footage
 
     console = Console()
+    processes = workers if workers is not None else os.cpu_count() or 1
+    if matches:
+        from workbench.simulated.matches.making import make_matches
+
+        width, height = _size(size or "398x224")
+        with Progress(console=console) as progress:
+            task = progress.add_task("filming", total=matches)
+            folders = make_matches(
+                out,
+                matches,
+                minutes,
+                seed,
+                workers=processes,
+                on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+                rates=rates,
+                width=width,
+                height=height,
+            )
+        console.print(f"{len(folders)} matches in {out}", highlight=False, markup=False)
+        return
     with Progress(console=console) as progress:
         task = progress.add_task("rendering", total=None)
         made = make_footage(
@@ -48,8 +83,8 @@ def make(
             shooting_sessions=shooting_sessions,
             shots=shots,
             seed=seed,
-            size_wh=_size(size),
-            workers=workers if workers is not None else os.cpu_count() or 1,
+            size_wh=_size(size or "640x360"),
+            workers=processes,
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     console.print(f"{len(made)} clips in {out}", highlight=False, markup=False)
