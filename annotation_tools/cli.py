@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from click.core import ParameterSource
 
 from workbench.labels.cli import DatabaseOption
 
@@ -21,18 +22,16 @@ if TYPE_CHECKING:
     from annotation_tools.serving.guard import Guard
     from annotation_tools.serving.server import MakeApp
 
-CLIPPER_PORT, GOALS_PORT = 8801, 8802
+FRONT_PORT, CLIPPER_PORT, GOALS_PORT = 8800, 8801, 8802
 # Where footage is looked for if none is named: one's own first, then what `make demo` has made.
 CLIPS, VIDEOS = Path("data/clips"), (Path("data/raw"), Path("data/own/footage"))
 BUILT_IN = (Path("data/demo/footage"), Path("data/scratch/footage"))
 # Written for jupyter-server-proxy, which starts the tools without options.
 FOOTAGE_VARIABLE, ANNOTATOR_VARIABLE = "WORKBENCH_FOOTAGE", "WORKBENCH_ANNOTATOR"
 
-app = typer.Typer(
-    name="serve",
-    help="Open a browser tool: cut clips, or label goals.",
-    no_args_is_help=True,
-)
+app = typer.Typer(name="serve", invoke_without_command=True)
+
+_TYPED = ParameterSource.COMMANDLINE
 
 FootageOption = Annotated[
     Path | None,
@@ -99,12 +98,89 @@ SocketOption = Annotated[
 ]
 
 
+OutOption = Annotated[
+    Path, typer.Option("--out", metavar="DIR", help="Exported clips and clips.json.")
+]
+
+
+@app.callback()
+def front(
+    context: typer.Context,
+    footage: FootageOption = None,
+    out: OutOption = CLIPS,
+    reports: Annotated[
+        Path, typer.Option("--reports", metavar="DIR", help="What workbench run has written.")
+    ] = Path("reports"),
+    db: DatabaseOption = None,
+    annotator: AnnotatorOption = None,
+    port: PortOption = None,
+    host: HostOption = "127.0.0.1",
+    allow_remote: RemoteOption = False,
+    allow_host: AllowHostOption = None,
+    browser: BrowserOption = True,
+    keys: KeysOption = None,
+    cache: CacheOption = Path("data/cache/serving"),
+    unix_socket: SocketOption = None,
+) -> None:
+    """Open the tools in a browser: all on one page, or one of them by name.
+
+    Alone it opens the front page: the clipper, the goal labeller, what waits for you, the reports.
+
+    Example: workbench serve
+    """
+    if context.invoked_subcommand is not None:
+        given = [one for one in context.params if context.get_parameter_source(one) is _TYPED]
+        if given:
+            name = f"--{given[0].replace('_', '-')}"
+            raise typer.BadParameter(f"write {name} after {context.invoked_subcommand}")
+        return
+    from annotation_tools.clipper import make_clipper
+    from annotation_tools.front import Place, make_front
+    from annotation_tools.goals import make_goals
+    from annotation_tools.serving.guard import Guard as Inside
+    from workbench.errors import WorkbenchError
+    from workbench.labels.store import LabelStore
+
+    def make(guard: "Guard") -> "Starlette":
+        store, who = LabelStore(db), annotator or _login()
+        inside, own_keys = Inside.behind_proxy(), _keys(keys)
+
+        def clipper_place() -> Place:
+            folder, media = _find(footage, (*VIDEOS, *BUILT_IN), cache, leave_out=out)
+            made = make_clipper(
+                media=media, store=store, guard=inside, out_dir=out, annotator=who, keys=own_keys
+            )
+            return Place(folder, media, made)
+
+        def goals_place() -> Place:
+            folder, media = _find(footage, (CLIPS, *reversed(VIDEOS), *BUILT_IN), cache)
+            made = make_goals(
+                media=media, store=store, guard=inside, folder=folder, annotator=who, keys=own_keys
+            )
+            return Place(folder, media, made)
+
+        places = {}
+        for name, place in (("clipper", clipper_place), ("goals", goals_place)):
+            try:
+                places[name] = place()
+            except WorkbenchError as error:
+                places[name] = Place(problem=error)
+        return make_front(
+            places=places,
+            store=store,
+            guard=guard,
+            clips_out=out,
+            reports=reports,
+            annotator=who,
+        )
+
+    _serve(make, FRONT_PORT, port, host, allow_remote, allow_host, browser, unix_socket)
+
+
 @app.command()
 def clipper(
     footage: FootageOption = None,
-    out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="Exported clips and clips.json.")
-    ] = Path("data/clips"),
+    out: OutOption = CLIPS,
     db: DatabaseOption = None,
     annotator: AnnotatorOption = None,
     port: PortOption = None,

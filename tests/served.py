@@ -28,7 +28,8 @@ class Served:
         self.footage, self.home = footage, home
         self.database = database or f"sqlite:///{home / 'labels.sqlite'}"
         self.port = 0  # at the first start, the system finds a free one
-        self._command = [sys.executable, "-m", "workbench.cli", "serve", tool, "--no-browser"]
+        words = ["serve", tool] if tool else ["serve"]  # without one, the front page
+        self._command = [sys.executable, "-m", "workbench.cli", *words, "--no-browser"]
         self._command += ["--footage", str(footage), "--db", self.database, *options]
         self._command += ["--cache", str(home / "cache")]
         self.process: subprocess.Popen[str] | None = None

@@ -10,20 +10,25 @@ from pathlib import Path
 from typing import Any
 
 
+def front() -> dict[str, Any]:
+    """The tile of the front page."""
+    return _tile("front", "Workbench", [])
+
+
 def clipper() -> dict[str, Any]:
     """The tile of the clipper."""
-    return _tile("clipper", "Clipper")
+    return _tile("clipper", "Clipper", ["clipper"])
 
 
 def goals() -> dict[str, Any]:
     """The tile of the goal labeller."""
-    return _tile("goals", "Goal labeller")
+    return _tile("goals", "Goal labeller", ["goals"])
 
 
-def _tile(tool: str, title: str) -> dict[str, Any]:
+def _tile(icon: str, title: str, words: list[str]) -> dict[str, Any]:
     program = "from workbench.cli import main; main()"
     return {
-        "command": [sys.executable, "-c", program, "serve", tool, "--socket", "{unix_socket}"],
+        "command": [sys.executable, "-c", program, "serve", *words, "--socket", "{unix_socket}"],
         "unix_socket": True,
         "timeout": 120,
         "new_browser_tab": True,
@@ -31,6 +36,6 @@ def _tile(tool: str, title: str) -> dict[str, Any]:
             "enabled": True,
             "title": title,
             "category": "Workbench",
-            "icon_path": str(Path(__file__).parent / "static" / f"{tool}.svg"),
+            "icon_path": str(Path(__file__).parent / "static" / f"{icon}.svg"),
         },
     }
