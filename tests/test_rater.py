@@ -122,6 +122,26 @@ def test_a_name_is_needed(rating):
         rating("  ")
 
 
+def test_a_comment_stands_beside_what_the_clip_was_given(rating, tmp_path):
+    rater = rating()
+    press(rater, "clip_00", {"stars": 2}, UUIDS[0])
+    rater.send = lambda answer, buffers=None: None
+    said = {
+        "entry_id": UUIDS[1],
+        "item_id": "clip_00",
+        "kind": "comment",
+        "value": {"text": "dark"},
+    }
+    rater._handle_custom_msg(said, buffers=[])
+    assert (rater.ratings, rater.comments) == (
+        {"clip_00": {"stars": 2}},
+        {"clip_00": {"text": "dark"}},
+    )
+    again = rating()
+    assert again.comments == {"clip_00": {"text": "dark"}}
+    assert again.ratings == {"clip_00": {"stars": 2}}
+
+
 def test_keys_can_be_changed(rating, tmp_path):
     own = tmp_path / "keys.json"
     own.write_text('{"rater": {"unsure": ["x"]}}')
@@ -186,14 +206,23 @@ def test_clips_that_are_not_served_say_what_to_do(tmp_path, file, root, remedy):
     assert "\n" not in str(caught.value)
 
 
-def test_without_a_server_the_rater_is_there_and_says_why_it_shows_nothing(tmp_path, monkeypatch):
+def test_without_a_server_the_kernel_sends_the_clips(tmp_path, monkeypatch):
     monkeypatch.setenv("JPY_PARENT_PID", "1")
     assert server_root() is None
     clips = make_clips(tmp_path, 1)
     with LabelStore(tmp_path / "labels.sqlite") as store:
         rater = ClipRater(clips, tmp_path, store, "anna")
-        assert "no Jupyter server" in rater.obstacle
-        assert repr(rater).startswith("0 of 1 clips rated by anna")
+        assert rater.by_kernel
+        assert repr(rater) == "0 of 1 clips rated by anna"
+        sent = []
+        rater.send = lambda answer, buffers=None: sent.append((answer, buffers))
+        for item in ("clip_00", "clip_99"):
+            rater._handle_custom_msg({"video": item}, buffers=[])
+        (first, (content,)), (second, nothing) = sent
+        assert first == {"video": "clip_00", "type": "video/mp4"}
+        assert content == (tmp_path / clips[0].file).read_bytes()
+        assert "cannot send it" in second["problem"]
+        assert nothing is None
 
 
 def test_clips_that_people_differ_on_are_shown_with_a_way_into_review(tmp_path, monkeypatch):
@@ -422,13 +451,30 @@ def test_saying_what_clips_show_with_the_keyboard_in_jupyterlab(lab, page):
     assert page.locator(".wb-class-button.wb-on").inner_text().startswith("none")
 
 
-def test_clips_outside_the_served_folder_say_what_to_do(lab, page):
-    lab.add_notebook("outside.ipynb", CELL.format(footage="../elsewhere"))
+def test_clips_outside_the_served_folder_come_through_the_kernel_and_take_a_comment(lab, page):
+    source = CELL.format(footage="../elsewhere").replace("labels.sqlite", "outside.sqlite")
+    lab.add_notebook("outside.ipynb", source)
     open_notebook(page, lab, "outside.ipynb")
     run_cell(page)
-    said = page.locator(".wb-cover").inner_text()
-    assert "lie outside" in said
-    assert f"jupyter lab --ServerApp.root_dir={lab.root.parent}" in said
+    on_clip(page, "clip_00")
+    page.wait_for_selector('.wb-video[src^="blob:"]')
+    plays = "document.querySelector('.wb-video:not([hidden])').readyState >= 2"
+    page.wait_for_function(plays)
+    assert page.locator(".wb-cover").is_hidden()
+    page.locator(".wb-stage").click()
+    page.keyboard.press("c")
+    page.keyboard.type("5 s too dark")  # neither five stars nor a skip
+    page.keyboard.press("Enter")
+    page.keyboard.press("4")
+    all_saved(page)
+    with LabelStore(lab.root / "outside.sqlite") as store:
+        kept = {
+            kind: store.current(kind)["anna", "clip_00"].value for kind in ("comment", "rating")
+        }
+    assert kept == {"comment": {"text": "5 s too dark"}, "rating": {"stars": 4}}
+    page.keyboard.press("b")
+    on_clip(page, "clip_00")
+    assert page.locator(".wb-comment").input_value() == "5 s too dark"
 
 
 def test_a_clip_that_is_gone_says_so_and_can_be_skipped(lab, page):

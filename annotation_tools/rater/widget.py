@@ -7,6 +7,7 @@ everything back. Knows nothing about agreement or export.
 """
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import anywidget
 import traitlets
 
 from annotation_tools.rater.jupyter_files import NotServedError, served_paths, server_root
+from annotation_tools.serving import Medium
 from annotation_tools.serving.keys import KeyTable, load_keys
 from workbench.errors import WorkbenchError
 from workbench.footage.clips import Clip
@@ -25,6 +27,9 @@ from workbench.labels.store import LabelStore
 from workbench.labels.values import Kind, check_text
 from workbench.style import class_colours
 
+log = logging.getLogger(__name__)
+
+MOST_SENT_BYTES = 64 << 20  # of one clip: it passes through the kernel's memory and the browser's
 _STATIC = Path(__file__).parent / "static"
 _TOOL = "rater"
 
@@ -35,8 +40,9 @@ class ClipRater(anywidget.AnyWidget):
     Keys 5 to 1 give stars and go on; given `classes`, the key of each says that the clip shows it
     (where a clip may show several: also shows it, or not any more; Enter goes on). 0 clears, U is
     unsure, S skips, R replays, B goes back, ? shows them all; one of these whose key a class has
-    taken moves to Shift and that key. The video comes from the Jupyter server's own `/files/`
-    address, never through the kernel. Clips that this annotator has labelled before show it.
+    taken moves to Shift and that key; C writes a comment. The video comes from the Jupyter server's
+    own `/files/` address; where the server does not reach the clips, or there is none, the kernel
+    sends them. Clips that this annotator has labelled before show it.
 
     Args:
         clips: In the order in which they are shown.
@@ -61,8 +67,9 @@ class ClipRater(anywidget.AnyWidget):
 
     clips: traitlets.List[Any] = traitlets.List().tag(sync=True)
     ratings = traitlets.Dict().tag(sync=True)
+    comments = traitlets.Dict().tag(sync=True)
     annotator = traitlets.Unicode().tag(sync=True)
-    obstacle = traitlets.Unicode().tag(sync=True)  # why no video can be shown; empty if one can
+    by_kernel = traitlets.Bool(False).tag(sync=True)  # the kernel sends the videos
     record = traitlets.Unicode().tag(sync=True)  # where unsaved presses belong, across restarts
     key_table = traitlets.Dict().tag(sync=True)
     classes: traitlets.List[Any] = traitlets.List().tag(sync=True)  # names, in the order of keys
@@ -84,39 +91,60 @@ class ClipRater(anywidget.AnyWidget):
         annotator = check_text(annotator, "the annotator's name")
         files = [folder / clip.file for clip in clips]
         try:
-            served, obstacle = served_paths(files, root_dir or server_root()), ""
+            served, by_kernel = served_paths(files, root_dir or server_root()), False
         except NotServedError as error:
-            served, obstacle = [""] * len(files), str(error)
+            log.info("%s; the kernel sends the clips", error.problem)
+            served, by_kernel = [clip.file for clip in clips], True
         self._store = store
         self._kind: Kind = "rating" if classes is None else "class"
         if settles:
             self._kind = LAST_WORD_ON[self._kind]
-        self._clip_ids = [clip.clip_id for clip in clips]
+        self._id_to_file = {clip.clip_id: file for clip, file in zip(clips, files, strict=True)}
         super().__init__(
             clips=[
                 {"id": clip.clip_id, "file": path} for clip, path in zip(clips, served, strict=True)
             ],
-            ratings=self._load(annotator),
+            ratings=self._load(annotator, self._kind),
+            comments=self._load(annotator, "comment"),
             annotator=annotator,
-            obstacle=obstacle,
+            by_kernel=by_kernel,
             record=_record(store.url, annotator, self._kind),
             key_table=_with_classes(load_keys(_STATIC / "keys.json", keys, _TOOL), classes),
             classes=[] if classes is None else list(classes.names),
             colours={} if classes is None else class_colours(classes.names),
             several=classes is not None and classes.several,
         )
-        self.on_msg(self._on_press)
+        self.on_msg(self._on_message)
 
-    def _load(self, annotator: str) -> dict[str, Any]:
-        shown = set(self._clip_ids)
-        entries = self._store.current(self._kind, annotator=annotator)
-        return {item: entry.value for (_, item), entry in entries.items() if item in shown}
+    def _load(self, annotator: str, kind: Kind) -> dict[str, Any]:
+        entries = self._store.current(kind, annotator=annotator)
+        return {
+            item: entry.value for (_, item), entry in entries.items() if item in self._id_to_file
+        }
 
-    def _on_press(self, _: Any, press: dict[str, Any], buffers: Any) -> None:
+    def _on_message(self, _: Any, message: dict[str, Any], buffers: Any) -> None:
+        if "video" in message:
+            self._send_video(message["video"])
+        else:
+            self._save(message)
+
+    def _send_video(self, item_id: str) -> None:
+        """Send a clip to the page, which has no address for it."""
+        file = self._id_to_file.get(item_id)
+        try:
+            if file is None or file.stat().st_size > MOST_SENT_BYTES:
+                raise OSError(f"larger than {MOST_SENT_BYTES >> 20} MiB")
+            media_type = Medium(item_id, file.name, file).media_type
+            self.send({"video": item_id, "type": media_type}, [file.read_bytes()])
+        except OSError as error:
+            reason = error.strerror or str(error)
+            self.send({"video": item_id, "problem": f"the kernel cannot send it ({reason})"})
+
+    def _save(self, press: dict[str, Any]) -> None:
         """Save one press and say so, or say why not; the page keeps what was not saved."""
         try:
             said = Entry(
-                self._kind,
+                "comment" if press.get("kind") == "comment" else self._kind,
                 press["item_id"],
                 press["value"],
                 annotator=self.annotator,
@@ -127,13 +155,13 @@ class ClipRater(anywidget.AnyWidget):
         except WorkbenchError as error:
             self.send({"entry_id": press["entry_id"], "problem": str(error)})
             return
-        self.ratings = self._load(self.annotator)
+        self.ratings = self._load(self.annotator, self._kind)
+        self.comments = self._load(self.annotator, "comment")
         self.send({"entry_id": press["entry_id"], "problem": None})
 
     def __repr__(self) -> str:
         word = "rated" if self._kind == "rating" else "labelled"
-        said = f"{len(self.ratings)} of {len(self.clips)} clips {word} by {self.annotator}"
-        return f"{said} – {self.obstacle}" if self.obstacle else said
+        return f"{len(self.ratings)} of {len(self.clips)} clips {word} by {self.annotator}"
 
 
 def _record(url: str, annotator: str, kind: Kind) -> str:

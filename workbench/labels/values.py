@@ -12,6 +12,7 @@ is kept. Frames are counted from 0 in presentation order; intervals are half-ope
 | verdict | `verdict` goal, no_goal or unsure; `event_frame` (or null) |
 | settled_verdict | the same, of an adjudicator |
 | event | `label`, `frame` |
+| comment | `text` what should be known of a clip |
 | corners | `frame`, `corners_px` (four [x, y]), `goal_wh_m` (or null: not measured) |
 | shot | `kick_frame`, `foot` left or right, `ball` [[frame, x, y], …]; each may be null |
 
@@ -38,6 +39,7 @@ Kind = Literal[
     "event",
     "corners",
     "shot",
+    "comment",
 ]
 Value = dict[str, Any]
 
@@ -48,6 +50,7 @@ FEET = ("left", "right")
 NO_CLASS = "none"  # a class like the others: what a clip shows that shows none of them
 ANSWERS_ONE = ("rating", "class", "settled_class")  # kinds whose value is one of their fields
 LONGEST_TEXT = 200  # characters of a name, label or id
+LONGEST_COMMENT = 1000
 LARGEST_INTEGER = 2**63 - 1  # what every database and every PTS holds
 MOST_BALLS = 5000  # that one label of a shot places
 MOST_CLASSES = 40  # of one clip
@@ -309,6 +312,7 @@ FIELDS: dict[Kind, dict[str, Field]] = {
     "settled_class": _CLASS,
     "verdict": _VERDICT,
     "settled_verdict": _VERDICT,
+    "comment": {"text": Field(partial(check_text, longest=LONGEST_COMMENT), "string")},
     "event": {
         "label": Field(check_text, "string"),
         "frame": Field(_integer, "Int64", past_end=0),

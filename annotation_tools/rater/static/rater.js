@@ -9,6 +9,7 @@ const STAR_SHAPE =
   '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M12 2.2l3 6.3 6.9.9-5 4.8 1.2 6.8L12 17.7 5.9 21l1.2-6.8-5-4.8 6.9-.9z"/></svg>';
 const KERNEL_IS_LATE_MS = 4000;
 const RETRY_MS = 3000;
+const KEPT_VIDEOS = 6; // of those that the kernel sends
 
 function baseUrl() {
   const config = document.getElementById("jupyter-config-data");
@@ -99,6 +100,8 @@ class Rater {
     this.clips = model.get("clips");
     this.classes = model.get("classes"); // empty where stars are asked for
     this.word = this.classes.length ? "labelled" : "rated";
+    this.byKernel = model.get("by_kernel"); // the page has no address for the clips
+    this.sent = new Map(); // item id → address of the video that the kernel has sent
     this.base = baseUrl();
     this.unsaved = new Unsaved(model.get("record"));
     this.shown = new Set(this.clips.map((clip) => clip.id));
@@ -112,7 +115,7 @@ class Rater {
       this.readRatings();
       this.draw();
     };
-    this.onAnswer = (answer) => this.heard(answer);
+    this.onAnswer = (answer, buffers) => ("video" in answer ? this.receive(answer, buffers) : this.heard(answer));
     model.on("change:ratings", this.onRatings);
     model.on("msg:custom", this.onAnswer);
     for (const press of this.waiting()) this.send(press);
@@ -126,6 +129,7 @@ class Rater {
     clearTimeout(this.late);
     clearTimeout(this.retry);
     for (const video of this.videos) video.removeAttribute("src");
+    for (const url of this.sent.values()) URL.revokeObjectURL(url);
   }
 
   // ---- what is rated ------------------------------------------------------------------------
@@ -136,12 +140,29 @@ class Rater {
 
   readRatings() {
     this.ratings = { ...this.model.get("ratings") };
+    this.comments = { ...this.model.get("comments") };
     for (const press of this.waiting()) this.keep(press);
   }
 
   keep(press) {
-    if (press.value) this.ratings[press.item_id] = press.value;
-    else delete this.ratings[press.item_id];
+    const kept = press.kind === "comment" ? this.comments : this.ratings;
+    if (press.value) kept[press.item_id] = press.value;
+    else delete kept[press.item_id];
+  }
+
+  saveComment() {
+    const clip = this.clips[this.place];
+    const text = this.comment.value.trim();
+    if (!clip || text === (this.comments[clip.id]?.text ?? "")) return;
+    this.press({ entry_id: newId(), item_id: clip.id, kind: "comment", value: text ? { text } : null });
+    this.say(text ? `${clip.id}: comment kept` : `${clip.id}: comment removed`);
+    this.draw();
+  }
+
+  press(press) {
+    this.unsaved.add(press);
+    this.keep(press);
+    this.send(press);
   }
 
   rate(value) {
@@ -152,10 +173,7 @@ class Rater {
       this.say(`${clip.id}: there is nothing to clear`);
       return;
     }
-    const press = { entry_id: newId(), item_id: clip.id, value };
-    this.unsaved.add(press);
-    this.keep(press);
-    this.send(press);
+    this.press({ entry_id: newId(), item_id: clip.id, value });
     this.say(value ? `${clip.id}  ${inWords(value)}` : `${clip.id}: cleared`);
     if (!value || (value.classes && this.model.get("several"))) {
       this.draw();
@@ -241,10 +259,11 @@ class Rater {
   load(video, file, isShown) {
     video.hidden = !isShown;
     video.preload = "auto";
-    if (this.model.get("obstacle") || !this.base) return;
+    if (!this.base && !this.byKernel) return;
     if ((video.dataset.file ?? "") !== (file ?? "")) {
       video.dataset.file = file ?? "";
-      if (file) video.src = fileUrl(this.base, file);
+      const url = file && (this.byKernel ? this.ask(file) : fileUrl(this.base, file));
+      if (url) video.src = url;
       else video.removeAttribute("src");
     }
     if (!isShown) {
@@ -252,16 +271,41 @@ class Rater {
       return;
     }
     this.cover.hidden = true;
-    if (!file) return;
+    if (!file || !video.hasAttribute("src")) return;
     if (video.error) this.explain(video);
     if (video.readyState > 0) video.currentTime = 0;
     video.play().catch(() => {}); // refused while the page is hidden; Space starts it
   }
 
+  /** The address of a video that the kernel has sent; null once it has been asked for it. */
+  ask(file) {
+    const { id } = this.clips.find((clip) => clip.file === file);
+    if (!this.sent.has(id)) this.model.send({ video: id });
+    return this.sent.get(id) ?? null;
+  }
+
+  receive({ video: id, type, problem }, [content] = []) {
+    const file = this.clips.find((clip) => clip.id === id)?.file;
+    if (problem) return file === this.videos[0].dataset.file ? this.block(`${id}: ${problem}`) : undefined;
+    if (this.sent.has(id)) return;
+    this.sent.set(id, URL.createObjectURL(new Blob([content], { type })));
+    for (const [role, video] of this.videos.entries()) {
+      if (video.dataset.file !== file) continue;
+      video.src = this.sent.get(id);
+      if (role === 0) video.play().catch(() => {});
+    }
+    // A few are kept, for going back; a whole session would fill the memory.
+    for (const [old, url] of [...this.sent].slice(0, -KEPT_VIDEOS)) {
+      if (this.videos.some((video) => video.src === url)) continue;
+      URL.revokeObjectURL(url);
+      this.sent.delete(old);
+    }
+  }
+
   async explain(video) {
-    if (video !== this.videos[0] || !video.dataset.file) return;
+    if (video !== this.videos[0] || !video.dataset.file || !video.hasAttribute("src")) return;
     const file = video.dataset.file;
-    const answer = await fetch(video.src, { method: "HEAD" }).catch(() => null);
+    const answer = this.byKernel ? { ok: true } : await fetch(video.src, { method: "HEAD" }).catch(() => null);
     if (video !== this.videos[0] || video.dataset.file !== file) return;
     const reason = !answer
       ? "The Jupyter server does not answer."
@@ -284,6 +328,7 @@ class Rater {
     for (const [action, { keys: codes }] of Object.entries(keys))
       for (const code of codes) this.actionOf.set(code, action);
     this.host.addEventListener("keydown", (event) => {
+      if (event.target === this.comment) return this.typed(event);
       if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
       const shift = event.shiftKey ? "Shift+" : "";
       const letter = event.key.toLowerCase();
@@ -297,6 +342,14 @@ class Rater {
     });
   }
 
+  typed(event) {
+    event.stopPropagation(); // the notebook's keys rest
+    if (event.isComposing || !["Enter", "Escape"].includes(event.key)) return;
+    event.preventDefault();
+    if (event.key === "Escape") this.comment.value = this.comments[this.clips[this.place]?.id]?.text ?? "";
+    this.takeKeys(); // the field says what it holds when it is left
+  }
+
   act(action) {
     if (action.startsWith("stars_")) this.rate({ stars: Number(action.slice(6)) });
     else if (action.startsWith("class_")) this.classify(this.classes[Number(action.slice(6))]);
@@ -304,6 +357,7 @@ class Rater {
     else if (action === "unsure") this.rate({ unsure: true });
     else if (action === "skip") this.rate({ skipped: true });
     else if (action === "clear") this.rate(null);
+    else if (action === "comment") this.comment.focus();
     else if (action === "back") this.back();
     else if (action === "previous") this.go(this.place - 1);
     else if (action === "next") this.go(this.place + 1);
@@ -373,9 +427,8 @@ class Rater {
     stage.append(this.done, this.cover, this.toast, this.invite, this.help);
     stage.addEventListener("click", () => this.takeKeys());
 
-    host.append(head, stage, this.buildControls(), this.buildStrip());
-    if (this.model.get("obstacle")) this.block(this.model.get("obstacle"));
-    else if (!this.base) this.block("This page is not JupyterLab: open the notebook there to see the clips.");
+    host.append(head, stage, this.buildControls(), this.buildComment(), this.buildStrip());
+    if (!this.base && !this.byKernel) this.block("This page is not JupyterLab: open the notebook there to see the clips.");
   }
 
   buildControls() {
@@ -441,6 +494,15 @@ class Rater {
     return help;
   }
 
+  buildComment() {
+    const key = keyName(this.model.get("key_table").comment.keys[0] ?? "");
+    this.comment = element("input", "wb-comment");
+    Object.assign(this.comment, { type: "text", maxLength: 1000, placeholder: `Comment  ( ${key} )`, tabIndex: -1 });
+    this.comment.setAttribute("aria-label", "Comment on this clip");
+    this.comment.addEventListener("change", () => this.saveComment());
+    return this.comment;
+  }
+
   buildStrip() {
     this.strip = element("div", "wb-strip");
     this.marks = this.clips.map((clip, place) => {
@@ -483,9 +545,12 @@ class Rater {
     this.marks.forEach((mark, place) => {
       mark.className = `wb-mark wb-${kindOf(this.ratings[this.clips[place].id])}`;
       mark.classList.toggle("wb-here", place === this.place);
+      mark.title = [this.clips[place].id, this.comments[this.clips[place].id]?.text].filter(Boolean).join(": ");
       const said = this.ratings[this.clips[place].id]?.classes;
       mark.style.background = said ? this.colourOf(said[0]) : "";
     });
+    if (document.activeElement !== this.comment) this.comment.value = this.comments[clip?.id]?.text ?? "";
+    this.comment.disabled = !clip;
     this.drawDone(!clip);
     this.drawSaved();
   }
@@ -505,7 +570,7 @@ class Rater {
   }
 
   drawDone(isDone) {
-    this.done.hidden = !isDone || Boolean(this.model.get("obstacle"));
+    this.done.hidden = !isDone;
     if (!isDone) return;
     const values = this.clips.map((clip) => this.ratings[clip.id]);
     const kinds = values.map(kindOf);
