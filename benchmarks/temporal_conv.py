@@ -17,7 +17,8 @@ import time
 import torch
 from torch import nn
 
-from workbench.actions.r2plus1d import ARCHITECTURES, fold_temporal_convolutions
+from workbench.actions.models import ARCHITECTURES
+from workbench.actions.r2plus1d import fold_temporal_convolutions
 from workbench.training.compute import autocast
 
 CPU = torch.device("cpu")

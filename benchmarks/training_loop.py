@@ -23,7 +23,8 @@ import torch
 import torch.nn.functional as F
 
 from workbench.actions.clipset import Clipset, build_clipset, load_clipset
-from workbench.actions.train import ClipLearner, TrainConfig, train_classifier
+from workbench.actions.learner import ClipLearner
+from workbench.actions.train import TrainConfig, train_classifier
 from workbench.footage.clips import BUILT_IN_FOOTAGE
 from workbench.simulated.sessions import make_footage
 

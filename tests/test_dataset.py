@@ -14,7 +14,7 @@ from workbench.actions.clipset import (
     load_clipset,
 )
 from workbench.actions.items import Item, check_leakage
-from workbench.actions.train import balanced_order, epoch_draws
+from workbench.actions.learner import balanced_order, epoch_draws
 from workbench.errors import DatasetError
 from workbench.footage.clips import BUILT_IN_FOOTAGE, Origin
 from workbench.footage.frames import sample_frames, uniform_indices

@@ -14,8 +14,9 @@ from torch import nn
 
 from workbench.actions.augment import Augmentation
 from workbench.actions.clipset import build_clipset
+from workbench.actions.models import ARCHITECTURES, Architecture
 from workbench.actions.predict import load_predictions, predict_clips
-from workbench.actions.r2plus1d import ARCHITECTURES, Architecture, ClipNet
+from workbench.actions.r2plus1d import ClipNet
 from workbench.actions.train import TrainConfig, train_classifier
 from workbench.errors import DatasetError, WorkbenchError
 from workbench.footage.clips import BUILT_IN_FOOTAGE
@@ -148,7 +149,8 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_train import BRIEF
 from workbench.actions.clipset import load_clipset
-from workbench.actions.train import ClipLearner, train_classifier
+from workbench.actions.learner import ClipLearner
+from workbench.actions.train import train_classifier
 
 steps = 0
 losses = ClipLearner.losses

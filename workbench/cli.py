@@ -12,9 +12,12 @@ import typer
 
 from annotation_tools.cli import app as serve_app
 from workbench import __version__
+from workbench.actions.cli import add as add_version
+from workbench.actions.cli import diff as diff_versions
+from workbench.actions.cli import list_versions
 from workbench.actions.spotting.cli import evaluate_spotting
 from workbench.detect.cli import app as detect_app
-from workbench.detect.cli import evaluate_app
+from workbench.detect.cli import dataset_app, evaluate_app
 from workbench.errors import PipelineError, WorkbenchError
 from workbench.footage.cli import app as footage_app
 from workbench.labels.cli import app as labels_app
@@ -45,6 +48,9 @@ app = typer.Typer(
 )
 
 footage_app.command("make")(make_footage)
+dataset_app.command("add")(add_version)
+dataset_app.command("list")(list_versions)
+dataset_app.command("diff")(diff_versions)
 app.add_typer(footage_app)
 app.add_typer(labels_app)
 evaluate_app.command("spotting")(evaluate_spotting)

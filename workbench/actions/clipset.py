@@ -8,7 +8,7 @@ decoding to `workbench.footage` and variety to `augment`.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -24,11 +24,13 @@ from workbench.actions.items import (
     PREDICT,
     Item,
     check_leakage,
+    check_likeness,
     count_clips,
     find_gaps,
     hash_items,
     list_sessions,
 )
+from workbench.actions.likeness import near_duplicates
 from workbench.errors import DatasetError, FootageError
 from workbench.footage.cache import cached_frames
 from workbench.footage.clips import Clip, Origin
@@ -85,6 +87,11 @@ class Clipset:
     def sessions(self) -> tuple[str, ...]:
         """Session of each clip."""
         return tuple(item.session for item in self.items)
+
+    @property
+    def session_to_split(self) -> dict[str, str]:
+        """The split of each session with labelled clips."""
+        return {item.session: item.split for item in self.items if item.split != PREDICT}
 
     @property
     def labels(self) -> tuple[str | None, ...]:
@@ -156,6 +163,8 @@ def build_clipset(
     size_wh: tuple[int, int] = (84, 72),
     classes: Sequence[str] | None = None,  # names and order; None: those that occur, "none" last
     fractions: tuple[float, float, float] = (0.6, 0.2, 0.2),
+    kept: Mapping[str, str] | None = None,  # the split that a session has in an earlier version
+    facts: Mapping[str, Any] | None = None,  # what else the meta file says
     seed: int = 0,
     cache_dir: Path | None = None,  # of decoded frames between builds; None: beside `out_dir`
     jobs: int = 1,  # clips decoded at a time
@@ -164,9 +173,9 @@ def build_clipset(
 
     Clips keep their aspect: they are scaled until they cover `size_wh` and cropped to its middle.
     A clip that cannot be read is left out and listed under "skipped". Where every labelled clip
-    comes with a split, those splits are kept. Sessions that share a source video, or a clip with
-    the same content, are never parted. The same input gives the same bytes; a killed build goes on
-    from the frames already decoded.
+    comes with a split, those splits are kept. Sessions that share a source video, or nearly the
+    same clip (encoded anew, cropped a little, mirrored), are never parted. The same input gives the
+    same bytes; a killed build goes on from the frames already decoded.
 
     Two or three times as many frames as the network takes leave room for time jitter; a multiple
     keeps its plain view evenly spaced. A size of an eighth more than the network takes, or a little
@@ -174,7 +183,8 @@ def build_clipset(
 
     Raises:
         DatasetError: If no clip can be read, a label is not among `classes`, two clips of the same
-            content have different labels, given splits leak, or sessions are too few.
+            content have different labels, given splits leak, kept ones would, or
+            sessions are too few.
     """
     if len({clip.clip_id for clip in clips}) < len(clips):
         raise DatasetError("a clip id is used twice", "give every clip its own id")
@@ -187,16 +197,20 @@ def build_clipset(
         cache_dir=cache_dir or out_dir.parent / "frame_cache",
     )
     fingerprints, skipped = _fingerprint(clips, read, footage_dir, jobs)
-    kept = [clip for clip in clips if clip.clip_id in fingerprints]
-    kept.sort(key=lambda clip: clip.clip_id)
-    if not kept:
+    rows = [clip for clip in clips if clip.clip_id in fingerprints]
+    rows.sort(key=lambda clip: clip.clip_id)
+    if not rows:
         raise DatasetError(
             f"none of the {len(clips)} clips can be read"
             + (f" ({skipped[0]['reason']})" if skipped else ""),
             "check the footage folder",
         )
-    duplicates = _find_duplicates(kept, fingerprints)
-    split_of = _assign_splits(kept, fingerprints, fractions, seed)
+    duplicates = _find_duplicates(rows, fingerprints)
+    labelled = [clip for clip in rows if clip.sport is not None]
+    pairs = near_duplicates(len(labelled), lambda place: read(labelled[place]))
+    alike = [(labelled[one], labelled[other]) for one, other in pairs]
+    split_of = _assign_splits(rows, fingerprints, alike, fractions, kept or {}, seed)
+    check_likeness(alike, split_of)
     items = tuple(
         Item(
             clip.clip_id,
@@ -206,7 +220,7 @@ def build_clipset(
             clip.sport,
             fingerprints[clip.clip_id],
         )
-        for clip in kept
+        for clip in rows
     )
     check_leakage(items)
     version, counts = hash_items(items, names, frames, size_wh), count_clips(items, names)
@@ -220,13 +234,15 @@ def build_clipset(
         "fractions": list(fractions),
         "seed": seed,
         "duplicates": duplicates,
+        "near_duplicates": [[one.clip_id, other.clip_id] for one, other in alike],
         "skipped": skipped,
         "warnings": find_gaps(counts),
+        **(facts or {}),
     }
     with replacing(out_dir / "frames.npy") as part:
-        shape = (len(kept), frames, size_wh[1], size_wh[0], 3)
+        shape = (len(rows), frames, size_wh[1], size_wh[0], 3)
         blocks = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
-        for row, clip in enumerate(kept):
+        for row, clip in enumerate(rows):
             blocks[row] = read(clip)
         blocks.flush()
         del blocks
@@ -324,7 +340,9 @@ def _find_duplicates(clips: Sequence[Clip], fingerprints: dict[str, str]) -> lis
 def _assign_splits(
     clips: Sequence[Clip],
     fingerprints: dict[str, str],
+    alike: Sequence[tuple[Clip, Clip]],  # never parted
     fractions: tuple[float, float, float],
+    kept: Mapping[str, str],
     seed: int,
 ) -> dict[str, str]:
     split_of = {clip.clip_id: PREDICT for clip in clips}
@@ -347,7 +365,9 @@ def _assign_splits(
         together=[
             *pairs_that_share([clip.source for clip in labelled], sessions),
             *pairs_that_share([fingerprints[clip.clip_id] for clip in labelled], sessions),
+            *((one.session, other.session) for one, other in alike),
         ],
+        kept=kept,
         seed=seed,
     )
     return split_of | {clip.clip_id: session_to_split[clip.session] for clip in labelled}

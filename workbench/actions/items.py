@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from workbench.errors import DatasetError
+from workbench.footage.clips import Clip
 from workbench.training.splits import SPLITS
 
 PREDICT = "predict"  # the split of clips that nobody has labelled
@@ -45,6 +46,21 @@ def check_leakage(items: Sequence[Item]) -> None:
                     f"share their {'content' if what == 'fingerprint' else what}",
                     "let the dataset choose the splits: clear them in the clip list",
                 )
+
+
+def check_likeness(alike: Sequence[tuple[Clip, Clip]], split_of: Mapping[str, str]) -> None:
+    """Make sure that no two clips that show nearly the same film are in two splits.
+
+    Raises:
+        DatasetError: If two are, naming them.
+    """
+    for clips in alike:
+        one, other = (f"{clip.clip_id!r} ({split_of[clip.clip_id]})" for clip in clips)
+        if split_of[clips[0].clip_id] != split_of[clips[1].clip_id]:
+            raise DatasetError(
+                f"clips {one} and {other} show nearly the same film",
+                "let the dataset choose the splits, or drop one of the two",
+            )
 
 
 def hash_items(

@@ -17,7 +17,7 @@ import torch
 
 from workbench.actions.augment import Frames, plain_view
 from workbench.actions.clipset import Clipset
-from workbench.actions.r2plus1d import ClipNet, build_model
+from workbench.actions.models import build_model
 from workbench.errors import DatasetError, WorkbenchError
 from workbench.saving import reading, save_json
 from workbench.training.compute import choose_device, torch_threads
@@ -163,7 +163,7 @@ def load_predictions(path: Path) -> Predictions:
 class Classifier:
     """A trained network and what it needs to be fed."""
 
-    network: ClipNet
+    network: torch.nn.Module
     name: str
     classes: tuple[str, ...]
     frames: int

@@ -8,19 +8,10 @@ Source: Tran et al. (2018), "A Closer Look at Spatiotemporal Convolutions for Ac
 blocks and Kinetics weights from torchvision.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models.video import R2Plus1D_18_Weights, r2plus1d_18
 from torchvision.models.video.resnet import BasicBlock, Conv2Plus1D
-
-from workbench.errors import WorkbenchError
-from workbench.training.folder import load_checkpoint
 
 # Of Kinetics-400, as torchvision's video weights were trained.
 KINETICS_MEAN = (0.43216, 0.394666, 0.37645)
@@ -164,107 +155,3 @@ class ClipNet(nn.Module):
             clips = torch.cat([clips, torch.cat([change, change[:, :, -1:]], dim=2)], dim=1)
         scores: Tensor = self.backbone(clips.contiguous(memory_format=torch.channels_last_3d))
         return scores
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """A network we can build, and the input it was made for."""
-
-    frames: int
-    size_wh: tuple[int, int]
-    build: Callable[..., ClipNet]
-    kinetics: R2Plus1D_18_Weights | None = None  # where they are published
-
-
-def _slim(classes: int, width: int = 16, dropout: float = 0.0) -> ClipNet:
-    return ClipNet(SlimR2Plus1d(6, classes, width, dropout), difference=True)
-
-
-def _r2plus1d_18(classes: int, dropout: float = 0.0) -> ClipNet:
-    backbone = r2plus1d_18(num_classes=classes)
-    if dropout:
-        backbone.fc = nn.Sequential(nn.Dropout(dropout), backbone.fc)
-    return ClipNet(backbone, difference=False)
-
-
-ARCHITECTURES = {
-    "slim": Architecture(8, (64, 64), _slim),
-    "r2plus1d_18": Architecture(16, (112, 112), _r2plus1d_18, R2Plus1D_18_Weights.KINETICS400_V1),
-}
-
-
-def build_model(
-    name: str, classes: int, *, weights: str | Path | None = None, **settings: Any
-) -> ClipNet:
-    """Build a clip classifier by name, its temporal convolutions folded.
-
-    Names are "slim" (CPU, from scratch) and "r2plus1d_18" (torchvision's reference network), which
-    take `dropout`, and "slim" `width`. Weights are None for random ones, "kinetics400" to download
-    what torchvision publishes, or a file with a state dict of the backbone; the head is always new.
-
-    Raises:
-        WorkbenchError: If the name is unknown, a setting unfit, or the weights cannot be had.
-
-    Example:
-        >>> net = build_model("slim", classes=4)
-        >>> net(torch.zeros(2, 8, 64, 64, 3, dtype=torch.uint8)).shape
-        torch.Size([2, 4])
-    """
-    architecture = architecture_of(name)
-    try:
-        network = architecture.build(classes, **settings)
-    except TypeError as error:
-        raise WorkbenchError(f"model {name!r} cannot be built ({error})", "leave it out") from None
-    if weights is not None:
-        _load_backbone(network.backbone, _fetch_weights(architecture, weights), str(weights))
-    fold_temporal_convolutions(network)
-    return network.to(memory_format=torch.channels_last_3d)
-
-
-def architecture_of(name: str) -> Architecture:
-    """Return the architecture called `name`.
-
-    Raises:
-        WorkbenchError: If there is none.
-    """
-    if name not in ARCHITECTURES:
-        names = ", ".join(ARCHITECTURES)
-        raise WorkbenchError(f"no model is called {name!r}", f"choose one of {names}")
-    return ARCHITECTURES[name]
-
-
-def _fetch_weights(architecture: Architecture, weights: str | Path) -> dict[str, Tensor]:
-    if weights == "kinetics400":
-        if architecture.kinetics is None:
-            raise WorkbenchError(
-                "no Kinetics weights are published for this model",
-                "use model r2plus1d_18, or weights None to start from random ones",
-            )
-        try:
-            return dict(architecture.kinetics.get_state_dict(progress=False, check_hash=True))
-        except (OSError, RuntimeError) as error:  # no network; or a download that is not the file
-            raise WorkbenchError(
-                f"the Kinetics weights could not be downloaded ({error})",
-                "download r2plus1d_18-91a641e6.pth from download.pytorch.org/models elsewhere and "
-                "give its path as weights, or start from random ones with weights None",
-            ) from None
-    path = Path(weights)
-    content = load_checkpoint(path, "give the path of a state dict, or kinetics400")
-    if not all(isinstance(value, Tensor) for value in content.values()):
-        raise WorkbenchError(f"{path} is not a state dict", "save model.state_dict() to it")
-    return content
-
-
-def _load_backbone(backbone: nn.Module, weights: dict[str, Tensor], where: str) -> None:
-    body = {name: value for name, value in weights.items() if not name.startswith("fc.")}
-    try:
-        missing, unexpected = backbone.load_state_dict(body, strict=False)
-        strangers = [name for name in missing if not name.startswith("fc.")] + list(unexpected)
-        fault = f"at {strangers[0]}" if strangers else None
-    except RuntimeError as error:  # same names, other shapes
-        fault = str(error).splitlines()[-1]
-    if fault is not None:
-        raise WorkbenchError(
-            f"the weights of {where} are those of another network ({fault})",
-            "give weights of the same model",
-        )

@@ -15,7 +15,9 @@ evaluate_app = typer.Typer(
     name="evaluate", help="Judge predictions against ground truth.", no_args_is_help=True
 )
 dataset_app = typer.Typer(
-    name="dataset", help="Check detector datasets, or import them.", no_args_is_help=True
+    name="dataset",
+    help="Clip sets of labels in versions; detector datasets, checked or imported.",
+    no_args_is_help=True,
 )
 detect_app = typer.Typer(
     name="detect", help="Look at a video, or train the ball network.", cls=VideoByDefault

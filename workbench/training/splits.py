@@ -5,7 +5,7 @@ neighbour was trained on is no test. Knows nothing about frames or files.
 """
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -21,17 +21,19 @@ def split_sessions(
     fractions: Sequence[float] = (0.6, 0.2, 0.2),
     *,
     together: Iterable[tuple[str, str]] = (),
+    kept: Mapping[str, str] | None = None,
     seed: int = 0,
 ) -> dict[str, str]:
     """Give every session a split, each class as near to `fractions` as whole sessions allow.
 
     Takes the best of many seeded random splits: one where every class is in every split, if there
     is any, and then the one whose shares are nearest. Sessions and labels are those of each clip;
-    pairs of sessions that must not be parted, say because they share a clip, are `together`.
+    pairs of sessions that must not be parted, say because they share a clip, are `together`, and
+    `kept` says of sessions in which split they are already: they stay there.
 
     Raises:
-        DatasetError: If there are fewer than three separable sessions, or no split trains on all
-            classes.
+        DatasetError: If there are fewer than three separable sessions, no split trains on all
+            classes, or two sessions that must not be parted are kept apart.
 
     Example:
         >>> split_sessions(["a", "b", "c"], ["x", "x", "x"])["a"] in SPLITS
@@ -55,6 +57,8 @@ def split_sessions(
         counts[groups.index(session_to_group[session]), classes.index(label)] += 1
 
     assigned = _draw_assignments(len(groups), shares, np.random.default_rng(seed))
+    for group, split in _kept_groups(session_to_group, kept or {}).items():
+        assigned[:, groups.index(group)] = SPLITS.index(split)
     membership = assigned[:, None, :] == np.arange(len(SPLITS))[:, None]  # (draws, 3, groups)
     held = membership.astype(float) @ counts  # clips by draw, split and class
     absent = (held == 0).sum(axis=2)  # classes that a split lacks
@@ -101,6 +105,21 @@ def _group(sessions: Iterable[str], together: Iterable[tuple[str, str]]) -> dict
             if group == merged:
                 session_to_group[session] = kept
     return session_to_group
+
+
+def _kept_groups(session_to_group: Mapping[str, str], kept: Mapping[str, str]) -> dict[str, str]:
+    """The groups that hold a session which stays where it is, and where that is."""
+    group_to_session: dict[str, str] = {}
+    for session, group in sorted(session_to_group.items()):
+        if session in kept:
+            other = group_to_session.setdefault(group, session)
+            if kept[other] != kept[session]:
+                raise DatasetError(
+                    f"sessions {other!r} ({kept[other]}) and {session!r} ({kept[session]}) share "
+                    "a video or nearly the same clip",
+                    "take the clip that they share out of one of them",
+                )
+    return {group: kept[session] for group, session in group_to_session.items()}
 
 
 def _draw_assignments(groups: int, shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -1,0 +1,86 @@
+"""Training of a classifier whose body is frozen: features made once, only the head learns.
+
+The unit is one clip's features, as the clip is and mirrored. They are kept beside the clip set, for
+its version, so that another run takes seconds. Settings and loop are those of every classifier
+(`train`, `training.loop`); of the variations of a view only mirroring is left. Never looks at the
+test split.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from workbench.actions.augment import plain_view
+from workbench.actions.clipset import Clipset
+from workbench.actions.learner import Batch, ClipLearner, Draw
+from workbench.actions.lite import LiteClipNet
+from workbench.saving import replacing
+
+if TYPE_CHECKING:
+    from workbench.actions.train import TrainConfig
+
+Features = npt.NDArray[np.float32]
+
+
+class FeatureLearner(ClipLearner):
+    """A classifier with a frozen body as the loop trains it, on the clip set in a folder."""
+
+    def __init__(self, folder: Path, config: "TrainConfig") -> None:
+        super().__init__(folder, config)
+        assert isinstance(self.network, LiteClipNet)
+        view = (self.frames, self.size_wh)
+        self._train = clip_features(self.network, self.train, config.model, *view)
+        self._valid = clip_features(self.network, self.valid, config.model, *view)
+
+    def load(self, epoch: int, batches: Sequence[Sequence[Draw]]) -> Iterator[Batch]:
+        """Yield features (N, T, 1280) of the clips of each batch, some of them mirrored."""
+        targets, flip = torch.from_numpy(self.train.targets()), self.config.augmentation.flip
+        for batch in batches:
+            clips = [clip for _, clip in batch]
+            rngs = (np.random.default_rng([self.config.seed, epoch, place]) for place, _ in batch)
+            ways = [int(rng.random() < flip) for rng in rngs]
+            yield torch.from_numpy(self._train[clips, ways]), targets[clips]
+
+    def scores(self, network: nn.Module) -> Tensor:
+        """Score the validation clips as they are."""
+        device = next(network.parameters()).device
+        with torch.inference_mode():
+            found: Tensor = network.eval()(torch.from_numpy(self._valid[:, 0]).to(device))
+        return found.double().cpu()
+
+
+def clip_features(
+    network: LiteClipNet, clipset: Clipset, name: str, frames: int, size_wh: tuple[int, int]
+) -> Features:
+    """Return the features of clips as they are and mirrored (N, 2, T, 1280), made once.
+
+    Args:
+        network: Its frozen part makes them.
+        clipset: The clips; one file per split lies in its folder.
+        name: What the network is called.
+        frames: T.
+        size_wh: Of the pictures.
+    """
+    splits = "-".join(sorted({item.split for item in clipset.items}))
+    shape = f"{frames}x{size_wh[0]}x{size_wh[1]}"
+    path = clipset.folder / "features" / f"{name}-{clipset.version}-{splits}-{shape}.npy"
+    if path.is_file():
+        known: Features = np.load(path)
+        if len(known) == len(clipset):
+            return known
+    made = np.stack(
+        [
+            network.features(torch.from_numpy(np.stack([view, view[:, :, ::-1]]))).numpy()
+            for view in (
+                plain_view(clipset.frames(clip), frames, size_wh) for clip in range(len(clipset))
+            )
+        ]
+    )
+    with replacing(path) as part:
+        np.save(part, made)
+    return made
