@@ -509,3 +509,28 @@ def test_a_skipped_stage_is_forgotten_once_it_is_up_to_date(tmp_path: Path) -> N
     run_pipeline(tmp_path, "a.n=2")
     run_pipeline(tmp_path)
     assert [run.status for run in load_runs(tmp_path / "reports", "b")] == ["ok"]
+
+
+def test_a_stage_is_left_out_where_another_has_made_nothing_of_what_it_reads(
+    tmp_path: Path,
+) -> None:
+    make = "from pathlib import Path\nif wanted:\n    Path(out).write_text('a model')"
+    write_notebook(tmp_path / "make.ipynb", make, parameters="out: str = ''\nwanted: bool = False")
+    write_notebook(tmp_path / "use.ipynb", "x = 1")
+    write_notebook(tmp_path / "after.ipynb", "x = 1")
+    model = "{root}/model.txt"
+    stages = {
+        "make": {"notebook": "make.ipynb", "params": {"out": model}, "products": [f"{model}?"]},
+        "use": {
+            "notebook": "use.ipynb",
+            "needs": ["make"],
+            "reads": [model],
+            "absent": "too few labels",
+        },
+        "after": {"notebook": "after.ipynb", "needs": ["use"], "reads": []},
+    }
+    write_pipeline(tmp_path, stages)
+    assert run_pipeline(tmp_path)[0] == {"make": "ran", "use": "left out", "after": "ran"}
+    assert not list((tmp_path / "reports/use").glob("*"))
+    fates = run_pipeline(tmp_path, "make.wanted=true")[0]
+    assert fates == {"make": "ran", "use": "ran", "after": "unchanged"}

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from moving_shapes import film_shapes, shape_clip
 from typer.testing import CliRunner
 
-from workbench.actions.clipset import build_clipset
+from workbench.actions.clipset import build_clipset, load_clipset
 from workbench.actions.enough import what_lacks
 from workbench.actions.versions import (
     add_version,
+    change_since_parent,
     compare_versions,
     load_version,
-    version_names,
     version_table,
     with_labels,
 )
@@ -27,6 +27,7 @@ from workbench.labels.records import Entry
 from workbench.labels.settled import Settled, settle
 from workbench.labels.store import LabelStore
 from workbench.training.splits import split_sessions
+from workbench.training.versions import version_names
 
 SMALL = {"frames": 4, "size_wh": (40, 36)}
 
@@ -88,6 +89,9 @@ def test_versions_name_parent_labels_and_changes_and_keep_every_session_in_its_s
     assert set(found.relabelled) == {changed}
     assert found.moved == {}
     assert str(found) == "v1 → v2: 9 clips added, 2 removed, 1 relabelled"
+    assert load_clipset(tmp_path).folder == second.folder  # the newest
+    assert str(change_since_parent(tmp_path, second)) == str(found)
+    assert change_since_parent(tmp_path, first) is None
     table = version_table(tmp_path)
     assert list(table["parent"]) == ["", "v1"]
     assert list(table["clips"]) == [15, 22]

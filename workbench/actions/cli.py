@@ -39,6 +39,9 @@ def add(
         str | None,
         typer.Option("--note", metavar="TEXT", help="What it cannot show; heads every report."),
     ] = None,
+    model: Annotated[
+        str, typer.Option("--model", metavar="NAME", help="Whose frames are stored.")
+    ] = "lite0",
     seed: Annotated[int, typer.Option("--seed", metavar="S", help="Of the split.")] = 0,
 ) -> None:
     """Make the next version of a clip set from the labels that stand.
@@ -51,11 +54,12 @@ def add(
     """
     from dataclasses import replace
 
-    from workbench.actions.lite import STORED
-    from workbench.actions.versions import add_version, version_names, with_labels
+    from workbench.actions.models import stored_for
+    from workbench.actions.versions import add_version, with_labels
     from workbench.footage.clips import load_clips, origin_of
     from workbench.labels.settled import Choice, settle
     from workbench.labels.store import LabelStore
+    from workbench.training.versions import version_names
 
     clips = load_clips(footage)
     ids = {clip.clip_id for clip in clips}
@@ -64,9 +68,8 @@ def add(
     said = {"source": source, "licence": licence, "caveat": note}
     origin = replace(origin_of(clips), **{name: text for name, text in said.items() if text})
     before = version_names(folder)
-    made = add_version(
-        *(folder, with_labels(clips, settled), footage, settled), origin=origin, seed=seed, **STORED
-    )
+    settings = {"origin": origin, "seed": seed, **stored_for(model)}
+    made = add_version(folder, with_labels(clips, settled), footage, settled, **settings)
     word = "unchanged" if made.folder.name in before else "added"
     print(f"{made.folder.name} {word}: {len(made)} clips, content {made.version}")
     for what, count in made.meta["labels"].items():

@@ -37,7 +37,7 @@ from workbench.footage.clips import Clip, Origin
 from workbench.footage.frames import uniform_indices
 from workbench.saving import reading, replacing, save_json, save_text
 from workbench.training.splits import SPLITS, pairs_that_share, split_sessions
-from workbench.training.versions import META, meta_head
+from workbench.training.versions import META, meta_head, version_names
 
 CLIPSET_FORMAT = "workbench-clipset/1"
 Frames = npt.NDArray[np.uint8]
@@ -253,11 +253,13 @@ def build_clipset(
 
 
 def load_clipset(folder: Path) -> Clipset:
-    """Open a saved dataset.
+    """Open a saved dataset; of a folder with versions of one, the newest.
 
     Raises:
         DatasetError: If it is absent, incomplete, or was changed by hand.
     """
+    if versions := version_names(folder):
+        folder = folder / versions[-1]
     with reading(folder / META, "a clip set's", "build the clip set anew") as meta:
         # Classes called "none" or "NA" are names here, not missing values.
         table = pd.read_csv(folder / "items.csv", dtype=str, keep_default_na=False)

@@ -1,14 +1,13 @@
 """Training of a classifier whose body is frozen: features made once, only the head learns.
 
-The unit is one clip's features, as the clip is and mirrored. They are kept beside the clip set, for
-its version, so that another run takes seconds. Settings and loop are those of every classifier
+The unit is one clip's features, as the clip is and mirrored. They are kept beside the clip set, so
+that another run takes seconds. Settings and loop are those of every classifier
 (`train`, `training.loop`); of the variations of a view only mirroring is left. Never looks at the
 test split.
 """
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +18,8 @@ from workbench.actions.augment import plain_view
 from workbench.actions.clipset import Clipset
 from workbench.actions.learner import Batch, ClipLearner, Draw
 from workbench.actions.lite import LiteClipNet
+from workbench.actions.recipe import TrainConfig
 from workbench.saving import replacing
-
-if TYPE_CHECKING:
-    from workbench.actions.train import TrainConfig
 
 Features = npt.NDArray[np.float32]
 
@@ -30,7 +27,7 @@ Features = npt.NDArray[np.float32]
 class FeatureLearner(ClipLearner):
     """A classifier with a frozen body as the loop trains it, on the clip set in a folder."""
 
-    def __init__(self, folder: Path, config: "TrainConfig") -> None:
+    def __init__(self, folder: Path, config: TrainConfig) -> None:
         super().__init__(folder, config)
         assert isinstance(self.network, LiteClipNet)
         view = (self.frames, self.size_wh)
@@ -57,30 +54,26 @@ class FeatureLearner(ClipLearner):
 def clip_features(
     network: LiteClipNet, clipset: Clipset, name: str, frames: int, size_wh: tuple[int, int]
 ) -> Features:
-    """Return the features of clips as they are and mirrored (N, 2, T, 1280), made once.
+    """Return the features of clips as they are and mirrored (N, 2, T, 1280).
 
     Args:
         network: Its frozen part makes them.
-        clipset: The clips; one file per split lies in its folder.
+        clipset: The clips; features lie beside its folder, by content, so that the next version
+            makes those of new clips only.
         name: What the network is called.
         frames: T.
         size_wh: Of the pictures.
     """
-    splits = "-".join(sorted({item.split for item in clipset.items}))
-    shape = f"{frames}x{size_wh[0]}x{size_wh[1]}"
-    path = clipset.folder / "features" / f"{name}-{clipset.version}-{splits}-{shape}.npy"
-    if path.is_file():
-        known: Features = np.load(path)
-        if len(known) == len(clipset):
-            return known
-    made = np.stack(
-        [
-            network.features(torch.from_numpy(np.stack([view, view[:, :, ::-1]]))).numpy()
-            for view in (
-                plain_view(clipset.frames(clip), frames, size_wh) for clip in range(len(clipset))
-            )
-        ]
-    )
-    with replacing(path) as part:
-        np.save(part, made)
-    return made
+    folder = clipset.folder.parent / "features" / f"{name}-{frames}x{size_wh[0]}x{size_wh[1]}"
+    found = []
+    for place, item in enumerate(clipset.items):
+        path = folder / f"{item.fingerprint}.npy"
+        if path.is_file():
+            found.append(np.load(path))
+            continue
+        view = plain_view(clipset.frames(place), frames, size_wh)
+        both = torch.from_numpy(np.stack([view, view[:, :, ::-1]]))
+        found.append(network.features(both).numpy())
+        with replacing(path) as part:
+            np.save(part, found[-1])
+    return np.stack(found)

@@ -8,7 +8,7 @@ Never looks at the test split.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,9 +22,7 @@ from workbench.actions.augment import plain_view, varied_view
 from workbench.actions.clipset import Clipset, load_clipset
 from workbench.actions.models import architecture_of, build_model
 from workbench.actions.predict import score_views
-
-if TYPE_CHECKING:
-    from workbench.actions.train import TrainConfig
+from workbench.actions.recipe import TrainConfig
 
 Draw = tuple[int, int]  # place in the epoch, clip
 Batch = tuple[Tensor, Tensor]  # frames (N, T, H, W, 3) uint8, targets (N,)
@@ -35,7 +33,7 @@ class ClipLearner:
 
     best_by = "valid_macro_f1"
 
-    def __init__(self, folder: Path, config: "TrainConfig") -> None:
+    def __init__(self, folder: Path, config: TrainConfig) -> None:
         clipset, made_for = load_clipset(folder), architecture_of(config.model)
         self.config, self.classes, self.version = config, clipset.classes, clipset.version
         self.frames = config.frames or made_for.frames
@@ -110,7 +108,7 @@ class _Views(Dataset[tuple[npt.NDArray[np.uint8], int]]):
     clipset: Clipset
     frames: int
     size_wh: tuple[int, int]
-    config: "TrainConfig"
+    config: TrainConfig
     epoch: int
 
     def __getitem__(self, draw: Draw) -> tuple[npt.NDArray[np.uint8], int]:

@@ -9,15 +9,11 @@ The frozen part is EfficientNet-Lite0 as ImageNet has taught it (`training.lite0
 clips are far too few to learn what a picture shows, and enough to learn which pictures matter.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from workbench.training.lite0 import FEATURES, imagenet_lite0, normalised
 
-# What a clip set stores for it: the frames it takes, the picture whole but for the edges.
-STORED: dict[str, Any] = {"frames": 16, "size_wh": (192, 144)}
 _AT_ONCE = 64  # frames
 
 

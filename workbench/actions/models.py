@@ -94,6 +94,25 @@ def architecture_of(name: str) -> Architecture:
     return ARCHITECTURES[name]
 
 
+def stored_for(name: str) -> dict[str, Any]:
+    """Return what a clip set stores for a network: `frames` and `size_wh` of `build_clipset`.
+
+    A frozen network sees the picture whole; the others get room to vary in time and space.
+
+    Example:
+        >>> stored_for("slim")
+        {'frames': 24, 'size_wh': (84, 72)}
+    """
+    made_for = architecture_of(name)
+    width, height = made_for.size_wh
+    if made_for.is_frozen:
+        return {"frames": made_for.frames, "size_wh": made_for.size_wh}
+    return {
+        "frames": made_for.frames * (3 if made_for.frames <= 8 else 2),
+        "size_wh": (width * 21 // 16, height * 9 // 8),
+    }
+
+
 def _fetch_weights(architecture: Architecture, weights: str | Path) -> dict[str, Tensor]:
     if weights == "kinetics400":
         if architecture.kinetics is None:

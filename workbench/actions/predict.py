@@ -19,9 +19,9 @@ from workbench.actions.augment import Frames, plain_view
 from workbench.actions.clipset import Clipset
 from workbench.actions.models import build_model
 from workbench.errors import DatasetError, WorkbenchError
-from workbench.saving import reading, save_json
+from workbench.saving import read_object, reading, save_json
 from workbench.training.compute import choose_device, torch_threads
-from workbench.training.folder import BEST, load_checkpoint
+from workbench.training.folder import BEST, CONFIG, load_checkpoint
 
 PREDICTIONS_FORMAT = "workbench-predictions/1"
 LEAST_PROBABILITY = 1e-12  # under a logarithm, where 0 would be infinite
@@ -235,6 +235,23 @@ def predict_clips(
         clipset.caveat,
         (classifier.frames, *classifier.size_wh),
     )
+
+
+def predict_with_parent(models_dir: Path, clipset: Clipset) -> Predictions | None:
+    """Classify clips with the newest run on the version before this one.
+
+    Returns None where there is no version before, no run on it, or its classes were others.
+    """
+    parent = clipset.meta.get("parent_version")
+    configs = [] if parent is None else models_dir.glob(f"*/{CONFIG}")
+    for path in sorted(configs, key=lambda path: path.stat().st_mtime, reverse=True):
+        config = read_object(path) or {}
+        is_same = config.get("classes") == list(clipset.classes)
+        if config.get("dataset_version") == parent and is_same and (path.parent / BEST).is_file():
+            name = str(clipset.meta.get("parent", "the version before"))
+            found = predict_clips(path.parent, clipset)
+            return replace(found, scorer=f"{found.scorer} trained on {name}")
+    return None
 
 
 def score_views(

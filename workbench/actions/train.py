@@ -1,41 +1,21 @@
-"""Training a clip classifier: its settings, and the run they make.
+"""Training a clip classifier: the run that settings and data make.
 
 The unit is a clip set. Epochs, resuming, precision and processes are the loop's
 (`training.loop`), what is learned from is the learner's (`learner`, `frozen`).
 """
 
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
-from workbench.actions.augment import Augmentation
 from workbench.actions.clipset import Clipset
 from workbench.actions.frozen import FeatureLearner
 from workbench.actions.learner import ClipLearner
 from workbench.actions.models import architecture_of
+from workbench.actions.recipe import TrainConfig
 from workbench.training.folder import identity_of, run_name
 from workbench.training.history import Callbacks, TrainingResult
 from workbench.training.loop import train
-from workbench.training.recipe import Recipe
-
-
-@dataclass(frozen=True)
-class TrainConfig(Recipe):
-    """Everything a classifier depends on, besides its data.
-
-    The defaults are for the slim network, some hundred clips, and a CPU.
-    """
-
-    model: str = "slim"  # or lite0; or r2plus1d_18, which wants a learning_rate of 1e-3
-    weights: str | None = None  # kinetics400, or the path of a state dict; None: random
-    model_settings: dict[str, Any] = field(default_factory=dict)  # width (slim), dropout
-    frames: int | None = None  # per view; None: what the model was made for
-    size_wh: tuple[int, int] | None = None  # of a view; None: what the model was made for
-    label_smoothing: float = 0.1
-    balance: bool = True  # every class equally often, whatever the counts
-    augmentation: Augmentation = field(default_factory=Augmentation)
-    compile: bool = False  # torch.compile: for a GPU; on a CPU it was slower, after 60–110 s
 
 
 def train_classifier(

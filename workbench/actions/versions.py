@@ -6,7 +6,6 @@ v2's test clips beside v2's own. Labels are those people have settled on (`label
 that show several classes at once are left out and counted. Leaves frames to `clipset`.
 """
 
-import re
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -22,9 +21,8 @@ from workbench.errors import DatasetError
 from workbench.footage.clips import Clip, Origin
 from workbench.labels.settled import Settled
 from workbench.saving import writing
-from workbench.training.versions import META
+from workbench.training.versions import version_names
 
-_NAME = re.compile(r"v[1-9]\d*")
 _NEXT = ".next"  # a version that is being built
 
 
@@ -95,12 +93,6 @@ def add_version(
     with writing(target):
         part.rename(target)
     return load_clipset(target)
-
-
-def version_names(folder: Path) -> list[str]:
-    """Return the versions in a folder, oldest first."""
-    found = [path.parent.name for path in folder.glob(f"v*/{META}")]
-    return sorted(filter(_NAME.fullmatch, found), key=lambda name: int(name[1:]))
 
 
 def load_version(folder: Path, name: str | None = None) -> Clipset:
@@ -187,6 +179,14 @@ def compare_versions(before: Clipset, after: Clipset) -> Difference:
         {name: pair for name, pair in splits.items() if pair[0] != pair[1]},
         _counts(before, after),
     )
+
+
+def change_since_parent(folder: Path, clipset: Clipset | None) -> Difference | None:
+    """Return what changed from a version's parent to it; None for the first, or without any."""
+    parent = clipset.meta.get("parent") if clipset else None
+    if clipset is None or parent not in version_names(folder):
+        return None
+    return compare_versions(load_version(folder, parent), clipset)
 
 
 def _counts(before: Clipset, after: Clipset) -> pd.DataFrame:

@@ -7,6 +7,7 @@ said than anything else. Ties and "unsure" settle nothing. Knows nothing about d
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import Literal
 
@@ -81,6 +82,16 @@ def settle(
         else:
             classes[item], settled_by[item] = names[answer], by
     return Settled(classes, settled_by, reasons)
+
+
+def settle_in(
+    database: str | Path, items: Collection[str] | None = None, choice: Choice | None = None
+) -> Settled:
+    """Do `settle` in the database at this address; where there is none yet, nothing is settled."""
+    if "://" not in str(database) and not Path(database).is_file():
+        return Settled({}, {}, {})
+    with LabelStore(database, create=False) as store:
+        return settle(store, items, choice)
 
 
 def _answer(said: Mapping[str, str]) -> tuple[str | None, By]:

@@ -31,7 +31,8 @@ those that a run must leave. Both name them by the stage's parameters, `{footage
 stage takes stands in one of them. An entry whose parameter is None, empty or the address of a
 server is dropped; one that ends in `?` may be absent. Without `reads`, a stage reads what the
 stages it needs produce outside `{run}`. A stage that says what it means (`absent`) is left out of a
-run of the whole profile while something it reads is absent. Relative paths count from the root, on
+run of the whole profile while something it reads is absent; where another stage may make that, the
+answer waits until that one has run. Relative paths count from the root, on
 the command line from where one stands. A profile without `stages` has them all; its value for a
 parameter goes before the stage's.
 

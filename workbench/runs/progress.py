@@ -31,6 +31,7 @@ _MARKS = {
     "killed": ("✗", "red"),
     "timeout": ("✗", "yellow"),
     "skipped": ("–", "dim"),
+    "left out": ("–", "dim"),
     "waiting": ("·", "dim"),
 }
 _LOG_EVERY_S = 30.0
@@ -123,7 +124,7 @@ class Progress:
             state = record.status if outcome.fate == "ran" else outcome.fate
             return state, show_duration(record.wall_s), record.reason
         if outcome is not None:
-            return outcome.fate, "", "a stage it needs did not end well"
+            return outcome.fate, "", outcome.reason or "a stage it needs did not end well"
         if run is not None:
             passed = datetime.now(UTC) - datetime.fromisoformat(run.started)
             return "running", show_duration(passed.total_seconds()), run.doing or "starting"

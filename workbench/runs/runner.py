@@ -61,14 +61,17 @@ class Outcome:
     """What became of a stage."""
 
     stage: str
-    fate: Literal["ran", "unchanged", "skipped"]
+    fate: Literal["ran", "unchanged", "skipped", "left out"]
     run_dir: Path | None
-    record: Run | None  # None for a stage that was skipped because one it needs failed
+    record: Run | None  # None for a stage that did not run: one it needs failed, or made nothing
+    reason: str = ""  # why it was left out
 
     @property
     def is_good(self) -> bool:
         """Whether the stage is up to date now."""
-        return self.fate == "unchanged" or (self.record is not None and self.record.status == "ok")
+        return self.fate in ("unchanged", "left out") or (
+            self.record is not None and self.record.status == "ok"
+        )
 
 
 class Watcher(Protocol):
@@ -128,7 +131,7 @@ def run_plan(
 
     def settle(outcome: Outcome) -> None:
         outcomes[outcome.stage] = outcome
-        if outcome.is_good:
+        if outcome.record is not None and outcome.is_good:
             _forget_skips(outcome.stage, plan.profile.name, out)
         watcher.finished(outcome)
 
@@ -159,6 +162,9 @@ def run_plan(
                 failed = [need for need in planned.needs if not outcomes[need].is_good]
                 if failed:
                     settle(_skip(planned, plan, out, digests, failed[0]))
+                    continue
+                if planned.stage.absent and planned.missing():
+                    settle(Outcome(name, "left out", None, None, planned.stage.absent))
                     continue
                 decision = decide(planned, plan, out, digests)
                 if force and name in plan.named:

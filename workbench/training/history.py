@@ -207,6 +207,12 @@ def last_run(models_dir: Path, kind: str) -> Path:
     return run_dir
 
 
+def learned_from(models_dir: Path, kind: str) -> str:
+    """Return what footage the run of a kind that was finished last has learned from, in words."""
+    shelved = read_object(models_dir / f"last_{kind}.json") or {}
+    return str(shelved.get("trained_on", "footage that it does not name"))
+
+
 def _to_frame(history: Sequence[Epoch]) -> pd.DataFrame:
     rows = [{**asdict(epoch), **epoch.scores} for epoch in history]
     return pd.DataFrame(rows).drop(columns="scores").set_index("epoch") if rows else pd.DataFrame()

@@ -1,0 +1,28 @@
+"""The settings of a clip classifier's training: model, input, loss, variety.
+
+Those that every training run has are `training.recipe`'s.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from workbench.actions.augment import Augmentation
+from workbench.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class TrainConfig(Recipe):
+    """Everything a classifier depends on, besides its data.
+
+    The defaults are for the slim network, some hundred clips, and a CPU.
+    """
+
+    model: str = "slim"  # or lite0; or r2plus1d_18, which wants a learning_rate of 1e-3
+    weights: str | None = None  # kinetics400, or the path of a state dict; None: random
+    model_settings: dict[str, Any] = field(default_factory=dict)  # width (slim), dropout
+    frames: int | None = None  # per view; None: what the model was made for
+    size_wh: tuple[int, int] | None = None  # of a view; None: what the model was made for
+    label_smoothing: float = 0.1
+    balance: bool = True  # every class equally often, whatever the counts
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    compile: bool = False  # torch.compile: for a GPU; on a CPU it was slower, after 60–110 s
