@@ -52,12 +52,19 @@ def main() -> None:
                 folder, stored = work / name / f"fold{number}", stored_for(name)
                 clipset = build_clipset(rows, options.footage, folder, origin=OWN_FOOTAGE, **stored)
                 began = time.process_time()
-                config = TrainConfig(model=name, epochs=options.epochs, seed=options.seed)
+                rate = 3e-4 if name == "lite0" else TrainConfig.learning_rate
+                config = TrainConfig(
+                    model=name, epochs=options.epochs, learning_rate=rate, seed=options.seed
+                )
                 run = train_classifier(clipset, folder / "run", config).run_dir
                 made[name].append(predict_clips(run, clipset.take("test")))
                 spent[name] += time.process_time() - began
             made["majority"].append(majority_baseline(clipset))
-            print(f"fold {number + 1} of {len(folds)}", flush=True)
+            right = {name: int(parts[-1].is_right().sum()) for name, parts in made.items()}
+            print(
+                f"fold {number + 1} of {len(folds)}, {len(made[name][-1])} clips: {right}",
+                flush=True,
+            )
     every = {name: joined(parts) for name, parts in made.items()}
     first = options.models[0]
     report = report_on(every[first], [one for name, one in every.items() if name != first])

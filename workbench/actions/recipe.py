@@ -17,7 +17,7 @@ class TrainConfig(Recipe):
     The defaults are for the slim network, some hundred clips, and a CPU.
     """
 
-    model: str = "slim"  # or lite0; or r2plus1d_18, which wants a learning_rate of 1e-3
+    model: str = "slim"  # or lite0 (learning_rate 3e-4), r2plus1d_18 (1e-3)
     weights: str | None = None  # kinetics400, or the path of a state dict; None: random
     model_settings: dict[str, Any] = field(default_factory=dict)  # width (slim), dropout
     frames: int | None = None  # per view; None: what the model was made for
