@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -67,6 +67,18 @@ def test_it_learns_and_leaves_what_was_best(tmp_path: Path) -> None:
         (1, 1, 3), (1, 2, 3), (1, 3, 3), (2, 1, 3),
     ]  # fmt: skip
     assert load_result(tmp_path) == result
+
+
+def test_parts_learn_at_rates_of_their_own(tmp_path: Path) -> None:
+    class Slow(TinyLearner):
+        rates: ClassVar = {"0.": 0.0}
+
+    train(partial(Slow, RECIPE), tmp_path, RECIPE, identity_of(RECIPE))
+    torch.manual_seed(RECIPE.seed)
+    before = TinyLearner(RECIPE).network.state_dict()
+    after = best_weights(tmp_path)
+    assert torch.equal(after["0.weight"], before["0.weight"])
+    assert not torch.equal(after["2.weight"], before["2.weight"])
 
 
 def test_two_processes_go_on_where_one_was_with_its_losses(

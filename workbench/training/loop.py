@@ -56,6 +56,7 @@ class Learner(Protocol):
 
     network: nn.Module
     best_by: str  # which score chooses the epoch; the higher, the better
+    # May have `rates`: by the start of a parameter's name its share of the learning rate.
 
     def batches(self, epoch: int) -> Sequence[Sequence[Any]]:
         """Return the examples of each batch of an epoch, of all processes; keys, not tensors.
@@ -169,7 +170,9 @@ class _Run:
         if recipe.ema:
             average = get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call]
             self.average = AveragedModel(self.network, multi_avg_fn=average, use_buffers=True)
-        self.optimizer = torch.optim.AdamW(_parameter_groups(self.network, recipe.weight_decay))
+        rates: Mapping[str, float] = getattr(self.learner, "rates", {})
+        groups = _parameter_groups(self.network, recipe.weight_decay, rates)
+        self.optimizer = torch.optim.AdamW(groups)
         self._compute_in(choose_precision(recipe.amp, fabric.device))
         self.history: list[Epoch] = []
         self.notes: list[str] = []
@@ -197,7 +200,7 @@ class _Run:
             done = (number - 1) * len(groups) + step
             rate = learning_rate(recipe, done, recipe.epochs * len(groups))
             for parameters in self.optimizer.param_groups:
-                parameters["lr"] = rate
+                parameters["lr"] = rate * parameters.get("rate", 1.0)  # absent in older states
             loss = self._step(loader, group, sums)
             if "on_step" in self.callbacks:
                 self.callbacks["on_step"](Step(number, step + 1, len(groups), float(loss)))
@@ -354,11 +357,17 @@ def _launch(device: torch.device) -> Fabric:
     return fabric
 
 
-def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    parameters = list(network.parameters())
+def _parameter_groups(
+    network: nn.Module, weight_decay: float, rates: Mapping[str, float]
+) -> list[dict[str, Any]]:
+    """Parameters with their weight decay and their share of the learning rate."""
+    groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
+    for name, own in network.named_parameters():
+        rate = next((share for start, share in rates.items() if name.startswith(start)), 1.0)
+        groups.setdefault((own.ndim > 1, rate), []).append(own)
     return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": own, "weight_decay": weight_decay * is_matrix, "rate": rate}
+        for (is_matrix, rate), own in sorted(groups.items(), key=lambda group: group[0][::-1])[::-1]
     ]
 
 
