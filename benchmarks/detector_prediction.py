@@ -124,7 +124,7 @@ def _measure(options: argparse.Namespace) -> None:
     student = load_student(options.work / "run")
     start = time.process_time()
     if options.who == ["loop"]:
-        frames = _loop(student.model, options.work / "video.mp4", options.every)
+        frames = _loop(student.eye.model, options.work / "video.mp4", options.every)
     else:
         from workbench.detect.student.predict import PredictOptions, predict_video
 

@@ -12,8 +12,9 @@ from typer.testing import CliRunner
 
 from workbench.cli import app
 from workbench.detect.dataset.coco import load_dataset
-from workbench.detect.student.checkpoint import Student, export_onnx, load_student
+from workbench.detect.student.checkpoint import Student, load_student
 from workbench.detect.student.comparison import compare, judge_student
+from workbench.detect.student.eye import RfDetrEye
 from workbench.detect.student.predict import PredictOptions, detect_images, predict_video
 from workbench.detect.student.recipe import StudentError, quiet
 from workbench.detect.student.testing import (
@@ -189,9 +190,11 @@ def test_a_broken_checkpoint_is_named(result: TrainingResult, tmp_path: Path) ->
 
 def test_onnx_says_what_torch_says(student: Student, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
-    path = export_onnx(student, tmp_path / "student.onnx")
+    path = tmp_path / "student.onnx"
+    student.eye.export(path)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    network = student.model.model.model.eval()
+    assert isinstance(student.eye, RfDetrEye)
+    network = student.eye.model.model.model.eval()
     for count in (1, 3):  # the batch is free
         images = np.random.default_rng(count).integers(0, 256, (count, 64, 64, 3), dtype=np.uint8)
         scaled = (images / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from workbench.detect.ballnet.cli import DEFAULT, VideoByDefault, train_ball
+from workbench.detect.lite.cli import train_student
 
 if TYPE_CHECKING:
     from workbench.detect.scores.evaluation import CocoScore
@@ -20,12 +21,15 @@ dataset_app = typer.Typer(
     no_args_is_help=True,
 )
 detect_app = typer.Typer(
-    name="detect", help="Look at a video, or train the ball network.", cls=VideoByDefault
+    name="detect",
+    help="Look at a video, or train the ball network or the lite student.",
+    cls=VideoByDefault,
 )
 app.add_typer(evaluate_app)
 app.add_typer(dataset_app)
 app.add_typer(detect_app)
 detect_app.command("train-ball")(train_ball)
+detect_app.command("train-student")(train_student)
 
 BAD_DATASET = 2
 
@@ -149,7 +153,9 @@ def detect(
     video: Annotated[Path, typer.Argument(metavar="VIDEO", help="What to look at.")],
     model: Annotated[
         Path | None,
-        typer.Option("--model", metavar="RUN", help="A run's folder.  [default: the last trained]"),
+        typer.Option(
+            "--model", metavar="RUN", help="A run's folder, or lite.  [default: the last trained]"
+        ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the files go.")] = Path(
         "data/detections"
@@ -187,6 +193,7 @@ def detect(
 
     Writes VIDEO.coco.json (the format of labels, one image per frame) and VIDEO_overlay.mp4.
     Memory does not grow with the length of the video. Exit code 2 if it cannot be read.
+    The model "lite" is the one of the package, which has seen rendered footage alone.
     `workbench detect train-ball` trains the network that finds balls for the teachers.
 
     Example: workbench detect match.mp4 --model data/models/tiny-1a2b3c4d --every 2
@@ -194,16 +201,19 @@ def detect(
     from rich.console import Console
     from rich.progress import Progress
 
-    from workbench.detect.student.checkpoint import load_student
+    from workbench.detect.student.checkpoint import SHIPPED_NAME, load_student, shipped_student
     from workbench.detect.student.predict import PredictOptions, predict_video
     from workbench.training.compute import choose_device, torch_threads
     from workbench.training.history import last_run
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
     options = PredictOptions(batch, min_score, tiles, every, track, overlay)
-    run_dir = model or last_run(models_dir, "student")
+    where = str(choose_device(device))
     with torch_threads(1), Progress(console=console) as progress:
-        student = load_student(run_dir, str(choose_device(device)))
+        if model == Path(SHIPPED_NAME) and not model.is_dir():
+            student = shipped_student(where)
+        else:
+            student = load_student(model or last_run(models_dir, "student"), where)
         task = progress.add_task("looking", total=None)
         made = predict_video(
             video,

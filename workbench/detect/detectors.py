@@ -19,13 +19,21 @@ import supervision as sv
 from numpy.typing import NDArray
 
 from workbench.detect.onnx_detector import OnnxDetector
-from workbench.detect.student.checkpoint import BEST, Student, load_student
+from workbench.detect.student.checkpoint import (
+    SHIPPED_NAME,
+    Student,
+    load_student,
+    shipped_student,
+    weights_file,
+)
+from workbench.detect.student.eye import RfDetrEye
 from workbench.detect.student.predict import detect_batch
 from workbench.detect.student.recipe import VARIANTS, quiet
 from workbench.training.weights import WeightsError, fetch_pinned, weights_identity
 
 Image = NDArray[np.uint8]  # (H, W, 3) RGB
 RFDETR_NAMES = tuple(name for name in VARIANTS if not name.endswith("tiny"))
+OWN_NAMES = (*RFDETR_NAMES, SHIPPED_NAME)
 DETECTOR_VARIABLE = "WORKBENCH_DETECTOR"  # of the environment: a name or path
 DEFAULT_DETECTOR = "nano"
 _PUBLISHED = {"large": "large-2026", "seg-2xlarge": "seg-xxlarge"}  # file names, where others
@@ -61,7 +69,7 @@ def load_detector(
 
     Args:
         name: The path of an ONNX file, of a checkpoint of RF-DETR or of a student's run; or the
-            name of an RF-DETR (nano, small, …) or of one of torchvision's detectors.
+            name of an RF-DETR (nano, small, …) or of one of torchvision's detectors; or "lite".
         weights: Of a detector by name: a local file in place of the published one.
         class_names: Of an ONNX file that does not know COCO's classes.
         device: auto, cpu, cuda.
@@ -80,7 +88,11 @@ def load_detector(
     if path.suffix in _CHECKPOINTS:
         return _from_checkpoint(_there(path), where)
     if path.is_dir():
-        return _from_student(load_student(path, where), path / BEST)
+        return _from_student(load_student(path, where), weights_file(path))
+    if name == SHIPPED_NAME:
+        from workbench.detect.lite.stored import SHIPPED
+
+        return _from_student(shipped_student(where), SHIPPED)
     if name in RFDETR_NAMES:
         return _from_rfdetr(name, _there(Path(weights)) if weights else None, where)
     check_detector(name)
@@ -98,11 +110,15 @@ def check_detector(name: str) -> None:
         OnnxDetector(_there(path))
     elif path.suffix in _CHECKPOINTS:
         _there(path)
-    elif not path.is_dir() and name not in (*RFDETR_NAMES, *_torchvision_names()):
+    elif not path.is_dir() and name not in _names():
         raise WeightsError(
             f"no detector {name!r}",
-            f"give a file, a run's folder, {', '.join(RFDETR_NAMES)}, or a name of torchvision's",
+            f"give a file, a run's folder, {', '.join(OWN_NAMES)}, or a name of torchvision's",
         )
+
+
+def _names() -> list[str]:
+    return [*OWN_NAMES, *_torchvision_names()]
 
 
 def _there(path: Path) -> Path:
@@ -200,7 +216,7 @@ def _ready_rfdetr(model: Any, name: str, path: Path, device: str) -> Detector:
     # Networks with COCO's weights answer with COCO's ids, which have gaps.
     classes = tuple(_coco_names(_COCO_SLOTS) if len(names) == _COCO_CLASSES else names)
     masks = bool(model.model_config.segmentation_head)
-    made = Student(model, name, classes, masks, None, {}, "")
+    made = Student(RfDetrEye(model, masks), name, classes, masks, None, {}, "")
     return _from_student(made, path, is_slow=device == "cpu")
 
 

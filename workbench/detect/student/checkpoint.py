@@ -1,31 +1,29 @@
-"""A student on disk: the checkpoint of its run, loaded from it, and an ONNX file for elsewhere.
+"""A student on disk: the checkpoint of its run, loaded from it.
 
-The checkpoint is `best.pth`: weights only, as `rfdetr.from_checkpoint` reads them. What else a run
-leaves is told in `training.folder`.
+The checkpoint is `best.pth`: weights only, as `rfdetr.from_checkpoint` reads them; a lite student's
+is `student.npz`. What else a run leaves is told in `training.folder`.
 """
 
-import contextlib
-import io
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from workbench.detect.dataset.coco_file import read_json
+from workbench.detect.student.eye import Eye, RfDetrEye
 from workbench.detect.student.recipe import StudentError, quiet
-from workbench.saving import replacing
 from workbench.training.folder import CONFIG, run_config, save_checkpoint
 
 BEST, THRESHOLDS = "best.pth", "thresholds.json"
-_OPSET = 17  # of ONNX
+LITE = "student.npz"  # in place of `BEST` where the student is a lite one
+SHIPPED_NAME = "lite"  # by which the student of the package is asked for
 
 
 @dataclass(frozen=True)
 class Student:
     """A trained network, ready to predict, and what it needs to be fed."""
 
-    model: Any  # an rfdetr.RFDETR
+    eye: Eye
     run: str  # the run's name
     classes: tuple[str, ...]
     masks: bool
@@ -48,6 +46,12 @@ def save_student(
     save_checkpoint(path, content)
 
 
+def weights_file(run_dir: Path) -> Path:
+    """Return the file with the best network of a run."""
+    own = run_dir / LITE
+    return own if own.is_file() else run_dir / BEST
+
+
 def load_student(run_dir: Path, device: str = "cpu") -> Student:
     """Load the best network of a run.
 
@@ -55,23 +59,22 @@ def load_student(run_dir: Path, device: str = "cpu") -> Student:
         StudentError: If the folder holds no finished epoch, or one of an incompatible version.
         WorkbenchError: If the run does not say what it is.
     """
-    if not (run_dir / BEST).is_file():
+    path = weights_file(run_dir)
+    if not path.is_file():
         raise StudentError(f"{run_dir} holds no trained student", "train one, or name its folder")
     identity = run_config(run_dir)
-    with quiet():
-        from rfdetr import from_checkpoint
+    eye: Eye
+    if path.name == LITE:
+        from workbench.detect.lite.predicting import LiteEye
+        from workbench.detect.lite.stored import load_weights
 
-        try:
-            model = from_checkpoint(str(run_dir / BEST), device=device)
-        except Exception as error:  # rfdetr and torch raise whatever a broken byte leads to
-            raise StudentError(
-                f"{run_dir / BEST} does not fit this version of rfdetr ({type(error).__name__})",
-                "train the student again",
-            ) from None
+        eye = LiteEye(load_weights(path).network, device)
+    else:
+        eye = _rf_detr_eye(path, device)
     thresholds = run_dir / THRESHOLDS
     try:
         return Student(
-            model,
+            eye,
             run_dir.name,
             tuple(identity["classes"]),
             bool(identity["masks"]),
@@ -83,30 +86,26 @@ def load_student(run_dir: Path, device: str = "cpu") -> Student:
         raise StudentError(f"{run_dir / CONFIG} lacks {error}", "train the student again") from None
 
 
-def export_onnx(student: Student, path: Path) -> Path:
-    """Write the student as an ONNX file, for programs without torch; returns the path.
+def shipped_student(device: str = "cpu") -> Student:
+    """Load the lite student that is part of the package, as it learned on rendered footage."""
+    from workbench.detect.lite.predicting import LiteEye
+    from workbench.detect.lite.stored import load_weights
 
-    The file takes pictures (N, 3, side, side), RGB in shares of 255, normalised by ImageNet's mean
-    (0.485, 0.456, 0.406) and spread (0.229, 0.224, 0.225). It gives per query a box (centre x,
-    centre y, width, height in shares of the picture) and a logit per class.
+    network, facts = load_weights()
+    eye = LiteEye(network, device)
+    classes = tuple(facts["classes"])
+    return Student(eye, SHIPPED_NAME, classes, False, None, facts.get("thresholds", {}), "rendered")
 
-    Raises:
-        StudentError: If rfdetr cannot export it.
-    """
-    with tempfile.TemporaryDirectory() as folder, quiet(), replacing(path) as part:
+
+def _rf_detr_eye(path: Path, device: str) -> Eye:
+    with quiet():
+        from rfdetr import from_checkpoint
+
         try:
-            with contextlib.redirect_stdout(io.StringIO()):
-                made = student.model.export(
-                    output_dir=folder,
-                    format="onnx",
-                    opset_version=_OPSET,
-                    dynamic_batch=True,
-                    verbose=False,
-                )
-        except Exception as error:  # torch's exporters raise whatever they stumble over
+            model = from_checkpoint(str(path), device=device)
+        except Exception as error:  # rfdetr and torch raise whatever a broken byte leads to
             raise StudentError(
-                f"{student.run} cannot be exported ({type(error).__name__}: {error})",
-                "install rfdetr's export extra: onnx and onnxruntime",
-            ) from error
-        part.write_bytes(Path(made).read_bytes())
-    return path
+                f"{path} does not fit this version of rfdetr ({type(error).__name__})",
+                "train the student again",
+            ) from None
+    return RfDetrEye(model, bool(model.model_config.segmentation_head))

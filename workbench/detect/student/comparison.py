@@ -151,6 +151,23 @@ def _recall_at(score: CocoScore, name: str, precision: Interval | None) -> float
     return float(good.max()) if good.size else 0.0
 
 
+def gains(before: CocoScore, after: CocoScore) -> pd.DataFrame:
+    """AP at IoU .5 per class of two students on the same pictures, and the paired difference."""
+    first, second = before.intervals(), after.intervals()
+    differences = paired_differences(before, after)
+    rows = {
+        name: {
+            "objects": before.count(name),
+            "before": show(first[f"AP50/{name}"]),
+            "after": show(second[f"AP50/{name}"]),
+            "after − before": show(differences[f"AP50/{name}"], signed=True),
+        }
+        for name in before.names
+        if before.count(name)
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("class")
+
+
 @dataclass(frozen=True)
 class Judgement:
     """Whether a student is fit to be used without being asked for by name, and why."""
@@ -195,7 +212,14 @@ def answer(comparison: Comparison, judgement: Judgement) -> str:
     good = student is not None and (teacher is None or student.value >= teacher.value / 2)
     word = "Yes" if judgement.passed and good else "No"
     finds = f"{show(student, percent=True)} of {plural(one.name)}"
+    others = "; ".join(
+        f"{plural(row.name)} {show(row.recall.student, percent=True)} "
+        f"against {show(row.recall.teacher, percent=True)}"
+        for row in comparison.classes
+        if row is not one and row.objects
+    )
     return (
         f"{word}: the student finds {finds} where its teacher finds {show(teacher, percent=True)}, "
-        f"in {comparison.images} frames of unseen sessions judged against {comparison.against}."
+        f"in {comparison.images} frames of unseen sessions judged against {comparison.against}"
+        + (f"; {others}." if others else ".")
     )

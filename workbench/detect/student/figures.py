@@ -94,15 +94,16 @@ class LiveTraining:
     def _draw(self) -> bytes:
         figure = Figure(figsize=(11, 3.4), layout="constrained")
         left, right = figure.subplots(1, 2)
-        draw_class_ap(self._history, left)
-        draw_losses(self._history, "ap", right)
+        kept_by = "gain" if "gain" in self._history[0].scores else "ap"
+        draw_class_ap(self._history, left, kept_by=kept_by)
+        draw_losses(self._history, kept_by, right)
         png = io.BytesIO()
         figure.savefig(png, format="png")
         return png.getvalue()
 
 
-def draw_class_ap(history: Sequence[Epoch], ax: Axes | None = None) -> Axes:
-    """Draw AP of every class and their mean on validation, per epoch."""
+def draw_class_ap(history: Sequence[Epoch], ax: Axes | None = None, *, kept_by: str = "ap") -> Axes:
+    """Draw AP of every class and their mean on validation, per epoch; `kept_by` chose the epoch."""
     ax = axes_or_new(ax, (5.4, 3.4))
     epochs = [row.epoch for row in history]
     names = [key[3:] for key in history[0].scores if key.startswith("ap ")] if history else []
@@ -115,9 +116,10 @@ def draw_class_ap(history: Sequence[Epoch], ax: Axes | None = None) -> Axes:
         ax.plot(epochs, values, style, color=colours[name], linewidth=2, label=name, marker="o")
     ax.plot(epochs, [row.scores["ap"] for row in history], "-", color=INK, label="mean", marker="o")
     if history:
-        best = best_epoch(history, "ap")
+        best = best_epoch(history, kept_by)
         ax.axvline(best.epoch, color=SOFT, linewidth=0.8, linestyle=":")
-    ax.set(xlabel="epoch (dotted: kept)", ylabel="AP@50:95", title="Did it learn, and what?")
+    ax.set(xlabel="epoch (dotted: kept)", ylabel="average precision")
+    ax.set_title("Did it learn, and what?")
     ax.set_ylim(0, max(0.1, ax.get_ylim()[1]))
     ax.legend(frameon=False, ncols=2)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))

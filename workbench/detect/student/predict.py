@@ -12,7 +12,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import supervision as sv
 from numpy.typing import NDArray
@@ -32,7 +31,7 @@ from workbench.detect.store import (
     write_detections,
 )
 from workbench.detect.student.checkpoint import Student, load_student
-from workbench.detect.student.recipe import StudentError, quiet
+from workbench.detect.student.recipe import StudentError
 from workbench.detect.tiles import DetectBatch, detect_tiled
 from workbench.detect.tracking import Tracker
 from workbench.errors import DatasetError
@@ -78,22 +77,7 @@ def detect_batch(student: Student, min_score: float | Mapping[str, float]) -> De
     Detections below `min_score`, one for all classes or per class, are left out.
     """
     least = np.array([least_score(min_score, name) for name in student.classes])
-    side = int(student.model.model_config.resolution)
-
-    def see(images: Sequence[Image]) -> list[sv.Detections]:
-        # Boxes are found in shares of the image, so it may be shrunk beforehand, as smoothly as in
-        # training; rfdetr itself would widen every pixel to floats first. Masks want all pixels.
-        small = list(images) if student.masks else [_shrunk(image, side) for image in images]
-        with quiet():
-            answers = student.model.predict(
-                small, threshold=float(least.min()), include_source_image=False
-            )
-        return [
-            _tidy(answer, image.shape[:2], seen.shape[:2], least)
-            for answer, image, seen in zip(answers, images, small, strict=True)
-        ]
-
-    return see
+    return lambda images: student.eye.see(images, least)
 
 
 def detect_images(
@@ -106,14 +90,14 @@ def detect_images(
 ) -> list[sv.Detections]:
     """Return what the student sees in images, RGB (H, W, 3) of any sizes; see `PredictOptions`."""
     see = detect_batch(student, min_score)
-    side = tile_side(student, tiles)
-    if side is None:
+    tile_wh = tile_size(student, tiles)
+    if tile_wh is None:
         return [
             answer
             for first in range(0, len(images), batch)
             for answer in see(images[first : first + batch])
         ]
-    return detect_tiled(images, see, tile_wh=(side, side), batch_size=batch)
+    return detect_tiled(images, see, tile_wh=tile_wh, batch_size=batch)
 
 
 def coco_results(
@@ -137,11 +121,11 @@ def coco_results(
     return results
 
 
-def tile_side(student: Student, tiles: bool | None) -> int | None:
-    """Return the side of the tiles to look at, in pixels; None for whole frames only."""
+def tile_size(student: Student, tiles: bool | None) -> tuple[int, int] | None:
+    """Return width and height of the tiles to look at, in pixels; None for whole frames only."""
     if tiles is False or (tiles is None and student.tile_px is None):
         return None
-    return student.tile_px or int(student.model.model_config.resolution)
+    return (student.tile_px, student.tile_px) if student.tile_px else student.eye.tile_wh
 
 
 def predict_video(
@@ -240,35 +224,6 @@ def _see_video(
         for frame, answer in zip(batch, found, strict=True):
             detections = from_supervision(answer, student.run, student.classes)
             yield frame, tracker.update(detections) if tracker else detections
-
-
-def _shrunk(image: Image, side: int) -> Image:
-    if image.shape[:2] == (side, side):
-        return image
-    method = cv2.INTER_AREA if min(image.shape[:2]) > side else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, (side, side), interpolation=method), np.uint8)
-
-
-def _tidy(
-    answer: sv.Detections,
-    image_hw: tuple[int, int],
-    seen_hw: tuple[int, int],
-    least: NDArray[np.float64],
-) -> sv.Detections:
-    """Detections in pixels of the image, without what rfdetr hides in them, sure ones only."""
-    class_id = np.asarray(answer.class_id, int)
-    # rfdetr's head has one logit more than classes; it wins now and then.
-    known = class_id < len(least)
-    keep = known & (np.asarray(answer.confidence) >= least[np.where(known, class_id, 0)])
-    (height, width), (seen_height, seen_width) = image_hw, seen_hw
-    scale = np.array([width / seen_width, height / seen_height] * 2)
-    boxes = np.clip(answer.xyxy[keep] * scale, 0, [width, height, width, height])
-    return sv.Detections(
-        xyxy=boxes.astype(np.float32).reshape(-1, 4),
-        mask=None if answer.mask is None else np.asarray(answer.mask, np.bool_)[keep],
-        confidence=np.asarray(answer.confidence, np.float32)[keep],
-        class_id=class_id[keep],
-    )
 
 
 def _head(path: Path, info: VideoInfo, student: Student, options: PredictOptions) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import Any
 from workbench.errors import WorkbenchError
 from workbench.training.recipe import Recipe
 
+LITE_VARIANT = "lite"  # the student of this package, which is none of rfdetr's
 PRETRAINED = "pretrained"  # the weights that belong to a variant, which rfdetr downloads
 _TALKATIVE = ("rf-detr", "pytorch_lightning", "lightning.fabric", "lightning.pytorch")
 
@@ -82,7 +83,8 @@ def variant_named(name: str) -> Variant:
         StudentError: If there is none.
     """
     if name not in VARIANTS:
-        raise StudentError(f"no student called {name!r}", f"choose one of {', '.join(VARIANTS)}")
+        names = ", ".join((LITE_VARIANT, *VARIANTS))
+        raise StudentError(f"no student called {name!r}", f"choose one of {names}")
     return VARIANTS[name]
 
 

@@ -19,7 +19,7 @@ from workbench.detect.dataset.coco_file import read_json
 from workbench.detect.detections import CLASSES, to_coco
 from workbench.detect.scores.evaluation import evaluate_coco
 from workbench.detect.store import ClipDetections
-from workbench.detect.student.checkpoint import BEST, THRESHOLDS, Student
+from workbench.detect.student.checkpoint import THRESHOLDS, Student, weights_file
 from workbench.detect.student.comparison import Comparison, Results
 from workbench.detect.student.crops import read_image, split_file
 from workbench.detect.student.predict import (
@@ -27,7 +27,7 @@ from workbench.detect.student.predict import (
     Image,
     coco_results,
     detect_images,
-    tile_side,
+    tile_size,
 )
 from workbench.detect.tiles import tile_boxes
 from workbench.saving import save_json, save_text
@@ -51,7 +51,7 @@ class Speed:
     batched_ms: float
     batch: int
     views: int  # pictures per frame that went through the network: the frame and its tiles
-    device: str
+    runs_on: str  # the device, and what computes there if it is not torch
 
 
 def load_split(dataset_dir: Path, split: str) -> Coco:
@@ -149,19 +149,19 @@ def measure_speed(student: Student, images: Sequence[Image]) -> Speed:
 
     def per_frame_ms(size: int) -> float:
         took_s = []
-        groups = [images[:size]] if side is None else [[image] for image in images]
+        groups = [images[:size]] if tile_wh is None else [[image] for image in images]
         for group in groups:
             start_s = time.perf_counter()
             detect_images(student, group, min_score=MIN_SCORE, batch=size)
             took_s.append((time.perf_counter() - start_s) / len(group))
         return 1000 * float(np.median(took_s))
 
-    side = tile_side(student, None)
+    tile_wh = tile_size(student, None)
     height, width = images[0].shape[:2]
-    views = 1 if side is None else 1 + len(tile_boxes((width, height), (side, side)))
+    views = 1 if tile_wh is None else 1 + len(tile_boxes((width, height), tile_wh))
     detect_images(student, images[:1], min_score=MIN_SCORE, batch=_BATCH)  # warm up
-    device = str(student.model.model_config.device)
-    return Speed(per_frame_ms(1), per_frame_ms(_BATCH), _BATCH, views, device)
+    runs_on = student.eye.runs_on
+    return Speed(per_frame_ms(1), per_frame_ms(_BATCH), _BATCH, views, runs_on)
 
 
 def write_card(
@@ -187,7 +187,7 @@ def write_card(
         "network": {
             "variant": config["variant"],
             "parameters": result.parameters,
-            "weights_bytes": (result.run_dir / BEST).stat().st_size,
+            "weights_bytes": weights_file(result.run_dir).stat().st_size,
             "licence": "RF-DETR: Apache-2.0",
         },
         "classes": list(result.classes),

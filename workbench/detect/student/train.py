@@ -1,8 +1,9 @@
-"""Fine-tuning RF-DETR on a COCO dataset, in a run folder that survives being killed.
+"""Fine-tuning a student on a COCO dataset, in a run folder that survives being killed.
 
-The unit is the epoch. rfdetr's Lightning modules train, `keeper` decides what is kept and when to
-stop. A run killed at any moment and started again goes on after its last whole epoch and ends, on a
-CPU, in the very weights it would have had. Never looks at the test split.
+The lite student's is `lite.finetuning`; the rest is rfdetr's. The unit is the epoch. rfdetr's
+Lightning modules train, `keeper` decides what is kept and when to stop. A run killed at any moment
+and started again goes on after its last whole epoch and ends, on a CPU, in the very weights it
+would have had. Never looks at the test split.
 """
 
 import io
@@ -12,10 +13,13 @@ from typing import Any, Unpack
 
 from workbench.detect.dataset.coco import load_dataset
 from workbench.detect.dataset.coco_file import read_json
+from workbench.detect.lite.finetuning import LiteFinetune, finetune_lite, identity_for_lite
 from workbench.detect.student.crops import split_file
 from workbench.detect.student.recipe import (
+    LITE_VARIANT,
     FinetuneConfig,
     StudentError,
+    gpu_config,
     model_config,
     quiet,
     to_rfdetr,
@@ -29,8 +33,9 @@ from workbench.training.history import Callbacks, TrainingResult, load_result
 def finetune(
     dataset_dir: Path,
     run_dir: Path,
-    config: FinetuneConfig | None = None,
+    config: FinetuneConfig | LiteFinetune | None = None,
     *,
+    replay: Path | None = None,
     own_process: bool = False,
     **callbacks: Unpack[Callbacks],
 ) -> TrainingResult:
@@ -38,7 +43,8 @@ def finetune(
 
     Where `run_dir` holds an unfinished run of the same settings and data, it is finished; where it
     holds a finished one, that is returned. With `own_process`, and always on several GPUs, training
-    runs in another process, which is killed if a callback raises or the kernel is interrupted.
+    runs in another process, which is killed if a callback raises or the kernel is interrupted. A
+    lite student, the default, repeats the rendered pictures in the folder `replay`.
 
     Raises:
         DatasetError: If the dataset is incomplete.
@@ -50,7 +56,12 @@ def finetune(
         >>> result.best.scores["ap ball"]  # doctest: +SKIP
         0.21
     """
-    config = config or FinetuneConfig()
+    config = config or LiteFinetune()
+    if isinstance(config, LiteFinetune):
+        if own_process:
+            run_in_child(finetune_lite, dataset_dir, replay, run_dir, config, **callbacks)
+            return load_result(run_dir)
+        return finetune_lite(dataset_dir, replay, run_dir, config, **callbacks)
     claim(run_dir, identity_for(dataset_dir, config))
     if not (run_dir / SUMMARY).exists():
         if own_process or config.devices > 1:
@@ -60,9 +71,33 @@ def finetune(
     return load_result(run_dir)
 
 
-def run_dir_for(models_dir: Path, dataset_dir: Path, config: FinetuneConfig) -> Path:
+def config_for(variant: str, weights: str | None = None) -> FinetuneConfig | LiteFinetune:
+    """Return the settings that a variant starts from: "lite", or one of rfdetr's.
+
+    Weights are the path of a checkpoint; for rfdetr's own also "pretrained", or None: random; for
+    the lite student None means those of the package.
+
+    Raises:
+        StudentError: If there is no such variant.
+    """
+    if variant == LITE_VARIANT:
+        return LiteFinetune(weights=weights)
+    variant_named(variant)
+    return gpu_config(variant, weights=weights) if weights else FinetuneConfig(variant=variant)
+
+
+def run_dir_for(
+    models_dir: Path,
+    dataset_dir: Path,
+    config: FinetuneConfig | LiteFinetune,
+    replay: Path | None = None,
+) -> Path:
     """Folder of the run with these settings on these data: the same ones meet again and go on."""
-    return models_dir / run_name(f"rfdetr-{config.variant}", identity_for(dataset_dir, config))
+    if isinstance(config, LiteFinetune):
+        identity = identity_for_lite(dataset_dir, replay, config)
+    else:
+        identity = identity_for(dataset_dir, config)
+    return models_dir / run_name(f"rfdetr-{config.variant}", identity)
 
 
 def identity_for(dataset_dir: Path, config: FinetuneConfig) -> dict[str, Any]:
