@@ -15,7 +15,7 @@ from workbench import __version__
 from workbench.actions.cli import add as add_version
 from workbench.actions.cli import diff as diff_versions
 from workbench.actions.cli import list_versions
-from workbench.actions.spotting.cli import evaluate_spotting
+from workbench.actions.spotting.cli import evaluate_spotting, spot_app
 from workbench.detect.cli import app as detect_app
 from workbench.detect.cli import dataset_app, evaluate_app
 from workbench.errors import PipelineError, WorkbenchError
@@ -55,6 +55,7 @@ app.add_typer(footage_app)
 app.add_typer(labels_app)
 evaluate_app.command("spotting")(evaluate_spotting)
 app.add_typer(detect_app)
+app.add_typer(spot_app)
 app.add_typer(serve_app)
 
 PipelineOption = Annotated[

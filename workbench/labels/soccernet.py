@@ -13,6 +13,7 @@ import zipfile
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, cast
 
@@ -81,12 +82,16 @@ def _sound_spots(
     None for what may have one; `_columns` then says which.
     """
     try:
-        name_to_place = {name: class_map.place(name) for name in {row["label"] for row in rows}}
-        half = np.array([int(row["half"]) for row in rows], np.int64)
-        time = np.array([int(row["position"]) for row in rows], np.int64)
-        score = np.array([float(row["confidence"]) for row in rows], np.float64)
-        team = np.array([_TEAM_TO_PLACE[row.get("team") or ""] for row in rows], np.int64)
-        label = np.array([name_to_place[row["label"]] for row in rows], np.float64)  # None: NaN
+        named = [*map(itemgetter("label"), rows)]
+        name_to_place = {name: class_map.place(name) for name in set(named)}
+        count, names = len(rows), ("half", "position", "confidence")
+        halves, times, scores = (map(itemgetter(name), rows) for name in names)
+        half = np.fromiter(map(int, halves), np.int64, count)
+        time = np.fromiter(map(int, times), np.int64, count)
+        score = np.fromiter(map(float, scores), np.float64, count)
+        teams = (_TEAM_TO_PLACE[row.get("team") or ""] for row in rows)
+        team = np.fromiter(teams, np.int64, count)
+        label = np.array([name_to_place[name] for name in named], np.float64)  # None: NaN
     except (AttributeError, LookupError, OverflowError, TypeError, ValueError):
         return None
     is_sound = np.isin(half, HALVES) & (time >= 0) & (time < _LARGEST_MS)

@@ -1,4 +1,4 @@
-"""`workbench evaluate spotting`: how good spots are."""
+"""`workbench spot` and `workbench evaluate spotting`: find actions in a video, judge spots."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,8 +6,147 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from workbench.detect.ballnet.cli import DEFAULT, VideoByDefault
+
 if TYPE_CHECKING:
     from workbench.labels.events import Events
+
+
+spot_app = typer.Typer(
+    name="spot", help="Spot actions in a video, or train a spotter.", cls=VideoByDefault
+)
+
+
+@spot_app.command(DEFAULT)
+def spot(
+    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="Of any length and frame rate.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", metavar="FILE", help="[default: VIDEO_spots.json]"),
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option("--model", metavar="RUN", help="A run's folder.  [default: the last trained]"),
+    ] = None,
+    csv: Annotated[
+        bool, typer.Option("--csv", help="Also write a table of the likely events.")
+    ] = False,
+    precision: Annotated[
+        str, typer.Option("--amp", metavar="auto|off|bf16|fp16", help="Mixed precision.")
+    ] = "off",
+    device: Annotated[
+        str, typer.Option("--device", metavar="auto|cpu|cuda", help="Where to compute.")
+    ] = "auto",
+    models_dir: Annotated[
+        Path, typer.Option("--models", metavar="DIR", help="Where runs are.")
+    ] = Path("data/models"),
+) -> None:
+    """Say which actions happen when in a video, as SoccerNet's results_spotting.json.
+
+    The file holds every candidate, as evaluators want it: the confidence ranks those of a class,
+    0.9 is surer than nine in ten. What is counted here, and in the table, are the likely ones, as
+    validation matches chose. Raw scores stay beside the result; what was killed goes on where it
+    was. Memory does not grow with the length of the video. Exit code 2 if it cannot be read.
+    `workbench spot train` trains.
+
+    Example: workbench spot match.mp4 -o results_spotting.json
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from workbench.actions.spotting.decide import likely_events, ranked
+    from workbench.actions.spotting.predict import load_spotter, spot_video
+    from workbench.labels.events import write_csv
+    from workbench.labels.soccernet import write_results
+    from workbench.training.compute import choose_device, choose_precision, torch_threads
+    from workbench.training.history import last_run
+
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    where = choose_device(device)
+    spotter = load_spotter(model or last_run(models_dir, "spotter"), str(where))
+    file = out or video.with_name(f"{video.stem}_spots.json")
+    work_dir = file.with_name(f"{file.stem}_raw")
+    with torch_threads(1), Progress(console=console) as progress:
+        task = progress.add_task("watching", total=None)
+        found = spot_video(
+            video,
+            spotter,
+            work_dir,
+            precision=choose_precision(precision, where),
+            on_steps=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    write_results(file, ranked(found.events), video.parent.name)
+    likely = likely_events(found.events, spotter.decisions)
+    names = [row["label"] for row in likely.rows()]
+    counts = ", ".join(f"{names.count(name)} {name}" for name in spotter.classes if name in names)
+    lost = f"; {found.lost_frames} frames could not be decoded" if found.lost_frames else ""
+    console.print(
+        f"{len(likely)} likely events of {len(found.events)} candidates in "
+        f"{found.duration_s / 60:.1f} minutes{lost}: {counts or 'none'}\n"
+        f"  {file}\n  {work_dir} (raw scores)"
+    )
+    if csv:
+        write_csv(file.with_suffix(".csv"), likely)
+        console.print(f"  {file.with_suffix('.csv')}")
+
+
+@spot_app.command("train")
+def train(
+    matches: Annotated[Path, typer.Argument(metavar="DIR", help="Matches: labels beside videos.")],
+    spotter: Annotated[
+        str, typer.Option("--spotter", metavar="NAME", help="dense, slow_fusion, stack or still.")
+    ] = "dense",
+    epochs: Annotated[int, typer.Option("--epochs", metavar="N", min=1, help="At most.")] = 4,
+    steps: Annotated[int, typer.Option("--steps", metavar="N", min=1, help="Per epoch.")] = 250,
+    classes: Annotated[
+        str, typer.Option("--classes", metavar="NAME|FILE", help="Which classes count.")
+    ] = "ball",
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out labels with a fault.")
+    ] = False,
+    seed: Annotated[int, typer.Option("--seed", metavar="S", help="Of clips and weights.")] = 0,
+    device: Annotated[
+        str, typer.Option("--device", metavar="auto|cpu|cuda", help="Where to compute.")
+    ] = "auto",
+    models_dir: Annotated[
+        Path, typer.Option("--models", metavar="DIR", help="Where runs go.")
+    ] = Path("data/models"),
+    cache_dir: Annotated[
+        Path, typer.Option("--cache", metavar="DIR", help="Grey frames; safe to delete.")
+    ] = Path("data/cache/grey"),
+) -> None:
+    """Train a spotter on matches with labels; the last fifth of them validates.
+
+    Labels are SoccerNet's Labels-ball.json, one in each match's folder, which also holds its video.
+    An unfinished run goes on. Exit code 2 if a label or a video cannot be used.
+
+    Example: workbench spot train data/matches --spotter dense
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from workbench.actions.spotting.training import SpotterConfig, train_in
+    from workbench.training.history import Epoch, Step
+
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    config = SpotterConfig(
+        epochs=epochs, steps=steps, spotter=spotter, class_map=classes, seed=seed, device=device
+    )
+    with Progress(console=console) as progress:
+        task = progress.add_task("reading the matches", total=None)
+
+        def on_step(step: Step) -> None:
+            said = f"epoch {step.epoch}, loss {step.loss:.2f}"
+            progress.update(task, description=said, completed=step.step, total=step.steps)
+
+        def on_epoch(epoch: Epoch) -> None:
+            console.print(f"epoch {epoch.epoch}: valid mAP@1 {epoch.scores['valid_map']:.3f}")
+
+        result = train_in(
+            matches, models_dir, config, cache_dir, skip_bad=skip_bad,
+            on_step=on_step, on_epoch=on_epoch,
+        )  # fmt: skip
+    console.print(f"valid mAP@1 {result.best.scores['valid_map']:.3f}\n  {result.run_dir}")
 
 
 def evaluate_spotting(

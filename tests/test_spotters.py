@@ -1,0 +1,228 @@
+"""Spotters learn, resume, and see in a video of any frame rate what they saw in training."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workbench.actions.spotting.decide import (
+    Decision,
+    choose_decisions,
+    decide,
+    likely_events,
+    ranked,
+)
+from workbench.actions.spotting.greyframes import SIZE_WH, STEP_S, GreyFrames, cached_grey
+from workbench.actions.spotting.network import NAMES, STACK, Spotter, spotting_losses
+from workbench.actions.spotting.predict import load_spotter, raw_scores, spot_video
+from workbench.actions.spotting.scores import metric, score_spots
+from workbench.actions.spotting.training import SpotterConfig, load_matches, train_spotter
+from workbench.errors import DatasetError, FootageError, WorkbenchError
+from workbench.footage.writer import VideoWriter
+from workbench.labels.events import BALL, Events, load_class_map
+from workbench.labels.soccernet import LABELS_BALL, write_labels
+from workbench.simulated.matches.making import make_matches
+
+BALL_MAP = load_class_map("ball")
+
+
+def write_ramp(path: Path, fps: Fraction, seconds: float) -> None:
+    """A video whose brightness is 30 plus 10 times the second."""
+    with VideoWriter(path, (64, 36), fps) as video:
+        for frame in range(round(seconds * fps)):
+            light = round(30 + 10 * float(frame / fps))
+            video.write(np.full((36, 64, 3), light, np.uint8))
+
+
+@pytest.fixture(scope="module")
+def matches(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("matches")
+    make_matches(root, 2, 0.4, 1, width=64, height=36, every=2)
+    return root
+
+
+@pytest.mark.parametrize("fps", [Fraction(25), Fraction(30000, 1001), Fraction(10), Fraction(50)])
+def test_a_step_looks_at_the_same_time_whatever_the_frame_rate(
+    tmp_path: Path, fps: Fraction
+) -> None:
+    write_ramp(tmp_path / "ramp.mp4", fps, 6)
+    frames = GreyFrames.of(tmp_path / "ramp.mp4")
+    assert frames.steps == 25
+    stacks = np.stack(list(frames.read(0, 25))).astype(float)
+    assert stacks.shape == (25, STACK, *SIZE_WH[::-1])
+    middles_s = (np.arange(25) + 0.5) * STEP_S
+    assert np.abs(stacks.mean(axis=(1, 2, 3)) - (30 + 10 * middles_s)).max() < 2
+    assert frames.lost == 0
+    later = np.stack(list(frames.read(7, 9)))
+    assert (later == stacks[7:9]).all()
+    kept = cached_grey(tmp_path / "ramp.mp4", tmp_path / "cache")
+    assert (kept.reshape(stacks.shape) == stacks).all()
+
+
+def test_a_video_shorter_than_a_step_is_refused(tmp_path: Path) -> None:
+    write_ramp(tmp_path / "short.mp4", Fraction(25), 0.2)
+    with pytest.raises(FootageError, match=r"shorter than 0\.24 s"):
+        GreyFrames.of(tmp_path / "short.mp4")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_spotter_learns_when_something_moves(name: str) -> None:
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    clips = np.full((4, 6, STACK, 32, 48), 90, np.uint8)
+    target = torch.zeros(4, 6, 2)
+    for batch in range(4):
+        step = int(rng.integers(6))
+        target[batch, step, 0] = 1
+        for frame in range(STACK):  # a square moves to the right
+            left = 6 + 8 * frame
+            clips[batch, step, frame, 10:18, left : left + 8] = 230
+    network = Spotter(name, 2)
+    optimizer = torch.optim.AdamW(network.parameters(), 3e-3)
+    losses = []
+    for _ in range(25):
+        out = network(torch.from_numpy(clips))
+        assert out.shape == (4, 6, 4)
+        loss = spotting_losses(out, target, torch.zeros_like(target), 1.0)["loss"]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < losses[0] / 2
+
+
+def test_only_the_still_spotter_does_not_see_motion() -> None:
+    moving = torch.randint(0, 255, (1, 3, STACK, 32, 48), dtype=torch.uint8)
+    frozen = moving[:, :, 1:2].expand(-1, -1, STACK, -1, -1)
+    for name in NAMES:
+        network = Spotter(name, 2).eval()
+        assert torch.equal(network(moving), network(frozen)) == (name == "still")
+
+
+def test_an_unknown_spotter_is_refused() -> None:
+    with pytest.raises(WorkbenchError, match="choose one of still"):
+        SpotterConfig(spotter="huge")
+
+
+def raw_of(steps: int, peaks: dict[int, tuple[int, float]]) -> np.ndarray:
+    raw = np.full((steps, 2 * len(BALL)), -9.0)
+    raw[:, len(BALL) :] = 0
+    for step, (place, shift) in peaks.items():
+        raw[step, place], raw[step, len(BALL) + place] = 4.0, shift
+    return raw
+
+
+def test_an_event_is_said_where_the_displacement_points() -> None:
+    events = decide(raw_of(50, {20: (0, 0.5)}), BALL, {"PASS": Decision(displaced=True)})
+    best = events.rows()[int(np.argmax(events.score))]
+    assert (best["label"], best["position_ms"]) == ("PASS", pytest.approx(21 * 240, abs=30))
+    events = decide(raw_of(50, {20: (0, 0.5)}), BALL, {"PASS": Decision(displaced=False)})
+    assert events.rows()[0]["position_ms"] == pytest.approx(20.5 * 240, abs=30)
+
+
+def test_a_second_peak_close_by_counts_less_and_far_away_does_not() -> None:
+    def strengths(second: int) -> list[float]:
+        raw = raw_of(60, {20: (0, 0), second: (0, 0)})
+        return sorted(decide(raw, BALL, {"PASS": Decision(sigma_s=0.1)}).score.tolist())
+
+    assert strengths(22)[0] < 0.8 * strengths(22)[1]
+    assert strengths(40)[0] == pytest.approx(strengths(40)[1])
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 999), steps=st.integers(1, 80))
+def test_events_lie_in_the_video_with_scores_from_0_to_1(seed: int, steps: int) -> None:
+    raw = np.random.default_rng(seed).normal(-1, 3, (steps, 2 * len(BALL)))
+    events = decide(raw, BALL, {})
+    rows = ranked(events)
+    assert ((rows.score > 0) & (rows.score < 1)).all()
+    for place in range(len(BALL)):
+        own = events.label == place
+        assert (np.argsort(rows.score[own]) == np.argsort(events.score[own], kind="stable")).all()
+    assert ((events.score > 0) & (events.score <= 1)).all()
+    assert (events.position_ms < steps * STEP_S * 1000).all()
+    assert (np.diff(events.position_ms) >= 0).all()
+
+
+def test_decisions_are_those_that_do_best_on_validation() -> None:
+    truth = {"a": Events.of_rows(BALL, [{"label": "PASS", "position_ms": 21 * 240}])}
+    raw = raw_of(50, {20: (0, 0.5)})
+    chosen = choose_decisions({"a": raw}, truth, metric("at0.2"))
+    assert chosen["PASS"].displaced
+    assert chosen["GOAL"] == Decision()
+    score = score_spots(truth, {"a": decide(raw, BALL, chosen)})
+    assert score.class_ap(metric("at0.2"))[0, 0] > 0
+    likely = likely_events(decide(raw, BALL, chosen), chosen)
+    assert [row["label"] for row in likely.rows()] == ["PASS"]
+
+
+def test_a_run_trains_spots_and_goes_on_where_it_was(matches: Path, tmp_path: Path) -> None:
+    read = load_matches(matches, BALL_MAP)
+    config = SpotterConfig(epochs=1, steps=2, clip_steps=8, crop_wh=(64, 48))
+    result = train_spotter(read[:1], read[1:], tmp_path / "run", config, tmp_path / "cache")
+    assert np.isfinite(result.best.scores["train_loss"])
+    spotter = load_spotter(tmp_path / "run")
+    assert (spotter.classes, set(spotter.decisions)) == (BALL, set(BALL))
+    found = spot_video(read[1].video, spotter, tmp_path / "whole")
+    assert found.raw.shape == (100, 2 * len(BALL))
+    # The same from the cache that training reads, and from a run that was killed half-way.
+    grey = cached_grey(read[1].video, tmp_path / "cache").reshape(100, STACK, *SIZE_WH[::-1])
+    with torch.inference_mode():
+        again = raw_scores(lambda first, end: iter(grey[first:end]), 100, spotter.network)
+    assert (again == found.raw).all()
+    parts = sorted((tmp_path / "whole").glob("*.npz"))
+    assert len(parts) == 2
+    parts[1].unlink()
+    resumed = spot_video(read[1].video, spotter, tmp_path / "whole")
+    assert (resumed.raw == found.raw).all()
+    assert resumed.events.rows() == found.events.rows()
+    with pytest.raises(WorkbenchError, match="another video or network"):
+        spot_video(read[0].video, spotter, tmp_path / "whole")
+
+
+def test_scores_do_not_depend_on_where_windows_begin() -> None:
+    torch.manual_seed(0)
+    network = Spotter("slow_fusion", 2).eval()
+    stacks = np.random.default_rng(0).integers(0, 255, (130, STACK, 144, 256), np.uint8)
+    raw = raw_scores(lambda first, end: iter(stacks[first:end]), 130, network)
+    cut = np.ascontiguousarray(stacks[:, :, 4:140, 8:248])
+    with torch.inference_mode():
+        whole = network(torch.from_numpy(cut)[None])[0].numpy()
+    assert np.abs(raw - whole).max() < 0.01  # float16
+
+
+def test_matches_that_cannot_be_used_are_named(matches: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "a/b/c"
+    labels = Events.of_rows(BALL, [{"label": "PASS", "position_ms": 9_000}])
+    write_labels(folder / LABELS_BALL, labels)
+    with pytest.raises(DatasetError, match="c has 0 videos"):
+        load_matches(tmp_path, BALL_MAP)
+    write_ramp(folder / "match.mp4", Fraction(25), 6)
+    with pytest.raises(DatasetError, match="9000 ms, the video ends at 6000 ms"):
+        load_matches(tmp_path, BALL_MAP)
+    assert len(load_matches(tmp_path, BALL_MAP, skip_bad=True)[0].events) == 0
+    read = load_matches(matches, BALL_MAP)
+    with pytest.raises(DatasetError, match="to learn from and to judge on"):
+        train_spotter(read, read, tmp_path / "run", SpotterConfig(), tmp_path / "cache")
+
+
+def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(WorkbenchError, match="workbench spot train"):
+        load_spotter(tmp_path)
+    torch.save({"network": {}, "classes": ["a"], "spotter": "dense"}, tmp_path / "best.pt")
+    with pytest.raises(WorkbenchError, match="is no spotter's run"):
+        load_spotter(tmp_path)
+
+
+def test_pictures_are_read_as_grey(tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "red.mp4", (64, 36), 25) as video:
+        for _ in range(10):
+            video.write(np.full((36, 64, 3), (200, 0, 0), np.uint8))
+    [stack] = GreyFrames.of(tmp_path / "red.mp4").read(0, 1)
+    expected = cv2.cvtColor(np.full((1, 1, 3), (200, 0, 0), np.uint8), cv2.COLOR_RGB2GRAY)[0, 0]
+    assert abs(float(stack.mean()) - float(expected)) < 4

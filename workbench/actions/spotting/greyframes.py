@@ -1,0 +1,109 @@
+"""Grey frames of a video at a steady rhythm, whatever its own frame rate.
+
+The unit is a tick of `TICK_S`; `STACK` ticks make a step. A tick takes the frame that is shown in
+its middle, so a video of 30 or 50 frames per second, or of uneven ones, looks as one of 12.5. A
+frame that cannot be decoded is replaced by the one before, and counted: a player shows that, too.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from workbench.actions.spotting.network import STACK
+from workbench.errors import FootageError
+from workbench.footage.decoder import decode_frames
+from workbench.footage.frames import Developer
+from workbench.footage.packets import PacketTable, read_packets
+from workbench.footage.video_info import content_digest
+from workbench.saving import replacing
+
+TICK_S = 0.08
+STEP_S = TICK_S * STACK
+SIZE_WH = (256, 144)
+CACHE_FORMAT = "workbench-grey/1"
+
+Grey = npt.NDArray[np.uint8]
+
+
+@dataclass
+class GreyFrames:
+    """A video as ticks; knows how many of those read so far were lost."""
+
+    table: PacketTable
+    lost: int = 0
+
+    @classmethod
+    def of(cls, path: Path) -> "GreyFrames":
+        """Open a video.
+
+        Raises:
+            FootageError: If it cannot be read, or is shorter than one step.
+        """
+        opened = cls(read_packets(path))
+        if opened.steps < 1:
+            raise FootageError(f"{path} is shorter than {STEP_S:.2f} s", "give a longer video")
+        return opened
+
+    @property
+    def duration_s(self) -> float:
+        """How long the video is shown."""
+        table = self.table
+        if table.last_duration:
+            last_s = float(table.last_duration * table.time_base)
+        else:
+            last_s = 1 / float(table.nominal_rate)
+        return table.time_s(table.frame_count - 1) + last_s
+
+    @property
+    def steps(self) -> int:
+        """Number of whole steps."""
+        return int(self.duration_s / STEP_S + 1e-6)
+
+    def read(self, first_step: int, end_step: int) -> Iterator[Grey]:
+        """Yield the stack (3, H, W) of each step, decoding each frame once."""
+        table = self.table
+        times_s = (table.pts - table.pts[0]) * float(table.time_base)
+        ticks = np.arange(first_step * STACK, end_step * STACK)
+        shown = np.searchsorted(times_s, (ticks + 0.5) * TICK_S + 1e-6, "right") - 1
+        frames = np.clip(shown, 0, table.frame_count - 1)
+        develop = Developer(table, SIZE_WH)
+        grey = np.full(SIZE_WH[::-1], 128, np.uint8)
+        stack: list[Grey] = []
+        place = 0
+        with closing(decode_frames(table, np.unique(frames).tolist())) as decoded:  # type: ignore[type-var]
+            for index, picture in decoded:
+                if picture is not None:
+                    grey = cv2.cvtColor(develop(picture), cv2.COLOR_RGB2GRAY).astype(np.uint8)
+                while place < len(frames) and frames[place] == index:
+                    self.lost += picture is None
+                    stack.append(grey)
+                    place += 1
+                    if len(stack) == STACK:
+                        yield np.stack(stack)
+                        stack = []
+
+
+def cached_grey(video: Path, cache_dir: Path) -> Grey:
+    """Return all ticks of a video (ticks, H, W), mapped from a cache; training reads them often.
+
+    Raises:
+        FootageError: If it cannot be read.
+    """
+    request = f"{CACHE_FORMAT} {content_digest(video)} {SIZE_WH} {TICK_S}"
+    entry = cache_dir / f"{hashlib.sha256(request.encode()).hexdigest()[:40]}.npy"
+    if not entry.exists():
+        frames = GreyFrames.of(video)
+        with replacing(entry) as part:
+            shape = (frames.steps * STACK, *SIZE_WH[::-1])
+            kept = np.lib.format.open_memmap(part, "w+", np.uint8, shape)
+            for step, stack in enumerate(frames.read(0, frames.steps)):
+                kept[step * STACK : (step + 1) * STACK] = stack
+            kept.flush()
+    mapped: Grey = np.load(entry, mmap_mode="r", allow_pickle=False)
+    return mapped

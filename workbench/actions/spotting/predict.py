@@ -1,0 +1,195 @@
+"""A trained spotter on a video of any length: raw scores once, events in seconds.
+
+The unit is one video. Each frame is decoded once and each stack goes through the encoder once;
+memory is that of one window. Raw scores are saved window by window: what was killed goes on where
+it was, to the same scores, because windows and batches start at fixed steps.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from workbench.actions.spotting.decide import Decision, decide
+from workbench.actions.spotting.greyframes import SIZE_WH, GreyFrames
+from workbench.actions.spotting.network import Spotter
+from workbench.errors import WorkbenchError
+from workbench.footage.video_info import content_digest
+from workbench.labels.events import Events
+from workbench.saving import read_object, reading, replacing, save_json, to_json
+from workbench.training.compute import inference
+from workbench.training.folder import BEST, load_checkpoint
+
+DECISIONS, MADE = "decisions.json", "made_with.json"
+CROP_WH = (240, 136)  # the middle of a frame; training sees parts of it
+_BATCH, _KEPT, _BEYOND = 8, 96, 16  # steps: through the encoder, of a window, on either side of it
+
+Raw = npt.NDArray[np.float16]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedSpotter:
+    """A network ready to run, its classes, and how its scores become events."""
+
+    network: Spotter
+    classes: tuple[str, ...]
+    decisions: dict[str, Decision]
+    identity: str  # of the weights
+
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        return next(self.network.parameters()).device
+
+
+def load_network(run_dir: Path) -> tuple[Spotter, tuple[str, ...]]:
+    """Read the best weights of a run: the network, ready to run, and its classes.
+
+    Raises:
+        WorkbenchError: If the folder is not that of a spotter's run.
+    """
+    content = load_checkpoint(run_dir / BEST, "train one: workbench spot train")
+    try:
+        classes = tuple(content["classes"])
+        network = Spotter(content["spotter"], len(classes))
+        network.load_state_dict(content["network"])
+    except (KeyError, RuntimeError, TypeError):
+        raise WorkbenchError(
+            f"{run_dir} is no spotter's run", "name a folder that `workbench spot train` wrote"
+        ) from None
+    return network.eval().to(memory_format=torch.channels_last), classes
+
+
+def load_spotter(run_dir: Path, device: str = "cpu") -> TrainedSpotter:
+    """Read the best weights of a run and its decisions.
+
+    Raises:
+        WorkbenchError: If the folder is not that of a finished spotter's run.
+    """
+    network, classes = load_network(run_dir)
+    with reading(run_dir / DECISIONS, "a spotter's decisions", "train it on") as said:
+        decisions = {name: Decision(**row) for name, row in said.items()}
+    digest = hashlib.sha256()
+    for name, value in network.state_dict().items():
+        digest.update(name.encode() + value.contiguous().numpy().tobytes())
+    return TrainedSpotter(network.to(device), classes, decisions, digest.hexdigest()[:16])
+
+
+def save_decisions(run_dir: Path, decisions: dict[str, Decision]) -> None:
+    """Write how a run's scores become events."""
+    save_json(run_dir / DECISIONS, to_json({name: asdict(one) for name, one in decisions.items()}))
+
+
+@dataclass(frozen=True, eq=False)
+class Spotted:
+    """What was spotted in a video."""
+
+    events: Events  # candidates, see `decide`
+    raw: Raw  # (T, 2 K)
+    duration_s: float
+    lost_frames: int  # that could not be decoded
+
+
+def spot_video(
+    video: Path,
+    spotter: TrainedSpotter,
+    work_dir: Path,
+    *,
+    precision: str = "fp32",
+    on_steps: Callable[[int, int], None] = lambda done, total: None,
+) -> Spotted:
+    """Return the events of a video; raw scores stay in `work_dir`, and are not computed twice.
+
+    Args:
+        video: Any video; its frame rate does not matter.
+        spotter: The network.
+        work_dir: A folder for the raw scores of this video by these weights.
+        precision: "fp32", "bf16" or "fp16".
+        on_steps: Called with steps done and in all.
+
+    Raises:
+        FootageError: If the video cannot be read.
+        WorkbenchError: If the folder holds the scores of another video or network.
+    """
+    frames = GreyFrames.of(video)
+    made_with = {
+        "video": content_digest(video),
+        "weights": spotter.identity,
+        "precision": precision,
+        "steps": frames.steps,
+    }
+    said = read_object(work_dir / MADE)
+    if said is not None and said != made_with:
+        raise WorkbenchError(
+            f"{work_dir} holds scores of another video or network", "name another folder"
+        )
+    save_json(work_dir / MADE, made_with)
+    parts = [work_dir / f"{start:07d}.npz" for start in range(0, frames.steps, _KEPT)]
+    first = next((at for at, part in enumerate(parts) if not part.exists()), len(parts))
+    maps = _Maps(frames.read, frames.steps, spotter.network, precision)
+    for part in parts[first:]:
+        start, lost = int(part.stem), frames.lost
+        raw = maps.window(start)
+        with replacing(part) as unfinished:
+            np.savez(unfinished, raw=raw, lost=frames.lost - lost)
+        on_steps(min(frames.steps, start + _KEPT), frames.steps)
+    loaded = [np.load(part, allow_pickle=False) for part in parts]
+    scores: Raw = np.concatenate([part["raw"] for part in loaded])
+    lost = sum(int(part["lost"]) for part in loaded)
+    events = decide(scores, spotter.classes, spotter.decisions)
+    return Spotted(events, scores, frames.duration_s, lost)
+
+
+def raw_scores(stacks: Callable[[int, int], Iterator[Any]], steps: int, network: Spotter) -> Raw:
+    """Return the raw scores (T, 2 K) of stacks that can be read from step to step."""
+    read = _Maps(stacks, steps, network, "fp32")
+    return np.concatenate([read.window(start) for start in range(0, steps, _KEPT)])
+
+
+class _Maps:
+    """The maps of the steps around a window, read and encoded once as the window moves on."""
+
+    def __init__(
+        self,
+        stacks: Callable[[int, int], Iterator[Any]],
+        steps: int,
+        network: Spotter,
+        precision: str,
+    ) -> None:
+        self._stacks, self._steps = stacks, steps
+        self._network, self._precision = network, precision
+        self._device = next(network.parameters()).device
+        self._kept: dict[int, Tensor] = {}  # by first step of a batch
+        self._source: Iterator[Any] | None = None
+
+    def window(self, start: int) -> Raw:
+        """Return the raw scores of the steps from `start` on."""
+        low = max(0, start - _BEYOND)
+        high = min(self._steps, start + _KEPT + _BEYOND)
+        for first in [first for first in self._kept if first < low]:
+            del self._kept[first]
+        with inference(self._precision, self._device):
+            for first in range(low, high, _BATCH):
+                if first not in self._kept:
+                    self._kept[first] = self._encode(first)
+            maps = torch.cat([self._kept[first] for first in range(low, high, _BATCH)])
+            out = self._network.heads(maps[: high - low][None].float())[0].float().cpu().numpy()
+        end = min(self._steps, start + _KEPT)
+        return np.asarray(out[start - low : end - low]).astype(np.float16)
+
+    def _encode(self, first: int) -> Tensor:
+        if self._source is None:
+            self._source = self._stacks(first, self._steps)
+        source = self._source
+        count = min(_BATCH, self._steps - first)
+        stacked = np.stack([next(source) for _ in range(count)])
+        (wide, high), (width, height) = CROP_WH, SIZE_WH
+        left, top = (width - wide) // 2, (height - high) // 2
+        cut = np.ascontiguousarray(stacked[..., top : top + high, left : left + wide])
+        return self._network.maps(torch.from_numpy(cut).to(self._device))
