@@ -311,7 +311,7 @@ class Rater {
       ? "The Jupyter server does not answer."
       : answer.ok
         ? "This browser cannot play it: the codec is not one of its own. Cut it anew as H.264."
-        : `Jupyter answers ${answer.status} for ${file}. Make the clips anew, or skip with S.`;
+        : `Jupyter answers ${answer.status} for ${file}. Make the clips anew, or skip with ${keyName(this.model.get("key_table").skip.keys[0])}.`;
     this.block(`${this.clips[this.place]?.id ?? ""}: ${reason}`);
   }
 
