@@ -147,6 +147,24 @@ def test_the_page_reads_without_its_script(out: Path, browser: Any) -> None:
     context.close()
 
 
+def test_a_run_of_two_changes_is_marked_until_they_are_run_alone(
+    tmp_path: Path, pipeline: Pipeline
+) -> None:
+    def save(name: str, **params: Any) -> str:
+        described = [
+            {"name": one, "type": "int", "default": 0, "help": "", "source": "command"}
+            for one in params
+        ]
+        folder = tmp_path / "reports" / "train" / name
+        folder.mkdir(parents=True)
+        save_run(folder, make_run(run=name, params=params, parameters=described))
+        return save_index(tmp_path / "reports", pipeline).read_text()
+
+    assert "Several changes" not in save("plain")
+    assert "until blur and epochs were each run alone" in save("batch", blur=1, epochs=9, seed=3)
+    assert "Several changes" not in save("one", epochs=9)  # the rest of the batch is blur's
+
+
 def test_while_a_stage_runs_the_page_says_what_it_does_and_renews_itself(
     out: Path, pipeline: Pipeline, browser: Any
 ) -> None:

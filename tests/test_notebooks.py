@@ -88,8 +88,7 @@ class TestEveryStage:
         assert paths_of(stage).keys() <= named_in([*(stage.reads or ()), *stage.products])
 
     def test_makes_a_key_of_every_file_it_reads(self, stage: Stage, tmp_path: Path) -> None:
-        is_own = stage.name in ("learn_from_labels", "report_on_labels", "classify_clips")
-        profile = "own" if is_own else "demo"
+        profile = PIPELINE.profile_with(stage.name).name
         read = sorted(paths_of(stage).keys() & named_in(stage.reads or ()))
         given = [f"{stage.name}.{name}={tmp_path / name}" for name in read]
         planned = make_plan(PIPELINE, [stage.name], profile, given).stages[stage.name]

@@ -21,11 +21,11 @@ from workbench.detect.cli import dataset_app, evaluate_app
 from workbench.errors import PipelineError, WorkbenchError
 from workbench.footage.cli import app as footage_app
 from workbench.labels.cli import app as labels_app
+from workbench.runs.sweep_cli import ablate, sweep
 from workbench.simulated.cli import make as make_footage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from types import FrameType
 
     from rich.console import Console
     from rich.text import Text
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from workbench.runs.run_record import Run
     from workbench.runs.runner import Outcome
 
-STAGE_FAILED, BAD_INPUT, INTERRUPTED, TERMINATED = 1, 2, 130, 143
+STAGE_FAILED, BAD_INPUT = 1, 2
 TABLE: Any = {"box": None, "padding": (0, 2, 0, 0)}  # columns without lines
 
 app = typer.Typer(
@@ -51,6 +51,8 @@ footage_app.command("make")(make_footage)
 dataset_app.command("add")(add_version)
 dataset_app.command("list")(list_versions)
 dataset_app.command("diff")(diff_versions)
+app.command()(sweep)
+app.command()(ablate)
 app.add_typer(footage_app)
 app.add_typer(labels_app)
 evaluate_app.command("spotting")(evaluate_spotting)
@@ -157,40 +159,24 @@ def run(
     _check_detectors([planned.values for planned in plan.stages.values()])
     out = _out(out, loaded)
 
-    import signal
-    import threading
-
     from rich.console import Console
 
     from workbench.runs.engine import skip_iri_grammar
     from workbench.runs.execution import Limits
     from workbench.runs.progress import Progress
     from workbench.runs.runner import run_plan
+    from workbench.runs.stopping import stop_on_signals
 
     skip_iri_grammar()
-    stop = threading.Event()
-    received: list[int] = []
-
-    def on_signal(number: int, frame: "FrameType | None") -> None:
-        received.append(number)
-        stop.set()
-
-    before = {
-        number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)
-    }
     console = Console()
     limits = Limits(run_s=timeout, cell_s=cell_timeout, threads=threads)
-    try:
-        with Progress(console, list(plan.stages), why) as progress:
-            outcomes = run_plan(plan, out, progress, stop, jobs, force, limits)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with stop_on_signals() as stop, Progress(console, list(plan.stages), why) as progress:
+        outcomes = run_plan(plan, out, progress, stop.event, jobs, force, limits)
     _print_paths(console, outcomes, out)
     for name, reason in plan.left_out.items():
         console.print(f"left out: {name}, {reason}", markup=False, highlight=False, soft_wrap=True)
-    if received:
-        raise typer.Exit(TERMINATED if signal.SIGTERM in received else INTERRUPTED)
+    if stop.exit_code is not None:
+        raise typer.Exit(stop.exit_code)
     if not all(outcome.is_good for outcome in outcomes):
         raise typer.Exit(STAGE_FAILED)
 

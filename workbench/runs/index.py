@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.pages.page import render, show_parameter
+from workbench.runs.batched import untried_alone
 from workbench.runs.conclusion import VERDICTS
 from workbench.runs.metrics import (
     ITEMS,
@@ -42,7 +43,7 @@ def save_index(out: Path, pipeline: Pipeline, ahead: Mapping[str, str] | None = 
     """
     ahead = ahead or {}
     runs = load_runs(out)
-    rows = [_row(out, run, place) for place, run in enumerate(runs)]
+    rows = [_row(out, run, place, runs) for place, run in enumerate(runs)]
     names = [*pipeline.stages, *sorted({run.stage for run in runs} - set(pipeline.stages))]
     stages = []
     for name in names:
@@ -74,7 +75,7 @@ def save_index(out: Path, pipeline: Pipeline, ahead: Mapping[str, str] | None = 
     return out / INDEX
 
 
-def _row(out: Path, run: Run, place: int) -> dict[str, Any]:
+def _row(out: Path, run: Run, place: int, runs: list[Run]) -> dict[str, Any]:
     """Return what is shown of a run, the `place`th newest, and `facts` for the page's script."""
     folder = out / run.stage / run.run
     numbers: list[dict[str, Any]] = []
@@ -93,6 +94,7 @@ def _row(out: Path, run: Run, place: int) -> dict[str, Any]:
         "id": f"{run.stage}/{run.run}",
         "run": run,
         "link": link,
+        "untried": untried_alone(run, runs),
         "metrics": rows,
         "facts": {
             "name": run.run,

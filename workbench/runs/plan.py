@@ -61,6 +61,7 @@ class Plan:
     stages: Mapping[str, PlannedStage]
     named: frozenset[str]  # the stages asked for; the others are here because those need them
     left_out: Mapping[str, str]  # stages that cannot run yet, and why
+    data: Path  # what `{data}` stands for
 
 
 def make_plan(
@@ -105,7 +106,8 @@ def make_plan(
         planned[stage.name] = _settle(stage, schemas[stage.name], values, sources, places, planned)
     left_out = {} if names else _without_inputs(planned)
     staying = {name: one for name, one in planned.items() if name not in left_out}
-    return Plan(pipeline, chosen, staying, frozenset(named) & staying.keys(), left_out)
+    asked = frozenset(named) & staying.keys()
+    return Plan(pipeline, chosen, staying, asked, left_out, Path(places["data"]))
 
 
 def _places(pipeline: Pipeline, profile: Profile, data: Path | None) -> dict[str, str]:
