@@ -29,6 +29,7 @@ _FLOWN = (
 
 _SIGMA_PX = 2.0
 _CAUCHY = 2.0
+_LASTING_SHARE, _LASTING_S = 0.5, 0.15  # of an error's variance, and how long it lasts
 _SIZE_SIGMA, _SIZE_WEIGHT = 0.12, 0.8
 _BOUND_SIGMA_M = 0.10
 _LEAST_KICK_M = 0.4  # in front of the line
@@ -53,6 +54,8 @@ class Observations:
     fps: float
     first_frame: float = 0.0  # of the clip
     kick_s: float | None = None  # when the foot met the ball, if somebody knows
+    worth: Floats | float = 1.0  # (N,) of each, 1 where its error is its own; `independent_share`
+    boxes: Floats | None = None  # (M, 5) seconds, x0, y0, x1, y1 of people; None if not looked for
 
     def frame(self, time_s: float) -> float:
         """The frame of the clip, perhaps between two, at `time_s`."""
@@ -194,7 +197,9 @@ def solve(observations: Observations, priors: Priors, start: Floats, iterations:
 def cost_of(observations: Observations, priors: Priors, parameters: Floats) -> Floats:
     """Minus log posterior (B,) up to a constant; infinite where it is not a number."""
     traced = trace(parameters, observations.times_s, priors.ending)
-    return _cost(priors, parameters, _residuals(observations, priors, parameters, traced))
+    return _cost(
+        observations, priors, parameters, _residuals(observations, priors, parameters, traced)
+    )
 
 
 def explained(
@@ -258,12 +263,29 @@ def _bounds(
     return np.concatenate([firm, spread[None]])
 
 
+def independent_share(times_s: Floats) -> Floats:
+    """How much of each observation (N,) is its own, not what its neighbours say already.
+
+    Errors last: a tracker smooths, a steadied picture drifts, and no ball flies quite as the fit
+    assumes. If a share q of their variance is correlated over t by exp(−t/τ), observations dt apart
+    are worth 1 / (1 + 2q / (exp(dt/τ) − 1)) independent ones each: twice the frames in the same
+    time say little more.
+    """
+    if len(times_s) < 2:
+        return np.ones(len(times_s))
+    apart = np.diff(times_s)
+    apart = 0.5 * (np.append(apart, apart[-1]) + np.append(apart[0], apart))
+    return np.asarray(1.0 / (1.0 + 2.0 * _LASTING_SHARE / np.expm1(apart / _LASTING_S)))
+
+
 def even_sigma(event_y: Floats) -> Floats:
     """Standard deviation (B,) of a depth spread evenly between two (B, 2)."""
     return np.asarray((event_y[:, 1] - event_y[:, 0]) / np.sqrt(12.0))
 
 
-def _cost(priors: Priors, parameters: Floats, residuals: Floats) -> Floats:
+def _cost(
+    observations: Observations, priors: Priors, parameters: Floats, residuals: Floats
+) -> Floats:
     """Cost (B,) with Cauchy's loss for place and size of the observations, squares for the rest."""
     place, size, bounds = _squares(residuals)
     seen = np.log1p(place / _CAUCHY**2) + np.log1p(size / _CAUCHY**2)
@@ -271,7 +293,7 @@ def _cost(priors: Priors, parameters: Floats, residuals: Floats) -> Floats:
     camera = parameters[:, col.BALL_SIZE :] - priors.camera
     away = (priors.information @ camera[..., None])[..., 0]
     prior = 0.5 * (off * off).sum(axis=1) + 0.5 * (camera * away).sum(axis=1)
-    cost = 0.5 * _CAUCHY**2 * (priors.counted * seen).sum(axis=1)
+    cost = 0.5 * _CAUCHY**2 * (priors.counted * observations.worth * seen).sum(axis=1)
     cost += 0.5 * bounds.sum(axis=1) + prior
     return np.where(np.isfinite(cost), cost, np.inf)
 
@@ -291,8 +313,9 @@ def _expand(
         _SIZE_WEIGHT / _SIZE_SIGMA
     )
     place, size, bounds = _squares(value)
-    trust = priors.counted / (1.0 + place / _CAUCHY**2)
-    size_trust = priors.counted / (1.0 + size / _CAUCHY**2)
+    counted = priors.counted * observations.worth
+    trust = counted / (1.0 + place / _CAUCHY**2)
+    size_trust = counted / (1.0 + size / _CAUCHY**2)
     weight = np.concatenate([trust, trust, size_trust, np.ones_like(bounds)], axis=1)
 
     weighted = slopes * weight[:, None]
@@ -304,4 +327,4 @@ def _expand(
     normal[:, col.BALL_SIZE :, col.BALL_SIZE :] += priors.information
     camera = (at[:, col.BALL_SIZE :] - priors.camera)[..., None]
     gradient[:, col.BALL_SIZE :] += (priors.information @ camera)[..., 0]
-    return _cost(priors, at, value), np.nan_to_num(gradient), np.nan_to_num(normal)
+    return _cost(observations, priors, at, value), np.nan_to_num(gradient), np.nan_to_num(normal)

@@ -35,11 +35,16 @@ class Hypothesis:
     goes: tuple[float, float]  # relative weight of samples in which a goal follows, and of others
     event: EventKind | None  # what the end of the free path is called, if anything
 
+    @property
+    def touched(self) -> bool:
+        """Whether somebody touches the ball."""
+        return self.event in ("save", "deflection")
+
 
 BANK = (
     Hypothesis("net", 0.41, (-2.6, -0.25), INSIDE, NETTED, (0, 0, 0), (2.6, 1.6), (0.8, 0.9),
                 (-0.6, -1.3), (1, 0), "net"),
-    Hypothesis("held", 0.06, (0.12, 3.6), ANYWHERE, HELD, (0, 0, 0), (2.5, 4.0), (2.0, 0.5),
+    Hypothesis("held", 0.06, (-0.1, 3.6), ANYWHERE, HELD, (0, 0, 0), (2.5, 4.0), (2.0, 0.5),
                 (0.4, 1.2, 2.4), (0, 1), "save"),
     Hypothesis("parried", 0.15, (0.12, 3.6), ANYWHERE, FALLS, (0, 1, 1.5), (5.0, 2.3), (-1.0, 1.0),
                 (0.4, 1.2, 2.4), (0.1, 1), "save"),
@@ -60,16 +65,16 @@ NOTHING = len(BANK) - 1
 LAST_EVENT_S = 1.0  # "none" has its event this long after the end of the track
 
 _MEAN_AND_SIGMA = {
-    col.LOG_DRAG: (0.0, 0.25),
-    col.SIDE: (0.0, 1.7),
-    col.LIFT: (0.0, 1.4),
-    col.BOUNCE: (0.62, 0.09),
-    col.GRIP: (0.78, 0.09),
-    col.LOG_ROLLING: (0.0, 0.4),
+    col.LOG_DRAG: (0.0, 0.32),
+    col.SIDE: (0.0, 2.3),
+    col.LIFT: (0.0, 1.9),
+    col.BOUNCE: (0.60, 0.12),
+    col.GRIP: (0.76, 0.12),
+    col.LOG_ROLLING: (0.1, 0.5),
     col.BEFORE_X: (0.0, 1.8),
     col.BEFORE_Y: (0.0, 1.8),
     col.LOG_SINKING: (1.2, 1.2),
-    col.SIZE_BIAS: (0.0, 0.06),
+    col.SIZE_BIAS: (0.0, 0.08),
     col.Z: (BALL_RADIUS_M, 0.03),
     col.VX: (0.0, 40.0),
     col.VY: (0.0, 40.0),
@@ -130,9 +135,11 @@ def priors_of(
     )
 
 
-def cost_of_start(priors: Priors, modes: Sequence[CameraMode], cases: Cases) -> Floats:
+def cost_of_start(
+    observations: Observations, priors: Priors, modes: Sequence[CameraMode], cases: Cases
+) -> Floats:
     """Cost (B,) of the observations left out, of the camera, and of a kick in the air or not."""
-    left_out = (1.0 - priors.counted).sum(axis=1)
+    left_out = ((1.0 - priors.counted) * observations.worth).sum(axis=1)
     camera = np.array([mode.cost for mode in modes])[cases.camera]
     style = np.where(cases.air, -np.log(_AIR_PRIOR), -np.log1p(-_AIR_PRIOR))
     return np.asarray(_UNCOUNTED_COST * left_out + camera + style - np.log(priors.weight[:, col.Z]))

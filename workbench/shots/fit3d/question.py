@@ -13,13 +13,17 @@ from numpy.typing import ArrayLike
 
 from workbench.footage.pinhole import FULL_GOAL_M, Floats
 from workbench.shots.ball.track import BallTrack
-from workbench.shots.fit3d.fit import Observations
+from workbench.shots.fit3d.fit import Observations, independent_share
 from workbench.shots.verdict import ShotError
 
 _LONG_SIDE_PX = 1920.0
 _LEAST_BODY_PX = 4.0
 _CORNERS_REMEDY = "give (4, 2) pixels"
-_PEOPLE_REMEDY = "give (n, 4): foot x, foot y, head x, head y"
+_PEOPLE_REMEDY = "give (n, 4): foot x, foot y, head x, head y, or a table of boxes"
+_BOX_COLUMNS = ["frame", "x0", "y0", "x1", "y1"]
+_STANDING_RATIO = 2.2  # a standing person's box is so many times as high as wide
+_STANDING_EACH = 3  # boxes of one player: their errors are alike, more add nothing
+_EDGE_PX = 2.0  # boxes that touch the picture's edge are cut off
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,8 @@ class Question:
 
     track: BallTrack  # pixels of the clip
     clicked_px: Floats  # (4, 2) corners in pixels of the clip, any order
-    people: Floats  # (n, 4) standard size
+    people: Floats  # (n, 4) who stands upright: foot x, y, head x, y; standard size
+    boxes: Floats | None  # (m, 5) frame, x0, y0, x1, y1 of everybody; standard size
     goal_size_m: tuple[float, float]
     image_wh: tuple[int, int]  # of the clip
     fps: float
@@ -54,7 +59,17 @@ class Question:
             fps=self.fps,
             first_frame=float(frames[0]),
             kick_s=None if kick is None else (kick - float(frames[0])) / self.fps,
+            worth=independent_share((frames - frames[0]) / self.fps),
+            boxes=self._timed_boxes(),
         )
+
+    def _timed_boxes(self) -> Floats | None:
+        """The boxes with seconds instead of frames."""
+        if self.boxes is None:
+            return None
+        boxes = self.boxes.copy()
+        boxes[:, 0] = (boxes[:, 0] - self.track.frames[0]) / self.fps
+        return boxes
 
 
 def ask(
@@ -64,7 +79,7 @@ def ask(
     goal_size_m: tuple[float, float] = FULL_GOAL_M,
     fps: float,
     image_wh: tuple[int, int],
-    people: ArrayLike | None = None,
+    people: ArrayLike | pd.DataFrame | None = None,
     kick_frame: float | None = None,
 ) -> Question:
     """Return the question of `judge_shot`, checked.
@@ -76,7 +91,9 @@ def ask(
         fps: Frames per second.
         image_wh: Width and height of the picture; its middle is taken for the principal point.
         people: People who stand upright (n, 4) as foot x, foot y, head x, head y; they pin the
-            camera's height and tilt.
+            camera's height and tilt. Or everybody's boxes, a table with `frame`, `x0`, `y0`, `x1`,
+            `y1` in pixels, perhaps `player`, and `whole` where it is known which ones are not cut
+            off: who is where the ball ends is evidence too.
         kick_frame: When the foot meets the ball, if known to about two frames.
 
     Raises:
@@ -93,15 +110,41 @@ def ask(
         raise ShotError(f"goal_size_m is {goal_size_m}", "give inner width and height in metres")
     if kick_frame is not None and not np.isfinite(kick_frame):
         raise ShotError(f"kick_frame is {kick_frame}", "give a frame number, or None if not known")
+    boxes, scale = None, _LONG_SIDE_PX / max(image_wh)
+    if isinstance(people, pd.DataFrame):
+        missing = [column for column in _BOX_COLUMNS if column not in people]
+        if missing:
+            raise ShotError(f"people has no column {missing[0]!r}", _PEOPLE_REMEDY)
+        boxes = _as_numbers(people[_BOX_COLUMNS], "people", _PEOPLE_REMEDY)
+        boxes = boxes[np.isfinite(boxes).all(axis=1)] * [1, scale, scale, scale, scale]
+        people = _standing(people, image_wh)
     return Question(
         track=track if isinstance(track, BallTrack) else BallTrack.from_table(track),
         clicked_px=corners,
-        people=_LONG_SIDE_PX / max(image_wh) * _check_people(people),
+        people=scale * _check_people(people),
+        boxes=boxes,
         goal_size_m=(float(goal_size_m[0]), float(goal_size_m[1])),
         image_wh=image_wh,
         fps=float(fps),
         kick_frame=None if kick_frame is None else float(kick_frame),
     )
+
+
+def _standing(table: pd.DataFrame, image_wh: tuple[int, int]) -> Floats:
+    """Feet and heads (n, 4) of people who stand upright, by their boxes.
+
+    Boxes cut by the picture's edge and boxes wider than a standing person are left out; of each
+    player a few boxes count, spread over the clip.
+    """
+    width, height = table["x1"] - table["x0"], table["y1"] - table["y0"]
+    whole = (table["y0"] > _EDGE_PX) & (table["y1"] < image_wh[1] - _EDGE_PX)
+    upright = table[table.get("whole", whole).astype(bool) & (height > _STANDING_RATIO * width)]
+    rows = [np.empty((0, 4))]
+    for _, boxes in upright.groupby(upright.get("player", np.zeros(len(upright))), sort=True):
+        chosen = np.linspace(0, len(boxes) - 1, min(_STANDING_EACH, len(boxes))).round().astype(int)
+        x0, y0, x1, y1 = boxes[_BOX_COLUMNS[1:]].to_numpy(float)[chosen].T
+        rows.append(np.stack([(x0 + x1) / 2, y1, (x0 + x1) / 2, y0], axis=1))
+    return np.concatenate(rows)
 
 
 def _check_people(people: ArrayLike | None) -> Floats:

@@ -46,10 +46,10 @@ def fit_hypotheses(
     priors = priors_of(observations, modes, cases, parameters[:, col.KICK_S])
     for steps in (_SCREEN_STEPS, _FINAL_STEPS):
         fitted = solve(observations, priors, parameters, steps)
-        kept = _best_of_each(cases, fitted.cost + cost_of_start(priors, modes, cases))
+        kept = _best_of_each(cases, fitted.cost + cost_of_start(observations, priors, modes, cases))
         priors, fitted, cases = priors.take(kept), fitted.take(kept), cases.take(kept)
         parameters = fitted.parameters
-    start_cost = cost_of_start(priors, modes, cases)
+    start_cost = cost_of_start(observations, priors, modes, cases)
     return weigh(observations, priors, fitted, cases.hypothesis, start_cost, rng)
 
 
@@ -75,7 +75,11 @@ def _fit_bases(
     fitted = solve(observations, priors, parameters, _BASE_STEPS)
     # Penalise the observations after a base's end only here, not as left out before its start.
     priors.counted[after] = 1.0
-    cost = fitted.cost + _UNREACHED_COST * after.sum(axis=1) + cost_of_start(priors, modes, cases)
+    cost = (
+        fitted.cost
+        + _UNREACHED_COST * (after * observations.worth).sum(axis=1)
+        + cost_of_start(observations, priors, modes, cases)
+    )
     found = fitted.parameters
     found[:, col.EVENT_S] = until
     chosen: list[int] = []

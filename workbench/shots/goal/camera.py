@@ -130,9 +130,11 @@ def find_cameras(
         rows = [
             (u - ordered_px[:, 0]) / sigma,
             (v - ordered_px[:, 1]) / sigma,
-            (cameras[:, LOG_FOCAL, None] - log_focal) / _LOG_FOCAL_SIGMA,
+            _heavy_tailed((cameras[:, LOG_FOCAL, None] - log_focal) / _LOG_FOCAL_SIGMA),
             cameras[:, ROLL, None] / _ROLL_SIGMA,
-            np.log(np.maximum(cameras[:, UP, None], 0.05) / _HEIGHT_M) / _LOG_HEIGHT_SIGMA,
+            _heavy_tailed(
+                np.log(np.maximum(cameras[:, UP, None], 0.05) / _HEIGHT_M) / _LOG_HEIGHT_SIGMA
+            ),
             cameras[:, DISTORTION, None] / _DISTORTION_SIGMA,
             _people_rows(cameras, crowd, center),
         ]
@@ -173,8 +175,12 @@ def _people_rows(cameras: Floats, people: Floats, center: Floats) -> Floats:
     tall_px = np.abs(people[:, 1] - people[:, 3])
     sigma = np.hypot(_HEAD_SIGMA_PX, _BODY_SIGMA_M / _BODY_M * tall_px)
     off = (head_v - people[:, 3]) / sigma
-    # Cauchy's loss as a residual: people who crouch or jump must not tilt the camera.
-    return np.sign(off) * 2.0 * np.sqrt(np.log1p((off / 2.0) ** 2))
+    return _heavy_tailed(off)  # people who crouch or jump must not tilt the camera
+
+
+def _heavy_tailed(off: Floats) -> Floats:
+    """Residuals with Cauchy's loss: a zoomed lens or a tripod on a stand is rare, not excluded."""
+    return np.asarray(np.sign(off) * 2.0 * np.sqrt(np.log1p((off / 2.0) ** 2)))
 
 
 def _same(camera: Floats, mode: CameraMode) -> bool:
