@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from workbench.footage.pinhole import goal_corners
 from workbench.shots.ball.track import TRACK_COLUMNS
 from workbench.simulated.shots import STANDARD, SimulationSettings, simulate_shot
+from workbench.simulated.tracked import SIMULATORS
 
 SEEDS = st.integers(0, 10**9)
 
@@ -40,8 +42,9 @@ def test_a_shot_is_true_to_itself(seed: int) -> None:
     seen = np.column_stack([corners, np.ones(4)]) @ shot.camera.T
     off = np.hypot(*(seen[:, :2] / seen[:, 2:] - shot.goal_corners_px).T)
     assert off.max() < 30  # clicks and the lens
-    if shot.people is not None:
-        assert (shot.people[:, 3] < shot.people[:, 1]).all()  # heads above feet
+    people = shot.people
+    assert ((people["x0"] < people["x1"]) & (people["y0"] < people["y1"])).all()
+    assert people["frame"].between(0, len(shot.pixels) - 1).all()
 
 
 def test_the_seed_alone_makes_the_shot() -> None:
@@ -68,6 +71,55 @@ def test_a_perfect_detector_reports_the_truth() -> None:
         world = np.column_stack([shot.positions_m, np.ones(len(shot.positions_m))])
         seen = world @ shot.camera.T
         assert seen[frames, :2] / seen[frames, 2:] == pytest.approx(shot.pixels[frames])
+
+
+@pytest.mark.parametrize("name", SIMULATORS)
+def test_every_world_is_true_to_itself(name: str) -> None:
+    caught = 0
+    for seed in range(40):
+        shot = SIMULATORS[name](seed)
+        assert shot.is_goal == (shot.kind == "goal")
+        assert np.isfinite(shot.track.to_numpy(float)).all()
+        assert np.isfinite(shot.goal_corners_px).all()
+        assert 5 < shot.speed_kmh < 140
+        again = SIMULATORS[name](seed)
+        pd.testing.assert_frame_equal(shot.track, again.track)
+        pd.testing.assert_frame_equal(shot.people, again.people)
+        last = shot.people[(shot.people["frame"] >= len(shot.pixels) - 8)]
+        if shot.kind != "held" or last.empty:
+            continue
+        # Whoever holds the ball has it in their box, but for the noise of the box.
+        off = [
+            max(row.x0 - u, u - row.x1, row.y0 - v, v - row.y1)
+            for row in last.itertuples()
+            for u, v in [shot.pixels[row.frame]]
+        ]
+        caught += 1
+        assert min(off) < 0.02 * shot.image_wh[0]
+    assert caught or name == "usual"
+
+
+def test_worlds_differ() -> None:
+    tracked = [[make(seed) for seed in range(30)] for make in SIMULATORS.values()]
+    speeds = [float(np.median([shot.speed_kmh for shot in shots])) for shots in tracked]
+    assert max(speeds) > 1.4 * min(speeds)
+    assert len({shots[0].fps for shots in tracked}) >= 3
+
+
+@pytest.mark.parametrize("lasting_s", [0.1, 0.5])
+def test_an_error_that_lasts_is_alike_in_neighbouring_frames(lasting_s: float) -> None:
+    nothing = (0.0, 0.0)
+    drifting = SimulationSettings(
+        distortion_k1=0.0, noise_px=nothing, gap_share=nothing, outlier_share=nothing,
+        exposure_s=nothing, drift_px=(3.0, 3.0), drift_s=(lasting_s, lasting_s),
+    )  # fmt: skip
+    still = replace(drifting, drift_px=nothing)
+    alike = []
+    for seed in range(12):
+        off = [simulate_shot(seed, some).track.set_index("frame") for some in (drifting, still)]
+        errors = (off[0] - off[1])[["x", "y"]].dropna().to_numpy()
+        alike.append((errors[1:] * errors[:-1]).mean() / (errors**2).mean())
+    assert np.mean(alike) == pytest.approx(math.exp(-1 / 30 / lasting_s), abs=0.15)
 
 
 def test_the_usual_mix_is_mixed() -> None:

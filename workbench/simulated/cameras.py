@@ -28,6 +28,7 @@ def beside_a_shot(
     image_wh: tuple[int, int],
     focal_px_at_1920: tuple[float, float],
     k1: float,
+    height_m: tuple[float, float] = (1.2, 3.0),
 ) -> tuple[Camera, float] | None:
     """Place a camera and its readout time in seconds; None if goal and kick are not both in view.
 
@@ -41,7 +42,7 @@ def beside_a_shot(
     for _ in range(_TRIES):
         turn, distance = _stand(rng, placement, kick_distance)
         angle = shot + turn
-        position = [distance * math.sin(angle), distance * math.cos(angle), rng.uniform(1.2, 3.0)]
+        position = [distance * math.sin(angle), distance * math.cos(angle), rng.uniform(*height_m)]
         if placement != "behind_goal" and position[1] < 2.0:
             continue
         aim = rng.uniform(0.2, 0.6) * start_m + np.array([0, 0, rng.uniform(0.5, 1.8)])

@@ -27,7 +27,7 @@ _DRAG_PER_M = 0.5 * 1.2 * math.pi * BALL_RADIUS_M**2 / 0.43  # times the drag co
 _SLOW_DRAG = 0.47  # below the drag crisis, which lies between 7 and 9 m/s (Asai et al. 2007)
 _SPIN_LEFT = 0.5  # after a bounce
 _FENCE_LEFT = 0.25  # of the speed
-_NET_STIFFNESS = 60.0  # per second squared
+_CARRIED_FROM_S = 0.4  # after a catch
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ class GoalFrame:
     damping: float = 30.0  # of the net, per second
     rebound: float = 0.6  # of posts and bar
     fence_m: float | None = None  # behind the line
+    stiffness: float = 60.0  # of the net, per second squared
 
     @property
     def wh_m(self) -> tuple[float, float]:
@@ -84,6 +85,7 @@ class Contact:
     plane_y_m: float
     after_mps: Vector = (0.0, 0.0, 0.0)  # velocity after a parry or a block
     hold_m: Vector = (0.0, 0.0, 1.0)  # where a held ball is taken, seen from the touch; z absolute
+    carry_mps: float = 0.0  # and how fast it is then carried onto the pitch
 
 
 @dataclass(frozen=True)
@@ -177,28 +179,32 @@ def follow(
     events: list[tuple[str, float]] = []
     crossing, line_speed, is_goal = None, None, False
     hold: Vector | None = None
+    held_s, carry_mps = 0.0, contact.carry_mps if contact else 0.0
     net = _Net(goal)
     for step in range(count):
         path[step] = ball.x, ball.y, ball.z
         now_s = step * STEP_S
         if hold is not None:
             _draw_to(ball, hold)
+            if carry_mps and now_s > held_s + _CARRIED_FROM_S:
+                hold = hold[0], hold[1] + carry_mps * STEP_S, hold[2]
             continue
         before = ball.x, ball.y, ball.z
         if ball.step(now_s, STEP_S):
             events.append(("bounce", now_s))
+        came_mps = math.sqrt(ball.vx**2 + ball.vy**2 + ball.vz**2)  # before anybody touches it
         if contact is not None and before[1] > contact.plane_y_m >= ball.y:
             events.append((contact.kind, now_s))
             if contact.kind == "held":
                 dx, dy, z = contact.hold_m
-                hold = ball.x + dx, max(contact.plane_y_m, ball.y + dy), z
+                hold, held_s = (ball.x + dx, max(contact.plane_y_m, ball.y + dy), z), now_s
             ball.set_velocity(*contact.after_mps)
             contact = None
         if abs(ball.y) < 0.25 and _off_the_frame(ball, goal):
             events.append(("post", now_s))
         if crossing is None and before[1] > 0 >= ball.y:
             crossing = ball.x, ball.z
-            line_speed = math.sqrt(ball.vx**2 + ball.vy**2 + ball.vz**2)
+            line_speed = came_mps
         if before[1] > -BALL_RADIUS_M >= ball.y:
             is_goal = is_goal or (abs(ball.x) < goal.width_m / 2 and ball.z < goal.height_m)
         touched = net.act(ball, before, is_goal)
@@ -339,5 +345,5 @@ class _Net:
         left = max(0.0, 1.0 - self.goal.damping * STEP_S)
         velocity = [part * left**0.4 for part in (ball.vx, ball.vy, ball.vz)]
         velocity[axis] = (ball.vx, ball.vy, ball.vz)[axis] * left
-        velocity[axis] += outward * _NET_STIFFNESS * depth * STEP_S
+        velocity[axis] += outward * self.goal.stiffness * depth * STEP_S
         ball.set_velocity(*velocity)

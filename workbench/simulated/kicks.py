@@ -6,13 +6,11 @@ in); the kind is then named after what happened. Knows nothing about cameras.
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from workbench.footage.pinhole import (
     BALL_RADIUS_M,
-    FULL_GOAL_M,
     GRAVITY_MPS2,
     POST_RADIUS_M,
     Floats,
@@ -29,19 +27,8 @@ from workbench.simulated.flight import (
     free_crossing,
     velocity_at,
 )
+from workbench.simulated.worlds import USUAL, Kind, Range, World
 
-Kind = Literal[
-    "goal", "wide", "over", "parried", "held", "blocked", "post", "side_net", "cross", "throw_out",
-    "short",
-]  # fmt: skip
-
-KIND_SHARE: dict[Kind, float] = {
-    "goal": 0.40, "wide": 0.13, "over": 0.11, "parried": 0.11, "held": 0.05, "blocked": 0.02,
-    "post": 0.05, "side_net": 0.03, "cross": 0.06, "throw_out": 0.04,
-}  # fmt: skip
-GOAL_SIZE_SHARE = {FULL_GOAL_M: 0.55, (5.0, 2.0): 0.15, (3.66, 1.83): 0.15, (3.0, 2.0): 0.15}
-_NO_NET = 0.06
-_VOLLEY, _ROLLING_PRE_KICK, _LOW_SHOT = 0.06, 0.40, 0.35
 _TRIES = 40
 _AT_REST: Vector = (0.0, 0.0, 0.0)
 
@@ -79,23 +66,26 @@ def stage(
     goal: GoalFrame | None = None,
     start_m: Vector | None = None,
     speed_mps: float | None = None,
+    world: World = USUAL,
 ) -> StagedShot:
     """Draw a shot.
 
     Args:
         rng: Draws everything that is not given.
-        kind: What is meant to happen; drawn from `KIND_SHARE` where None.
+        kind: What is meant to happen; drawn from the world's mix where None.
         goal: At which goal.
         start_m: Where the ball lies at rest; not for a cross or a throw-out.
         speed_mps: How fast it is kicked; nor for these.
+        world: Of which balls, goals and goalkeepers.
     """
-    names = list(KIND_SHARE)
-    meant = kind or names[rng.choice(len(names), p=list(KIND_SHARE.values()))]
-    goal = goal or _draw_goal(rng)
-    # Off the post, or off somebody's hands, and in: that is a goal, and stays one.
-    welcome = {meant, "goal"} if meant in ("post", "parried", "blocked") else {meant}
+    names = list(world.kind_share)
+    meant = kind or names[rng.choice(len(names), p=list(world.kind_share.values()))]
+    goal = goal or _draw_goal(rng, world)
+    # Off the post, or off somebody's hands, and in, or caught behind the line: that is a goal.
+    touched = meant in ("post", "parried", "blocked", "held")
+    welcome = {meant, "goal"} if touched else {meant}
     for _ in range(_TRIES):
-        shot = _try(rng, meant, goal, start_m, speed_mps)
+        shot = _try(rng, meant, goal, start_m, speed_mps, world)
         if shot.kind in welcome:
             break
     return shot
@@ -107,21 +97,24 @@ def _try(
     goal: GoalFrame,
     start_m: Vector | None,
     speed_mps: float | None,
+    world: World,
 ) -> StagedShot:
-    air = _draw_air(rng)
-    ground = Ground(rng.uniform(0.5, 0.75), rng.uniform(0.65, 0.9), rng.uniform(0.4, 1.4))
+    air = _draw_air(rng, world)
+    ground = Ground(
+        rng.uniform(*world.bounce), rng.uniform(*world.grip), rng.uniform(*world.rolling_mps2)
+    )
     before = _AT_REST
     if meant == "throw_out":
         start, velocity = _throw_out(rng, goal)
     elif meant == "cross":
         start, velocity = _cross(rng, goal)
     else:
-        start, before = (start_m, _AT_REST) if start_m else _kick_off(rng, meant, goal)
-        target_xz, low = _draw_target(rng, meant, start, goal)
-        speed = speed_mps or min(32.0, max(7.0, rng.normal(19.5, 5.5)))
+        start, before = (start_m, _AT_REST) if start_m else _kick_off(rng, meant, goal, world)
+        target_xz, low = _draw_target(rng, meant, start, goal, world)
+        speed = speed_mps or min(world.fastest_mps, max(7.0, rng.normal(*world.kick_mps)))
         rise = math.radians(rng.uniform(-1.0, 7.0)) if low else None
         velocity = aim(start, target_xz, speed, air=air, ground=ground, rise_rad=rise)
-    contact = _contact(rng, meant, start, velocity, goal, air, ground)
+    contact = _contact(rng, meant, start, velocity, goal, air, ground, world)
     flight = follow(start, velocity, goal, air=air, ground=ground, contact=contact)
     kind = _what_happened(meant, flight, goal)
     return StagedShot(
@@ -143,35 +136,43 @@ def _what_happened(meant: Kind, flight: Flight, goal: GoalFrame) -> Kind:
     return "wide" if abs(flight.crossing_m[0]) > goal.width_m / 2 else "over"
 
 
-def _draw_goal(rng: np.random.Generator) -> GoalFrame:
-    sizes = list(GOAL_SIZE_SHARE)
-    width, height = sizes[rng.choice(len(sizes), p=list(GOAL_SIZE_SHARE.values()))]
-    depth = rng.uniform(1.3, 2.1) if width > 4 else rng.uniform(0.8, 1.4)
+def _draw_goal(rng: np.random.Generator, world: World) -> GoalFrame:
+    sizes = list(world.goal_share)
+    width, height = sizes[rng.choice(len(sizes), p=list(world.goal_share.values()))]
+    depth = rng.uniform(*(world.depth_m if width > 4 else world.small_depth_m))
     return GoalFrame(
         width,
         height,
         depth_m=depth,
-        roof_m=depth * rng.uniform(0.4, 0.8),
-        net=bool(rng.random() >= _NO_NET),
-        damping=rng.uniform(15, 45),
-        rebound=rng.uniform(0.5, 0.75),
-        fence_m=rng.uniform(3, 9) if rng.random() < 0.6 else None,
+        roof_m=depth * rng.uniform(*world.roof_share),
+        net=bool(rng.random() >= world.no_net_share),
+        damping=rng.uniform(*world.damping),
+        rebound=rng.uniform(*world.rebound),
+        fence_m=rng.uniform(3, 9) if rng.random() < world.fence_share else None,
+        stiffness=draw_within(rng, world.stiffness),
     )
 
 
-def _draw_air(rng: np.random.Generator) -> Air:
+def draw_within(rng: np.random.Generator, limits: Range) -> float:
+    """Draw evenly; nothing is drawn where both limits are the same."""
+    return rng.uniform(*limits) if limits[0] != limits[1] else limits[0]
+
+
+def _draw_air(rng: np.random.Generator, world: World) -> Air:
     return Air(
-        drag=rng.uniform(0.18, 0.30),
-        side_mps2=rng.normal(0, 1.6),
-        lift_mps2=rng.normal(0, 1.3),
-        flutter_mps2=rng.uniform(0.3, 1.5) if rng.random() < 0.2 else 0.0,
+        drag=rng.uniform(*world.drag),
+        side_mps2=rng.normal(0, world.side_mps2),
+        lift_mps2=rng.normal(0, world.lift_mps2),
+        flutter_mps2=rng.uniform(0.3, 1.5) if rng.random() < world.flutter_share else 0.0,
         flutter_hz=rng.uniform(0.8, 2.0),
         flutter_phase=rng.uniform(0, 2 * math.pi),
-        wind_mps=(rng.normal(0, 1.2), rng.normal(0, 1.2)),
+        wind_mps=(rng.normal(0, world.wind_mps), rng.normal(0, world.wind_mps)),
     )
 
 
-def _kick_off(rng: np.random.Generator, meant: Kind, goal: GoalFrame) -> tuple[Vector, Vector]:
+def _kick_off(
+    rng: np.random.Generator, meant: Kind, goal: GoalFrame, world: World
+) -> tuple[Vector, Vector]:
     """Where the ball is kicked, and its velocity just before."""
     distance = rng.uniform(8, 26) if goal.width_m > 6 else rng.uniform(6, 18)
     spread = math.radians(rng.uniform(-40, 40))
@@ -179,17 +180,17 @@ def _kick_off(rng: np.random.Generator, meant: Kind, goal: GoalFrame) -> tuple[V
         spread = rng.choice([-1.0, 1.0]) * math.radians(rng.uniform(38, 62))
         distance = min(distance, 16.0)
     height, before = BALL_RADIUS_M, _AT_REST
-    if rng.random() < _VOLLEY:
+    if rng.random() < world.volley_share:
         height = rng.uniform(0.3, 1.1)
         before = (rng.normal(0, 4), rng.normal(0, 2), rng.uniform(-4.0, 0.0))
-    elif rng.random() < _ROLLING_PRE_KICK:
+    elif rng.random() < world.rolling_share:
         angle, pace = rng.uniform(0, 2 * math.pi), rng.uniform(0.5, 4.5)
         before = (pace * math.cos(angle), pace * math.sin(angle), 0.0)
     return (distance * math.sin(spread), distance * math.cos(spread), height), before
 
 
 def _draw_target(
-    rng: np.random.Generator, meant: Kind, start: Vector, goal: GoalFrame
+    rng: np.random.Generator, meant: Kind, start: Vector, goal: GoalFrame, world: World
 ) -> tuple[tuple[float, float], bool]:
     """A place in the goal line's plane that suits the kind, and whether the ball is kept low.
 
@@ -199,7 +200,7 @@ def _draw_target(
     free = BALL_RADIUS_M
     target_x = rng.uniform(-half + free, half - free)
     target_z = rng.uniform(free, height - free)
-    low = rng.random() < _LOW_SHOT
+    low = rng.random() < world.low_share
     if meant == "over":
         low, target_z = False, height + POST_RADIUS_M * 2 + free + rng.exponential(0.9)
     elif meant == "wide":
@@ -226,15 +227,17 @@ def _contact(
     goal: GoalFrame,
     air: Air,
     ground: Ground,
+    world: World,
 ) -> Contact | None:
     """Goalkeeper or defender, where the kind needs one."""
     if meant not in ("held", "parried", "blocked"):
         return None
-    plane = rng.uniform(1.0, 6.0) if meant == "blocked" else rng.uniform(0.15, 3.5)
+    keeper_m = world.catch_m if meant == "held" else world.parry_m
+    plane = rng.uniform(1.0, 6.0) if meant == "blocked" else rng.uniform(*keeper_m)
     plane = min(plane, 0.6 * start[1])
     if meant == "held":
-        hold = rng.normal(0, 0.3), rng.uniform(0.0, 0.3), rng.uniform(0.2, 1.3)
-        return Contact("held", plane, hold_m=hold)
+        hold = rng.normal(0, 0.3), rng.uniform(0.0, 0.3), rng.uniform(*world.hold_z_m)
+        return Contact("held", plane, hold_m=hold, carry_mps=draw_within(rng, world.carry_mps))
     came = free_crossing(start, velocity, air, ground, plane)
     pace = 20.0 if came is None else math.hypot(velocity[0], velocity[1])
     left = pace * rng.uniform(0.15, 0.55)

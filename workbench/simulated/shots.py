@@ -1,8 +1,8 @@
 """Simulated shots as one phone's ball detector would report them, with the truth beside each.
 
 The unit is one shot: a track of ball positions (with noise, motion blur, bursts of missed frames
-and false detections, some at one fixed place), the goal's corners as a person clicked them, people
-who stand about, a contact frame from the shooter's pose, and what really happened. One seed, one
+and false detections, some at one fixed place), the goal's corners as a person clicked them, boxes
+of people, a contact frame from the shooter's pose, and what really happened. One seed, one
 shot, whatever was simulated before. For measuring `judge_shot` and for training its head; renders
 no pictures (`sessions` does).
 """
@@ -16,10 +16,19 @@ from numpy.typing import NDArray
 
 from workbench.footage.pinhole import BALL_RADIUS_M, Camera, Floats, goal_corners
 from workbench.simulated.cameras import PHONE_FOCAL_PX_AT_1920, PLACEMENTS, Placement, beside_a_shot
-from workbench.simulated.kicks import Kind, StagedShot, stage
+from workbench.simulated.crowd import (
+    KEEPER,
+    SHOOTER,
+    Watched,
+    boxes_of,
+    draw_keeper,
+    draw_shooter,
+    standing_body,
+)
+from workbench.simulated.kicks import StagedShot, draw_within, stage
+from workbench.simulated.worlds import PARK, STADIUM, USUAL, Kind, Range, World
 
-Range = tuple[float, float]
-
+_WATCHED = Watched()
 _STAGINGS = 20  # attempts to find a camera that sees the shot
 
 
@@ -31,8 +40,11 @@ class SimulationSettings:
     image_wh: tuple[int, int] = (1920, 1080)
     placement_share: tuple[float, float, float, float] = (0.40, 0.30, 0.15, 0.15)  # PLACEMENTS
     focal_px_at_1920: Range = PHONE_FOCAL_PX_AT_1920
+    camera_m: Range = (1.2, 3.0)  # height
     distortion_k1: float = 0.02
     noise_px: Range = (0.5, 1.5)  # standard deviation of the ball's centre along each axis
+    drift_px: Range = (0.0, 0.0)  # of an error that lasts, besides
+    drift_s: Range = (0.2, 0.2)  # how long it lasts: its correlation falls to 1/e
     gap_share: Range = (0.10, 0.60)  # frames without any detection
     gap_frames: Range = (1.5, 4.0)  # mean length of a gap
     outlier_share: Range = (0.02, 0.10)  # detections that are not the ball
@@ -41,12 +53,61 @@ class SimulationSettings:
     diameter_bias: float = 0.05  # relative, of a whole shot, standard deviation
     exposure_s: Range = (0.001, 0.015)
     corner_noise_px: Range = (1.0, 3.0)
+    corner_outside_m: Range = (0.0, 0.0)  # clicked so far outside the inner edge
     people: tuple[int, int] = (3, 10)  # standing about; the ones out of the picture are not given
+    watched: Watched = _WATCHED
     kick_error_frames: float = 1.5  # either way
     kick_known_share: float = 1.0  # of shots whose contact frame is told
+    world: World = USUAL
 
 
 STANDARD = SimulationSettings()  # what reported figures are measured with
+# Other worlds as other cameras and detectors see them. Errors last, for a tracker smooths, and a
+# steadied picture drifts.
+FROM_THE_STANDS = SimulationSettings(
+    fps=50.0,
+    placement_share=(0.35, 0.35, 0.20, 0.10),
+    focal_px_at_1920=(1250.0, 1900.0),
+    camera_m=(1.5, 6.0),
+    distortion_k1=0.01,
+    noise_px=(0.3, 1.0),
+    drift_px=(0.5, 2.5),
+    drift_s=(0.05, 0.25),
+    gap_share=(0.02, 0.30),
+    gap_frames=(2.0, 9.0),
+    outlier_share=(0.0, 0.04),
+    diameter_noise=(0.08, 0.16),
+    diameter_bias=0.10,
+    exposure_s=(0.0005, 0.004),
+    corner_noise_px=(0.5, 2.5),
+    corner_outside_m=(0.0, 0.10),
+    watched=Watched(seen=(0.85, 1.0), noise_px=(1.0, 3.0)),
+    kick_error_frames=2.5,
+    world=STADIUM,
+)
+BY_HAND = SimulationSettings(
+    fps=25.0,
+    image_wh=(1280, 720),
+    placement_share=(0.5, 0.25, 0.15, 0.10),
+    focal_px_at_1920=(1150.0, 1650.0),
+    camera_m=(1.3, 2.0),
+    distortion_k1=0.05,
+    noise_px=(0.4, 1.5),
+    drift_px=(0.3, 2.0),
+    drift_s=(0.15, 0.8),
+    gap_share=(0.20, 0.65),
+    gap_frames=(1.0, 6.0),
+    outlier_share=(0.0, 0.12),
+    decoy_share=0.7,
+    diameter_noise=(0.05, 0.25),
+    diameter_bias=0.08,
+    exposure_s=(0.002, 0.02),
+    corner_noise_px=(0.7, 2.5),
+    people=(0, 5),
+    watched=Watched(share=0.7, seen=(0.5, 0.95), noise_px=(2.0, 6.0)),
+    kick_error_frames=2.0,
+    world=PARK,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +120,7 @@ class SimulatedShot:
     track: pd.DataFrame  # frame, x, y, width_px, height_px, diameter_px, score
     goal_corners_px: Floats  # (4, 2) +X foot, +X top, −X top, −X foot, as clicked
     goal_size_m: tuple[float, float]
-    people: Floats | None  # (n, 4) foot x, y, head x, y; None where nobody is in the picture
+    people: pd.DataFrame  # `crowd.BOX_COLUMNS`; no row where nobody is found
     kick_frame: int | None  # contact as the pose says, some frames off
     kind: Kind
     is_goal: bool
@@ -113,15 +174,27 @@ def simulate_shot(
     times_s = (np.arange(frames, dtype=np.float64) - contact_frame) / fps
     half = readout_s / 2
     before_m, after_m = staged.positions_at(times_s - half), staged.positions_at(times_s + half)
-    track = _observe(rng, camera, times_s, before_m, after_m, settings)
+    track = observe(rng, camera, times_s, before_m, after_m, settings)
     positions = staged.positions_at(times_s)
-    corners = camera.project(goal_corners(staged.goal.wh_m))[0]
+    corners = camera.project(_clicked_m(rng, staged.goal.wh_m, settings))[0]
     corners += rng.normal(0, rng.uniform(*settings.corner_noise_px), (4, 2))
     crowd = int(rng.integers(settings.people[0], settings.people[1] + 1))
-    people = _standing_people(rng, camera, crowd, staged.start_m, noise_px=2.0)
+    feet_m, tall_m = _standing_people(rng, crowd, staged.start_m)
     error = rng.uniform(-settings.kick_error_frames, settings.kick_error_frames)
     kick_known = rng.random() < settings.kick_known_share
     flight, line = staged.flight, staged.flight.line_speed_mps
+    # Boxes have draws of their own: the same shot with and without them.
+    rng = np.random.default_rng([seed, 2])
+    bodies = {
+        f"P{number}": np.broadcast_to(standing_body(foot, tall), (frames, 5, 3))
+        for number, (foot, tall) in enumerate(zip(feet_m, tall_m, strict=True))
+    }
+    keeper = draw_keeper(rng, staged, times_s, settings.world.keeper_share)
+    if keeper is not None:
+        bodies[KEEPER] = keeper
+    bodies[SHOOTER] = draw_shooter(rng, staged, times_s)
+    found = rng.random() < settings.watched.share
+    people = boxes_of(rng, camera, bodies if found else {}, settings.watched)
     return SimulatedShot(
         seed=seed,
         fps=fps,
@@ -129,7 +202,7 @@ def simulate_shot(
         track=track,
         goal_corners_px=corners,
         goal_size_m=staged.goal.wh_m,
-        people=people if len(people) else None,
+        people=people,
         kick_frame=round(contact_frame + error) if kick_known else None,
         kind=staged.kind,
         is_goal=flight.is_goal,
@@ -158,19 +231,19 @@ def _stage_in_view(
     """Stage shots until there is a place for the camera from which goal and kick are seen."""
     meant = kind
     for _ in range(_STAGINGS):
-        staged = stage(rng, meant)
+        staged = stage(rng, meant, world=settings.world)
         # The kind is kept once drawn: else the kinds that are easily filmed would be too many.
         meant = staged.meant
         filmed = beside_a_shot(
             rng, placement, staged.start_m, staged.goal.wh_m, settings.image_wh,
-            settings.focal_px_at_1920, settings.distortion_k1,
+            settings.focal_px_at_1920, settings.distortion_k1, settings.camera_m,
         )  # fmt: skip
         if filmed is not None:
             return staged, *filmed
     raise AssertionError(f"no camera {placement} sees a shot of kind {meant}")
 
 
-def _observe(
+def observe(
     rng: np.random.Generator,
     camera: Camera,
     times_s: Floats,
@@ -178,7 +251,7 @@ def _observe(
     after_m: Floats,
     settings: SimulationSettings,
 ) -> pd.DataFrame:
-    """The track that a detector reports of a ball: one row per frame with a detection.
+    """Return the track that a detector reports of a ball: one row per frame with a detection.
 
     Args:
         rng: Draws how good the detector is in this shot, and its errors.
@@ -203,6 +276,7 @@ def _observe(
     # A streak is found somewhere along its length: its ends fade.
     along = rng.normal(0, 0.12, (count, 1)) * streak_px
     x_y = centre_px + along + rng.normal(0, noise_px, (count, 2))
+    x_y += _drift(rng, times_s, settings)
     score = rng.beta(6, 2, count)
 
     false = rng.random(count) < outlier_share
@@ -265,20 +339,29 @@ def _interest_s(staged: StagedShot) -> float:
 
 
 def _standing_people(
-    rng: np.random.Generator, camera: Camera, count: int, around_m: Floats, noise_px: float
-) -> Floats:
-    """Foot and head of people who stand about, as a detector's boxes give them (n, 4).
-
-    People whose feet or head are out of the picture are left out.
-    """
+    rng: np.random.Generator, count: int, around_m: Floats
+) -> tuple[Floats, Floats]:
+    """Feet (n, 3) and heights (n,) of people who stand about."""
     places = around_m * rng.uniform(-0.1, 1.2, (count, 1)) + rng.normal(0, 5, (count, 3))
     places[:, 1] = np.maximum(places[:, 1], -1.0)
-    feet = places * [1, 1, 0]
-    heads = feet + np.array([0, 0, 1.0]) * rng.normal(1.75, 0.07, (count, 1))
-    foot_px, depths = camera.project(feet)
-    head_px, _ = camera.project(heads)
-    boxes = np.concatenate([foot_px, head_px], axis=1)
-    wh = np.array([camera.width, camera.height] * 2)
-    seen = (depths > 3) & ((boxes > 0) & (boxes < wh)).all(axis=1)
-    noisy: Floats = boxes[seen] + rng.normal(0, noise_px, (int(seen.sum()), 4))
-    return noisy
+    return places * [1, 1, 0], rng.normal(1.75, 0.07, count)
+
+
+def _clicked_m(
+    rng: np.random.Generator, goal_wh_m: tuple[float, float], settings: SimulationSettings
+) -> Floats:
+    """The corners (4, 3) that somebody means to click: of the inner edge, or farther out."""
+    outside = draw_within(rng, settings.corner_outside_m)
+    return goal_corners((goal_wh_m[0] + 2 * outside, goal_wh_m[1] + outside))
+
+
+def _drift(rng: np.random.Generator, times_s: Floats, settings: SimulationSettings) -> Floats:
+    """Errors (N, 2) in pixels that last: an autoregressive process of the first order."""
+    if settings.drift_px[1] == 0:
+        return np.zeros((len(times_s), 2))
+    sigma_px, lasts_s = draw_within(rng, settings.drift_px), draw_within(rng, settings.drift_s)
+    kept = np.exp(-np.diff(times_s) / lasts_s)
+    errors = rng.normal(0, sigma_px, (len(times_s), 2))
+    for place, share in enumerate(kept, start=1):
+        errors[place] = share * errors[place - 1] + np.sqrt(1 - share**2) * errors[place]
+    return np.asarray(errors)

@@ -18,7 +18,7 @@ from workbench.simulated import motions
 from workbench.simulated.acts import Act
 from workbench.simulated.cameras import by_hand, close_to_the_shooter
 from workbench.simulated.flight import GoalFrame
-from workbench.simulated.kicks import Kind, StagedShot, stage
+from workbench.simulated.kicks import StagedShot, stage
 from workbench.simulated.scene import (
     BALL_COLOURS,
     BALL_RADII_M,
@@ -36,6 +36,7 @@ from workbench.simulated.scene import (
     mirrored,
 )
 from workbench.simulated.venue import Rgb, Venue
+from workbench.simulated.worlds import Kind
 
 PERFORMER_ID = 1
 SHOOTER_ID, KEEPER_ID = 1, 2
