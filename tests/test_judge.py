@@ -14,6 +14,7 @@ from workbench.shots.verdict import Method, ShotError, ShotVerdict
 from workbench.simulated.shots import SimulatedShot, simulate_shot
 
 FEW = settings(max_examples=4, suppress_health_check=list(HealthCheck))
+BOX = ["x0", "y0", "x1", "y1"]
 PLAIN_SHOTS = (0, 4, 6, 17)  # seeds: oblique, behind the goal and side view; two are goals
 
 
@@ -66,7 +67,6 @@ def test_size_of_the_picture_and_time_do_not_matter(
     verdicts: dict[int, ShotVerdict], scale: float, shift: int
 ) -> None:
     shot = simulate_shot(6)
-    assert shot.people is not None
     assert shot.kick_frame is not None
     wh = (round(1920 * scale), round(1080 * scale))
     scale = wh[0] / 1920
@@ -75,7 +75,8 @@ def test_size_of_the_picture_and_time_do_not_matter(
     track["y"] += (wh[1] - 1080 * scale) / 2
     corners = shot.goal_corners_px * scale + [0, (wh[1] - 1080 * scale) / 2]
     track["frame"] += shift
-    people = shot.people * scale + [0, (wh[1] - 1080 * scale) / 2] * 2
+    people = shot.people.assign(frame=shot.people["frame"] + shift)
+    people[BOX] = people[BOX] * scale + [0, (wh[1] - 1080 * scale) / 2] * 2
     found = judge(
         question(
             shot, track=track, goal_corners_px=corners, image_wh=wh, people=people,
@@ -105,7 +106,7 @@ def test_mirrored_shot_crosses_on_the_other_side(
     shot = simulate_shot(seed)
     track = shot.track.assign(x=1920 - shot.track["x"])
     corners = shot.goal_corners_px * [-1, 1] + [1920, 0]
-    people = shot.people * [-1, 1, -1, 1] + [1920, 0, 1920, 0] if shot.people is not None else None
+    people = shot.people.assign(x0=1920 - shot.people["x1"], x1=1920 - shot.people["x0"])
     mirrored = judge(question(shot, track=track, goal_corners_px=corners, people=people))
     same(mirrored, verdicts[seed], mirrored=True)
 
@@ -137,6 +138,8 @@ def test_kick_is_found_from_the_ball_alone() -> None:
         ({"goal_corners_px": np.full((4, 2), np.nan)}, "goal_corners_px"),
         ({"goal_corners_px": "here"}, "goal_corners_px"),
         ({"people": np.zeros((2, 3))}, "people"),
+        ({"people": pd.DataFrame({"frame": [1], "x0": [2.0]})}, "people"),
+        ({"people": pd.DataFrame({name: ["?"] for name in ["frame", *BOX]})}, "people"),
         ({"image_wh": (0, 1080)}, "image_wh"),
         ({"goal_size_m": (7.32, -1.0)}, "goal_size_m"),
         ({"kick_frame": float("inf")}, "kick_frame"),
@@ -151,6 +154,24 @@ def test_malformed_questions_are_refused(changed: dict[str, Any], named: str) ->
 def test_a_method_nobody_knows_is_refused() -> None:
     with pytest.raises(ShotError, match="method"):
         judge(simulate_shot(0).question(), method="4d")  # type: ignore[arg-type]
+
+
+def test_people_may_come_as_boxes_or_as_feet_and_heads() -> None:
+    shot = simulate_shot(0)
+    boxes = ask(**shot.question())
+    assert boxes.boxes is not None
+    assert len(boxes.boxes) == len(shot.people)
+    rulers = ask(**question(shot, people=boxes.people))
+    assert rulers.boxes is None
+    assert np.array_equal(rulers.people, boxes.people)
+    tall = boxes.people[:, 1] - boxes.people[:, 3]
+    assert (tall > 0).all()
+    cut = ask(**question(shot, people=shot.people.assign(whole=False)))
+    assert cut.boxes is not None
+    assert not len(cut.people)
+    nobody = ask(**question(shot, people=shot.people.iloc[:0]))
+    assert not len(nobody.people)
+    assert judge_shot(nobody).is_goal == shot.is_goal
 
 
 @pytest.mark.parametrize("case", ["no ball", "four balls", "all NaN", "corners on a line", "dent"])

@@ -18,7 +18,7 @@ from workbench.footage.planemaps import move_points
 from workbench.footage.steadyview import load_view, view_clip, view_path
 from workbench.footage.timeline import Timeline, read_timeline
 from workbench.footage.writer import VideoWriter
-from workbench.shots.analyse import analyse_shot
+from workbench.shots.analyse import analyse_shot, boxes_in_view
 from workbench.shots.analysed import load_shot, save_shot
 from workbench.shots.goal.corners import GoalView
 from workbench.shots.pictures.overlay import ShotOverlay
@@ -77,6 +77,15 @@ def test_the_verdict_is_that_of_a_fixed_camera(moved, tmp_path: Path) -> None:
         right = move_points(swung(frame, clip.frame_count), still.truth.corners_px)
         assert np.abs(there - right).max() < 1.5
         assert np.abs(found.view.to_reference(frame, there) - goal.corners_px).max() < 1e-6
+    boxes = boxes_in_view(found.people, clip, found.view)
+    assert set(boxes["player"]) == set(found.people.players)
+    for frame in (5, 80):  # feet are where they would be in the reference's frame
+        here = boxes[boxes["frame"] == frame]
+        feet = np.stack([(here["x0"] + here["x1"]) / 2, here["y1"]], axis=1)
+        true = np.array([one.xyxy for one in still.labels.of_class(frame, "person")])
+        right = move_points(middle, np.stack([true[:, [0, 2]].mean(axis=1), true[:, 3]], axis=1))
+        apart = np.hypot(*(feet[:, None] - right[None]).transpose(2, 0, 1))
+        assert apart.min(axis=1).max() < 3.0
     black = np.zeros((*WH[::-1], 3), np.uint8)
     painted = ShotOverlay(found).paint(black, 5, card=False)
     assert painted.any()

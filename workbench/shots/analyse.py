@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from workbench.detect.labelling import people_boxes
 from workbench.detect.store import ClipDetections, load_detections
@@ -47,8 +46,6 @@ from workbench.shots.verdict import METHODS, Method, ShotError, ShotVerdict
 _BALL_PER_BODY = 0.22 / 1.75  # of a ball whose size is not known
 _POSE_REACH = 4  # frames before and after the contact whose poses of the shooter are estimated
 
-_STANDING_RATIO = 2.2  # a standing person's box is so many times as high as wide
-_STANDING_EACH = 3  # boxes of one player: their errors are alike, more add nothing
 _EMPTY_FROM = 15  # frames whose median shows the goal without people
 _LABEL_IT = "label it (stage label_clips), with a teacher that works on any camera where it moves"
 _EDGE_PX = 2.0  # boxes that touch the picture's edge are cut off
@@ -155,7 +152,7 @@ def judge_analysed(shot: ShotAnalysis, method: Method) -> ShotVerdict:
             goal_size_m=shot.goal_wh_m,
             fps=shot.fps,
             image_wh=shot.size_wh,
-            people=standing_people(shot.people, shot.clip, shot.view),
+            people=boxes_in_view(shot.people, shot.clip, shot.view),
             kick_frame=_known_kick(shot),
         )
         return with_flight(judge_shot(question, method))
@@ -328,28 +325,22 @@ def unused_clicks(
     return sorted(clicked - {shot.clip.clip_id for shot in shots})
 
 
-def standing_people(people: People, clip: Clip, view: SteadyView) -> NDArray[np.float64]:
-    """Return feet and heads of people who stand upright (n, 4): foot x, foot y, head x, head y.
+def boxes_in_view(people: People, clip: Clip, view: SteadyView) -> pd.DataFrame:
+    """Return everybody's boxes in the steady view, as `ask` takes them.
 
-    In the steady view. Their height pins the camera's height and tilt. Boxes cut by the picture's
-    edge and boxes wider than a standing person are left out; of each player a few boxes count,
-    spread over the clip.
+    One row per person and frame with `frame`, `player`, `x0`, `y0`, `x1`, `y1`, and `whole`:
+    whether no edge of its own picture cuts the box. Boxes keep their shape; their feet move.
     """
     table = people.table
-    width, height = table["x1"] - table["x0"], table["y1"] - table["y0"]
-    whole = (table["y0"] > _EDGE_PX) & (table["y1"] < clip.height - _EDGE_PX)
-    upright = table[whole & (height > _STANDING_RATIO * width)]
     rows = []
-    for _, boxes in upright.groupby("player", sort=True):
-        chosen = np.linspace(0, len(boxes) - 1, min(_STANDING_EACH, len(boxes))).round().astype(int)
-        own = boxes[["frame", "x0", "y0", "x1", "y1"]].to_numpy(float)[chosen]
-        for frame, x0, y0, x1, y1 in own:
-            middle = (x0 + x1) / 2
-            foot = view.to_reference(int(frame), [middle, y1])[0]
-            high = (y1 - y0) * view.scale(int(frame), [middle, y1])
-            rows.append((*foot, foot[0], foot[1] - high))
-    found = np.asarray(rows, float).reshape(-1, 4)
-    return np.asarray(found[np.isfinite(found).all(axis=1)])
+    for frame, name, x0, y0, x1, y1 in table.itertuples(index=False):
+        middle = [(x0 + x1) / 2, y1]
+        x, y = view.to_reference(frame, middle)[0]
+        scale = view.scale(frame, middle)
+        half, high = scale * (x1 - x0) / 2, scale * (y1 - y0)
+        whole = y0 > _EDGE_PX and y1 < clip.height - _EDGE_PX
+        rows.append((frame, name, x - half, y - high, x + half, y, whole))
+    return pd.DataFrame(rows, columns=[*table.columns, "whole"]).dropna()
 
 
 def _goal_view(clip: Clip, video: Path, labels: ClipDetections, view: SteadyView) -> GoalView:

@@ -11,7 +11,17 @@ import numpy as np
 
 from workbench.footage.pinhole import BALL_RADIUS_M, Floats
 from workbench.shots.fit3d import columns as col
-from workbench.shots.fit3d.fit import Fitted, Observations, Priors, even_sigma, legs_of, trace
+from workbench.shots.fit3d.ballistics import HELD
+from workbench.shots.fit3d.fit import (
+    Fitted,
+    Observations,
+    Priors,
+    even_sigma,
+    explained,
+    legs_of,
+    trace,
+)
+from workbench.shots.fit3d.hands import find_hands, touch_odds
 from workbench.shots.fit3d.hypotheses import BANK, NOTHING
 from workbench.shots.leastsquares import Bools, Ints
 
@@ -69,6 +79,7 @@ def weigh(
     """
     log_weight = _log_evidence(fitted, priors, hypothesis) - start_cost
     log_weight = np.where(np.isfinite(log_weight), log_weight, _HOPELESS)
+    log_weight += _hands(observations, priors, fitted, hypothesis, int(np.argmax(log_weight)))
     share = np.exp(log_weight - log_weight.max())
     share /= share.sum()
     samples, rows = _draw(fitted, share, rng)
@@ -88,6 +99,21 @@ def weigh(
         observations, hypothesis, probability, priors, fitted, samples, weight, goal, crossing,
         line_mps,
     )  # fmt: skip
+
+
+def _hands(
+    observations: Observations, priors: Priors, fitted: Fitted, hypothesis: Ints, best: int
+) -> Floats:
+    """Log odds (H,) of those hypotheses in which somebody touches the ball, by who is there."""
+    odds = np.zeros(len(hypothesis))
+    row = slice(best, best + 1)
+    [trust], _ = explained(
+        observations, priors.take(np.arange(best, best + 1)), fitted.parameters[row]
+    )
+    for number in np.flatnonzero([BANK[one].touched for one in hypothesis]):
+        found = find_hands(observations, fitted.parameters[number], trust)
+        odds[number] = touch_odds(found, held=bool(priors.ending[number] == HELD))
+    return odds
 
 
 def _log_evidence(fitted: Fitted, priors: Priors, hypothesis: Ints) -> Floats:
