@@ -17,9 +17,10 @@ from numpy.typing import ArrayLike
 from workbench.actions.calibration import Calibration, calibrate
 from workbench.actions.figures import draw_reliability
 from workbench.shots.evaluation.figures import draw_shares
-from workbench.shots.evaluation.head_training import for_each, number_or_nan
+from workbench.shots.evaluation.head_training import for_each, number_or_nan, train
+from workbench.shots.fit3d.head import PLACES, Head
 from workbench.shots.fit3d.question import ask
-from workbench.shots.judge import judge_shot
+from workbench.shots.judge import is_seen, judge_shot
 from workbench.shots.verdict import METHODS, ShotVerdict
 from workbench.simulated.cameras import PLACEMENTS
 from workbench.simulated.shots import SimulatedShot, simulate_shot
@@ -30,6 +31,7 @@ HELD_OUT_SEEDS = range(50_000, 51_000)  # nothing is tuned or trained on these s
 EVERYWHERE = "all"  # the row of a table that holds all placements
 
 _CLOSE_KMH = 5.0
+_ON_LINE_M = 0.5
 _ACCURACY_TITLES = {
     "placement": "From where can goal or no goal be told?",
     "kind": "Which shots are hard to tell?",
@@ -129,6 +131,61 @@ def certainty_table(rows: pd.DataFrame) -> pd.DataFrame:
             "right_if_not": _share(right[unsure]),
             "brier": float((miss**2).mean()),
         }
+    return pd.DataFrame.from_dict(table, orient="index")
+
+
+def left_out_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """Judge the shots of each world by a head that was trained on the others.
+
+    Args:
+        rows: As `head_training.collect` gives them.
+
+    Returns:
+        One row per shot: world, kind, n (observations of the flight), right, sure, held_near (held
+        by a goalkeeper within half a metre of the line whose boxes are known), and whether the 90 %
+        intervals hold the true speeds: holds_foot, holds_line (NaN where there is no speed).
+    """
+    tables = []
+    for world, own in rows.groupby("world", sort=False):
+        head = train(rows[rows["world"] != world])
+        tables.append(pd.DataFrame([_left_out(row, head) for row in own.to_dict("records")]))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _left_out(row: dict[Any, Any], head: Head) -> dict[str, Any]:
+    said = head.probability(row)
+    found = {
+        "world": row["world"],
+        "kind": row["kind"],
+        "n": row["flight_observations"],
+        "right": (said > 0.5) == row["is_goal"],
+        "sure": head.is_sure(said) and is_seen(row),
+        "held_near": row["kind"] == "held" and abs(row["caught_m"]) < _ON_LINE_M
+        and row["boxes"] > 0,
+    }  # fmt: skip
+    for place in PLACES:
+        fitted, true = row[f"fitted_{place}"], row[f"true_{place}"]
+        off = abs(head.correct_kmh(row, fitted, place) - true)
+        known = np.isfinite(off) and is_seen(row)
+        held = off <= head.half_width_kmh(row, place)
+        found[f"holds_{place}"] = float(held) if known else np.nan
+    return found
+
+
+def left_out_table(judged: pd.DataFrame, by: Sequence[str] = ("world",)) -> pd.DataFrame:
+    """What holds in a world that was left out, from `left_out_rows`, as shares."""
+    table = {}
+    for name, part in [*judged.groupby(list(by), sort=False, observed=True), (("all",), judged)]:
+        sure = part["sure"].to_numpy(bool)
+        cells = {
+            "3D right": _share(part["right"]),
+            "sure": _share(sure),
+            "right if sure": _share(part["right"][sure]),
+            "held on the line": _share(part["right"][part["held_near"].to_numpy(bool)]),
+        }
+        for place in PLACES:
+            cells[f"speed in, {place}"] = _share(part[f"holds_{place}"].dropna())
+        table[" ".join(map(str, name))] = {"n": len(part), **cells}
     return pd.DataFrame.from_dict(table, orient="index")
 
 

@@ -18,6 +18,8 @@ from simulated_shots import (
     draw_goal_reliability,
     draw_speed_errors,
     judge_seeds,
+    left_out_rows,
+    left_out_table,
     reliability,
     speed_table,
 )
@@ -109,6 +111,30 @@ def test_speed_counts_only_what_has_one() -> None:
 def test_the_median_lies_in_its_interval(values: list[float]) -> None:
     found = median_interval(np.array(values))
     assert min(values) <= found.low <= found.value <= found.high <= max(values)
+
+
+def test_a_world_is_judged_by_a_head_that_never_saw_it() -> None:
+    rng = np.random.default_rng(0)
+    count = 600
+    evidence, world = rng.normal(0, 3, count), rng.choice(["one", "two", "odd"], count)
+    is_goal = rng.random(count) < 1 / (1 + np.exp(-np.where(world == "odd", -1, 1) * evidence))
+    true = rng.uniform(40, 100, count)
+    table = pd.DataFrame(
+        {
+            "seed": range(count), "world": world, "is_goal": is_goal, "kind": "held",
+            "caught_m": rng.uniform(0, 1, count), "boxes": 9, "flight_observations": 9.0,
+            "evidence": evidence,
+        }
+    )  # fmt: skip
+    for place in ("foot", "line"):
+        table[f"fitted_{place}"], table[f"true_{place}"] = true + rng.normal(0, 3, count), true
+    judged = left_out_rows(table)
+    found = left_out_table(judged)
+    assert cell(found, "all", "n") == count
+    assert cell(found, "odd", "3D right").value < 0.4  # where the evidence means the opposite
+    assert cell(found, "one", "speed in, foot").value == pytest.approx(0.9, abs=0.08)
+    near = table["caught_m"] < 0.5
+    assert cell(found, "all", "held on the line").n == int(near.sum())
 
 
 def test_seeds_of_training_are_not_reported_on() -> None:

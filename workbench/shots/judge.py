@@ -154,7 +154,7 @@ def _possible_kicks(observations: Observations) -> tuple[Floats, int]:
 def _verdict_of(fit: ShotFit, head: Head) -> ShotVerdict:
     posterior, features = fit.posterior, fit.features
     probability = head.probability(features)
-    sure = head.is_sure(probability) and _is_seen(features)
+    sure = head.is_sure(probability) and is_seen(features)
     speed, interval = _calibrated_kmh(features["speed_kmh"], "foot", features, head)
     line_speed, line_interval = _calibrated_kmh(fit.line_speed_kmh, "line", features, head)
     crossing = findings.crossing_m(posterior)
@@ -181,7 +181,7 @@ def _verdict_of(fit: ShotFit, head: Head) -> ShotVerdict:
     )
 
 
-def _is_seen(features: Mapping[str, float]) -> bool:
+def is_seen(features: Mapping[str, float]) -> bool:
     """Whether the flight is observed; else its speed would come from the priors alone."""
     return features["flight_observations"] >= _LEAST_OBSERVATIONS
 
@@ -190,7 +190,7 @@ def _calibrated_kmh(
     fitted_kmh: float | None, place: Place, features: Mapping[str, float], head: Head
 ) -> tuple[float, tuple[float, float]] | tuple[None, None]:
     """The corrected speed and its 90 % interval, if the ball is seen to fly."""
-    if fitted_kmh is None or not _is_seen(features):
+    if fitted_kmh is None or not is_seen(features):
         return None, None
     speed = head.correct_kmh(features, fitted_kmh, place)
     half_width = head.half_width_kmh(features, place)
@@ -215,7 +215,7 @@ def _why(
 def _obstacle(features: Mapping[str, float], first: str, second: str) -> str:
     """The main reason for abstaining, checked in order of weight."""
     seen = features["flight_observations"]
-    if not _is_seen(features):
+    if not is_seen(features):
         frames = "1 frame" if seen == 1 else f"{seen:.0f} frames"
         return f"the ball is seen in only {frames} of its flight"
     if features["miss_px"] > _ROUGH_PX:
