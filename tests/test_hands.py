@@ -31,7 +31,7 @@ def body(spot_m: tuple[float, float], tall_m: float = 1.8) -> Floats:
     left, right = pixels(np.array([[x + 0.3, y, 0.0], [x - 0.3, y, 0.0]]))
     top = pixels(np.array([[x, y, tall_m]]))[0, 1]
     across = sorted((left[0], right[0]))
-    return np.array([across[0], top, across[1], left[1]])
+    return np.array([across[0], top, across[1], left[1]], np.float64)
 
 
 def told(ball_m: Floats, people: list[Floats] | None) -> Hands:
@@ -52,7 +52,7 @@ def told(ball_m: Floats, people: list[Floats] | None) -> Hands:
 def path(end_m: tuple[float, float, float]) -> Floats:
     """A ball that flies from the spot for a second, then stays where it is."""
     share = np.minimum(TIMES_S, ENDS_S)[:, None]
-    return np.array([0.0, 11.0, 0.11]) * (1 - share) + np.array(end_m) * share
+    return np.asarray(np.array([0.0, 11.0, 0.11]) * (1 - share) + np.array(end_m) * share)
 
 
 @settings(max_examples=25)
@@ -107,7 +107,10 @@ def test_an_observation_is_worth_at_most_itself(gaps_s: list[float]) -> None:
 
 
 def test_twice_the_frames_in_the_same_time_say_little_more() -> None:
-    usual, slow = independent_share(np.arange(30) / 30), independent_share(np.arange(240) / 240)
+    usual, slow = (
+        independent_share(np.linspace(0, 1, 31)),
+        independent_share(np.linspace(0, 1, 241)),
+    )
     assert usual.sum() < slow.sum() < 1.1 * usual.sum()
-    assert independent_share(np.arange(5) * 10.0) == pytest.approx(1.0)
+    assert independent_share(np.linspace(0, 40, 5)) == pytest.approx(1.0)
     assert independent_share(np.array([3.0])).tolist() == [1.0]

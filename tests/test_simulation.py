@@ -92,7 +92,7 @@ def test_every_world_is_true_to_itself(name: str) -> None:
         off = [
             max(row.x0 - u, u - row.x1, row.y0 - v, v - row.y1)
             for row in last.itertuples()
-            for u, v in [shot.pixels[row.frame]]
+            for u, v in [shot.pixels[int(str(row.frame))]]
         ]
         caught += 1
         assert min(off) < 0.02 * shot.image_wh[0]

@@ -65,9 +65,9 @@ def track_rendered_shot(seed: int, settings: SimulationSettings = RENDERED) -> S
     scene, truth = stage_shot(rng, place, venue)
     camera = place.camera
     frames = round(_DURATION_S * fps)
-    times_s = (np.arange(frames) + 0.5) / fps
+    times_s = (np.arange(frames, dtype=np.float64) + 0.5) / fps
     moments = [scene(time_s) for time_s in times_s]
-    positions: Floats = np.array([moment.balls[0].center for moment in moments], np.float64)
+    positions = np.array([moment.balls[0].center for moment in moments], np.float64)
     track = observe(rng, camera, times_s, positions, positions, settings)
     corners = camera.project(goal_corners(truth.goal_wh_m))[0]
     corners = corners + rng.normal(0, rng.uniform(*settings.corner_noise_px), (4, 2))
