@@ -28,7 +28,7 @@ export class CutList extends EventTarget {
       if (parts.image.getAttribute("src") !== cut.image) parts.image.src = cut.image;
       if (document.activeElement !== parts.name) parts.name.value = cut.name;
       this.#offer(parts.sport, cut.sport);
-      parts.times.textContent = `${timecode(cut.startS)} · ${(cut.endS - cut.startS).toFixed(2)} s`;
+      parts.times.textContent = `${timecode(cut.startS).slice(0, -2)} · ${(cut.endS - cut.startS).toFixed(1)} s`;
       parts.times.title = `frames ${cut.start} to ${cut.end - 1}`;
       const files = Object.values(made.get(cut.id) ?? {});
       parts.made.textContent = files.length ? "✓" : "";

@@ -76,9 +76,9 @@ export class Pointing extends EventTarget {
   show({ corners = [], ball = null, others = [], isEditing = false, takes = "" }) {
     // What is under the finger, or just nudged, stays there.
     if (this.#held !== null || this.#nudged !== null) corners = this.#shown.corners;
+    if (takes !== this.#shown.takes) this.loupe.hidden = true; // it shows what the last mode was about
     this.#shown = { corners, ball, others, isEditing, takes };
     this.drawing.classList.toggle("takes", Boolean(takes));
-    if (!takes) this.loupe.hidden = true;
     this.#draw();
   }
 
