@@ -193,7 +193,7 @@ def detect(
 
     Writes VIDEO.coco.json (the format of labels, one image per frame) and VIDEO_overlay.mp4.
     Memory does not grow with the length of the video. Exit code 2 if it cannot be read.
-    The model "lite" is the one of the package, which has seen rendered footage alone.
+    The model "lite" is the one of the package: it knows rendered footage alone, not real footage.
     `workbench detect train-ball` trains the network that finds balls for the teachers.
 
     Example: workbench detect match.mp4 --model data/models/tiny-1a2b3c4d --every 2
