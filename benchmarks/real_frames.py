@@ -30,11 +30,11 @@ from typing import Any
 import numpy as np
 
 from workbench.detect.ballchoice import Candidate
+from workbench.detect.balljoin import choose_ball
 from workbench.detect.ballnet.teacher import BallNetTeacher
 from workbench.detect.detections import BALL, PERSON
 from workbench.detect.motion.teacher import MotionTeacher
 from workbench.detect.teacher import Past
-from workbench.detect.teachers.auto import choose_ball
 from workbench.detect.teachers.coco import CocoTeacher
 from workbench.footage.video_info import probe
 from workbench.saving import save_json

@@ -14,10 +14,10 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from workbench.detect.ballchoice import Candidate
+from workbench.detect.balljoin import choose_ball, merged
 from workbench.detect.detections import BALL, PERSON
 from workbench.detect.detectors import load_detector
 from workbench.detect.teacher import Past, TeacherError
-from workbench.detect.teachers.auto import choose_ball, merged
 from workbench.detect.teachers.coco import CocoTeacher
 from workbench.detect.teachers.registry import make_teacher
 from workbench.errors import WorkbenchError

@@ -12,7 +12,7 @@ from workbench.footage.steadyview import SteadyView
 from workbench.shots.analyse import AnalysedShots, judge_analysed, not_analysed
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.evidence import with_flight
-from workbench.shots.words import headline
+from workbench.shots.words import headline, sure_words
 
 
 @pytest.fixture(scope="module")
@@ -20,13 +20,9 @@ def shot() -> FilmedShot:
     return film_shot()
 
 
-def unsure_ball(found: ShotAnalysis) -> ShotAnalysis:
-    return replace(found, track=replace(found.track, score=np.full(len(found.track), 0.12)))
-
-
-def thrown_ball(found: ShotAnalysis) -> ShotAnalysis:
-    up = found.track.xy - np.array([0.0, 90.0])
-    return replace(found, track=replace(found.track, xy=up))
+def two_balls(found: ShotAnalysis) -> ShotAnalysis:
+    assert found.kicked is not None
+    return replace(found, kicked=replace(found.kicked, rival_nats=found.kicked.kick_nats - 1))
 
 
 def ball_elsewhere(found: ShotAnalysis) -> ShotAnalysis:
@@ -54,8 +50,7 @@ def travelling(found: ShotAnalysis) -> ShotAnalysis:
 @pytest.mark.parametrize(
     ("take_away", "says", "no_shot"),
     [
-        (unsure_ball, "no sure ball (score 0.12)", False),
-        (thrown_ball, "feet as it gets fast", False),
+        (two_balls, "two balls could be the one", False),
         (ball_elsewhere, "goes elsewhere than to the goal", True),
         (lost_on_its_way, "on its way to the goal", False),
         (travelling, "100% of the frames cannot be steadied (3.3 px off: the camera", False),
@@ -76,13 +71,42 @@ def test_without_evidence_there_is_no_verdict(shot: FilmedShot, take_away, says,
         assert verdict.remedy or "elsewhere" in says
 
 
-def test_a_flight_of_a_few_frames_decides_nothing(shot: FilmedShot) -> None:
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"flight_observations": 6.0}, "only 6 frames"),
+        ({"flight_trust": 0.51}, "explains only 51%"),
+        ({"miss_px": 3.7}, "misses the ball by 3.7 px"),
+    ],
+)
+def test_a_fit_that_is_not_the_flight_seen_decides_nothing_and_leaves_no_figure(
+    shot: FilmedShot, change: dict[str, float], says: str
+) -> None:
     verdict = shot.analysis.verdict
-    few = {"features": {**verdict.details["features"], "flight_observations": 6.0}}
-    short = with_flight(replace(verdict, details=few))
-    assert short.abstained
-    assert "only 6 frames" in short.reason
-    assert with_flight(verdict) == verdict
+    features = {"features": {**verdict.details["features"], **change}}
+    found = shot.analysis
+    poor = with_flight(replace(verdict, details=features), found.track, found.kicked)
+    assert poor.abstained
+    assert says in poor.reason
+    assert (poor.speed_kmh, poor.crossing_m, poor.path, poor.outcomes) == (None, None, None, {})
+    assert sure_words(poor) == "no verdict"
+    assert with_flight(verdict, found.track, found.kicked) == verdict
+
+
+def test_a_fit_faster_than_anybody_shoots_or_blind_to_a_turn_decides_nothing(
+    shot: FilmedShot,
+) -> None:
+    verdict, kicked, track = shot.analysis.verdict, shot.analysis.kicked, shot.analysis.track
+    assert kicked is not None
+    fast = replace(verdict, speed_kmh=190.0, speed_interval_kmh=(150.0, 230.0))
+    fast = with_flight(fast, track, kicked)
+    assert "more than anybody shoots" in fast.reason
+    events = [event.frame for event in verdict.events]
+    turned = with_flight(verdict, track, replace(kicked, turn_frame=round(max(events)) + 20))
+    assert "which the fit does not explain" in turned.reason
+    steps = np.arange(len(track))[:, None] * np.array([9.0, -3.0])
+    flies_on = with_flight(verdict, replace(track, xy=track.xy[0] + steps), None)
+    assert "flies on where the fitted flight ends" in flies_on.reason
 
 
 def test_what_was_not_analysed_is_listed_with_its_reason(shot: FilmedShot) -> None:

@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -13,9 +14,10 @@ import pytest
 from colour_teachers import ColourFollower, ColourLooker, write_clip
 from pycocotools.coco import COCO
 
-from workbench.detect.detections import from_coco, is_accepted
+from workbench.detect.detections import BALL, Detection, from_coco, is_accepted
 from workbench.detect.labelling import label_clips
-from workbench.detect.teacher import Teacher
+from workbench.detect.store import load_detections
+from workbench.detect.teacher import Past, Seen, Teacher
 from workbench.detect.teachers.following import FollowingTeacher
 from workbench.detect.teachers.prompts import TeacherPrompter
 from workbench.errors import FootageError
@@ -165,3 +167,31 @@ def test_acceptance_is_a_filter(annotation: dict, accepted: bool) -> None:
     assert is_accepted(found, 0.3) is accepted
     assert is_accepted(found, {"ball": 0.3}) is accepted
     assert is_accepted(found, {"person": 0.3})
+
+
+class Unsure(ColourLooker):
+    """Sees another ball that it does not label."""
+
+    def look_window(
+        self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()
+    ) -> Iterator[Seen]:
+        for frame, found in zip(window, self.label_window(path, window, past), strict=True):
+            yield Seen(found, (Detection(BALL, (frame, 5.0, 4.0, 4.0), score=0.2, found_by="u"),))
+
+
+def test_what_else_may_be_the_ball_is_kept_beside_the_labels(footage: Path, tmp_path: Path) -> None:
+    log, folder, clips = tmp_path / "log", tmp_path / "labels", load_clips(footage)
+    label_clips(clips, footage, folder, Unsure(log, window_frames=7))
+    labels = load_detections(folder / "a.json", clips[0])
+    places = [[ball.xywh[0] for ball in found] for found in labels.candidates]
+    assert places == [[frame] for frame in range(FRAMES)]
+    assert all(one.score == 0.9 for found in labels.frames for one in found)
+    COCO(str(folder / "a.balls.json"))
+    before = looks(log)
+    label_clips(clips, footage, folder, Unsure(log, window_frames=7))
+    assert looks(log) == before
+    # What another teacher has left does not count, and goes.
+    label_clips(clips[1:], footage, folder, ColourLooker(log))
+    assert not (folder / "b.balls.json").exists()
+    (folder / "b.balls.json").write_bytes((folder / "a.balls.json").read_bytes())
+    assert not load_detections(folder / "b.json", clips[1]).candidates

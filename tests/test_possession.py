@@ -8,10 +8,9 @@ from ball_tracks import FPS, kicked, labels_of, make_track
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workbench.shots.ball.kick import find_kick
 from workbench.shots.players.people import follow_people
 from workbench.shots.players.possession import find_possession, find_shooter
-
-GOAL = np.array([[450.0, 100], [450, 20], [600, 20], [600, 100]])
 
 
 def person(x, feet, height=100.0, track_id=None):
@@ -39,14 +38,14 @@ def scene(ids=(7, 3, 12), shift=(0.0, 0.0), scale=1.0, start=0):
     return labels_of(frames), track
 
 
-def shooter_of(track, people, **given):
-    return find_shooter(track, find_possession(track, people), fps=FPS, **given)
+def shooter_of(track, people):
+    return find_shooter(find_possession(track, people), find_kick(track, fps=FPS), fps=FPS)
 
 
 def test_the_shooter_is_the_one_at_the_ball_when_it_leaves():
     labels, track = scene()
     people = follow_people(labels, FPS)
-    shooter = shooter_of(track, people, goal_corners_px=GOAL)
+    shooter = shooter_of(track, people)
     assert shooter.player == "P2"  # the first label: names go from left to right
     assert shooter.contact_frame == pytest.approx(19, abs=0.5)
     assert "P2" in shooter.reason
@@ -64,15 +63,17 @@ def test_possession_has_hysteresis():
     assert [row.gap_balls for row in found] == pytest.approx(gaps)
 
 
-def test_without_a_kick_the_last_to_touch_before_the_goal_shot():
-    """A ball that rolls on steadily: two touch it on the way, the goalkeeper at the end."""
+def test_who_is_out_of_reach_at_the_kick_shot_if_nobody_touched_the_ball_later():
+    """A ball that two touch on its way, the second of them before the kick."""
     xy = np.array([20.0, 90.0]) + np.arange(60)[:, None] * np.array([9.5, 0.0])
     everybody = [person(x, 95, track_id=i) for i, x in enumerate((110, 300, 570))]
-    frames = [everybody for _ in range(60)]
-    people = follow_people(labels_of(frames), FPS)
-    shooter = shooter_of(make_track(xy), people, goal_corners_px=GOAL)
+    people = follow_people(labels_of([everybody] * 60), FPS)
+    found = find_possession(make_track(xy), people)
+    shooter = find_shooter(found, 40.0, fps=FPS)
     assert shooter.player == "P2"
     assert "last to touch" in shooter.reason
+    assert find_shooter(found, 40.0, fps=FPS, however_far=True).reason.endswith("at the kick.")
+    assert find_shooter(found, 0.0, fps=FPS) is None
 
 
 def test_nobody_near_the_ball_is_nobodys_shot():

@@ -1,5 +1,7 @@
 """Labelling clips with a teacher: one COCO file of raw detections per clip.
 
+A teacher that knows what else may be the ball leaves that in a file beside it (`store.balls_path`).
+
 Every detection is kept with its score and who found it; which are good enough is decided at export,
 so a threshold can change without labelling again. A clip whose file is there already, made of the
 same video by the same teacher with the same options, is not labelled twice. Finished windows of an
@@ -19,6 +21,7 @@ from numpy.typing import NDArray
 from workbench.detect.detections import PERSON, FrameDetections
 from workbench.detect.store import (
     ClipDetections,
+    balls_path,
     image_row,
     load_detections,
     read_head,
@@ -97,31 +100,42 @@ def _label_clip(
     stamp: dict[str, Any],
     path: Path,
 ) -> None:
-    past, parts = Past(), []
+    past, parts = Past(), list[Path]()
     if teacher.needs_fixed_camera and clip.camera != "fixed":
         past = Past(view=view_clip(clip, video))
     for window in teacher.windows(video):
         part = _parts_of(path) / f"{window.start:08d}.json"
         frames = _read_part(part, stamp)
-        if frames is None:
-            frames = list(teacher.label_window(video, window, past, mates))
-            with write_detections(part, {"clip": stamp}) as out:
-                for number, found in enumerate(frames):
-                    out.add({"frame": number}, found)
+        if frames is None or _read_part(balls_path(part), stamp) is None:
+            seen = list(teacher.look_window(video, window, past, mates))
+            frames = [one.found for one in seen]
+            _write_part(balls_path(part), stamp, [one.candidates for one in seen])
+            _write_part(part, stamp, frames)
         past = past.after(frames)
         parts.append(part)
     # Written in the folder of parts, which goes away, so that a kill leaves nothing half beside
     # the finished files.
     finished = _parts_of(path) / "labels.json"
-    _join(parts, finished, clip, stamp)
+    balls = [balls_path(part) for part in parts]
+    if _join(balls, balls_path(finished), clip, stamp, "What may be the ball, as seen"):
+        balls_path(finished).replace(balls_path(path))
+    else:
+        balls_path(path).unlink(missing_ok=True)
+    _join(parts, finished, clip, stamp, "Labels")
     finished.replace(path)
 
 
-def _join(parts: Sequence[Path], path: Path, clip: Clip, stamp: dict[str, Any]) -> None:
-    """Join the windows of a clip, of which one at a time is in memory."""
+def _write_part(part: Path, stamp: dict[str, Any], frames: Sequence[FrameDetections]) -> None:
+    with write_detections(part, {"clip": stamp}) as out:
+        for number, found in enumerate(frames):
+            out.add({"frame": number}, found)
+
+
+def _join(parts: Sequence[Path], path: Path, clip: Clip, stamp: dict[str, Any], what: str) -> int:
+    """Join the windows of a clip, of which one at a time is in memory; how many detections."""
     head = {
         "info": {
-            "description": f"Labels by the teacher {stamp['teacher']}",
+            "description": f"{what} by the teacher {stamp['teacher']}",
             "version": LABELS_FORMAT,
         },
         "clip": {"clip_id": clip.clip_id, **stamp},
@@ -130,6 +144,7 @@ def _join(parts: Sequence[Path], path: Path, clip: Clip, stamp: dict[str, Any]) 
         for part in parts:
             for found in _read_part(part, stamp) or []:
                 out.add(image_row(clip.clip_id, out.images, (clip.width, clip.height)), found)
+    return out.annotations
 
 
 def _parts_of(path: Path) -> Path:

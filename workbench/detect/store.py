@@ -74,6 +74,7 @@ class ClipDetections:
     width: int
     height: int
     frames: Sequence[FrameDetections]  # by frame index
+    candidates: Sequence[FrameDetections] = ()  # by frame, all that may be the ball; or not known
     checked: frozenset[int] = frozenset()  # frames that a person has decided
     unseen: frozenset[int] = frozenset()  # frames that nobody looked at: empty, but not negatives
 
@@ -161,8 +162,13 @@ def image_row(clip_id: str, frame: int, size_wh: tuple[int, int]) -> dict[str, A
     }
 
 
+def balls_path(path: Path) -> Path:
+    """Where all that may be the ball is kept, beside the labels of a clip."""
+    return path.with_suffix(".balls.json")
+
+
 def load_detections(path: Path, clip: Clip) -> ClipDetections:
-    """Open the detections, or the truth, of one clip.
+    """Open the detections, or the truth, of one clip, and what may be its ball where that is known.
 
     Of a file of ours only what is asked for is read, when it is asked for.
 
@@ -186,8 +192,17 @@ def load_detections(path: Path, clip: Clip) -> ClipDetections:
             raise _unreadable(path, error) from None
     about = head.get("clip")
     found_by = str(about.get("teacher", TRUTH)) if isinstance(about, dict) else TRUTH
-    wh = clip.width, clip.height
-    return ClipDetections(clip.clip_id, clip.session, found_by, *wh, frames, unseen=unseen)
+    named = clip.clip_id, clip.session, found_by, clip.width, clip.height
+    return ClipDetections(*named, frames, _candidates_of(path, about), unseen=unseen)
+
+
+def _candidates_of(path: Path, about: Any) -> Sequence[FrameDetections]:
+    """What may be the ball, if whoever made the labels left that; else nothing."""
+    beside = balls_path(path)
+    head = read_head(beside)
+    if head is None or not about or head.get("clip") != about:
+        return ()
+    return stored_frames(beside, head)
 
 
 def load_truth(clips: Sequence[Clip], footage_dir: Path) -> list[ClipDetections]:

@@ -24,6 +24,14 @@ class TeacherError(WorkbenchError):
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What a teacher says of one frame, and what else may be the ball there."""
+
+    found: FrameDetections
+    candidates: FrameDetections = ()  # the chosen ball is one of them; scores as probabilities
+
+
+@dataclass(frozen=True)
 class Past:
     """What a window knows of its clip: what was found before it, and how the camera moves."""
 
@@ -73,6 +81,16 @@ class Teacher(ABC):
         Raises:
             FootageError: If a clip cannot be read.
         """
+
+    def look_window(
+        self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()
+    ) -> Iterator[Seen]:
+        """Yield the same as `label_window` with all that may be the ball, where a teacher knows.
+
+        Which of several balls is kicked is told by what happens later: whoever analyses a shot
+        chooses anew.
+        """
+        yield from map(Seen, self.label_window(path, window, past, same_view))
 
     def windows(self, path: Path) -> list[range]:
         """Frames of each window: together the whole clip, in order."""

@@ -32,8 +32,11 @@ from workbench.shots.analysed import (
     save_failure,
     save_shot,
 )
+from workbench.shots.ball.followed import kicked_track, with_rest
+from workbench.shots.ball.kicked import find_kicked
+from workbench.shots.ball.sightings import sight_balls
 from workbench.shots.ball.track import ball_track, steady_track
-from workbench.shots.evidence import missing_evidence, with_flight
+from workbench.shots.evidence import missing_evidence, the_shot, with_flight
 from workbench.shots.fit3d.question import ask
 from workbench.shots.goal.corners import GoalView, find_corners, sharpen_corners
 from workbench.shots.judge import judge_shot
@@ -96,14 +99,19 @@ def analyse_shot(
     view, labels, fps = view.on(timeline), by_picture(labels, timeline), timeline.fps
     people = follow_people(labels, fps)
     told = _by_picture(by_hand or ShotClick(), timeline)
-    seen = ball_track(labels, view)
+    may_be = sight_balls(labels, view, people, fps)
+    kicks = find_kicked(may_be, fps=fps)
+    kicked = the_shot(kicks, may_be, goal, fps=fps, told_kick=told.kick_frame)
+    seen = ball_track(labels, view) if kicked is None else kicked_track(may_be, kicked, fps=fps)
     if told.ball:
         seen = seen.placed(told.ball, _BALL_PER_BODY * _body_px(people))
     track = steady_track(seen, view)
-    possession = find_possession(seen, people)
-    shooter = find_shooter(
-        track, possession, fps=fps, goal_corners_px=goal.corners_px, kick_frame=told.kick_frame
-    )
+    possession = find_possession(with_rest(seen, kicked) if kicked else seen, people)
+    kick = told.kick_frame if kicked is None or told.kick_frame is not None else kicked.kick_frame
+    shooter = None
+    if kick is not None:
+        is_told = told.kick_frame is not None
+        shooter = find_shooter(possession, float(kick), fps=fps, however_far=is_told)
     pose: PoseTrack | None = None
     foot: Foot | None = None
     technique: tuple[TechniqueMeasure, ...] = ()
@@ -125,6 +133,7 @@ def analyse_shot(
         goal_wh_m=goal_wh_m,
         track=track,
         people=people,
+        kicked=kicked,
         possession=possession,
         shooter=shooter,
         pose=pose,
@@ -138,7 +147,7 @@ def analyse_shot(
 
 def judge_analysed(shot: ShotAnalysis, method: Method) -> ShotVerdict:
     """Return the verdict on what was found in a clip; it abstains where that cannot be judged."""
-    found = (shot.view, shot.goal, shot.track, shot.people, shot.shooter)
+    found = (shot.view, shot.goal, shot.track, shot.kicked, shot.shooter)
     lacks = missing_evidence(*found, told_kick=_known_kick(shot) if _is_told(shot) else None)
     if lacks is not None or shot.goal.corners_px is None:
         assert lacks is not None
@@ -155,7 +164,7 @@ def judge_analysed(shot: ShotAnalysis, method: Method) -> ShotVerdict:
             people=boxes_in_view(shot.people, shot.clip, shot.view),
             kick_frame=_known_kick(shot),
         )
-        return with_flight(judge_shot(question, method))
+        return with_flight(judge_shot(question, method), shot.track, shot.kicked)
     except ShotError as error:
         return ShotVerdict.abstaining(method, f"Can't tell, because {error.problem}.")
 

@@ -24,6 +24,7 @@ from workbench.footage.steadyview import SteadyView
 from workbench.footage.timeline import Timeline
 from workbench.labels.shotclicks import ShotClick
 from workbench.saving import from_json, reading, save_json, to_json
+from workbench.shots.ball.kicked import Kicked
 from workbench.shots.ball.track import BallTrack
 from workbench.shots.goal.corners import GoalView
 from workbench.shots.players.people import People, follow_people
@@ -64,6 +65,7 @@ class ShotAnalysis:
     goal_wh_m: tuple[float, float]
     track: BallTrack
     people: People
+    kicked: Kicked | None  # what speaks for the kick; None where nothing is like one
     possession: tuple[Possession, ...]  # frame by frame
     shooter: Shooter | None
     pose: PoseTrack | None  # the shooter around the contact
@@ -145,7 +147,7 @@ def analysis_key(
     `settings` is all else that was asked for; for the digest see `footage.video_info`.
     """
     told = hashlib.sha256(labels.found_by.encode())
-    for found in labels.frames:
+    for found in (*labels.frames, *labels.candidates):
         told.update(repr(found).encode())
     return {
         "video": video_digest,
@@ -165,7 +167,12 @@ def by_picture(labels: ClipDetections, timeline: Timeline) -> ClipDetections:
         () if frame < 0 else accepted(labels.frames[frame], _LEAST_SCORE)
         for frame in timeline.frames
     ]
-    return replace(labels, frames=found, unseen=frozenset(), checked=frozenset())
+    balls = [
+        labels.candidates[frame] if 0 <= frame < len(labels.candidates) else ()
+        for frame in timeline.frames
+        if labels.candidates
+    ]
+    return replace(labels, frames=found, candidates=balls, unseen=frozenset(), checked=frozenset())
 
 
 def save_shot(path: Path, shot: ShotAnalysis, key: Any) -> None:

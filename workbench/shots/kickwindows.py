@@ -8,27 +8,23 @@ needs: the run-up, and the flight to its end. Knows nothing about goals and verd
 from collections.abc import Iterator
 from dataclasses import replace
 
-import numpy as np
-
-from workbench.detect.detections import BALL, PERSON, FrameDetections
+from workbench.detect.detections import BALL, PERSON
 from workbench.detect.store import ClipDetections
-from workbench.detect.teacher import Past, Teacher, split_frames
+from workbench.detect.teacher import Past, Seen, Teacher, split_frames
 from workbench.footage.clips import Clip
 from workbench.footage.cut import clip_row
 from workbench.footage.ingest import Propose
 from workbench.footage.steady import steadiness
+from workbench.footage.steadyview import SteadyView
 from workbench.footage.video_info import VideoInfo
-from workbench.shots.ball.kick import find_kicks
-from workbench.shots.ball.track import BallTrack, ball_track
-from workbench.shots.players.people import People, follow_people
-from workbench.shots.players.possession import find_possession
+from workbench.shots.ball.kicked import find_kicked
+from workbench.shots.ball.sightings import sight_balls
+from workbench.shots.evidence import is_kick
+from workbench.shots.players.people import follow_people
 
 BEFORE_S, AFTER_S = 1.5, 2.5  # of a window, around the kick
 _APART_S = 1.0  # between kicks; touches of a dribble are nearer
 _STRETCH_S, _SHARED_S = 20.0, 5.0  # looked at together, and with the stretch after it
-_REACH_BALLS = 3.0  # between foot and ball
-_LOOK_S = 0.17  # before the kick, in which somebody is near
-_LEAST_FOOT = 0.5  # of a person's height from the top, below which a ball is at the feet
 
 
 def around_kicks(teacher: Teacher) -> Propose:
@@ -77,31 +73,31 @@ def _kicks(info: VideoInfo, first: int, last: int, teacher: Teacher) -> list[flo
     fps = float(info.fps)
     found: list[float] = []
     for begin, frames in _stretches(info, first, last, teacher):
+        named = str(info.path), str(info.path), teacher.name, info.width, info.height
         labels = ClipDetections(
-            str(info.path), str(info.path), teacher.name, info.width, info.height, tuple(frames)
+            *named, [one.found for one in frames], [one.candidates for one in frames]
         )
-        track, people = ball_track(labels), follow_people(labels, fps)
-        kicks = find_kicks(track, fps=fps, apart_s=_APART_S)
-        near = [begin + kick for kick in kicks if _is_at_a_foot(kick, track, people, fps)]
-        found += [kick for kick in near if not found or kick - found[-1] >= _APART_S * fps]
-    return found
+        people = follow_people(labels, fps)
+        balls = sight_balls(labels, SteadyView(), people, fps)
+        for kick in find_kicked(balls, fps=fps):  # the likeliest first
+            frame = begin + kick.kick_frame
+            if is_kick(kick) and all(abs(frame - other) >= _APART_S * fps for other in found):
+                found.append(frame)
+    return sorted(found)
 
 
 def _stretches(
     info: VideoInfo, first: int, last: int, teacher: Teacher
-) -> Iterator[tuple[int, list[FrameDetections]]]:
+) -> Iterator[tuple[int, list[Seen]]]:
     """Yield the first frame of each stretch and what is found in its frames, boxes alone."""
     fps = float(info.fps)
     long, shared = round(_STRETCH_S * fps), round(_SHARED_S * fps)
-    past, held, begin = Past(), list[FrameDetections](), first
+    past, held, begin = Past(), list[Seen](), first
     for part in split_frames(last - first, teacher.window_frames):
         window = range(first + part.start, first + part.stop)
-        found = list(teacher.label_window(info.path, window, past))
-        past = past.after(found)
-        held += [
-            tuple(replace(one, mask=None) for one in frame if one.class_name in (BALL, PERSON))
-            for frame in found
-        ]
+        seen = list(teacher.look_window(info.path, window, past))
+        past = past.after([one.found for one in seen])
+        held += [_boxes(one) for one in seen]
         if len(held) >= long:
             yield begin, held
             begin, held = begin + len(held) - shared, held[-shared:]
@@ -109,15 +105,7 @@ def _stretches(
         yield begin, held
 
 
-def _is_at_a_foot(kick: float, track: BallTrack, people: People, fps: float) -> bool:
-    """Whether the ball lay at somebody's feet just before the kick."""
-    around = (track.frames >= kick - _LOOK_S * fps) & (track.frames <= kick + 1)
-    before = track.take(np.flatnonzero(around))
-    for row in find_possession(before, people):
-        if row.nearest is None or row.gap_balls > _REACH_BALLS:
-            continue
-        _, top, _, bottom = people.in_frame(row.frame)[row.nearest].xyxy
-        y = float(before.xy[before.frames == row.frame][0, 1])
-        if y >= top + _LEAST_FOOT * (bottom - top):
-            return True
-    return False
+def _boxes(seen: Seen) -> Seen:
+    """People and balls of a frame, without their masks."""
+    found = [replace(one, mask=None) for one in seen.found if one.class_name in (BALL, PERSON)]
+    return replace(seen, found=tuple(found))

@@ -96,8 +96,7 @@ def sure_words(verdict: ShotVerdict) -> str:
         'over 99 % sure'
     """
     if verdict.abstained:
-        fitted = verdict.path is not None
-        return f"{percent(verdict.goal_probability)} likely a goal" if fitted else "no verdict"
+        return "no verdict"
     likely = verdict.goal_probability if verdict.is_goal else 1 - verdict.goal_probability
     return f"{percent(likely)} sure"
 

@@ -155,6 +155,24 @@ class BallFinder:
                 }
         return best
 
+    def candidates(self) -> list[list[Blob]]:
+        """All that may be the ball in each frame, on a chain or not, its score its likeness."""
+        found: list[list[Blob]] = []
+        for frame, row in enumerate(self._seen):
+            own = [
+                replace(one.outline, score=one.as_spot(idea.ball_px).likeness)
+                for idea in self._ideas
+                for one in row
+            ]
+            for idea in self._ideas:
+                if idea.look is not None and idea.seen_again:
+                    again = idea.seen_again[frame]
+                    spots = self._spots_again(idea, idea.look, frame, again)
+                    pairs = zip(again, spots, strict=True)
+                    own += [replace(one.outline, score=spot.likeness) for one, spot in pairs]
+            found.append([blob for blob in own if blob.score > 0])
+        return found
+
     def _first_chain(self, idea: _Idea) -> tuple[list[list[Spot]], dict[int, int]]:
         spots = [[one.as_spot(idea.ball_px) for one in row] for row in self._seen]
         return self._chain(spots, LEAST_LIKENESS, MOST_TURN_COST, idea.still_gain, idea.still)

@@ -8,6 +8,7 @@ its colours are known (`ballfinder`); the goal is found once per window in the e
 happens in the view of one frame (`Past.view`); frames that cannot be seen in it stay empty.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
@@ -29,7 +30,7 @@ from workbench.detect.detections import (
 from workbench.detect.motion.ballfinder import BallFinder
 from workbench.detect.motion.change import Blob, Change, Image, blobs, compare, covered
 from workbench.detect.motion.goalfinder import find_goal
-from workbench.detect.teacher import Past, Teacher
+from workbench.detect.teacher import Past, Seen, Teacher
 from workbench.detect.tracking import Tracker
 from workbench.footage.frames import iter_frames, sample_frames
 from workbench.footage.steadyview import SteadyView
@@ -69,13 +70,20 @@ class MotionTeacher(Teacher):
         self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()
     ) -> Iterator[FrameDetections]:
         """Yield what is found in every frame of one window; people seen before keep their ids."""
+        return (seen.found for seen in self.look_window(path, window, past, same_view))
+
+    def look_window(
+        self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()
+    ) -> Iterator[Seen]:
+        """Yield the same with all blobs that may be the ball."""
         view = past.view or SteadyView()
         own = _spread(path, view, window.start, window.stop, self.background_samples)
         others = _companions(path, tuple(same_view), self.background_samples)
         background = np.median(np.concatenate([own, *others]), axis=0).astype(np.uint8)
         shape_hw = background.shape[0], background.shape[1]
         goal = find_goal(background)
-        people, balls = self._look(path, window, view, background)
+        people, finder = self._look(path, window, view, background)
+        balls, candidates = finder.choose(), finder.candidates()
         tracker = _tracker_after(past)
         for offset, persons in enumerate(people):
             shown = partial(view.mask_in_frame, window[offset])
@@ -89,15 +97,16 @@ class MotionTeacher(Teacher):
                 more = {"corners_px": np.round(there, 2).tolist()}
                 single.append(_found(GOAL, mask, goal.score, track_id=_GOAL_ID, more=more))
             inside = [one for one in (*seen, *single) if one.area_px]
-            yield (
+            found = (
                 *tracker.update([one for one in inside if one.class_name == PERSON]),
                 *(one for one in inside if one.class_name != PERSON),
             )
+            yield Seen(found, _placed(candidates[offset], view, window[offset]))
 
     def _look(
         self, path: Path, window: range, view: SteadyView, background: Image
-    ) -> tuple[list[list[Blob]], dict[int, Blob]]:
-        """People by frame, and the ball where it is seen, in the steady view."""
+    ) -> tuple[list[list[Blob]], BallFinder]:
+        """People by frame, and who has looked for the ball, in the steady view."""
         people: list[list[Blob]] = []
         finder = BallFinder(background.shape[1], self.small_ball)
 
@@ -112,7 +121,7 @@ class MotionTeacher(Teacher):
         if self.second_look and finder.learn():
             for change in changes():
                 finder.observe_again(change)
-        return people, finder.choose()
+        return people, finder
 
 
 def _spread(path: Path, view: SteadyView, start: int, stop: int, count: int) -> Image:
@@ -132,6 +141,19 @@ def _companions(path: Path, same_view: tuple[Path, ...], samples: int) -> tuple[
     each = -(-samples // max(1, len(clips)))
     still = SteadyView()
     return tuple(_spread(other, still, 0, probe(other).frame_count, each) for other in clips)
+
+
+def _placed(blobs_: Sequence[Blob], view: SteadyView, frame: int) -> FrameDetections:
+    """Boxes of blobs of the steady view in a frame; nothing where it is not steady."""
+    found = []
+    for blob in blobs_:
+        rows, columns = blob.mask.shape
+        [(x, y)] = view.to_frame(frame, (blob.x + columns / 2, blob.y + rows / 2))
+        if math.isfinite(x):
+            box = (round(x - columns / 2, 2), round(y - rows / 2, 2), float(columns), float(rows))
+            name = MotionTeacher.name
+            found.append(Detection(BALL, box, score=blob.score, found_by=name))
+    return tuple(found)
 
 
 def _tracker_after(past: Past) -> Tracker:

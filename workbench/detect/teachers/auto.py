@@ -7,41 +7,35 @@ come from the motion teacher. Without a detector, steady pictures are labelled b
 and the ball network. What runs, and why, is said in `about`.
 """
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from workbench.detect.ballchoice import Candidate, Link, choose, without_statics
+from workbench.detect.ballchoice import Candidate
+from workbench.detect.balljoin import (
+    BALLNET,
+    BLOBS,
+    COCO,
+    MOTION,
+    as_candidates,
+    as_detections,
+    choose_ball,
+    join_finds,
+)
 from workbench.detect.ballnet.teacher import BallNetTeacher
 from workbench.detect.detections import BALL, GOAL, PERSON, Detection, FrameDetections
 from workbench.detect.detectors import named_detector
 from workbench.detect.motion.teacher import MotionTeacher
-from workbench.detect.teacher import Past, Teacher
+from workbench.detect.teacher import Past, Seen, Teacher
 from workbench.detect.teachers.coco import CocoTeacher, follow
 from workbench.footage.clips import Clip
 from workbench.footage.video_info import probe
 from workbench.training.weights import WeightsError
 
-_METHOD = 1  # raise when the same settings would give other labels
+_METHOD = 2  # raise when the same settings would give other labels
 _GOAL_ID, _BALL_ID = 1, 2  # as the motion teacher's; people are counted on from there
 _LEAST_BALL = 0.1  # score below which a chosen ball is not labelled
-_LONGEST = 2.2  # sides of a ball, blurred by its motion
-_OFTEN = 0.3  # share of a window's frames with something of the network's at one place
-_SAME = 0.7  # of the larger one's size: candidates whose middles are nearer are one thing
-
-
-# How often a finder's candidate is the ball, by its own score. Fitted on real frames
-# (`benchmarks/real_frames.py`). The motion teacher's is lowered: as fitted it costs precision and
-# gains nothing.
-RELIABILITY = {
-    CocoTeacher.name: Link(-0.7, 1.1),
-    BallNetTeacher.name: Link(-2.0, 0.9),
-    MotionTeacher.name: Link(-3.0, 0.75),
-}
-LINK = Link(bias=1.5, slope=1.4, chain=0.0)  # what a chosen candidate's score means, on the same
 
 
 class JoinedTeacher(Teacher):
@@ -67,23 +61,32 @@ class JoinedTeacher(Teacher):
         self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()
     ) -> Iterator[FrameDetections]:
         """Yield people, ball and goal of every frame of one window."""
+        return (seen.found for seen in self.look_window(path, window, past, same_view))
+
+    def look_window(
+        self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()
+    ) -> Iterator[Seen]:
+        """Yield people, ball and goal of every frame of one window, and the ball's candidates."""
         seen = list(self._coco.look(path, window))
-        moving: list[FrameDetections] = [()] * len(window)
+        moving = [Seen(())] * len(window)
         if self._motion is not None:
-            moving = list(self._motion.label_window(path, window, past, same_view))
+            moving = list(self._motion.look_window(path, window, past, same_view))
         finds = {
-            CocoTeacher.name: [_candidates(found) for found in seen],
-            MotionTeacher.name: [_candidates(found) for found in moving],
+            COCO: [as_candidates(found) for found in seen],
+            MOTION: [as_candidates(one.found) for one in moving],
         }
         if self._ballnet is not None:
-            finds[BallNetTeacher.name] = self._ballnet.candidates(path, window)
+            finds[BALLNET] = self._ballnet.candidates(path, window)
         chosen = choose_ball(finds, probe(path).width)
+        finds[BLOBS] = [as_candidates(one.candidates) for one in moving]
+        all_balls = as_detections(join_finds(finds), self.name)
         before = Past(tuple(_only(found, PERSON) for found in past.frames), past.next_id)
         if before.next_id <= _BALL_ID:
             before = replace(before, next_id=_BALL_ID + 1)
         people = follow(path, (_only(found, PERSON) for found in seen), before)
-        for persons, ball, other in zip(people, chosen, moving, strict=True):
-            yield (*persons, *_as_detection(ball), *_only(other, GOAL))
+        for place, (persons, ball) in enumerate(zip(people, chosen, strict=True)):
+            goal = _only(moving[place].found, GOAL)
+            yield Seen((*persons, *_as_detection(ball), *goal), all_balls[place])
 
 
 class AutoTeacher(Teacher):
@@ -147,55 +150,16 @@ class AutoTeacher(Teacher):
 
         Of a file alone nobody knows whether its picture is steady; `for_clip` does.
         """
-        teacher: Teacher = self._motion
-        if self._coco is not None:
-            teacher = JoinedTeacher(self._coco, None, None)
-        return teacher.label_window(path, window, past, same_view)
+        return self._anywhere().label_window(path, window, past, same_view)
 
+    def look_window(
+        self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()
+    ) -> Iterator[Seen]:
+        """Yield the same with the ball's candidates."""
+        return self._anywhere().look_window(path, window, past, same_view)
 
-def choose_ball(
-    finds: Mapping[str, Sequence[Sequence[Candidate]]], width_px: int
-) -> list[Candidate | None]:
-    """The ball of each frame of a window, given the candidates of each finder by its name."""
-    finds = dict(finds)
-    if BallNetTeacher.name in finds:
-        # It takes much that stands still for a ball. A ball at rest is the detector's to see.
-        finds[BallNetTeacher.name] = without_statics(
-            finds[BallNetTeacher.name], _OFTEN, may_wait=False
-        )
-    frames = zip(*([[_trusted(one, name) for one in found if _is_round(one)] for found in own]
-                   for name, own in finds.items()), strict=True)  # fmt: skip
-    return choose([merged([*chain.from_iterable(found)]) for found in frames], width_px, LINK)
-
-
-def merged(found: Sequence[Candidate]) -> list[Candidate]:
-    """Candidates of one frame, those of several finders that lie on each other made one.
-
-    The surest gives the box; that several see it makes it surer.
-    """
-    kept: list[Candidate] = []
-    for one in sorted(found, key=lambda one: -one.score):
-        for place, other in enumerate(kept):
-            if math.dist(one.middle, other.middle) < _SAME * max(one.size, other.size):
-                both = 1 - (1 - one.score) * (1 - other.score)
-                kept[place] = replace(other, score=both)
-                break
-        else:
-            kept.append(one)
-    return kept
-
-
-def _candidates(found: FrameDetections) -> list[Candidate]:
-    """The balls among detections."""
-    return [Candidate(one.xywh, one.score or 0.0) for one in found if one.class_name == BALL]
-
-
-def _is_round(one: Candidate) -> bool:
-    return max(one.xywh[2:]) <= _LONGEST * min(one.xywh[2:])
-
-
-def _trusted(one: Candidate, finder: str) -> Candidate:
-    return replace(one, score=RELIABILITY[finder].score(one.score, on_chain=False))
+    def _anywhere(self) -> Teacher:
+        return self._motion if self._coco is None else JoinedTeacher(self._coco, None, None)
 
 
 def _only(found: FrameDetections, class_name: str) -> FrameDetections:

@@ -37,23 +37,6 @@ def find_kick(track: BallTrack, *, fps: float) -> float | None:
     return contact_s * fps
 
 
-def find_kicks(track: BallTrack, *, fps: float, apart_s: float) -> list[float]:
-    """Find the frames of all kicks of a long track, perhaps between two.
-
-    Of kicks less than `apart_s` after one another, as in a dribble, the one that speeds the ball up
-    most stays.
-    """
-    kept, pieces = track_pieces(track, fps=fps)
-    if not pieces:
-        return []
-    path = _Path(pieces, kept.frames / fps, kept.whole_sizes_px())
-    found: list[float] = []
-    for _, cut_s in sorted(_gains(path), reverse=True):
-        if all(abs(cut_s - other) >= apart_s for other in found):
-            found.append(cut_s)
-    return [_contact_s(path, kept.xy, cut_s) * fps for cut_s in sorted(found)]
-
-
 class _Path:
     """The smoothed path: pieces that hand over to each other."""
 

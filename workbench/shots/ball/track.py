@@ -235,7 +235,7 @@ def ball_track(labels: ClipDetections, view: SteadyView | None = None) -> BallTr
         if spots == before:
             break
     chosen = _chain(spots, 0, len(spots), reach_px)
-    rows = [_as_row(frame, balls[frame][index]) for frame, index in sorted(chosen.items())]
+    rows = [track_row(frame, balls[frame][index]) for frame, index in sorted(chosen.items())]
     return BallTrack.from_table(pd.DataFrame(rows, columns=list(TRACK_COLUMNS), dtype=float))
 
 
@@ -382,7 +382,8 @@ def _as_spot(ball: Detection, frame: int, view: SteadyView) -> Spot:
     return Spot(x, y, float(np.sqrt(max(ball.xywh[2] * ball.xywh[3], 1.0))), likeness)
 
 
-def _as_row(frame: int, ball: Detection) -> tuple[float, ...]:
+def track_row(frame: int, ball: Detection) -> tuple[float, ...]:
+    """The row of a ball in a table with `TRACK_COLUMNS`."""
     left, top, width, height = (float(value) for value in ball.xywh)
     x, y, diameter = left + width / 2, top + height / 2, min(width, height)
     mask = ball.pixels()

@@ -264,7 +264,7 @@ class VerdictCard:
 def _lines_of(shot: ShotAnalysis, unit: float) -> list[_Line]:
     verdict = shot.verdict
     lines = [_Line(headline(verdict).upper(), 26 * unit, PAPER, True)]
-    if not verdict.abstained or verdict.path is not None:
+    if not verdict.abstained:
         lines.append(_Line(sure_words(verdict), 15 * unit))
     if verdict.speed_kmh is not None:
         speed = speed_words(verdict.speed_kmh, verdict.speed_interval_kmh)

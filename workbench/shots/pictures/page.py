@@ -135,7 +135,9 @@ def _decided(shot: ShotAnalysis) -> list[tuple[str, str]]:
 
 
 def _outcomes(shot: ShotAnalysis) -> list[tuple[str, float]]:
-    """What may have happened and how likely it is, the likeliest first."""
+    """What may have happened and how likely it is, the likeliest first; only with a verdict."""
+    if shot.verdict.abstained:
+        return []
     shares = sorted(shot.verdict.outcomes.items(), key=lambda entry: -entry[1])
     return [(words.OUTCOME_WORDS.get(name, name), p) for name, p in shares if p >= _LEAST_OUTCOME]
 

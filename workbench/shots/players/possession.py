@@ -9,12 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from workbench.footage.pinhole import Floats
-from workbench.shots.ball.kick import find_kick
 from workbench.shots.ball.track import BallTrack
-from workbench.shots.goal.corners import inside_goal, order_corners
 from workbench.shots.players.people import Mask, People
 
 TAKE_BALLS = 0.6  # a ball this near is taken by the nearest player …
@@ -67,57 +64,35 @@ def find_possession(track: BallTrack, people: People) -> tuple[Possession, ...]:
 
 
 def find_shooter(
-    track: BallTrack,
-    possession: Sequence[Possession],
-    *,
-    fps: float,
-    goal_corners_px: NDArray[np.float64] | None = None,
-    kick_frame: float | None = None,
+    possession: Sequence[Possession], kick_frame: float, *, fps: float, however_far: bool = False
 ) -> Shooter | None:
-    """Find who shot: nearest to the ball as its flight began, else the last to touch it.
+    """Find who shot: nearest to the ball as its flight began, else the last to touch it before.
 
-    Touches after the ball arrived at the goal, whose corners (4, 2) are in any order, are the
-    goalkeeper's. None where nobody is near the ball, or nothing looks like a shot: neither a kick
-    nor a ball that arrives at the goal. `kick_frame` is the kick where a person has told it; the
-    shooter is then whoever is nearest, however far.
+    None where nobody is near the ball; where a person has told the kick, it is whoever is nearest,
+    `however_far`.
     """
-    kick = find_kick(track, fps=fps) if kick_frame is None else kick_frame
-    reach = _REACH_BALLS if kick_frame is None else np.inf
-    if kick is not None:
-        gaps: dict[str, list[float]] = {}
-        for row in possession:
-            near = row.gap_balls <= reach
-            if row.nearest and near and kick - _BEFORE_CONTACT_S * fps <= row.frame <= kick + 1:
-                gaps.setdefault(row.nearest, []).append(row.gap_balls)
-        if gaps:
-            # Nearest over all these frames, not in one: somebody may run past the ball.
-            best = max(sorted(gaps), key=lambda name: _nearness(gaps[name]))
-            reason = f"{best} is nearest to the ball at the kick."
-            return Shooter(best, kick, reason)
-    arrival = float("inf") if goal_corners_px is None else _arrival(track, goal_corners_px)
-    end = arrival if kick is None else min(arrival, kick + 2)
-    touches = [row for row in possession if row.player is not None and row.frame < end]
-    if not touches or not np.isfinite(end):
+    reach = np.inf if however_far else _REACH_BALLS
+    gaps: dict[str, list[float]] = {}
+    for row in possession:
+        near = row.gap_balls <= reach
+        if row.nearest and near and -_BEFORE_CONTACT_S * fps <= row.frame - kick_frame <= 1:
+            gaps.setdefault(row.nearest, []).append(row.gap_balls)
+    if gaps:
+        # Nearest over all these frames, not in one: somebody may run past the ball.
+        best = max(sorted(gaps), key=lambda name: _nearness(gaps[name]))
+        return Shooter(best, kick_frame, f"{best} is nearest to the ball at the kick.")
+    touches = [row for row in possession if row.player is not None and row.frame < kick_frame + 2]
+    if not touches:
         return None
     last = touches[-1]
     assert last.player is not None
-    contact = float(last.frame) if kick is None else kick
-    reason = f"{last.player} is the last to touch the ball before it arrives."
-    return Shooter(last.player, contact, reason)
+    return Shooter(last.player, kick_frame, f"{last.player} is the last to touch the ball.")
 
 
 def _nearness(gaps_balls: list[float]) -> tuple[float, float]:
     """How near over some frames: within reach, the longer the better; else, the nearest once."""
     near = sum(max(_REACH_BALLS - gap, 0.0) for gap in gaps_balls)
     return near, -min(gaps_balls)
-
-
-def _arrival(track: BallTrack, goal_corners_px: NDArray[np.float64]) -> float:
-    """Frame in which the ball comes into the goal's picture; infinite if it never does."""
-    kept = track.without_outliers
-    inside = inside_goal(kept.xy, order_corners(goal_corners_px))
-    came = np.flatnonzero(inside[1:] & ~inside[:-1]) + 1
-    return float(kept.frames[came[0]]) if len(came) else float("inf")
 
 
 def _gaps(people: People, frame: int, ball: Floats, size_px: float) -> dict[str, float]:
