@@ -75,7 +75,7 @@ def test_without_evidence_there_is_no_verdict(shot: FilmedShot, take_away, says,
     ("change", "says"),
     [
         ({"flight_observations": 6.0}, "only 6 frames"),
-        ({"flight_trust": 0.51}, "explains only 51%"),
+        ({"flight_trust": 0.46}, "explains only 46%"),
         ({"miss_px": 3.7}, "misses the ball by 3.7 px"),
     ],
 )

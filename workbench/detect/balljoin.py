@@ -17,7 +17,7 @@ COCO, BALLNET, MOTION, BLOBS = "coco", "ballnet", "motion", "blobs"  # finders
 
 # How often a finder's candidate is the ball, by its own score. Fitted on real frames
 # (`benchmarks/real_frames.py`). The motion teacher's is lowered: as fitted it costs precision and
-# gains nothing. Its blobs are all that moves and may be a ball; of the likeliest one in eight is.
+# gains nothing. Its blobs are all that moves and may be a ball: set by hand, not fitted.
 RELIABILITY = {
     COCO: Link(-0.7, 1.1),
     BALLNET: Link(-2.0, 0.9),

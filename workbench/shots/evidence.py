@@ -27,7 +27,8 @@ _SAME_TIME_S = 1.0  # … within so long
 _FIRST_ROWS = 5  # of a kick: what shares these is the same ball
 _TOLD_WITHIN_S, _TOLD_SD_S = 0.3, 0.07  # of the kick as found, that a person has told
 _FOLLOWED, _SURE_SCORE = 0.7, 0.5  # share of frames and score of a ball that is surely not kicked
-_LEAST_EXPLAINED = 0.6  # of the sightings in flight: on rendered shots .68 or more where right
+_LEAST_EXPLAINED = 0.5  # of the sightings in flight; .54 holds for 95 % of right fits, simulated
+_LEAST_SHOWN = 0.6  # … for the figures of a fit that is not sure of its verdict, either
 _MOST_MISS_PX = 3.0  # in the median, of a picture 1920 wide; the fit takes 2 for noise
 _FASTEST_KMH = 140.0  # that is believed of a shot
 _SAME_EVENT_FRAMES = 4  # between what is seen and what is fitted
@@ -165,7 +166,7 @@ def _not_the_flight(
     if seen < _FEWEST_IN_FLIGHT:
         return Missing(f"the ball is seen in only {seen:.0f} frames of its flight", _SEE_BALL)
     explained = features.get("flight_trust", 1.0)
-    if explained < _LEAST_EXPLAINED:
+    if explained < (_LEAST_SHOWN if verdict.abstained else _LEAST_EXPLAINED):
         return Missing(
             f"the fitted flight explains only {explained:.0%} of what was seen of the ball",
             _CHECK_GOAL,
