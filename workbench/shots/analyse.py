@@ -99,12 +99,13 @@ def analyse_shot(
     view, labels, fps = view.on(timeline), by_picture(labels, timeline), timeline.fps
     people = follow_people(labels, fps)
     told = _by_picture(by_hand or ShotClick(), timeline)
-    may_be = sight_balls(labels, view, people, fps)
+    ball_px = _BALL_PER_BODY * _body_px(people)
+    may_be = sight_balls(labels, view, people, fps, told=dict(told.ball), told_px=ball_px)
     kicks = find_kicked(may_be, fps=fps)
     kicked = the_shot(kicks, may_be, goal, fps=fps, told_kick=told.kick_frame)
     seen = ball_track(labels, view) if kicked is None else kicked_track(may_be, kicked, fps=fps)
     if told.ball:
-        seen = seen.placed(told.ball, _BALL_PER_BODY * _body_px(people))
+        seen = seen.placed(told.ball, ball_px)
     track = steady_track(seen, view)
     possession = find_possession(with_rest(seen, kicked) if kicked else seen, people)
     kick = told.kick_frame if kicked is None or told.kick_frame is not None else kicked.kick_frame

@@ -5,15 +5,17 @@ labels without such, as of a student or the truth, they are the balls themselves
 about which of them is kicked (`kicked`).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.detect.detections import BALL, Detection
+from workbench.detect.detections import BALL, HUMAN, Detection
 from workbench.detect.store import ClipDetections
 from workbench.footage.pinhole import Floats
 from workbench.footage.steadyview import SteadyView
+from workbench.labels.values import Point
 from workbench.shots.players.people import People
 
 HIDDEN_S = 0.3  # that a ball may be unseen at the kick
@@ -41,15 +43,28 @@ class Sightings:
         return len(self.frames)
 
 
-def sight_balls(labels: ClipDetections, view: SteadyView, people: People, fps: float) -> Sightings:
+def sight_balls(
+    labels: ClipDetections,
+    view: SteadyView,
+    people: People,
+    fps: float,
+    *,
+    told: Mapping[int, Point | None] | None = None,
+    told_px: float = 0.0,
+) -> Sightings:
     """Collect what may be the ball in a clip.
 
-    In a frame that is not steady, a place is where it is.
+    In a frame that is not steady, a place is where it is. In frames of which a person has told
+    where the ball is, or that there is none, nothing else may be: `told`, in the frames' own
+    pixels, of balls `told_px` wide.
     """
+    told = told or {}
     has_candidates = any(labels.candidates)
     found, frames, places, scales = [], [], [], []
     for frame in range(len(labels.frames)):
-        if has_candidates:
+        if frame in told:
+            balls = [_told_ball(place, told_px) for place in (told[frame],) if place is not None]
+        elif has_candidates:
             balls = sorted(labels.candidates[frame], key=lambda ball: -(ball.score or 0.0))[:_MOST]
         else:
             balls = labels.of_class(frame, BALL)
@@ -76,6 +91,11 @@ def sight_balls(labels: ClipDetections, view: SteadyView, people: People, fps: f
         frame_count=len(labels.frames),
         size_wh=(labels.width, labels.height),
     )
+
+
+def _told_ball(place: Point, wide_px: float) -> Detection:
+    (x, y), side = place, max(wide_px, 1.0)
+    return Detection(BALL, (x - side / 2, y - side / 2, side, side), found_by=HUMAN)
 
 
 def _on_bodies(
