@@ -51,8 +51,6 @@ footage_app.command("make")(make_footage)
 dataset_app.command("add")(add_version)
 dataset_app.command("list")(list_versions)
 dataset_app.command("diff")(diff_versions)
-app.command()(sweep)
-app.command()(ablate)
 app.add_typer(footage_app)
 app.add_typer(labels_app)
 evaluate_app.command("spotting")(evaluate_spotting)
@@ -284,6 +282,10 @@ def doctor(pipeline: PipelineOption = None, out: OutOption = None) -> None:
     console.print(table)
     if any(finding.level == "fail" for finding in findings):
         raise typer.Exit(STAGE_FAILED)
+
+
+app.command()(sweep)
+app.command()(ablate)
 
 
 def main() -> None:

@@ -11,8 +11,17 @@ from matplotlib.axes import Axes
 from workbench.runs.ablation import Ablation, Effect, Outcomes
 from workbench.runs.settings import Comparison
 from workbench.stats import Clusters, Interval, pooled_share
-from workbench.style import BLUE, GREEN, GREY, INK, SOFT, VERMILION, axes_or_new, draw_interval
-from workbench.style import open_frame as _open
+from workbench.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    SOFT,
+    VERMILION,
+    axes_or_new,
+    draw_interval,
+    open_frame,
+)
 
 _VERDICT_COLOURS = {"keep": GREEN, "drop": VERMILION, "inconclusive": GREY}
 
@@ -33,7 +42,7 @@ def draw_settings(comparison: Comparison, ax: Axes | None = None) -> Axes:
         ylim=(len(cells) - 0.5, -0.5),
         title="Which settings are best?",
     )
-    return _open(ax)
+    return open_frame(ax)
 
 
 def draw_parallel(comparison: Comparison, ax: Axes | None = None) -> Axes:
@@ -80,7 +89,7 @@ def draw_effects(ablation: Ablation, ax: Axes | None = None) -> Axes:
         ylim=(len(effects) - 0.5, -0.5),
         title="What does each change do?",
     )
-    return _open(ax)
+    return open_frame(ax)
 
 
 def draw_cells_of(
@@ -101,7 +110,7 @@ def draw_cells_of(
         ylim=(len(order) - 0.5, -0.5),
         title="The baseline, each change, and all at once",
     )
-    return _open(ax)
+    return open_frame(ax)
 
 
 def _grouped(ablation: Ablation) -> list[Effect]:
