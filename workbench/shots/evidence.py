@@ -36,6 +36,7 @@ _ENDS = ("net", "post", "save", "deflection")  # of a free flight
 _LOOK_FRAMES = 8  # before and after such an end
 _LEAST_WAY = 2.0  # balls that it moves in these, for its velocity to be known …
 _SAME_VELOCITY = 0.4  # … and share of it that differs, at most, where nothing ends
+_AT_ONCE, _STRUCK = 5, 5.0  # sightings, in which a struck ball moves so many of its widths
 _LEAST_APPROACH = 0.5  # of the distance at the kick: what stays farther away, and …
 _SEEN_AFTER = 10  # … is seen in so many frames after it was nearest, is no shot
 
@@ -120,7 +121,7 @@ def missing_evidence(
         return Missing(f"the ball is seen in only {len(track)} frames", _SEE_BALL)
     kick = shooter.contact_frame if shooter and told_kick is None else told_kick
     if kick is None:
-        if _is_followed(track):
+        if _is_followed(track) and not _goes_off(track):
             return Missing("nobody kicks the ball", _TELL_KICK, no_shot=True)
         return Missing("nobody is seen to kick the ball", _TELL_KICK)
     flight = track.take(track.frames >= kick)
@@ -210,6 +211,12 @@ def _is_followed(track: BallTrack) -> bool:
     """Whether it surely is the ball, nearly throughout: else nobody knows that none is shot."""
     share = len(track) / (track.frames[-1] - track.frames[0] + 1)
     return bool(share >= _FOLLOWED and np.median(track.score) >= _SURE_SCORE)
+
+
+def _goes_off(track: BallTrack) -> bool:
+    """Whether it moves as far at once as a ball that somebody has struck, seen or not."""
+    way = np.hypot(*(track.xy[_AT_ONCE:] - track.xy[:-_AT_ONCE]).T)
+    return bool((way > _STRUCK * track.size_px).any())
 
 
 def _comes_near(track: BallTrack, kick: float, corners: Floats) -> bool:

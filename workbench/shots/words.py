@@ -123,7 +123,9 @@ def speed_words(speed_kmh: float | None, interval_kmh: tuple[float, float] | Non
 
 def foot_words(foot: Foot | None) -> str:
     """Return the foot that struck the ball."""
-    return f"{foot.side} foot" if foot is not None and foot.side is not None else "foot not seen"
+    if foot is None or not foot.confidence:
+        return "foot not seen"
+    return "foot unsure" if foot.side is None else f"{foot.side} foot"
 
 
 def goal_words(goal: GoalView, *, briefly: bool = False) -> str:
