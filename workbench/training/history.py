@@ -183,8 +183,8 @@ def shelve(result: TrainingResult, kind: str, **facts: Any) -> Path:
     return path
 
 
-def last_run(models_dir: Path, kind: str) -> Path:
-    """Folder of the run of a kind that was finished last.
+def last_run(models_dir: Path, kind: str, train: str = "workbench run --profile demo") -> Path:
+    """Folder of the run of a kind that was finished last; `train` is the command that makes one.
 
     Raises:
         DatasetError: If there is none, or it failed its test: such a run is used only by whoever
@@ -192,9 +192,7 @@ def last_run(models_dir: Path, kind: str) -> Path:
     """
     path = models_dir / f"last_{kind}.json"
     if not path.exists():
-        raise DatasetError(
-            f"no trained {kind} in {models_dir}", "train one: workbench run --profile demo"
-        )
+        raise DatasetError(f"no trained {kind} in {models_dir}", f"train one: {train}")
     shelved = read_object(path) or {}
     run_dir = models_dir / str(shelved.get("run"))
     if not run_dir.is_dir():

@@ -63,7 +63,9 @@ def spot(
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
     where = choose_device(device)
-    spotter = load_spotter(model or last_run(models_dir, "spotter"), str(where))
+    spotter = load_spotter(
+        model or last_run(models_dir, "spotter", "workbench spot train MATCHES"), str(where)
+    )
     file = out or video.with_name(f"{video.stem}_spots.json")
     work_dir = file.with_name(f"{file.stem}_raw")
     with torch_threads(1), Progress(console=console) as progress:
