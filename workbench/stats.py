@@ -433,3 +433,13 @@ def holm(p_values: Sequence[float]) -> list[float]:
         highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
         corrected[place] = highest
     return corrected
+
+
+def widened(looks: int) -> float:
+    """Return by how much a 95 % interval grows if so many are to hold at once (Bonferroni).
+
+    Example:
+        >>> widened(1), round(widened(3), 2)
+        (1.0, 1.22)
+    """
+    return float(stats.norm.ppf(1 - (1 - CONFIDENCE) / 2 / max(1, looks)) / _Z)

@@ -11,11 +11,17 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import norm
 
 from workbench.actions.clipset import Clipset, Frames
 from workbench.actions.predict import Predictions
-from workbench.stats import Interval, choose_clusters, pooled_difference, pooled_share, wilson
+from workbench.stats import (
+    Interval,
+    choose_clusters,
+    pooled_difference,
+    pooled_share,
+    widened,
+    wilson,
+)
 
 # What is measured, and what its lowest and highest third are called.
 MEASURES: Mapping[str, tuple[str, str]] = {
@@ -86,7 +92,7 @@ def find_weak_slices(predictions: Predictions, measures: pd.DataFrame) -> list[s
         if not (first.any() and last.any()):
             continue
         gap = pooled_difference((right & first, first), (right & last, last), clusters)
-        half = (gap.high - gap.low) / 2 * _widen(len(measures.columns))
+        half = (gap.high - gap.low) / 2 * widened(len(measures.columns))
         if abs(gap.value) > half:
             low, high = MEASURES.get(str(name), ("low", "high"))
             worse, better = (high, low) if gap.value < 0 else (low, high)
@@ -116,8 +122,3 @@ def _accuracy(
 def _thirds(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     """Third that each value is in; equal values are never parted."""
     return np.searchsorted(np.quantile(values, [1 / 3, 2 / 3]), values, side="right")
-
-
-def _widen(looks: int) -> float:
-    """Factor from a 95 % interval to one that holds for so many at once."""
-    return float(norm.ppf(1 - 0.025 / looks) / norm.ppf(0.975))

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from scipy.stats import norm
 
 from workbench.errors import DatasetError
 from workbench.runs.metrics import Exact, load_metrics, paired_differences
 from workbench.runs.sweep import Cell, Sweep
-from workbench.stats import Interval, show
+from workbench.stats import Interval, show, widened
 
 
 @dataclass(frozen=True)
@@ -98,5 +97,4 @@ def compare_settings(sweep: Sweep, reports: Path, metric: str | None = None) -> 
 
 def _clear(gap: Interval, looks: int) -> bool:
     """Whether a difference stays above 0 when so many were looked at (Bonferroni)."""
-    widen = float(norm.ppf(1 - 0.025 / max(1, looks)) / norm.ppf(0.975))
-    return gap.value - (gap.value - gap.low) * widen > 0
+    return gap.value - (gap.value - gap.low) * widened(looks) > 0

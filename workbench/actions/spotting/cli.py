@@ -125,28 +125,19 @@ def train(
     Example: workbench spot train data/matches --spotter dense
     """
     from rich.console import Console
-    from rich.progress import Progress
 
     from workbench.actions.spotting.training import SpotterConfig, train_in
-    from workbench.training.history import Epoch, Step
+    from workbench.training.bar import training_bar
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
     config = SpotterConfig(
         epochs=epochs, steps=steps, spotter=spotter, class_map=classes, seed=seed, device=device
     )
-    with Progress(console=console) as progress:
-        task = progress.add_task("reading the matches", total=None)
-
-        def on_step(step: Step) -> None:
-            said = f"epoch {step.epoch}, loss {step.loss:.2f}"
-            progress.update(task, description=said, completed=step.step, total=step.steps)
-
-        def on_epoch(epoch: Epoch) -> None:
-            console.print(f"epoch {epoch.epoch}: valid mAP@1 {epoch.scores['valid_map']:.3f}")
-
+    first = "reading the matches"
+    with training_bar(console, first, score="valid_map", score_name="mAP@1") as bar:
         result = train_in(
             matches, models_dir, config, cache_dir, skip_bad=skip_bad,
-            on_step=on_step, on_epoch=on_epoch,
+            on_step=bar.on_step, on_epoch=bar.on_epoch,
         )  # fmt: skip
     console.print(f"valid mAP@1 {result.best.scores['valid_map']:.3f}\n  {result.run_dir}")
 

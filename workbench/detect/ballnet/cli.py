@@ -53,33 +53,21 @@ def train_ball(
     Example: workbench detect train-ball --backgrounds my_videos --clicks balls.csv
     """
     from rich.console import Console
-    from rich.progress import Progress
 
     from workbench.detect.ballnet.making import Sources, train_ball
     from workbench.detect.ballnet.training import BallConfig
-    from workbench.training.history import Epoch, Step
+    from workbench.training.bar import training_bar
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
     config = BallConfig(epochs=epochs, device=device, threads=threads)
-    with Progress(console=console) as progress:
-        task = progress.add_task("material", total=None)
-
-        def on_step(step: Step) -> None:
-            said = f"epoch {step.epoch}, loss {step.loss:.2f}"
-            progress.update(task, description=said, completed=step.step, total=step.steps)
-
-        def on_epoch(epoch: Epoch) -> None:
-            console.print(f"epoch {epoch.epoch}: valid AP {epoch.scores['valid_ap']:.3f}")
-
+    with training_bar(console, "material", score="valid_ap", score_name="AP") as bar:
         made = train_ball(
             out,
             Sources(sessions, backgrounds, clicks),
             config,
-            lambda what, done, of: progress.update(
-                task, description=what, completed=done, total=of
-            ),
-            on_step=on_step,
-            on_epoch=on_epoch,
+            bar.on_part,
+            on_step=bar.on_step,
+            on_epoch=bar.on_epoch,
         )
     console.print(
         f"valid AP {made.best.scores['valid_ap']:.3f}, F1 {made.best.scores['valid_f1']:.3f}"

@@ -6,7 +6,6 @@ a logistic curve over the logit and the logarithm of the ball's size (a small sp
 than a large one), fitted on clips that nothing was learned from.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,7 +16,7 @@ import numpy as np
 import torch
 
 from workbench.detect.ballnet.network import BallNet
-from workbench.saving import replacing
+from workbench.training.stored import load_stored, save_stored
 from workbench.training.weights import WeightsError
 
 
@@ -65,7 +64,7 @@ def logistic(seen: Any, right: Sequence[bool]) -> list[float]:
 
 SHIPPED = Path(__file__).parent / "weights" / "ball.npz"
 FORMAT = "workbench-ballnet/1"
-_FACTS = "facts"  # the entry that holds them, as JSON
+_COUNTERS = "num_batches_tracked"  # of batch normalisation: they say nothing
 
 
 class Loaded(NamedTuple):
@@ -76,15 +75,10 @@ class Loaded(NamedTuple):
 
 
 def save_weights(path: Path, network: BallNet, facts: Mapping[str, Any]) -> None:
-    """Write weights: convolutions as float16, the small rest as it is."""
-    arrays: dict[str, Any] = {}
-    for name, value in network.state_dict().items():
-        if not name.endswith("num_batches_tracked"):
-            array = value.detach().cpu().numpy()
-            arrays[name] = array.astype(np.float16) if array.ndim == 4 else array
-    text = json.dumps({"format": FORMAT, **facts}, ensure_ascii=False)
-    with replacing(path) as part:
-        np.savez(part, allow_pickle=False, **{_FACTS: np.array(text), **arrays})
+    """Write the network's weights with their facts."""
+    weights = network.state_dict().items()
+    kept = {name: value for name, value in weights if not name.endswith(_COUNTERS)}
+    save_stored(path, kept, {"format": FORMAT, **facts})
 
 
 def load_weights(path: Path | None = None) -> Loaded:
@@ -95,23 +89,11 @@ def load_weights(path: Path | None = None) -> Loaded:
     """
     path = path or SHIPPED
     remedy = "give a file that `workbench detect train-ball` wrote"
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            facts = json.loads(str(stored[_FACTS]))
-            arrays = {name: stored[name] for name in stored.files if name != _FACTS}
-        if facts["format"] != FORMAT:
-            raise WeightsError(f"{path} is of the format {facts['format']}, not {FORMAT}", remedy)
-    except FileNotFoundError:
-        raise WeightsError(f"no weights at {path}", remedy) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise WeightsError(f"{path} holds no ball network ({said})", remedy) from None
+    facts, tensors = load_stored(path, FORMAT, what="ball network", remedy=remedy)
     network = BallNet()
-    tensors = {name: torch.from_numpy(array.astype(np.float32)) for name, array in arrays.items()}
-    missing = {n for n in network.state_dict() if not n.endswith("num_batches_tracked")}
     own = network.state_dict()
-    fits = missing == tensors.keys() and all(own[n].shape == t.shape for n, t in tensors.items())
-    if not fits:
+    stored = {name for name in own if not name.endswith(_COUNTERS)}
+    if stored != tensors.keys() or any(own[n].shape != t.shape for n, t in tensors.items()):
         raise WeightsError(f"{path} holds the weights of another network", remedy)
     network.load_state_dict(tensors, strict=False)
     return Loaded(network.eval().to(memory_format=torch.channels_last), facts)

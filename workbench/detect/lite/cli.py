@@ -32,34 +32,17 @@ def train_student(
     Example: workbench detect train-student --out data/models/lite
     """
     from rich.console import Console
-    from rich.progress import Progress
 
     from workbench.detect.lite.making import train_student
     from workbench.detect.lite.training import LiteConfig
     from workbench.detect.student.checkpoint import LITE
-    from workbench.training.history import Epoch, Step
+    from workbench.training.bar import training_bar
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
     config = LiteConfig(epochs=epochs, device=device, threads=threads)
-    with Progress(console=console) as progress:
-        task = progress.add_task("sessions", total=None)
-
-        def on_step(step: Step) -> None:
-            said = f"epoch {step.epoch}, loss {step.loss:.2f}"
-            progress.update(task, description=said, completed=step.step, total=step.steps)
-
-        def on_epoch(epoch: Epoch) -> None:
-            console.print(f"epoch {epoch.epoch}: valid AP50 {epoch.scores['valid_ap50']:.3f}")
-
+    with training_bar(console, "sessions", score="valid_ap50", score_name="AP50") as bar:
         made = train_student(
-            out,
-            sessions,
-            config,
-            lambda what, done, of: progress.update(
-                task, description=what, completed=done, total=of
-            ),
-            on_step=on_step,
-            on_epoch=on_epoch,
+            out, sessions, config, bar.on_part, on_step=bar.on_step, on_epoch=bar.on_epoch
         )
     console.print(f"valid AP50 {made.best.scores['valid_ap50']:.3f}")
     for path in (out / LITE, (out / LITE).with_suffix(".md")):
