@@ -415,7 +415,7 @@ def test_others_are_heard_in_review_mode_only(labeller, page, request):
     assert not any("/api/model" in url or "/api/disagreements" in url for url in asked)
 
     press(page, "v")
-    page.wait_for_selector("#opinions:visible")
+    page.wait_for_selector("#opinions:visible .name")  # they are asked for, and come a moment later
     assert page.locator(".opinions .name").all_inner_texts() == ["ben", "carla"]
     press(page, "Shift+]")  # shot_02 and shot_00 are split; this one is here
     shows(page, "shot_00")
