@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from workbench.actions.augment import plain_view
 from workbench.actions.clipset import Clipset
 from workbench.actions.learner import Batch, ClipLearner, Draw
-from workbench.actions.lite import LiteClipNet
+from workbench.actions.probes import FrozenClipNet
 from workbench.actions.recipe import TrainConfig
 from workbench.saving import replacing
 
@@ -29,13 +29,13 @@ class FeatureLearner(ClipLearner):
 
     def __init__(self, folder: Path, config: TrainConfig) -> None:
         super().__init__(folder, config)
-        assert isinstance(self.network, LiteClipNet)
+        assert isinstance(self.network, FrozenClipNet)
         view = (self.frames, self.size_wh)
-        self._train = clip_features(self.network, self.train, config.model, *view)
-        self._valid = clip_features(self.network, self.valid, config.model, *view)
+        self._train = clip_features(self.network, self.train, *view)
+        self._valid = clip_features(self.network, self.valid, *view)
 
     def load(self, epoch: int, batches: Sequence[Sequence[Draw]]) -> Iterator[Batch]:
-        """Yield features (N, T, 1280) of the clips of each batch, some of them mirrored."""
+        """Yield features (N, T', D) of the clips of each batch, some of them mirrored."""
         targets, flip = torch.from_numpy(self.train.targets()), self.config.augmentation.flip
         for batch in batches:
             clips = [clip for _, clip in batch]
@@ -52,19 +52,22 @@ class FeatureLearner(ClipLearner):
 
 
 def clip_features(
-    network: LiteClipNet, clipset: Clipset, name: str, frames: int, size_wh: tuple[int, int]
+    network: FrozenClipNet, clipset: Clipset, frames: int, size_wh: tuple[int, int]
 ) -> Features:
-    """Return the features of clips as they are and mirrored (N, 2, T, 1280).
+    """Return the features of clips as they are and mirrored (N, 2, T', D).
 
     Args:
         network: Its frozen part makes them.
         clipset: The clips; features lie beside its folder, by content, so that the next version
             makes those of new clips only.
-        name: What the network is called.
         frames: T.
         size_wh: Of the pictures.
     """
-    folder = clipset.folder.parent / "features" / f"{name}-{frames}x{size_wh[0]}x{size_wh[1]}"
+    folder = (
+        clipset.folder.parent
+        / "features"
+        / f"{network.body_name}-{frames}x{size_wh[0]}x{size_wh[1]}"
+    )
     found = []
     for place, item in enumerate(clipset.items):
         path = folder / f"{item.fingerprint}.npy"

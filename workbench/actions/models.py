@@ -1,19 +1,21 @@
 """Clip classifiers by name: the network, the input it was made for, its published weights.
 
 The unit is an architecture. Every one takes stored frames as they are, (N, T, H, W, 3) uint8, and
-gives scores (N, K). Knows nothing about datasets or training.
+gives scores (N, K). What each one costs, `cost` measures. Knows nothing about datasets or training.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.video import R2Plus1D_18_Weights, r2plus1d_18
+from torchvision.models import get_model, get_weight
 
-from workbench.actions.lite import LiteClipNet
+from workbench.actions.backbones import FramesNet, last_layer, replace_module
+from workbench.actions.probes import lite0_probe, transformer_probe
 from workbench.actions.r2plus1d import ClipNet, SlimR2Plus1d, fold_temporal_convolutions
 from workbench.errors import WorkbenchError
 from workbench.training.folder import load_checkpoint
@@ -25,26 +27,70 @@ class Architecture:
 
     frames: int
     size_wh: tuple[int, int]
-    build: Callable[..., nn.Module]
-    kinetics: R2Plus1D_18_Weights | None = None  # where they are published
+    build: Callable[..., nn.Module]  # takes the number of classes, and settings by name
+    published: str | None = None  # its weights, as torchvision calls them
     is_frozen: bool = False  # all but its head: it trains on features that are made once
+
+    @property
+    def weights_word(self) -> str | None:
+        """What one says to have the published weights: kinetics400 or imagenet."""
+        if self.published is None:
+            return None
+        return "kinetics400" if "KINETICS400" in self.published else "imagenet"
 
 
 def _slim(classes: int, width: int = 16, dropout: float = 0.0) -> ClipNet:
     return ClipNet(SlimR2Plus1d(6, classes, width, dropout), difference=True)
 
 
-def _r2plus1d_18(classes: int, dropout: float = 0.0) -> ClipNet:
-    backbone = r2plus1d_18(num_classes=classes)
+def _of_torchvision(
+    name: str, classes: int, dropout: float = 0.0, difference: bool = False, **settings: Any
+) -> ClipNet:
+    """A video network of torchvision; with `difference` it sees the change between frames, too."""
+    backbone = get_model(name, num_classes=classes, **settings)
     if dropout:
-        backbone.fc = nn.Sequential(nn.Dropout(dropout), backbone.fc)
-    return ClipNet(backbone, difference=False)
+        place, last = last_layer(backbone)
+        replace_module(backbone, place, nn.Sequential(nn.Dropout(dropout), last))
+    if difference:
+        place, first = next(
+            (place, one) for place, one in backbone.named_modules() if isinstance(one, nn.Conv3d)
+        )
+        shape = first.out_channels, first.kernel_size, first.stride, first.padding
+        wider = nn.Conv3d(6, *shape, bias=first.bias is not None)  # type: ignore[arg-type]
+        nn.init.kaiming_normal_(wider.weight, mode="fan_out", nonlinearity="relu")
+        replace_module(backbone, place, wider)
+    return ClipNet(backbone, difference=difference)
+
+
+def _video(name: str, frames: int, side_px: int, published: str) -> Architecture:
+    build = partial(_of_torchvision, name)
+    return Architecture(frames, (side_px, side_px), build, f"{published}_Weights.KINETICS400_V1")
+
+
+def _pictures(name: str, published: str) -> Architecture:
+    build = partial(FramesNet, name=name)
+    return Architecture(16, (224, 224), build, f"{published}_Weights.IMAGENET1K_V1")
 
 
 ARCHITECTURES = {
-    "lite0": Architecture(16, (192, 144), LiteClipNet, is_frozen=True),
+    "lite0": Architecture(16, (192, 144), lite0_probe, is_frozen=True),
     "slim": Architecture(8, (64, 64), _slim),
-    "r2plus1d_18": Architecture(16, (112, 112), _r2plus1d_18, R2Plus1D_18_Weights.KINETICS400_V1),
+    "r2plus1d_18": _video("r2plus1d_18", 16, 112, "R2Plus1D_18"),
+    "mc3_18": _video("mc3_18", 16, 112, "MC3_18"),
+    "s3d": _video("s3d", 16, 224, "S3D"),
+    "mvit_v2_s": _video("mvit_v2_s", 16, 224, "MViT_V2_S"),
+    "swin3d_t": _video("swin3d_t", 16, 224, "Swin3D_T"),
+    "regnet_y_400mf": _pictures("regnet_y_400mf", "RegNet_Y_400MF"),
+    "resnet50": _pictures("resnet50", "ResNet50"),
+    "efficientnet_b0": _pictures("efficientnet_b0", "EfficientNet_B0"),
+    "convnext_tiny": _pictures("convnext_tiny", "ConvNeXt_Tiny"),
+    "timm": Architecture(16, (224, 224), FramesNet),  # name="timm/…" among the settings
+    "videomae": Architecture(
+        16, (224, 224), partial(transformer_probe, "MCG-NJU/videomae-base"), is_frozen=True
+    ),
+    "vjepa2": Architecture(
+        16, (256, 256), partial(transformer_probe, "facebook/vjepa2-vitl-fpc64-256"), is_frozen=True
+    ),
 }
 
 
@@ -53,10 +99,17 @@ def build_model(
 ) -> nn.Module:
     """Build a clip classifier by name, its temporal convolutions folded.
 
-    Names are "lite0" (frozen ImageNet features, a head that learns in seconds), "slim" (CPU, from
-    scratch) and "r2plus1d_18" (torchvision's reference network), which take `dropout`, and "slim"
-    `width`. Weights are None for random ones, "kinetics400" to download
-    what torchvision publishes, or a file with a state dict of the backbone; the head is always new.
+    | name | what it is | settings |
+    |---|---|---|
+    | lite0 | frozen ImageNet features, a head that learns in seconds | hidden, dropout |
+    | slim | small R(2+1)D for a CPU and random weights | width, dropout |
+    | r2plus1d_18, mc3_18, s3d, mvit_v2_s, swin3d_t | torchvision's | difference, dropout |
+    | regnet_y_400mf, resnet50, efficientnet_b0, convnext_tiny | each frame | over_time, dropout |
+    | timm | the same with any network of timm | name="timm/…", pretrained |
+    | videomae, vjepa2 | frozen transformers, a head that learns in seconds | checkpoint, hidden |
+
+    Weights are None for random ones, "kinetics400" or (single frames) "imagenet" to download what
+    torchvision publishes, or a file with a state dict of the backbone; the head is always new.
 
     Raises:
         WorkbenchError: If the name is unknown, a setting unfit, or the weights cannot be had.
@@ -71,13 +124,13 @@ def build_model(
         network = architecture.build(classes, **settings)
     except TypeError as error:
         raise WorkbenchError(f"model {name!r} cannot be built ({error})", "leave it out") from None
-    if weights is not None:
-        if architecture.is_frozen:
-            raise WorkbenchError(f"{name} comes with its own weights", "leave weights out")
-        assert isinstance(network, ClipNet)
-        _load_backbone(network.backbone, _fetch_weights(architecture, weights), str(weights))
     if architecture.is_frozen:
+        if weights is not None:
+            raise WorkbenchError(f"{name} comes with its own weights", "leave weights out")
         return network
+    if weights is not None:
+        assert isinstance(network, ClipNet | FramesNet)
+        _load_backbone(network.backbone, _fetch_weights(name, weights), str(weights))
     fold_temporal_convolutions(network)
     return network.to(memory_format=torch.channels_last_3d)
 
@@ -113,33 +166,40 @@ def stored_for(name: str) -> dict[str, Any]:
     }
 
 
-def _fetch_weights(architecture: Architecture, weights: str | Path) -> dict[str, Tensor]:
-    if weights == "kinetics400":
-        if architecture.kinetics is None:
-            raise WorkbenchError(
-                "no Kinetics weights are published for this model",
-                "use model r2plus1d_18, or weights None to start from random ones",
-            )
+def _fetch_weights(name: str, weights: str | Path) -> dict[str, Tensor]:
+    architecture = ARCHITECTURES[name]
+    if weights in ("kinetics400", "imagenet"):
+        if architecture.published is None or weights != architecture.weights_word:
+            remedy = f"say {architecture.weights_word}" if architecture.published else "say None"
+            raise WorkbenchError(f"no {weights} weights are published for {name}", remedy)
+        published = get_weight(architecture.published)
         try:
-            return dict(architecture.kinetics.get_state_dict(progress=False, check_hash=True))
+            return dict(published.get_state_dict(progress=False, check_hash=True))
         except (OSError, RuntimeError) as error:  # no network; or a download that is not the file
+            site, _, file = published.url.rpartition("/")
             raise WorkbenchError(
-                f"the Kinetics weights could not be downloaded ({error})",
-                "download r2plus1d_18-91a641e6.pth from download.pytorch.org/models elsewhere and "
-                "give its path as weights, or start from random ones with weights None",
+                f"the weights of {name} could not be downloaded ({error})",
+                f"download {file} from {site} elsewhere and give its path as weights, or start "
+                "from random ones with weights None",
             ) from None
     path = Path(weights)
-    content = load_checkpoint(path, "give the path of a state dict, or kinetics400")
+    content = load_checkpoint(path, "give the path of a state dict, kinetics400 or imagenet")
     if not all(isinstance(value, Tensor) for value in content.values()):
         raise WorkbenchError(f"{path} is not a state dict", "save model.state_dict() to it")
     return content
 
 
 def _load_backbone(backbone: nn.Module, weights: dict[str, Tensor], where: str) -> None:
-    body = {name: value for name, value in weights.items() if not name.startswith("fc.")}
+    """Fill all but the last layer; a first layer of six channels sees the change as nothing yet."""
+    own = backbone.state_dict()
+    last = _last_place(weights)
+    body = {name: value for name, value in weights.items() if not name.startswith(last)}
+    for name, value in body.items():
+        if value.ndim == 5 and name in own and own[name].shape[1] == 2 * value.shape[1]:
+            body[name] = torch.cat([value, torch.zeros_like(value)], dim=1)
     try:
         missing, unexpected = backbone.load_state_dict(body, strict=False)
-        strangers = [name for name in missing if not name.startswith("fc.")] + list(unexpected)
+        strangers = [name for name in missing if not name.startswith(last)] + list(unexpected)
         fault = f"at {strangers[0]}" if strangers else None
     except RuntimeError as error:  # same names, other shapes
         fault = str(error).splitlines()[-1]
@@ -148,3 +208,8 @@ def _load_backbone(backbone: nn.Module, weights: dict[str, Tensor], where: str) 
             f"the weights of {where} are those of another network ({fault})",
             "give weights of the same model",
         )
+
+
+def _last_place(weights: dict[str, Tensor]) -> str:
+    """The start of the names of a classifier's last layer: its file has them last."""
+    return f"{list(weights)[-1].rpartition('.')[0]}."

@@ -1,0 +1,159 @@
+"""Networks that know single pictures, by name, and clip classifiers that look at frames with one.
+
+The unit is a batch of pictures (N, H, W, 3) uint8 in, features (N, D) out; for a classifier clips
+(N, T, H, W, 3) in, scores (N, K) out. Frames are looked at one by one, and what happens between
+them is found in their features. Knows nothing about datasets or training.
+
+Networks: torchvision's, and any of timm's as `timm/NAME` where that package is installed.
+"""
+
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+from torchvision.models import get_model
+
+from workbench.errors import WorkbenchError
+from workbench.training.lite0 import normalised
+
+OverTime = Literal["mean", "bilstm", "transformer"]
+_HIDDEN, _HEADS, _LAYERS = 256, 8, 2
+_TIMM = "timm/"
+
+
+class FrameBackbone(nn.Module):
+    """A picture network without its last layer; `width` is D.
+
+    Args:
+        name: Of torchvision, such as "regnet_y_400mf", or "timm/regnety_002".
+        pretrained: Whether timm fetches its weights; those of torchvision, `build_model` loads.
+
+    Raises:
+        WorkbenchError: If there is no such network, or timm is not installed.
+
+    Example:
+        >>> features = FrameBackbone("resnet50")
+        >>> features.width
+        2048
+    """
+
+    def __init__(self, name: str, pretrained: bool = False) -> None:
+        super().__init__()
+        if name.startswith(_TIMM):
+            self.net = _of_timm(name.removeprefix(_TIMM), pretrained)
+            self.width = int(self.net.num_features)  # type: ignore[arg-type]
+            return
+        try:
+            self.net = get_model(name)
+        except ValueError:
+            raise WorkbenchError(
+                f"torchvision has no network {name!r}", "say resnet50, or timm/NAME for timm's"
+            ) from None
+        place, last = last_layer(self.net)
+        self.width = int(last.in_features)  # type: ignore[arg-type]
+        replace_module(self.net, place, nn.Identity())
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Return features (N, D) of pictures (N, H, W, 3), RGB, uint8 or float in 0–255."""
+        seen = normalised(pictures.movedim(-1, 1))
+        features: Tensor = self.net(seen.contiguous(memory_format=torch.channels_last))
+        return features
+
+
+class FramesNet(nn.Module):
+    """A clip classifier that looks at every frame with a picture network, then over time.
+
+    Args:
+        classes: K.
+        name: Of the `FrameBackbone`.
+        over_time: The mean of the frames, or of what a recurrent network in both directions or a
+            transformer makes of them.
+        dropout: Of what the last layer sees.
+        pretrained: See `FrameBackbone`.
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        name: str,
+        over_time: OverTime = "mean",
+        dropout: float = 0.2,
+        pretrained: bool = False,
+    ) -> None:
+        super().__init__()
+        if over_time not in get_args(OverTime):
+            raise WorkbenchError(f"over_time {over_time!r}", f"say {', '.join(get_args(OverTime))}")
+        self.frames = FrameBackbone(name, pretrained)
+        self.over_time = OverFrames(self.frames.width, over_time)
+        self.fc = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.over_time.width, classes))
+
+    @property
+    def backbone(self) -> nn.Module:
+        """What published weights are of."""
+        return self.frames.net
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Score clips (N, T, H, W, 3), RGB, uint8 or float in 0–255."""
+        features = self.frames(clips.flatten(0, 1)).unflatten(0, clips.shape[:2])
+        scores: Tensor = self.fc(self.over_time(features).mean(1))
+        return scores
+
+
+class OverFrames(nn.Module):
+    """Features of frames (N, T, D) to features that know their neighbours (N, T, `width`)."""
+
+    def __init__(self, inside: int, kind: OverTime) -> None:
+        super().__init__()
+        self.kind, self.width = kind, inside if kind == "mean" else 2 * _HIDDEN
+        if kind == "bilstm":
+            self.mix: nn.Module = nn.LSTM(inside, _HIDDEN, batch_first=True, bidirectional=True)
+        elif kind == "transformer":
+            self.narrow = nn.Linear(inside, self.width)
+            layer = nn.TransformerEncoderLayer(
+                self.width, _HEADS, 2 * self.width, batch_first=True, norm_first=True
+            )
+            self.mix = nn.TransformerEncoder(layer, _LAYERS, enable_nested_tensor=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return (N, T, width)."""
+        if self.kind == "mean":
+            return features
+        if self.kind == "bilstm":
+            return torch.as_tensor(self.mix(features)[0])
+        seen = self.narrow(features)
+        return torch.as_tensor(self.mix(seen + _places(seen.shape[1], seen)))
+
+
+def last_layer(network: nn.Module) -> tuple[str, nn.Module]:
+    """Return name and module of a classifier's last layer with weights, which depends on K."""
+    layers = (nn.Linear, nn.Conv3d)
+    return [(name, one) for name, one in network.named_modules() if isinstance(one, layers)][-1]
+
+
+def replace_module(network: nn.Module, name: str, new: nn.Module) -> None:
+    """Put another module where the one of this name is."""
+    parent, _, own = name.rpartition(".")
+    setattr(network.get_submodule(parent), own, new)
+
+
+def _places(count: int, like: Tensor) -> Tensor:
+    """Sines and cosines that tell the frames apart (T, D), after Vaswani et al. (2017)."""
+    width = like.shape[-1]
+    rates = torch.exp(torch.arange(0, width, 2, device=like.device) * (-9.21 / width))
+    angles = torch.arange(count, device=like.device)[:, None] * rates
+    return torch.cat([angles.sin(), angles.cos()], dim=1).to(like.dtype)
+
+
+def _of_timm(name: str, pretrained: bool) -> nn.Module:
+    try:
+        import timm  # type: ignore[import-not-found]
+
+        network: nn.Module = timm.create_model(name, pretrained=pretrained, num_classes=0)
+    except ModuleNotFoundError:
+        raise WorkbenchError("timm is not installed", "pip install timm") from None
+    except (RuntimeError, OSError) as error:
+        raise WorkbenchError(
+            f"timm gives no network {name!r} ({str(error).splitlines()[0]})",
+            "see timm.list_models(), or leave pretrained out",
+        ) from None
+    return network
