@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 from moving_shapes import film_shapes
+from transformers import VideoMAEConfig, VideoMAEModel, VJEPA2Config, VJEPA2Model
 
-from workbench.actions import lite, models
+from workbench.actions import models, probes
 from workbench.actions.augment import Augmentation
 from workbench.actions.clipset import build_clipset
-from workbench.actions.lite import LiteClipNet
 from workbench.actions.predict import load_classifier, predict_clips, predict_with_parent
+from workbench.actions.probes import FrozenClipNet, lite0_probe
 from workbench.actions.train import TrainConfig, run_dir_for, train_classifier
 from workbench.errors import WorkbenchError
 from workbench.footage.clips import BUILT_IN_FOOTAGE
@@ -30,7 +31,7 @@ def random_body():
     torch.manual_seed(0)
     body = lite0.Lite0(head=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lite, "imagenet_lite0", lambda **_: body)
+        patch.setattr(probes, "imagenet_lite0", lambda **_: body)
         yield
 
 
@@ -49,9 +50,9 @@ def trained(clipset, tmp_path_factory):
 
 
 def test_only_the_head_learns_and_is_saved(clipset, trained):
-    network = LiteClipNet(3)
+    network = lite0_probe(3)
     assert {name.split(".")[0] for name in network.state_dict()} == {"head"}
-    assert trained.parameters == 3 * lite.FEATURES * 3 + 3
+    assert trained.parameters == 3 * lite0.FEATURES * 3 + 3
     state = torch.load(trained.run_dir / "best.pt", weights_only=True)["network"]
     assert state.keys() == network.state_dict().keys()
     made = list((clipset.folder.parent / "features").rglob("*.npy"))
@@ -69,15 +70,15 @@ def test_features_or_clips_give_the_same_scores_whatever_the_batch(clipset, trai
 
 
 def test_the_head_sees_the_order_of_frames_only_as_change():
-    network = LiteClipNet(2).eval()
-    features = torch.rand(2, 6, lite.FEATURES)
+    network = lite0_probe(2).eval()
+    features = torch.rand(2, 6, lite0.FEATURES)
     torch.testing.assert_close(network(features.flip(1)), network(features))
     still = features[:, :1].expand(-1, 6, -1)
     assert not torch.allclose(network(still), network(features), atol=1e-7)
 
 
 def test_same_seed_same_run_and_features_made_once(clipset, trained, tmp_path, monkeypatch):
-    monkeypatch.setattr(LiteClipNet, "features", None)  # made before: nobody may ask for them
+    monkeypatch.setattr(FrozenClipNet, "features", None)  # made before: nobody may ask for them
     again = train_classifier(clipset, tmp_path / "again", CONFIG)
     summaries = [
         json.loads((run / "summary.json").read_text()) for run in (trained.run_dir, again.run_dir)
@@ -101,7 +102,37 @@ def test_the_classifier_of_the_version_before_calls_the_same_clips(clipset, tmp_
 def test_what_it_cannot_be_given_is_refused(monkeypatch):
     with pytest.raises(WorkbenchError, match="comes with its own weights"):
         models.build_model("lite0", 3, weights="kinetics400")
-    monkeypatch.setattr(lite, "imagenet_lite0", lite0.imagenet_lite0)
+    monkeypatch.setattr(probes, "imagenet_lite0", lite0.imagenet_lite0)
     monkeypatch.setattr(lite0, "find_spec", lambda _: None)
     with pytest.raises(WeightsError, match="not installed"):
         models.build_model("lite0", 3)
+
+
+@pytest.mark.parametrize("kind", ["videomae", "vjepa2"])
+def test_heads_learn_on_frozen_video_transformers(kind, clipset, tmp_path):
+    """Tiny ones of random weights: the code that a user with weights meets."""
+    torch.manual_seed(0)
+    small = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    if kind == "videomae":
+        config = VideoMAEConfig(image_size=32, num_frames=4, intermediate_size=32, **small)
+        VideoMAEModel(config).save_pretrained(tmp_path / "weights")
+    else:
+        config = VJEPA2Config(crop_size=32, frames_per_clip=4, pred_hidden_size=32, **small,
+                              pred_num_hidden_layers=1, pred_num_attention_heads=2)  # fmt: skip
+        VJEPA2Model(config).save_pretrained(tmp_path / "weights")
+    config = replace(
+        CONFIG, model=kind, epochs=2, model_settings={"checkpoint": str(tmp_path / "weights")}
+    )
+    trained = train_classifier(clipset, tmp_path / "run", config)
+    predictions = predict_clips(trained.run_dir, clipset.take("test"))
+    assert np.isfinite(predictions.probabilities).all()
+    network = load_classifier(trained.run_dir).network
+    assert network.features(torch.from_numpy(clipset.frames(0))[None]).shape == (1, 2, 32)
+
+
+def test_weights_that_are_no_video_transformer_are_refused(tmp_path):
+    with pytest.raises(WeightsError, match="no weights at"):
+        models.build_model("videomae", 3, checkpoint=str(tmp_path / "none"))
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(WeightsError, match="no video transformer"):
+        models.build_model("vjepa2", 3, checkpoint=str(tmp_path))

@@ -1,6 +1,7 @@
 import pytest
 import torch
 from torch import nn
+from torchvision.models import get_model
 from torchvision.models.video import r2plus1d_18
 
 from workbench.actions.models import build_model
@@ -111,15 +112,27 @@ def test_other_convolutions_stay(conv):
     assert network[0] is conv
 
 
-@pytest.mark.parametrize("name", ["slim", "r2plus1d_18"])
-def test_networks_score_the_frames_as_stored(name):
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("slim", {}),
+        ("r2plus1d_18", {"difference": True}),
+        ("mc3_18", {"dropout": 0.1}),
+        ("swin3d_t", {}),
+        ("regnet_y_400mf", {"over_time": "bilstm"}),
+        ("resnet50", {}),
+        ("efficientnet_b0", {"over_time": "transformer"}),
+        ("convnext_tiny", {}),
+    ],
+)
+def test_networks_score_the_frames_as_stored(name, settings):
     torch.manual_seed(0)
-    network = build_model(name, classes=5).eval()
+    network = build_model(name, classes=5, **settings).eval()
     frames = torch.randint(0, 256, (2, 4, 32, 40, 3), dtype=torch.uint8)
     scores = network(frames)
     assert scores.shape == (2, 5)
     torch.testing.assert_close(network(frames.float()), scores)
-    assert not any(type(m) is nn.Conv3d and m.kernel_size[0] > 1 for m in network.modules())
+    assert fold_temporal_convolutions(network) == 0
 
 
 def test_slim_sees_motion_as_change_between_frames():
@@ -141,17 +154,33 @@ def test_weights_of_a_file_fill_the_body_and_leave_the_head(tmp_path):
     torch.save(published.state_dict(), tmp_path / "kinetics.pth")
     network = build_model("r2plus1d_18", classes=4, weights=tmp_path / "kinetics.pth")
     body = network.backbone.state_dict()
+    wider = build_model("r2plus1d_18", 4, weights=tmp_path / "kinetics.pth", difference=True)
+    first = wider.backbone.state_dict()["stem.0.weight"]
+    torch.testing.assert_close(first[:, :3], published.stem[0].weight)
+    assert first[:, 3:].abs().max() == 0  # colours say nothing of the change between frames
     assert body["fc.weight"].shape == (4, 512)
     for name, value in published.state_dict().items():
         if not name.startswith("fc."):
             torch.testing.assert_close(body[name], value, msg=name)
 
 
+def test_weights_of_pictures_fill_a_network_of_frames(tmp_path):
+    published = get_model("regnet_y_400mf")
+    torch.save(published.state_dict(), tmp_path / "imagenet.pth")
+    network = build_model("regnet_y_400mf", 4, weights=tmp_path / "imagenet.pth")
+    body = network.backbone.state_dict()
+    assert body.keys() == published.state_dict().keys() - {"fc.weight", "fc.bias"}
+    torch.testing.assert_close(body["stem.0.weight"], published.stem[0].weight)
+
+
 @pytest.mark.parametrize(
     ("name", "weights", "settings", "problem"),
     [
         ("resnet", None, {}, "no model is called 'resnet'"),
-        ("slim", "kinetics400", {}, "no Kinetics weights"),
+        ("slim", "kinetics400", {}, "no kinetics400 weights are published for slim"),
+        ("resnet50", "kinetics400", {}, "no kinetics400 weights"),
+        ("resnet50", None, {"over_time": "median"}, "over_time 'median'"),
+        ("timm/resnet51", None, {}, "timm"),
         ("slim", "absent.pth", {}, "absent.pth does not exist"),
         ("slim", None, {"depth": 3}, "depth"),
         ("r2plus1d_18", None, {"width": 8}, "width"),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import numpy.typing as npt
+from scipy.interpolate import CubicSpline
 
 from workbench.footage.frames import uniform_indices
 
@@ -39,6 +40,8 @@ class Augmentation:
     downscale_to: tuple[float, float] = (0.35, 0.7)
     jpeg: float = 0.0  # probability of block artefacts
     jpeg_quality: tuple[int, int] = (40, 95)
+    shake: float = 0.0  # probability of a hand that shakes, smoothly in time
+    shake_most: tuple[float, float, float] = (0.03, 3.0, 0.04)  # share of the size, degrees, zoom
 
 
 def plain_view(frames: Frames, count: int, size_wh: tuple[int, int]) -> Frames:
@@ -110,9 +113,34 @@ def _warp(
     middle = np.array([(width - 1) / 2, (height - 1) / 2])
     target = (np.array(size_wh) - 1) / 2 + rng.uniform(-a.shift, a.shift, 2) * size_wh
     to_view = np.column_stack([linear, target - linear @ middle])
+    matrices = [to_view] * len(frames)
+    if a.shake and rng.random() < a.shake:
+        matrices = [
+            hand @ np.vstack([to_view, [0, 0, 1]]) for hand in _hands(frames, size_wh, a, rng)
+        ]
     return np.stack(
-        [cv2.warpAffine(f, to_view, size_wh, borderMode=cv2.BORDER_REFLECT_101) for f in frames]
+        [
+            cv2.warpAffine(frame, matrix, size_wh, borderMode=cv2.BORDER_REFLECT_101)
+            for frame, matrix in zip(frames, matrices, strict=True)
+        ]
     ).astype(np.uint8, copy=False)
+
+
+def _hands(
+    frames: Frames, size_wh: tuple[int, int], a: Augmentation, rng: np.random.Generator
+) -> list[npt.NDArray[np.float64]]:
+    """How a hand that never holds quite still moves each picture (2, 3): shift, turn and zoom."""
+    times = np.linspace(0, 1, len(frames))
+    moves = CubicSpline(np.linspace(0, 1, 5), rng.uniform(-1, 1, (5, 4)))(times)
+    share, turn_deg, zoom = a.shake_most
+    middle = ((size_wh[0] - 1) / 2, (size_wh[1] - 1) / 2)
+    found = []
+    for right, down, turn, nearer in moves:
+        turned = cv2.getRotationMatrix2D(middle, turn * turn_deg, 1 + nearer * zoom)
+        matrix = np.asarray(turned, dtype=np.float64)
+        matrix[:, 2] += share * np.array(size_wh) * (right, down)
+        found.append(matrix)
+    return found
 
 
 def _cover(frames: Frames, size_wh: tuple[int, int]) -> Frames:

@@ -18,7 +18,7 @@ from workbench.training.lite0 import normalised
 
 OverTime = Literal["mean", "bilstm", "transformer"]
 _HIDDEN, _HEADS, _LAYERS = 256, 8, 2
-_TIMM = "timm/"
+TIMM = "timm/"
 
 
 class FrameBackbone(nn.Module):
@@ -39,8 +39,8 @@ class FrameBackbone(nn.Module):
 
     def __init__(self, name: str, pretrained: bool = False) -> None:
         super().__init__()
-        if name.startswith(_TIMM):
-            self.net = _of_timm(name.removeprefix(_TIMM), pretrained)
+        if name.startswith(TIMM):
+            self.net = _of_timm(name.removeprefix(TIMM), pretrained)
             self.width = int(self.net.num_features)  # type: ignore[arg-type]
             return
         try:
@@ -65,7 +65,7 @@ class FramesNet(nn.Module):
 
     Args:
         classes: K.
-        name: Of the `FrameBackbone`.
+        network: Name of the `FrameBackbone`.
         over_time: The mean of the frames, or of what a recurrent network in both directions or a
             transformer makes of them.
         dropout: Of what the last layer sees.
@@ -75,7 +75,7 @@ class FramesNet(nn.Module):
     def __init__(
         self,
         classes: int,
-        name: str,
+        network: str,
         over_time: OverTime = "mean",
         dropout: float = 0.2,
         pretrained: bool = False,
@@ -83,7 +83,7 @@ class FramesNet(nn.Module):
         super().__init__()
         if over_time not in get_args(OverTime):
             raise WorkbenchError(f"over_time {over_time!r}", f"say {', '.join(get_args(OverTime))}")
-        self.frames = FrameBackbone(name, pretrained)
+        self.frames = FrameBackbone(network, pretrained)
         self.over_time = OverFrames(self.frames.width, over_time)
         self.fc = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.over_time.width, classes))
 

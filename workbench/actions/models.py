@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import get_model, get_weight
 
-from workbench.actions.backbones import FramesNet, last_layer, replace_module
+from workbench.actions.backbones import TIMM, FramesNet, last_layer, replace_module
 from workbench.actions.probes import lite0_probe, transformer_probe
 from workbench.actions.r2plus1d import ClipNet, SlimR2Plus1d, fold_temporal_convolutions
 from workbench.errors import WorkbenchError
@@ -68,7 +68,7 @@ def _video(name: str, frames: int, side_px: int, published: str) -> Architecture
 
 
 def _pictures(name: str, published: str) -> Architecture:
-    build = partial(FramesNet, name=name)
+    build = partial(FramesNet, network=name)
     return Architecture(16, (224, 224), build, f"{published}_Weights.IMAGENET1K_V1")
 
 
@@ -84,7 +84,6 @@ ARCHITECTURES = {
     "resnet50": _pictures("resnet50", "ResNet50"),
     "efficientnet_b0": _pictures("efficientnet_b0", "EfficientNet_B0"),
     "convnext_tiny": _pictures("convnext_tiny", "ConvNeXt_Tiny"),
-    "timm": Architecture(16, (224, 224), FramesNet),  # name="timm/…" among the settings
     "videomae": Architecture(
         16, (224, 224), partial(transformer_probe, "MCG-NJU/videomae-base"), is_frozen=True
     ),
@@ -105,7 +104,7 @@ def build_model(
     | slim | small R(2+1)D for a CPU and random weights | width, dropout |
     | r2plus1d_18, mc3_18, s3d, mvit_v2_s, swin3d_t | torchvision's | difference, dropout |
     | regnet_y_400mf, resnet50, efficientnet_b0, convnext_tiny | each frame | over_time, dropout |
-    | timm | the same with any network of timm | name="timm/…", pretrained |
+    | timm/NAME | the same with any network of timm | over_time, dropout, pretrained |
     | videomae, vjepa2 | frozen transformers, a head that learns in seconds | checkpoint, hidden |
 
     Weights are None for random ones, "kinetics400" or (single frames) "imagenet" to download what
@@ -131,6 +130,8 @@ def build_model(
     if weights is not None:
         assert isinstance(network, ClipNet | FramesNet)
         _load_backbone(network.backbone, _fetch_weights(name, weights), str(weights))
+    if isinstance(network, FramesNet):
+        return network.to(memory_format=torch.channels_last)
     fold_temporal_convolutions(network)
     return network.to(memory_format=torch.channels_last_3d)
 
@@ -141,8 +142,10 @@ def architecture_of(name: str) -> Architecture:
     Raises:
         WorkbenchError: If there is none.
     """
+    if name.startswith(TIMM):
+        return Architecture(16, (224, 224), partial(FramesNet, network=name))
     if name not in ARCHITECTURES:
-        names = ", ".join(ARCHITECTURES)
+        names = ", ".join([*ARCHITECTURES, f"{TIMM}NAME"])
         raise WorkbenchError(f"no model is called {name!r}", f"choose one of {names}")
     return ARCHITECTURES[name]
 
@@ -167,7 +170,7 @@ def stored_for(name: str) -> dict[str, Any]:
 
 
 def _fetch_weights(name: str, weights: str | Path) -> dict[str, Tensor]:
-    architecture = ARCHITECTURES[name]
+    architecture = architecture_of(name)
     if weights in ("kinetics400", "imagenet"):
         if architecture.published is None or weights != architecture.weights_word:
             remedy = f"say {architecture.weights_word}" if architecture.published else "say None"
