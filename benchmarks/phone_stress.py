@@ -4,13 +4,13 @@ Trains the slim network on rendered action sessions: with mirroring, crops and t
 each further augmentation added, with all of them. Judges every network on the same test clips as
 they are and stressed: motion blur, a detour through 0.35 to 0.7 of the size, JPEG of quality 40
 to 95, a shaking hand and other light, each with a probability of a half, at the size that the
-network sees. Paired with the first row (McNemar, Holm over the rows).
+network sees. Paired by clip and seed (`workbench.runs.ablation`), sessions and seeds resampled.
 
-    python benchmarks/phone_stress.py --footage DIR --jobs 2     # a quarter of an hour of CPU time
+    python benchmarks/phone_stress.py --scratch DIR --jobs 2      # some 40 minutes of CPU time
+    python benchmarks/phone_stress.py --scratch DIR --jobs 12 --device cuda   # a minute or two
 """
 
 import argparse
-import json
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -21,14 +21,14 @@ import numpy as np
 
 from workbench.actions.augment import Augmentation, varied_view
 from workbench.actions.clipset import build_clipset, load_clipset
-from workbench.actions.predict import Predictions, load_classifier, predict_clips, score_views
+from workbench.actions.predict import load_classifier, predict_clips, score_views
 from workbench.actions.recipe import TrainConfig
-from workbench.actions.testreport import report_on
 from workbench.actions.train import run_dir_for, train_classifier
 from workbench.footage.clips import BUILT_IN_FOOTAGE
+from workbench.runs.ablation import measure_effects
 from workbench.saving import save_json
 from workbench.simulated.sessions import make_footage
-from workbench.stats import holm, show
+from workbench.stats import choose_clusters, show
 
 BASE = Augmentation(gain=(1, 1), offset=0, swap_colours=0)
 ADDED = {
@@ -43,6 +43,9 @@ ROWS = {
     **{name: replace(BASE, **own) for name, own in ADDED.items()},
     "all": replace(BASE, **{key: value for own in ADDED.values() for key, value in own.items()}),
 }
+FLAGS = {
+    name: frozenset(ADDED) if name == "all" else frozenset({name} & ADDED.keys()) for name in ROWS
+}
 STRESS = replace(
     ROWS["all"], flip=0, zoom=(1, 1), rotate_deg=0, shift=0, span=(1, 1), jitter=0, swap_colours=0
 )
@@ -55,7 +58,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--out", type=Path, help="the result, as JSON; default: in the scratch")
     options = parser.parse_args()
     footage = options.footage or options.scratch / "footage"
     clips = make_footage(footage, sessions=20, clips=20, shooting_sessions=0, workers=options.jobs)
@@ -69,31 +73,39 @@ def main() -> None:
         jobs=options.jobs,
     )
     work = partial(
-        judged, folder=folder, scratch=options.scratch, epochs=options.epochs, seed=options.seed,
+        judged, folder=folder, scratch=options.scratch, epochs=options.epochs,
         device=options.device,
     )  # fmt: skip
-    with ProcessPoolExecutor(options.jobs, get_context("spawn")) as pool:
-        pairs = dict(zip(ROWS, pool.map(work, ROWS), strict=True))
-    table: dict[str, dict[str, str]] = {name: {} for name in ROWS}
+    cells = [(name, seed) for name in ROWS for seed in range(options.seeds)]
+    with ProcessPoolExecutor(min(options.jobs, len(cells)), get_context("spawn")) as pool:
+        right = dict(zip(cells, pool.map(work, cells), strict=True))
+    test = load_clipset(folder).take("test")
+    clusters = choose_clusters(test.sessions, test.clip_ids)
+    said = {}
     for place, where in enumerate(("as filmed", "stressed")):
-        first, *others = (replace(pairs[name][place], scorer=name) for name in ROWS)
-        reports = [report_on(other, [first]) for other in others]
-        adjusted = holm([one.comparisons[0].paired.p_value for one in reports])
-        table[first.scorer][where] = show(report_on(first, []).accuracy)
-        for one, p_value in zip(reports, adjusted, strict=True):
-            paired = one.comparisons[0].paired
-            table[one.predictions.scorer][where] = show(one.accuracy)
-            table[one.predictions.scorer][f"{where}, against the first"] = (
-                f"{paired}, Holm {p_value:.2g}"
-            )
-    save_json(options.scratch / "phone_stress.json", table)
-    print(json.dumps(table, indent=1, ensure_ascii=False))
+        outcomes = {
+            FLAGS[name]: np.array([right[name, seed][place] for seed in range(options.seeds)])
+            for name in ROWS
+        }
+        found = measure_effects(outcomes, list(ADDED), clusters)
+        shares = {name: round(float(outcomes[on].mean()), 4) for name, on in FLAGS.items()}
+        batch = found.batch
+        assert batch is not None
+        together = f"{show(batch.difference, percent=True, signed=True)}, p = {batch.p:.2g}"
+        print(f"\n{where}: {shares}\n{found.to_frame().to_string()}\nall against none: {together}")
+        said[where] = {
+            "right": shares,
+            "effects": found.to_frame().reset_index().to_dict("records"),
+            "all against none": together,
+        }
+    save_json(options.out or options.scratch / "phone_stress.json", said)
 
 
 def judged(
-    name: str, folder: Path, scratch: Path, epochs: int, seed: int, device: str
-) -> tuple[Predictions, Predictions]:
-    """Train with one row's augmentation; what the network says of the test clips, both ways."""
+    cell: tuple[str, int], folder: Path, scratch: Path, epochs: int, device: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Train with one row's augmentation; which test clips are right, as filmed and stressed."""
+    name, seed = cell
     clipset = load_clipset(folder)
     config = TrainConfig(epochs=epochs, seed=seed, augmentation=ROWS[name], device=device)
     run = train_classifier(clipset, run_dir_for(scratch / "runs", clipset, config), config).run_dir
@@ -111,8 +123,9 @@ def judged(
         for place in range(len(test))
     )
     scores = score_views(network.network, views, batch_size=16)
-    print(name, "is done", flush=True)
-    return plain, replace(plain, probabilities=scores.softmax(dim=1).numpy())
+    stressed = replace(plain, probabilities=scores.softmax(dim=1).numpy())
+    print(*cell, f"{plain.is_right().mean():.3f} {stressed.is_right().mean():.3f}", flush=True)
+    return plain.is_right().astype(float), stressed.is_right().astype(float)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,17 @@ def plain_view(frames: Frames, count: int, size_wh: tuple[int, int]) -> Frames:
         >>> plain_view(np.zeros((16, 72, 84, 3), np.uint8), 8, (64, 64)).shape
         (8, 64, 64, 3)
     """
-    chosen = _cover(frames[uniform_indices(len(frames), count)], size_wh)
+    return plain_views(frames, count, size_wh, 1)[0]
+
+
+def plain_views(frames: Frames, count: int, size_wh: tuple[int, int], views: int) -> list[Frames]:
+    """Return several plain views; the frames of one lie between those of the others."""
+    places = uniform_indices(len(frames), count * views)
+    return [_middle(frames[places[view::views]], size_wh) for view in range(views)]
+
+
+def _middle(frames: Frames, size_wh: tuple[int, int]) -> Frames:
+    chosen = _cover(frames, size_wh)
     top = (chosen.shape[1] - size_wh[1]) // 2
     left = (chosen.shape[2] - size_wh[0]) // 2
     return np.ascontiguousarray(chosen[:, top : top + size_wh[1], left : left + size_wh[0]])

@@ -25,6 +25,7 @@ from workbench.actions.items import (
     Item,
     check_leakage,
     check_likeness,
+    classes_in,
     count_clips,
     find_gaps,
     hash_items,
@@ -66,6 +67,11 @@ class Clipset:
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, in the order of a model's outputs; "none" last."""
         return tuple(self.meta["classes"])
+
+    @property
+    def several(self) -> bool:
+        """Whether a clip may show several classes at once."""
+        return bool(self.meta.get("several", False))
 
     @property
     def version(self) -> str:
@@ -125,6 +131,11 @@ class Clipset:
             raise DatasetError("unlabelled clips have no targets", "take a labelled split")
         return np.array([self.classes.index(str(label)) for label in self.labels], dtype=np.int64)
 
+    def marks(self) -> npt.NDArray[np.float32]:
+        """Return 1 where a clip shows a class, else 0 (N, K)."""
+        shown = [set(classes_in(label)) for label in self.labels]
+        return np.array([[name in own for name in self.classes] for own in shown], np.float32)
+
     def take(self, split: str) -> "Clipset":
         """Return one split: train, valid, test or predict.
 
@@ -165,6 +176,7 @@ def build_clipset(
     fractions: tuple[float, float, float] = (0.6, 0.2, 0.2),
     kept: Mapping[str, str] | None = None,  # the split that a session has in an earlier version
     facts: Mapping[str, Any] | None = None,  # what else the meta file says
+    several: bool = False,  # a clip may show several classes: labels are `items.several_classes`
     seed: int = 0,
     cache_dir: Path | None = None,  # of decoded frames between builds; None: beside `out_dir`
     jobs: int = 1,  # clips decoded at a time
@@ -188,7 +200,7 @@ def build_clipset(
     """
     if len({clip.clip_id for clip in clips}) < len(clips):
         raise DatasetError("a clip id is used twice", "give every clip its own id")
-    names = _class_names(clips, classes)
+    names = _class_names(clips, classes, several)
     read = partial(
         _read_block,
         footage_dir=footage_dir,
@@ -237,6 +249,7 @@ def build_clipset(
         "near_duplicates": [[one.clip_id, other.clip_id] for one, other in alike],
         "skipped": skipped,
         "warnings": find_gaps(counts),
+        **({"several": True} if several else {}),
         **(facts or {}),
     }
     with replacing(out_dir / "frames.npy") as part:
@@ -274,8 +287,15 @@ def load_clipset(folder: Path) -> Clipset:
     return Clipset(folder, meta, items, tuple(range(len(items))), blocks)
 
 
-def _class_names(clips: Sequence[Clip], classes: Sequence[str] | None) -> tuple[str, ...]:
-    present = {clip.sport for clip in clips if clip.sport is not None}
+def _class_names(
+    clips: Sequence[Clip], classes: Sequence[str] | None, several: bool
+) -> tuple[str, ...]:
+    labels = {clip.sport for clip in clips if clip.sport is not None}
+    present = {name for label in labels for name in classes_in(label)}
+    if not several and present != labels:
+        raise DatasetError(
+            f"label {min(labels - present)!r} names several classes", "build it with several=True"
+        )
     if classes is None:
         return tuple(sorted(present, key=lambda name: (name == "none", name)))
     if strangers := sorted(present - set(classes)):

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from workbench.actions.items import classes_in
 from workbench.footage.clips import Clip
 from workbench.training.splits import SPLITS
 
@@ -47,8 +48,8 @@ def what_lacks(
     """
     class_to_clips: dict[str, list[Clip]] = defaultdict(list)
     for clip in clips:
-        if clip.sport is not None:
-            class_to_clips[clip.sport].append(clip)
+        for name in classes_in(clip.sport):
+            class_to_clips[name].append(clip)
     ready, lacks = [], {}
     for name in sorted(class_to_clips, key=lambda name: (name == "none", name)):
         own = class_to_clips[name]

@@ -19,6 +19,7 @@ from workbench.actions.clipset import Clipset
 from workbench.actions.learner import Batch, ClipLearner, Draw
 from workbench.actions.probes import FrozenClipNet
 from workbench.actions.recipe import TrainConfig
+from workbench.errors import WorkbenchError
 from workbench.saving import replacing
 
 Features = npt.NDArray[np.float32]
@@ -30,18 +31,22 @@ class FeatureLearner(ClipLearner):
     def __init__(self, folder: Path, config: TrainConfig) -> None:
         super().__init__(folder, config)
         assert isinstance(self.network, FrozenClipNet)
+        if config.cutmix:
+            raise WorkbenchError(
+                f"cutmix mixes pictures, and {config.model} learns on features", "use mixup"
+            )
         view = (self.frames, self.size_wh)
         self._train = clip_features(self.network, self.train, *view)
         self._valid = clip_features(self.network, self.valid, *view)
 
     def load(self, epoch: int, batches: Sequence[Sequence[Draw]]) -> Iterator[Batch]:
         """Yield features (N, T', D) of the clips of each batch, some of them mirrored."""
-        targets, flip = torch.from_numpy(self.train.targets()), self.config.augmentation.flip
+        marks, flip = torch.from_numpy(self.train.marks()), self.config.augmentation.flip
         for batch in batches:
             clips = [clip for _, clip in batch]
             rngs = (np.random.default_rng([self.config.seed, epoch, place]) for place, _ in batch)
             ways = [int(rng.random() < flip) for rng in rngs]
-            yield torch.from_numpy(self._train[clips, ways]), targets[clips]
+            yield torch.from_numpy(self._train[clips, ways]), marks[clips]
 
     def scores(self, network: nn.Module) -> Tensor:
         """Score the validation clips as they are."""

@@ -6,7 +6,7 @@ The unit is one clip's row. Knows nothing about pixels or files.
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from workbench.errors import DatasetError
@@ -14,6 +14,7 @@ from workbench.footage.clips import Clip
 from workbench.training.splits import SPLITS
 
 PREDICT = "predict"  # the split of clips that nobody has labelled
+_AND = "|"  # between the classes of a clip that shows several
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,16 @@ class Item:
     split: str  # train, valid, test, predict
     label: str | None
     fingerprint: str  # SHA-256 of the stored frames
+
+
+def classes_in(label: str | None) -> tuple[str, ...]:
+    """Return the classes that a label names: one, or several of a clip that shows several."""
+    return tuple(label.split(_AND)) if label else ()
+
+
+def several_classes(names: Iterable[str]) -> str:
+    """Return the label of a clip that shows these classes."""
+    return _AND.join(sorted(names))
 
 
 def check_leakage(items: Sequence[Item]) -> None:
@@ -73,7 +84,7 @@ def hash_items(
 
 def count_clips(items: Sequence[Item], classes: Sequence[str]) -> dict[str, dict[str, int]]:
     """Return the number of clips per split and class."""
-    counts = Counter((item.split, item.label) for item in items)
+    counts = Counter((item.split, name) for item in items for name in classes_in(item.label))
     table = {split: {name: counts[split, name] for name in classes} for split in SPLITS}
     unlabelled = sum(item.split == PREDICT for item in items)
     return {**table, PREDICT: {"unlabelled": unlabelled}} if unlabelled else table

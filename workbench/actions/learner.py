@@ -14,24 +14,23 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from sklearn.metrics import f1_score
+from sklearn.metrics import average_precision_score, f1_score
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from workbench.actions.augment import plain_view, varied_view
 from workbench.actions.clipset import Clipset, load_clipset
+from workbench.actions.losses import class_weights, clip_loss, mixed
 from workbench.actions.models import architecture_of, build_model
 from workbench.actions.predict import score_views
 from workbench.actions.recipe import TrainConfig
 
 Draw = tuple[int, int]  # place in the epoch, clip
-Batch = tuple[Tensor, Tensor]  # frames (N, T, H, W, 3) uint8, targets (N,)
+Batch = tuple[Tensor, Tensor]  # frames (N, T, H, W, 3) uint8, marks (N, K)
 
 
 class ClipLearner:
     """A clip classifier as the loop trains it, on the clip set in a folder."""
-
-    best_by = "valid_macro_f1"
 
     def __init__(self, folder: Path, config: TrainConfig) -> None:
         clipset, made_for = load_clipset(folder), architecture_of(config.model)
@@ -39,6 +38,10 @@ class ClipLearner:
         self.frames = config.frames or made_for.frames
         self.size_wh = config.size_wh or made_for.size_wh
         self.train, self.valid = clipset.take("train"), clipset.take("valid")
+        self.several = clipset.several
+        self.best_by = "valid_map" if self.several else "valid_macro_f1"
+        marks = torch.from_numpy(self.train.marks())
+        self.weights = class_weights(marks) if config.class_weights else None
         self.network: nn.Module = build_model(
             config.model, len(self.classes), weights=config.weights, **config.model_settings
         )
@@ -47,14 +50,18 @@ class ClipLearner:
 
     def batches(self, epoch: int) -> list[list[Draw]]:
         """Return an epoch's draws, classes in equal shares."""
-        config, targets = self.config, self.train.targets()
+        config = self.config
+        # Where clips show several classes there is no order in which each comes equally often.
+        balance = config.balance and not self.several
+        targets = self.train.targets() if balance else np.zeros(len(self.train), np.int64)
         return epoch_draws(
-            targets, config.batch_size, balance=config.balance, seed=config.seed, epoch=epoch
+            targets, config.batch_size, balance=balance, seed=config.seed, epoch=epoch
         )
 
     def load(self, epoch: int, batches: Sequence[Sequence[Draw]]) -> Iterable[Batch]:
         """Return varied views of the clips of each batch, prepared ahead by `workers` processes."""
-        views = _Views(self.train, self.frames, self.size_wh, self.config, epoch)
+        shown = self.train.marks()
+        views = _Views(self.train, self.frames, self.size_wh, self.config, epoch, shown)
         return DataLoader(
             views,  # yields the pairs that make a Batch
             batch_sampler=batches,  # type: ignore[arg-type]  # lists of draws, not of places
@@ -63,15 +70,39 @@ class ClipLearner:
         )
 
     def losses(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        """Return smoothed cross-entropy and accuracy on varied views."""
-        frames, targets = batch
+        """Return the loss, and accuracy (of each class by itself, if several), on varied views."""
+        (frames, marks), config = batch, self.config
+        if config.mixup or config.cutmix:
+            frames, marks = mixed(frames, marks, config.mixup, config.cutmix)
         scores = network(frames).float()
-        loss = F.cross_entropy(scores, targets, label_smoothing=self.config.label_smoothing)
-        return {"loss": loss, "accuracy": (scores.argmax(dim=1) == targets).double().mean()}
+        loss = clip_loss(
+            scores,
+            marks,
+            several=self.several,
+            gamma=config.focal_gamma,
+            smoothing=config.label_smoothing,
+            weights=None if self.weights is None else self.weights.to(scores.device),
+        )
+        right = scores.argmax(dim=1) == marks.argmax(dim=1)
+        if self.several:
+            right = (scores > 0) == (marks > 0.5)
+        return {"loss": loss, "accuracy": right.double().mean()}
 
     def judge(self, network: nn.Module) -> dict[str, float]:
-        """Return loss (hard labels), accuracy and macro-F1 on plain views of validation clips."""
+        """Return loss (hard labels), accuracy and macro-F1 on plain views of validation clips.
+
+        Of clips that show several classes the loss and mAP over the classes that are shown.
+        """
         scores = self.scores(network)
+        if self.several:
+            marks = torch.from_numpy(self.valid.marks()).double()
+            shown = marks.any(dim=0)
+            return {
+                "valid_loss": float(clip_loss(scores, marks, several=True)),
+                "valid_map": float(
+                    average_precision_score(marks[:, shown], scores[:, shown], average="macro")
+                ),
+            }
         targets = torch.from_numpy(self.valid.targets())
         called = scores.argmax(dim=1)
         present = sorted(set(targets.tolist()))
@@ -102,7 +133,7 @@ class ClipLearner:
 
 
 @dataclass(frozen=True)
-class _Views(Dataset[tuple[npt.NDArray[np.uint8], int]]):
+class _Views(Dataset[tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]]):
     """Varied views of a clip set, for one epoch."""
 
     clipset: Clipset
@@ -110,13 +141,14 @@ class _Views(Dataset[tuple[npt.NDArray[np.uint8], int]]):
     size_wh: tuple[int, int]
     config: TrainConfig
     epoch: int
+    marks: npt.NDArray[np.float32]
 
-    def __getitem__(self, draw: Draw) -> tuple[npt.NDArray[np.uint8], int]:
+    def __getitem__(self, draw: Draw) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
         place, clip = draw
         rng = np.random.default_rng([self.config.seed, self.epoch, place])
         frames = self.clipset.frames(clip)
         view = varied_view(frames, self.frames, self.size_wh, self.config.augmentation, rng)
-        return view, self.clipset.classes.index(self.clipset.items[clip].label)
+        return view, self.marks[clip]
 
 
 def balanced_order(

@@ -15,8 +15,9 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from workbench.actions.augment import Frames, plain_view
+from workbench.actions.augment import Frames, plain_views
 from workbench.actions.clipset import Clipset
+from workbench.actions.items import classes_in, several_classes
 from workbench.actions.models import build_model
 from workbench.errors import DatasetError, WorkbenchError
 from workbench.saving import read_object, reading, save_json
@@ -40,6 +41,7 @@ class Predictions:
     dataset_version: str
     caveat: str | None = None  # what the footage cannot show
     view: tuple[int, int, int] | None = None  # frames, width and height of what the scorer saw
+    several: bool = False  # a clip may show several classes: each has a probability by itself
 
     def __post_init__(self) -> None:
         """Check every row.
@@ -63,7 +65,8 @@ class Predictions:
                     f"clip {clip_id!r} has the probabilities {row.tolist()}",
                     "predict again; a network that gives NaN was trained badly",
                 )
-            if label is not None and label not in self.classes:
+            if strangers := set(classes_in(label)) - set(self.classes):
+                label = min(strangers)
                 raise DatasetError(
                     f"clip {clip_id!r} has the label {label!r}, none of {list(self.classes)}",
                     "mend the label, or train with the class",
@@ -74,7 +77,11 @@ class Predictions:
 
     @property
     def predicted(self) -> tuple[str, ...]:
-        """The most probable class of each clip; the first of them at a tie."""
+        """The most probable class of each clip, the first at a tie; or all that are likely."""
+        if self.several:
+            likely = self.probabilities > 0.5
+            pairs = [zip(self.classes, row, strict=True) for row in likely]
+            return tuple(several_classes(name for name, is_in in one if is_in) for one in pairs)
         return tuple(self.classes[place] for place in self.probabilities.argmax(axis=1))
 
     @property
@@ -195,6 +202,7 @@ def predict_clips(
     clipset: Clipset,
     *,
     freeze_frame: bool = False,
+    views: int = 1,
     batch_size: int = 16,
     device: str = "auto",
     threads: int = 1,
@@ -202,38 +210,43 @@ def predict_clips(
     """Classify clips, labelled or not, with the best network of a run, in fp32.
 
     With `freeze_frame` the network sees a clip's middle frame throughout. That takes the motion
-    away and leaves everything else: what remains of the score did not come from motion.
+    away and leaves everything else: what remains of the score did not come from motion. With
+    several `views` a clip's probabilities are the mean over as many, a little apart in time.
 
     Raises:
         WorkbenchError: If the run has no network.
         DatasetError: If a label is no class of the network.
     """
     classifier = load_classifier(run_dir, choose_device(device))
-    strangers = {label for label in clipset.labels if label is not None} - set(classifier.classes)
-    if strangers:
+    shown = {name for label in clipset.labels for name in classes_in(label)}
+    if strangers := shown - set(classifier.classes):
         raise DatasetError(
             f"the network of {run_dir} does not know class {sorted(strangers)[0]!r}",
             "train it on a dataset that has it",
         )
 
-    def fed(frames: Frames) -> Frames:
+    def fed(frames: Frames) -> list[Frames]:
         if freeze_frame:
             frames = np.repeat(frames[len(frames) // 2][None], len(frames), axis=0)
-        return plain_view(frames, classifier.frames, classifier.size_wh)
+        return plain_views(frames, classifier.frames, classifier.size_wh, views)
 
-    views = (fed(clipset.frames(clip)) for clip in range(len(clipset)))
+    seen = (view for clip in range(len(clipset)) for view in fed(clipset.frames(clip)))
     with torch_threads(threads):
-        scores = score_views(classifier.network, views, batch_size=batch_size)
+        scores = score_views(classifier.network, seen, batch_size=batch_size)
+    likely = scores.sigmoid() if clipset.several else scores.softmax(dim=1)
     return Predictions(
-        classifier.name + (", frozen frame" if freeze_frame else ""),
+        classifier.name
+        + (", frozen frame" if freeze_frame else "")
+        + (f", {views} views" if views > 1 else ""),
         classifier.classes,
         clipset.clip_ids,
         clipset.sessions,
         clipset.labels,
-        scores.softmax(dim=1).numpy(),
+        likely.view(-1, views, likely.shape[1]).mean(dim=1).numpy(),
         clipset.version,
         clipset.caveat,
         (classifier.frames, *classifier.size_wh),
+        clipset.several,
     )
 
 

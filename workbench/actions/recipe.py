@@ -23,6 +23,10 @@ class TrainConfig(Recipe):
     frames: int | None = None  # per view; None: what the model was made for
     size_wh: tuple[int, int] | None = None  # of a view; None: what the model was made for
     label_smoothing: float = 0.1
+    focal_gamma: float = 0.0  # how little counts what is known already; 0: cross-entropy
+    mixup: float = 0.0  # α of the shares in which two clips are mixed, 0.2 say; 0: none
+    cutmix: float = 0.0  # the same of rectangles that show another clip
     balance: bool = True  # every class equally often, whatever the counts
+    class_weights: bool = False  # every class weighs the same in the loss; instead of `balance`
     augmentation: Augmentation = field(default_factory=Augmentation)
     compile: bool = False  # torch.compile: for a GPU; on a CPU it was slower, after 60–110 s

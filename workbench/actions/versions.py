@@ -3,7 +3,8 @@
 The unit is one version, a clip set of its own with a parent. A session keeps its split from version
 to version, so that what once tested a model never trains one, and a model of v1 may be judged on
 v2's test clips beside v2's own. Labels are those people have settled on (`labels.settled`); clips
-that show several classes at once are left out and counted. Leaves frames to `clipset`.
+that show several classes at once are left out and counted, unless the set is one of such clips.
+Leaves frames to `clipset`.
 """
 
 import shutil
@@ -16,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from workbench.actions.clipset import Clipset, build_clipset, load_clipset
-from workbench.actions.items import PREDICT
+from workbench.actions.items import PREDICT, classes_in, several_classes
 from workbench.errors import DatasetError
 from workbench.footage.clips import Clip, Origin
 from workbench.labels.settled import Settled
@@ -26,18 +27,18 @@ from workbench.training.versions import version_names
 _NEXT = ".next"  # a version that is being built
 
 
-def with_labels(clips: Sequence[Clip], settled: Settled) -> list[Clip]:
+def with_labels(clips: Sequence[Clip], settled: Settled, *, several: bool = False) -> list[Clip]:
     """Return clips with the class that people have settled on, and no split of their own.
 
     A clip that nobody has labelled keeps the class that its cut was given, if it was given one;
-    what people differ on has none, nor has a clip that shows several at once.
+    what people differ on has none, nor has a clip that shows several at once, unless `several`.
     """
     found = []
     for clip in clips:
         classes = settled.item_to_classes.get(clip.clip_id)
         label = clip.sport
         if classes is not None:
-            label = classes[0] if len(classes) == 1 else None
+            label = several_classes(classes) if several or len(classes) == 1 else None
         elif clip.clip_id in settled.item_to_reason:
             label = None
         found.append(replace(clip, sport=label, split=None))
@@ -71,12 +72,14 @@ def add_version(
         raise DatasetError("no clip has a label", "label some clips in the rater, or import labels")
     names = version_names(folder)
     parent = load_clipset(folder / names[-1]) if names else None
-    several = sum(len(one) > 1 for one in settled.item_to_classes.values())
+    left_out = 0
+    if not settings.get("several"):
+        left_out = sum(len(one) > 1 for one in settled.item_to_classes.values())
     facts: dict[str, Any] = {
         "name": f"v{len(names) + 1}" if not names else f"v{int(names[-1][1:]) + 1}",
         "parent": names[-1] if names else None,
         "parent_version": parent.version if parent else None,
-        "labels": settled.counts | ({"left out: several classes": several} if several else {}),
+        "labels": settled.counts | ({"left out: several classes": left_out} if left_out else {}),
     }
     part = folder / _NEXT
     with writing(part):
@@ -192,7 +195,12 @@ def change_since_parent(folder: Path, clipset: Clipset | None) -> Difference | N
 def _counts(before: Clipset, after: Clipset) -> pd.DataFrame:
     names = list(dict.fromkeys((*before.classes, *after.classes)))
     counts = [
-        Counter((item.label, item.split) for item in one.items if item.split != PREDICT)
+        Counter(
+            (name, item.split)
+            for item in one.items
+            if item.split != PREDICT
+            for name in classes_in(item.label)
+        )
         for one in (before, after)
     ]
     rows = {
