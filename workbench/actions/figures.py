@@ -33,25 +33,26 @@ from workbench.training.history import TrainingResult
 
 
 def draw_scores(result: TrainingResult, ax: Axes | None = None) -> Axes:
-    """Draw accuracy and macro-F1 per epoch, the chosen epoch marked."""
+    """Draw accuracy and the score that chose the epoch, macro-F1 or mAP, the epoch marked."""
     ax = axes_or_new(ax, (6, 3.6))
     epochs = [row.epoch for row in result.history]
     ax.plot(epochs, [row.scores["train_accuracy"] for row in result.history], "--", color=SOFT)
-    ax.plot(epochs, [row.scores["valid_macro_f1"] for row in result.history], "-", color=INK)
-    best = result.best
-    macro_f1 = best.scores["valid_macro_f1"]
-    ax.plot(best.epoch, macro_f1, "o", color=INK)
+    ax.plot(epochs, [row.scores[result.best_by] for row in result.history], "-", color=INK)
+    best, is_single = result.best, result.best_by == "valid_macro_f1"
+    score = best.scores[result.best_by]
+    ax.plot(best.epoch, score, "o", color=INK)
     ax.annotate(
-        f"kept: epoch {best.epoch}, {macro_f1:.3f}",
-        (best.epoch, macro_f1),
+        f"kept: epoch {best.epoch}, {score:.3f}",
+        (best.epoch, score),
         xytext=(best.epoch, 0.45),
         ha="right" if best.epoch > len(epochs) / 2 else "left",
         arrowprops={"arrowstyle": "-", "color": SOFT, "linewidth": 0.8},
     )
-    chance = 1 / len(result.classes)
-    ax.axhline(chance, color=GREY, linewidth=0.8, linestyle=":")
-    ax.text(epochs[-1], chance, "chance", color=SOFT, ha="right", va="bottom", fontsize="small")
-    labels = ["train accuracy (varied views)", "validation macro-F1"]
+    if is_single:
+        chance = 1 / len(result.classes)
+        ax.axhline(chance, color=GREY, linewidth=0.8, linestyle=":")
+        ax.text(epochs[-1], chance, "chance", color=SOFT, ha="right", va="bottom", fontsize="small")
+    labels = ["train accuracy (varied views)", f"validation {'macro-F1' if is_single else 'mAP'}"]
     ax.legend(ax.lines[:2], labels, frameon=False, loc="lower right")
     ax.set(xlabel="epoch", ylabel="score", ylim=(0, 1.02), title="Did it learn, and when?")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))

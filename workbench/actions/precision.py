@@ -48,6 +48,17 @@ class AveragePrecisions:
             "class"
         )
 
+    def answer(self) -> str:
+        """Say whether it ranks better than chance; begins with the verdict."""
+        mean = self.over_all
+        word = (
+            "Yes" if mean.low > self.chance else "No" if mean.high < self.chance else "Can't tell"
+        )
+        return (
+            f"{word}: mAP over {len(self.by_class)} classes is {show(mean)} on {mean.n} clips, "
+            f"where guessing gets {self.chance:.2f}"
+        )
+
     def means(self) -> dict[str, Interval]:
         """Return mAP over all classes and over those with enough clips, by name."""
         found = {f"mAP_{len(self.by_class)}": self.over_all}
