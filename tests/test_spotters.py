@@ -17,8 +17,8 @@ from workbench.actions.spotting.decide import (
     likely_events,
     ranked,
 )
-from workbench.actions.spotting.greyframes import SIZE_WH, STEP_S, GreyFrames, cached_grey
-from workbench.actions.spotting.network import NAMES, STACK, Spotter, spotting_losses
+from workbench.actions.spotting.greyframes import SIZE_WH, STACK, STEP_S, GreyFrames, cached_grey
+from workbench.actions.spotting.network import NAMES, Spotter, spotting_losses
 from workbench.actions.spotting.predict import load_spotter, raw_scores, spot_video
 from workbench.actions.spotting.scores import metric, score_spots
 from workbench.actions.spotting.training import SpotterConfig, load_matches, train_spotter
@@ -163,7 +163,7 @@ def test_decisions_are_those_that_do_best_on_validation() -> None:
 
 def test_a_run_trains_spots_and_goes_on_where_it_was(matches: Path, tmp_path: Path) -> None:
     read = load_matches(matches, BALL_MAP)
-    config = SpotterConfig(epochs=1, steps=2, clip_steps=8, crop_wh=(64, 48))
+    config = SpotterConfig(epochs=1, steps=2, clip_steps=8, crop_share=0.3)
     result = train_spotter(read[:1], read[1:], tmp_path / "run", config, tmp_path / "cache")
     assert np.isfinite(result.best.scores["train_loss"])
     spotter = load_spotter(tmp_path / "run")
@@ -174,7 +174,7 @@ def test_a_run_trains_spots_and_goes_on_where_it_was(matches: Path, tmp_path: Pa
     grey = cached_grey(read[1].video, tmp_path / "cache").reshape(100, STACK, *SIZE_WH[::-1])
     with torch.inference_mode():
         again = raw_scores(lambda first, end: iter(grey[first:end]), 100, spotter.network)
-    assert (again == found.raw).all()
+    assert (again.astype(np.float16) == found.raw).all()
     parts = sorted((tmp_path / "whole").glob("*.npz"))
     assert len(parts) == 2
     parts[1].unlink()

@@ -31,6 +31,9 @@ def spot(
     csv: Annotated[
         bool, typer.Option("--csv", help="Also write a table of the likely events.")
     ] = False,
+    flip: Annotated[
+        bool, typer.Option("--flip", help="Look at the mirrored video, too: twice the time.")
+    ] = False,
     precision: Annotated[
         str, typer.Option("--amp", metavar="auto|off|bf16|fp16", help="Mixed precision.")
     ] = "off",
@@ -75,6 +78,7 @@ def spot(
             spotter,
             work_dir,
             precision=choose_precision(precision, where),
+            flip=flip,
             on_steps=lambda done, total: progress.update(task, completed=done, total=total),
         )
     write_results(file, ranked(found.events), video.parent.name)

@@ -116,7 +116,10 @@ def _spots(
 
 
 def choose_decisions(
-    raws: Mapping[str, npt.ArrayLike], truth: Mapping[str, Events], metric: Metric
+    raws: Mapping[str, npt.ArrayLike],
+    truth: Mapping[str, Events],
+    metric: Metric,
+    choices: Sequence[Decision] = CHOICES,
 ) -> dict[str, Decision]:
     """Return for each class the decision with the best average precision on these matches.
 
@@ -125,7 +128,7 @@ def choose_decisions(
     """
     classes = next(iter(truth.values())).classes
     ap = []
-    for choice in CHOICES:
+    for choice in choices:
         found = {
             name: decide(raw, classes, dict.fromkeys(classes, choice)) for name, raw in raws.items()
         }
@@ -133,7 +136,7 @@ def choose_decisions(
     best = np.argmax(ap, axis=0)
     there = {name for events in truth.values() for name in np.array(classes)[events.label]}
     decisions = {
-        name: CHOICES[best[place]] if name in there else Decision()
+        name: choices[best[place]] if name in there else Decision(choices[0].displaced)
         for place, name in enumerate(classes)
     }
     score = score_spots(

@@ -15,7 +15,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from workbench.actions.spotting.network import STACK
 from workbench.errors import FootageError
 from workbench.footage.decoder import decode_frames
 from workbench.footage.frames import Developer
@@ -24,8 +23,9 @@ from workbench.footage.video_info import content_digest
 from workbench.saving import replacing
 
 TICK_S = 0.08
+STACK = 3
 STEP_S = TICK_S * STACK
-SIZE_WH = (256, 144)
+SIZE_WH = (256, 144)  # unless a network is made for another one
 CACHE_FORMAT = "workbench-grey/1"
 
 Grey = npt.NDArray[np.uint8]
@@ -36,16 +36,17 @@ class GreyFrames:
     """A video as ticks; knows how many of those read so far were lost."""
 
     table: PacketTable
+    size_wh: tuple[int, int] = SIZE_WH
     lost: int = 0
 
     @classmethod
-    def of(cls, path: Path) -> "GreyFrames":
+    def of(cls, path: Path, size_wh: tuple[int, int] = SIZE_WH) -> "GreyFrames":
         """Open a video.
 
         Raises:
             FootageError: If it cannot be read, or is shorter than one step.
         """
-        opened = cls(read_packets(path))
+        opened = cls(read_packets(path), size_wh)
         if opened.steps < 1:
             raise FootageError(f"{path} is shorter than {STEP_S:.2f} s", "give a longer video")
         return opened
@@ -72,8 +73,8 @@ class GreyFrames:
         ticks = np.arange(first_step * STACK, end_step * STACK)
         shown = np.searchsorted(times_s, (ticks + 0.5) * TICK_S + 1e-6, "right") - 1
         frames = np.clip(shown, 0, table.frame_count - 1)
-        develop = Developer(table, SIZE_WH)
-        grey = np.full(SIZE_WH[::-1], 128, np.uint8)
+        develop = Developer(table, self.size_wh)
+        grey = np.full(self.size_wh[::-1], 128, np.uint8)
         stack: list[Grey] = []
         place = 0
         with closing(decode_frames(table, np.unique(frames).tolist())) as decoded:  # type: ignore[type-var]
@@ -89,18 +90,18 @@ class GreyFrames:
                         stack = []
 
 
-def cached_grey(video: Path, cache_dir: Path) -> Grey:
+def cached_grey(video: Path, cache_dir: Path, size_wh: tuple[int, int] = SIZE_WH) -> Grey:
     """Return all ticks of a video (ticks, H, W), mapped from a cache; training reads them often.
 
     Raises:
         FootageError: If it cannot be read.
     """
-    request = f"{CACHE_FORMAT} {content_digest(video)} {SIZE_WH} {TICK_S}"
+    request = f"{CACHE_FORMAT} {content_digest(video)} {size_wh} {TICK_S}"
     entry = cache_dir / f"{hashlib.sha256(request.encode()).hexdigest()[:40]}.npy"
     if not entry.exists():
-        frames = GreyFrames.of(video)
+        frames = GreyFrames.of(video, size_wh)
         with replacing(entry) as part:
-            shape = (frames.steps * STACK, *SIZE_WH[::-1])
+            shape = (frames.steps * STACK, *size_wh[::-1])
             kept = np.lib.format.open_memmap(part, "w+", np.uint8, shape)
             for step, stack in enumerate(frames.read(0, frames.steps)):
                 kept[step * STACK : (step + 1) * STACK] = stack

@@ -22,12 +22,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from workbench.actions.spotting.encoders import SLIM, make_encoder
+from workbench.actions.spotting.greyframes import STACK
 from workbench.errors import WorkbenchError
 
 Name = Literal["still", "stack", "slow_fusion", "dense"]
 NAMES: tuple[Name, ...] = get_args(Name)
-STACK = 3
-_WIDTH, _FEATURES, _HIDDEN = 8, 128, 96
+_FEATURES, _HIDDEN = 128, 96
 _RARE = -3.0  # the first bias of the logits: most steps hold no event
 
 
@@ -37,18 +38,28 @@ class Spotter(nn.Module):
     Args:
         name: One of `NAMES`.
         classes: K.
+        encoder: Of stacks: see `encoders`.
+        size_wh: Of the frames it is made for.
+        pretrained: Whether an encoder that has published weights begins with them.
 
     Raises:
-        WorkbenchError: If there is no network of this name.
+        WorkbenchError: If there is no network or encoder of this name, or no weights for it.
     """
 
-    def __init__(self, name: str, classes: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        classes: int,
+        encoder: str = SLIM,
+        size_wh: tuple[int, int] = (256, 144),
+        *,
+        pretrained: bool = True,
+    ) -> None:
         super().__init__()
         if name not in NAMES:
             raise WorkbenchError(f"spotter {name!r}", f"choose one of {', '.join(NAMES)}")
-        self.name, self.classes = name, classes
-        moves = name != "still"
-        self.encoder = _Encoder(moves)
+        self.name, self.classes, self.size_wh = name, classes, size_wh
+        self.encoder = make_encoder(encoder, pretrained)
         channels = self.encoder.channels
         over_time = name in ("slow_fusion", "dense")
         self.mixing = nn.ModuleList(_TimeMix(channels) for _ in range(2 * over_time))
@@ -77,6 +88,8 @@ class Spotter(nn.Module):
 
     def maps(self, stacks: Tensor) -> Tensor:
         """Return the maps (N, C, h, w) of stacks (N, 3, H, W) of bytes: the costly part."""
+        if self.name == "still":
+            stacks = stacks[:, STACK // 2 : STACK // 2 + 1].expand_as(stacks)
         maps: Tensor = self.encoder(stacks)
         return maps
 
@@ -97,52 +110,6 @@ class Spotter(nn.Module):
             return maps.mean((3, 4))
         raised = maps.float().clamp(min=1e-4).pow(self.power)
         return raised.mean((3, 4)).pow(1 / self.power)
-
-
-class _Encoder(nn.Module):
-    """A stack of grey frames to a map at a sixteenth of its size."""
-
-    def __init__(self, moves: bool) -> None:
-        super().__init__()
-        self.moves, self.channels = moves, 6 * _WIDTH
-        inputs = 2 * STACK - 1 if moves else 1
-        self.net = nn.Sequential(
-            _down(inputs, _WIDTH),
-            _down(_WIDTH, 2 * _WIDTH),
-            _down(2 * _WIDTH, 4 * _WIDTH),
-            _Residual(4 * _WIDTH),
-            _down(4 * _WIDTH, self.channels),
-        )
-
-    def forward(self, stacks: Tensor) -> Tensor:
-        grey = stacks.float() * (4 / 255) - 1.6
-        if not self.moves:
-            grey = grey[:, STACK // 2 : STACK // 2 + 1]
-        else:
-            grey = torch.cat([grey, 3 * (grey[:, 1:] - grey[:, :-1])], dim=1)
-        maps: Tensor = self.net(grey.contiguous(memory_format=torch.channels_last))
-        return maps
-
-
-class _Residual(nn.Module):
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.inner = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
-            nn.BatchNorm2d(channels),
-            nn.ReLU(),
-            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
-            nn.BatchNorm2d(channels),
-        )
-
-    def forward(self, maps: Tensor) -> Tensor:
-        return F.relu(maps + self.inner(maps))
-
-
-def _down(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, 2, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
-    )
 
 
 class _TimeMix(nn.Module):

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from workbench.actions.spotting.decide import Decision, decide
-from workbench.actions.spotting.greyframes import SIZE_WH, GreyFrames
+from workbench.actions.spotting.greyframes import Grey, GreyFrames
 from workbench.actions.spotting.network import Spotter
 from workbench.errors import WorkbenchError
 from workbench.footage.video_info import content_digest
@@ -27,8 +27,9 @@ from workbench.training.compute import inference
 from workbench.training.folder import BEST, load_checkpoint
 
 DECISIONS, MADE = "decisions.json", "made_with.json"
-CROP_WH = (240, 136)  # the middle of a frame; training sees parts of it
-_BATCH, _KEPT, _BEYOND = 8, 96, 16  # steps: through the encoder, of a window, on either side of it
+_KEPT, _BEYOND = 96, 16  # steps of a window, and on either side of it
+# Steps through the encoder at once, divisors of a window: what a cache holds, what a GPU wants.
+_BATCH = {"cpu": 8, "cuda": 96, "mps": 96}
 
 Raw = npt.NDArray[np.float16]
 
@@ -57,7 +58,8 @@ def load_network(run_dir: Path) -> tuple[Spotter, tuple[str, ...]]:
     content = load_checkpoint(run_dir / BEST, "train one: workbench spot train")
     try:
         classes = tuple(content["classes"])
-        network = Spotter(content["spotter"], len(classes))
+        made_as = content["encoder"], tuple(content["size_wh"])
+        network = Spotter(content["spotter"], len(classes), *made_as, pretrained=False)
         network.load_state_dict(content["network"])
     except (KeyError, RuntimeError, TypeError):
         raise WorkbenchError(
@@ -102,6 +104,7 @@ def spot_video(
     work_dir: Path,
     *,
     precision: str = "fp32",
+    flip: bool = False,
     on_steps: Callable[[int, int], None] = lambda done, total: None,
 ) -> Spotted:
     """Return the events of a video; raw scores stay in `work_dir`, and are not computed twice.
@@ -111,17 +114,19 @@ def spot_video(
         spotter: The network.
         work_dir: A folder for the raw scores of this video by these weights.
         precision: "fp32", "bf16" or "fp16".
+        flip: Whether to look at the mirrored video, too, at twice the cost.
         on_steps: Called with steps done and in all.
 
     Raises:
         FootageError: If the video cannot be read.
         WorkbenchError: If the folder holds the scores of another video or network.
     """
-    frames = GreyFrames.of(video)
+    frames = GreyFrames.of(video, spotter.network.size_wh)
     made_with = {
         "video": content_digest(video),
         "weights": spotter.identity,
         "precision": precision,
+        "flip": flip,
         "steps": frames.steps,
     }
     said = read_object(work_dir / MADE)
@@ -132,12 +137,12 @@ def spot_video(
     save_json(work_dir / MADE, made_with)
     parts = [work_dir / f"{start:07d}.npz" for start in range(0, frames.steps, _KEPT)]
     first = next((at for at, part in enumerate(parts) if not part.exists()), len(parts))
-    maps = _Maps(frames.read, frames.steps, spotter.network, precision)
+    maps = _Maps(frames.read, frames.steps, spotter.network, precision, flip)
     for part in parts[first:]:
         start, lost = int(part.stem), frames.lost
         raw = maps.window(start)
         with replacing(part) as unfinished:
-            np.savez(unfinished, raw=raw, lost=frames.lost - lost)
+            np.savez(unfinished, raw=raw.astype(np.float16), lost=frames.lost - lost)
         on_steps(min(frames.steps, start + _KEPT), frames.steps)
     loaded = [np.load(part, allow_pickle=False) for part in parts]
     scores: Raw = np.concatenate([part["raw"] for part in loaded])
@@ -146,9 +151,15 @@ def spot_video(
     return Spotted(events, scores, frames.duration_s, lost)
 
 
-def raw_scores(stacks: Callable[[int, int], Iterator[Any]], steps: int, network: Spotter) -> Raw:
+def raw_scores(
+    stacks: Callable[[int, int], Iterator[Any]],
+    steps: int,
+    network: Spotter,
+    precision: str = "fp32",
+    flip: bool = False,
+) -> npt.NDArray[np.float32]:
     """Return the raw scores (T, 2 K) of stacks that can be read from step to step."""
-    read = _Maps(stacks, steps, network, "fp32")
+    read = _Maps(stacks, steps, network, precision, flip)
     return np.concatenate([read.window(start) for start in range(0, steps, _KEPT)])
 
 
@@ -161,35 +172,56 @@ class _Maps:
         steps: int,
         network: Spotter,
         precision: str,
+        flip: bool,
     ) -> None:
         self._stacks, self._steps = stacks, steps
-        self._network, self._precision = network, precision
+        self._network, self._precision, self._flip = network, precision, flip
         self._device = next(network.parameters()).device
-        self._kept: dict[int, Tensor] = {}  # by first step of a batch
+        self._batch = _BATCH[self._device.type]
+        self._kept: dict[int, Tensor] = {}  # (ways, steps, C, h, w) by first step of a batch
         self._source: Iterator[Any] | None = None
 
-    def window(self, start: int) -> Raw:
+    def window(self, start: int) -> npt.NDArray[np.float32]:
         """Return the raw scores of the steps from `start` on."""
-        low = max(0, start - _BEYOND)
+        # Whole batches, so that what is encoded does not depend on where a run began.
+        low = max(0, start - _BEYOND) // self._batch * self._batch
         high = min(self._steps, start + _KEPT + _BEYOND)
         for first in [first for first in self._kept if first < low]:
             del self._kept[first]
         with inference(self._precision, self._device):
-            for first in range(low, high, _BATCH):
+            for first in range(low, high, self._batch):
                 if first not in self._kept:
                     self._kept[first] = self._encode(first)
-            maps = torch.cat([self._kept[first] for first in range(low, high, _BATCH)])
-            out = self._network.heads(maps[: high - low][None].float())[0].float().cpu().numpy()
-        end = min(self._steps, start + _KEPT)
-        return np.asarray(out[start - low : end - low]).astype(np.float16)
+            maps = torch.cat([self._kept[at] for at in range(low, high, self._batch)], dim=1)
+            begin = max(0, start - _BEYOND)
+            out = self._network.heads(maps[:, begin - low : high - low].float()).float()
+            merged = merge_ways(out).cpu().numpy()
+        return np.asarray(merged[start - begin : min(self._steps, start + _KEPT) - begin])
 
     def _encode(self, first: int) -> Tensor:
         if self._source is None:
             self._source = self._stacks(first, self._steps)
         source = self._source
-        count = min(_BATCH, self._steps - first)
-        stacked = np.stack([next(source) for _ in range(count)])
-        (wide, high), (width, height) = CROP_WH, SIZE_WH
-        left, top = (width - wide) // 2, (height - high) // 2
-        cut = np.ascontiguousarray(stacked[..., top : top + high, left : left + wide])
-        return self._network.maps(torch.from_numpy(cut).to(self._device))
+        count = min(self._batch, self._steps - first)
+        seen = middle(np.stack([next(source) for _ in range(count)]))
+        ways = np.concatenate([seen, seen[..., ::-1]]) if self._flip else seen
+        maps = self._network.maps(torch.from_numpy(ways).to(self._device))
+        return maps.view(-1, count, *maps.shape[1:])
+
+
+def merge_ways(out: Tensor) -> Tensor:
+    """Return the scores (T, 2 K) of the same steps seen in several ways (W, T, 2 K).
+
+    Probabilities are averaged, as the winner of 2023 does, and displacements.
+    """
+    if len(out) == 1:
+        return out[0]
+    logits, shift = out.chunk(2, dim=-1)
+    return torch.cat([torch.logit(logits.sigmoid().mean(0), 1e-6), shift.mean(0)], dim=-1)
+
+
+def middle(stacks: Grey) -> Grey:
+    """Return the middle of frames (…, H, W), all but a margin: training sees parts of it."""
+    high, wide = stacks.shape[-2:]
+    top, left = high // 36, wide // 32
+    return np.ascontiguousarray(stacks[..., top : high - top, left : wide - left])

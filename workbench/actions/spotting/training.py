@@ -20,12 +20,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from workbench.actions.spotting.decide import Decision, choose_decisions, decide
-from workbench.actions.spotting.greyframes import STEP_S, Grey, cached_grey
-from workbench.actions.spotting.network import NAMES, STACK, Spotter, spotting_losses
+from workbench.actions.spotting.decide import choose_decisions, decide
+from workbench.actions.spotting.encoders import SLIM
+from workbench.actions.spotting.greyframes import SIZE_WH, STACK, STEP_S, Grey, cached_grey
+from workbench.actions.spotting.network import NAMES, Spotter, spotting_losses
 from workbench.actions.spotting.predict import (
     DECISIONS,
-    Raw,
     load_network,
     raw_scores,
     save_decisions,
@@ -43,7 +43,7 @@ from workbench.training.recipe import Recipe
 
 _VIDEOS = ("*.mp4", "*.mkv", "*.mov")
 _NEAR = 1.5  # steps around an event that are labelled with it
-_JUDGED_BY = metric("at1")
+JUDGED_BY = metric("at1")
 
 Arrays = npt.NDArray[np.float32]
 Batch = tuple[Tensor, Tensor, Tensor]
@@ -59,10 +59,13 @@ class SpotterConfig(Recipe):
     warmup: float = 0.05
     ema: float = 0.98
     spotter: str = "dense"  # one of network.NAMES
+    encoder: str = SLIM  # of stacks, by name; see `encoders`
+    frozen: bool = False  # whether the encoder keeps the weights it begins with
     class_map: str = "ball"  # a set of classes, or a file that maps them
     steps: int = 250  # per epoch
     clip_steps: int = 24  # of 0.24 s each
-    crop_wh: tuple[int, int] = (192, 112)  # of frames of 256×144
+    size_wh: tuple[int, int] = SIZE_WH  # of frames
+    crop_share: float = 0.76  # of width and height of a frame that a clip shows
     gamma: float = 1.0  # of the focal loss
     around_events: float = 0.5  # share of clips drawn around one
 
@@ -117,11 +120,13 @@ class SpotterLearner:
     ) -> None:
         self.config = config
         self.classes = train_on[0].events.classes
-        self.network: nn.Module = Spotter(config.spotter, len(self.classes)).to(
-            memory_format=torch.channels_last
-        )
+        network = Spotter(config.spotter, len(self.classes), config.encoder, config.size_wh)
+        network.encoder.requires_grad_(not config.frozen)
+        self.network: nn.Module = network.to(memory_format=torch.channels_last)
+        # What knows pictures already shall not forget them at once.
+        self.rates = {} if config.encoder == SLIM else {"encoder.": 0.2}
         self.clips = Clips(config, [*train_on], cache_dir)
-        self.valid = {match.name: (match, cached_grey(match.video, cache_dir)) for match in valid}
+        self.valid, self.cache_dir = valid, cache_dir
 
     def batches(self, epoch: int) -> list[list[int]]:
         """Return places in the epoch; what is drawn there, the seed decides."""
@@ -144,35 +149,38 @@ class SpotterLearner:
     def judge(self, network: nn.Module) -> dict[str, float]:
         """Return mAP@1 over the classes that validation matches have, as decided by default."""
         assert isinstance(network, Spotter)
-        return {"valid_map": _mean_ap(self.raws(network), self.truth(), {})}
-
-    def raws(self, network: Spotter) -> dict[str, Raw]:
-        """Return the raw scores of the validation matches."""
-        return {name: _of_grey(grey, network) for name, (_, grey) in self.valid.items()}
-
-    def truth(self) -> dict[str, Events]:
-        """Return the labels of the validation matches."""
-        return {name: match.events for name, (match, _) in self.valid.items()}
+        raws = match_scores(network, self.valid, self.cache_dir)
+        found = {name: decide(raw, self.classes, {}) for name, raw in raws.items()}
+        score = score_spots({match.name: match.events for match in self.valid}, found)
+        there = np.array(list(score.labels.values())) > 0
+        ap = float(score.class_ap(JUDGED_BY)[0, there].mean()) if there.any() else 0.0
+        return {"valid_map": ap}
 
     def describe(self) -> dict[str, Any]:
-        """Return the network's name and classes."""
-        return {"spotter": self.config.spotter, "classes": list(self.classes)}
+        """Return what the network is built from."""
+        config = self.config
+        return {
+            "spotter": config.spotter,
+            "encoder": config.encoder,
+            "size_wh": list(config.size_wh),
+            "classes": list(self.classes),
+        }
 
 
-def _of_grey(grey: Grey, network: Spotter) -> Raw:
+def match_scores(
+    network: Spotter, matches: Sequence[LabelledMatch], cache_dir: Path
+) -> dict[str, npt.NDArray[np.float32]]:
+    """Return the raw scores (T, 2 K) of matches by name; their grey frames are kept in a cache."""
+    return {
+        match.name: _of_grey(cached_grey(match.video, cache_dir, network.size_wh), network)
+        for match in matches
+    }
+
+
+def _of_grey(grey: Grey, network: Spotter) -> npt.NDArray[np.float32]:
     steps = len(grey) // STACK
     stacks = grey[: steps * STACK].reshape(steps, STACK, *grey.shape[1:])
     return raw_scores(lambda first, end: iter(stacks[first:end]), steps, network)
-
-
-def _mean_ap(
-    raws: Mapping[str, Raw], truth: Mapping[str, Events], decisions: Mapping[str, Decision]
-) -> float:
-    classes = next(iter(truth.values())).classes
-    found = {name: decide(raw, classes, decisions) for name, raw in raws.items()}
-    score = score_spots(truth, found)
-    there = np.array(list(score.labels.values())) > 0
-    return float(score.class_ap(_JUDGED_BY)[0, there].mean()) if there.any() else 0.0
 
 
 class Clips:
@@ -183,7 +191,7 @@ class Clips:
     ) -> None:
         self.config = config
         self.classes = matches[0].events.classes
-        self.grey = [cached_grey(match.video, cache_dir) for match in matches]
+        self.grey = [cached_grey(match.video, cache_dir, config.size_wh) for match in matches]
         # Steps, and places of classes, of what a picture shows.
         shown = [match.events.take(match.events.is_shown) for match in matches]
         self.when = [one.position_ms / 1000 / STEP_S for one in shown]
@@ -220,7 +228,7 @@ class Clips:
         grey = self.grey[at]
         # At any frame, not at whole steps: thrice as many clips.
         first = int(np.clip(round(start * STACK), 0, len(grey) - steps * STACK))
-        wide, high = config.crop_wh
+        wide, high = (round(config.crop_share * side / 16) * 16 for side in config.size_wh)
         top = int(rng.integers(grey.shape[1] - high + 1))
         left = int(rng.integers(grey.shape[2] - wide + 1))
         clip = grey[first : first + steps * STACK, top : top + high, left : left + wide]
@@ -295,12 +303,9 @@ def train_spotter(
     if not (run_dir / DECISIONS).exists():
         network, _ = load_network(run_dir)
         with torch_threads(config.threads):
-            raws = {
-                match.name: _of_grey(cached_grey(match.video, cache_dir), network)
-                for match in valid
-            }
+            raws = match_scores(network, valid, cache_dir)
         truth = {match.name: match.events for match in valid}
-        save_decisions(run_dir, choose_decisions(raws, truth, _JUDGED_BY))
+        save_decisions(run_dir, choose_decisions(raws, truth, JUDGED_BY))
     return result
 
 

@@ -1,0 +1,134 @@
+"""What each part of a spotter is worth: spotters trained on one budget, judged on the same matches.
+
+The unit is a rung: a name, the spots it gives on matches that nobody trained on or chose by, and
+their score. The lowest rung is chance: a spot at every so many seconds, whatever is seen.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from workbench.actions.spotting.decide import CHOICES, choose_decisions, decide, likely_events
+from workbench.actions.spotting.report import MEAN_PRESENT, estimates, paired_difference
+from workbench.actions.spotting.scores import SpotScore, metric, score_spots
+from workbench.labels.events import Events
+from workbench.stats import Interval, show
+
+AT1 = metric("at1")
+_TIGHT = metric("at0.4")
+_EVERY_S = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)  # rhythms of chance
+
+Raws = Mapping[str, npt.NDArray[np.float32]]
+
+
+@dataclass(frozen=True, eq=False)
+class Rung:
+    """A way to spot, judged."""
+
+    name: str
+    found: Mapping[str, Events]  # by match
+    score: SpotScore
+    likely: Mapping[str, Events]  # the spots that validation matches say to believe
+    raws: Raws  # (T, 2 K) by match; nothing for chance
+
+    @property
+    def at1(self) -> dict[str, Interval]:
+        """MAP@1 and the average precision of each class, with intervals."""
+        return estimates(self.score, AT1)
+
+
+def chance(truth: Mapping[str, Events]) -> Rung:
+    """Return the rung of spots at an even rhythm, of each class the best for these very labels."""
+    classes = next(iter(truth.values())).classes
+    even = {every_s: _even_spots(truth, every_s) for every_s in _EVERY_S}
+    ap = np.stack([score_spots(truth, found).class_ap(AT1)[0] for found in even.values()])
+    best = np.array(_EVERY_S)[ap.argmax(axis=0)]
+    found = {}
+    for name in truth:
+        rows = [
+            row
+            for every_s, matches in even.items()
+            for row in matches[name].rows()
+            if best[classes.index(row["label"])] == every_s
+        ]
+        found[name] = Events.of_rows(classes, rows).in_order()
+    return Rung("chance", found, score_spots(truth, found), {}, {})
+
+
+def _even_spots(truth: Mapping[str, Events], every_s: float) -> dict[str, Events]:
+    """All classes at once, every so many seconds; how sure a spot is, is drawn."""
+    rng = np.random.default_rng(0)
+    found = {}
+    for name, labels in truth.items():
+        end_s = labels.position_ms.max(initial=0) / 1000
+        rows = [
+            {"label": label, "position_ms": round(1000 * time_s), "score": rng.uniform(0.01, 1)}
+            for label in labels.classes
+            for time_s in np.arange(every_s / 2, end_s, every_s)
+        ]
+        found[name] = Events.of_rows(labels.classes, rows)
+    return found
+
+
+def rung(
+    name: str,
+    raws: Raws,
+    truth: Mapping[str, Events],
+    valid_raws: Raws,
+    valid_truth: Mapping[str, Events],
+    displaced: bool | None = None,
+) -> Rung:
+    """Judge a spotter's raw scores; how they become events, validation matches choose.
+
+    Args:
+        name: Of the rung.
+        raws: Raw scores of the matches to judge on.
+        truth: Their labels.
+        valid_raws: Raw scores of validation matches.
+        valid_truth: Their labels.
+        displaced: Whether displacements count; None: as validation chooses for each class.
+    """
+    choices = [one for one in CHOICES if displaced in (None, one.displaced)]
+    decisions = choose_decisions(valid_raws, valid_truth, AT1, choices)
+    classes = next(iter(truth.values())).classes
+    found = {match: decide(raw, classes, decisions) for match, raw in raws.items()}
+    likely = {match: likely_events(events, decisions) for match, events in found.items()}
+    return Rung(name, found, score_spots(truth, found), likely, raws)
+
+
+def ladder_table(rungs: Sequence[Rung]) -> pd.DataFrame:
+    """Return for each rung mAP@1, what it adds to the one before, and mAP within ±0.2 s."""
+    rows = []
+    for place, one in enumerate(rungs):
+        added = paired_difference(rungs[place - 1].score, one.score, AT1) if place else None
+        tight = estimates(one.score, _TIGHT)[MEAN_PRESENT]
+        rows.append(
+            {
+                "mAP@1": show(one.at1[MEAN_PRESENT]),
+                "added": show(added, signed=True),
+                "within ±0.2 s": show(tight),
+            }
+        )
+    return pd.DataFrame(rows, index=pd.Index([one.name for one in rungs], name="spotter"))
+
+
+def answer(floor: Rung, best: Rung) -> str:
+    """Say whether a spotter finds actions better than chance does, by how much, and where not."""
+    gain = paired_difference(floor.score, best.score, AT1)
+    word = "Yes" if gain.low > 0 else "No" if gain.high <= 0 else "Can't tell"
+    scored, by_chance = best.at1, floor.at1
+    mean = scored[MEAN_PRESENT]
+    weak = [
+        name.lower()
+        for name in best.score.classes
+        if scored[name].n and scored[name].value <= by_chance[name].value + 0.05
+    ]
+    matches = len(best.score.matches)
+    left = f"; not found: {', '.join(weak)}" if weak else ""
+    return (
+        f"{word}: mAP@1 is {show(mean)} on {mean.n} actions of {matches} matches it has never "
+        f"seen, where chance gets {by_chance[MEAN_PRESENT].value:.3f}{left}."
+    )
