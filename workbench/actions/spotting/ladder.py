@@ -4,18 +4,24 @@ The unit is a rung: a name, the spots it gives on matches that nobody trained on
 their score. The lowest rung is chance: a spot at every so many seconds, whatever is seen.
 """
 
+import resource
+import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from workbench.actions.spotting.decide import CHOICES, choose_decisions, decide, likely_events
+from workbench.actions.spotting.predict import TrainedSpotter, spot_video
 from workbench.actions.spotting.report import MEAN_PRESENT, estimates, paired_difference
 from workbench.actions.spotting.scores import SpotScore, metric, score_spots
 from workbench.labels.events import Events
 from workbench.stats import Interval, show
+from workbench.training.compute import torch_threads
 
 AT1 = metric("at1")
 _TIGHT = metric("at0.4")
@@ -132,3 +138,37 @@ def answer(floor: Rung, best: Rung) -> str:
         f"{word}: mAP@1 is {show(mean)} on {mean.n} actions of {matches} matches it has never "
         f"seen, where chance gets {by_chance[MEAN_PRESENT].value:.3f}{left}."
     )
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What spotting a video took in this process, decoding included."""
+
+    video_s: float
+    cpu_s: float
+    peak_mb: float  # of the process, what it held before included
+
+    @property
+    def times_real_time(self) -> float:
+        """Seconds of video for a second of a CPU."""
+        return self.video_s / self.cpu_s
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row to show."""
+        row = {
+            "minutes of video": f"{self.video_s / 60:.1f}",
+            "CPU seconds": f"{self.cpu_s:.1f}",
+            "times real time": f"{self.times_real_time:.0f}",
+            "peak memory": f"{self.peak_mb:.0f} MB",
+        }
+        return pd.DataFrame([row], index=["video to spots"])
+
+
+def measure_cost(video: Path, spotter: TrainedSpotter) -> Cost:
+    """Spot a video from its file, and say what that took."""
+    start_s = time.process_time()
+    with tempfile.TemporaryDirectory() as folder, torch_threads(1):
+        found = spot_video(video, spotter, Path(folder))
+    taken_s = time.process_time() - start_s
+    peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return Cost(found.duration_s, taken_s, peak_kb / 1000)

@@ -16,6 +16,7 @@ from typing import Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
@@ -104,6 +105,16 @@ def load_matches(root: Path, class_map: ClassMap, *, skip_bad: bool = False) -> 
             raise DatasetError(f"{file} has a second half", "give each half a folder of its own")
         matches.append(LabelledMatch(name, videos[0], read.events))
     return matches
+
+
+def count_events(parts: Mapping[str, Sequence[LabelledMatch]]) -> pd.DataFrame:
+    """Return how often each class happens in each part, one row per class."""
+    counts = {}
+    for part, matches in parts.items():
+        labels = np.concatenate([match.events.label for match in matches])
+        classes = matches[0].events.classes
+        counts[f"{part} ({len(matches)})"] = np.bincount(labels, minlength=len(classes))
+    return pd.DataFrame(counts, index=pd.Index(classes, name="actions in … matches"))
 
 
 class SpotterLearner:
@@ -313,6 +324,17 @@ def _digest(made_of: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
 
 
+def run_dir_of(
+    models_dir: Path,
+    config: SpotterConfig,
+    train_on: Sequence[LabelledMatch],
+    valid: Sequence[LabelledMatch],
+) -> Path:
+    """Return the folder of the run with these settings and matches."""
+    names = [[match.name for match in part] for part in (train_on, valid)]
+    return models_dir / run_name("spotter", {**asdict(config), "matches": names})
+
+
 def train_in(
     root: Path,
     models_dir: Path,
@@ -333,8 +355,7 @@ def train_in(
         raise DatasetError(f"one match below {root}", "give two at least: one must validate")
     kept = max(1, round(valid_share * len(matches)))
     train_on, valid = matches[:-kept], matches[-kept:]
-    names = [[match.name for match in part] for part in (train_on, valid)]
-    run_dir = models_dir / run_name("spotter", {**asdict(config), "matches": names})
+    run_dir = run_dir_of(models_dir, config, train_on, valid)
     result = train_spotter(train_on, valid, run_dir, config, cache_dir, **callbacks)
     shelve(result, "spotter")
     return result
