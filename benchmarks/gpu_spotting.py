@@ -189,7 +189,7 @@ def train_for(
     cache = folder / "grey"
     trial = replace(config, steps=20 if seconds > 20 else 2)
     laps = [0.0]
-    name = f"{config.spotter}-{config.encoder}-{config.device}-{config.seed}"
+    name = f"{config.spotter}-{config.encoder}-{config.size_wh[0]}-{config.seed}"
     train_spotter(
         matches["train"], matches["valid"][:1], folder / "trials" / name, trial, cache,
         on_step=lambda step: laps.append(clock()),

@@ -28,9 +28,9 @@ def make(
         int | None, typer.Option(metavar="N", help="Processes.  [default: cores]")
     ] = None,
     matches: Annotated[
-        int,
-        typer.Option(metavar="N", min=0, help="Football matches to spot actions in, and no more."),
-    ] = 0,
+        int | None,
+        typer.Option(metavar="N", min=1, help="Football matches to spot actions in, and no more."),
+    ] = None,
     minutes: Annotated[
         float, typer.Option(metavar="M", help="Length of each match; ten take about a CPU minute.")
     ] = 5.0,

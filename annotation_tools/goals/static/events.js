@@ -11,7 +11,7 @@
 // Event: "change".
 
 import { element } from "../shared/keys.js";
-import { newId } from "../shared/store.js";
+import { fold, newId } from "../shared/store.js";
 
 const $ = (selector) => document.querySelector(selector);
 const MOST_KEYS = 9;
@@ -54,6 +54,18 @@ export class Events extends EventTarget {
       .sort((one, other) => one.frame - other.frame);
   }
 
+  // What others, such as a model, say happens here and this person has not answered yet.
+  offered() {
+    const answered = new Set(fold(this.labels.mine).done.map((entry) => entry.item_id));
+    return this.here().filter(({ id, isMe }) => !isMe && !answered.has(id));
+  }
+
+  // Answer what others say: it happens in this frame, or (null) it does not.
+  answer({ id, label }, frame) {
+    this.labels.append({ kind: "event", item_id: id, source_id: this.item.media_id, value: frame === null ? null : { label, frame } });
+    this.notice(frame === null ? `${label}: refused` : `${label} in frame ${frame}: accepted`);
+  }
+
   // The label at a place of the set happens in the frame on the screen; said again, it does not.
   mark(place) {
     const label = this.names[place];
@@ -70,6 +82,20 @@ export class Events extends EventTarget {
     const entry = isRedo ? this.labels.redo() : this.labels.undo();
     if (!entry) return this.notice(isRedo ? "nothing to redo" : "nothing to undo");
     this.notice(`${entry.value?.label ?? "event"}: ${isRedo ? "said again" : "taken back"}`);
+  }
+
+  #offer(one) {
+    const { who, label, frame } = one;
+    const button = (text, title, act, className = "quiet") => {
+      const made = element("button", { className, type: "button", title, ariaLabel: `${title}: ${label} in frame ${frame}` }, text);
+      made.addEventListener("click", () => (made.blur(), act()));
+      return made;
+    };
+    return element("li", {},
+      button(`${label} ${frame}`, `${who} says so; show this frame`, () => (this.player.pause(), this.player.seek(frame))),
+      button("✓", "accept", () => this.answer(one, frame)),
+      button("here", "it happens in the frame on the screen", () => this.answer(one, this.player.goal)),
+      button("×", "refuse", () => this.answer(one, null), "quiet drop"));
   }
 
   #drop({ id, label, frame }) {
@@ -111,6 +137,7 @@ export class Events extends EventTarget {
         return element("li", {}, go, drop);
       }),
     );
+    $("#event-offers").replaceChildren(...this.offered().map((one) => this.#offer(one)));
     $("#event-hint").textContent = mine.length
       ? `${mine.length} event${mine.length === 1 ? "" : "s"} in this clip.`
       : this.names.length ? "Go to the frame and press the label's digit; again: it is not there." : "Type what you look for, such as kick or save; Enter adds it.";

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workbench.detect.ballnet.cli import DEFAULT, VideoByDefault
+from workbench.labels.cli import DatabaseOption
 
 if TYPE_CHECKING:
     from workbench.labels.events import Events
@@ -43,13 +44,19 @@ def spot(
     models_dir: Annotated[
         Path, typer.Option("--models", metavar="DIR", help="Where runs are.")
     ] = Path("data/models"),
+    review: Annotated[
+        bool, typer.Option("--review", help="Offer the likely events in the goal labeller.")
+    ] = False,
+    db: DatabaseOption = None,
 ) -> None:
     """Say which actions happen when in a video, as SoccerNet's results_spotting.json.
 
     The file holds every candidate, as evaluators want it: the confidence ranks those of a class,
-    0.9 is surer than nine in ten. What is counted here, and in the table, are the likely ones, as
-    validation matches chose. Raw scores stay beside the result; what was killed goes on where it
-    was. Memory does not grow with the length of the video. Exit code 2 if it cannot be read.
+    0.9 is surer than nine in ten. What is counted here, in the table and on the page to click
+    through are the likely ones, as validation matches chose. Raw scores stay beside the result;
+    what was killed goes on where it was. Memory does not grow with the length of the video. With
+    --review, `workbench serve goals` offers the likely events to be accepted, moved or refused, and
+    `workbench spot labels` writes what people said. Exit code 2 if the video cannot be read.
     `workbench spot train` trains.
 
     Example: workbench spot match.mp4 -o results_spotting.json
@@ -59,6 +66,7 @@ def spot(
 
     from workbench.actions.spotting.decide import likely_events, ranked
     from workbench.actions.spotting.predict import load_spotter, spot_video
+    from workbench.actions.spotting.timeline import review_entries, save_timeline
     from workbench.labels.events import write_csv
     from workbench.labels.soccernet import write_results
     from workbench.training.compute import choose_device, choose_precision, torch_threads
@@ -91,9 +99,62 @@ def spot(
         f"{found.duration_s / 60:.1f} minutes{lost}: {counts or 'none'}\n"
         f"  {file}\n  {work_dir} (raw scores)"
     )
+    console.print(f"  {save_timeline(video, found, likely, file.with_suffix('.html'))}")
     if csv:
         write_csv(file.with_suffix(".csv"), likely)
         console.print(f"  {file.with_suffix('.csv')}")
+    if review:
+        from workbench.labels.store import LabelStore
+
+        source, entries = review_entries(video, likely)
+        with LabelStore(db) as store:
+            new = store.add_all([source], entries)
+        where_to = f"workbench serve goals --footage {video.parent}, then V (review) and W (events)"
+        console.print(f"  {new} new events to review: {where_to}")
+
+
+@spot_app.command("labels")
+def write_reviewed(
+    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="That people marked events in.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", metavar="FILE", help="[default: Labels-ball.json beside it]"),
+    ] = None,
+    annotator: Annotated[
+        str | None, typer.Option("--annotator", metavar="NAME", help="Whose.  [default: people's]")
+    ] = None,
+    classes: Annotated[
+        str, typer.Option("--classes", metavar="NAME|FILE", help="Which classes count.")
+    ] = "ball",
+    db: DatabaseOption = None,
+) -> None:
+    """Write the events that people marked in a video as labels to train and judge by.
+
+    A model's events count once somebody has accepted them. Exit code 2 if nobody marked any.
+
+    Example: workbench spot labels match.mp4
+    """
+    from workbench.actions.spotting.timeline import MODEL_NAME
+    from workbench.errors import DatasetError
+    from workbench.labels.events import from_entries, load_class_map
+    from workbench.labels.records import read_source
+    from workbench.labels.soccernet import LABELS_BALL, write_labels
+    from workbench.labels.store import LabelStore
+
+    source = read_source(video)
+    with LabelStore(db, create=False) as store:
+        said = store.current("event").values()
+    kept = [one for one in said if one.annotator == annotator or not annotator]
+    people = [one for one in kept if one.annotator != MODEL_NAME]
+    events = from_entries(load_class_map(classes).classes, people, source)
+    if not len(events):
+        raise DatasetError(
+            f"nobody marked an event of these classes in {video}",
+            "mark or accept some: workbench serve goals --footage DIR",
+        )
+    file = out or video.with_name(LABELS_BALL)
+    write_labels(file, events, video.parent.name)
+    typer.echo(f"{len(events)} events in {file}")
 
 
 @spot_app.command("train")
