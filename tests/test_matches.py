@@ -136,3 +136,9 @@ def test_the_command_makes_matches(tmp_path: Path) -> None:
     assert run.exit_code == 0, run.output
     assert "1 matches in" in run.stdout
     assert len(list(tmp_path.glob("simulated/seed_0/*/36p.mp4"))) == 1
+
+
+def test_no_matches_are_refused() -> None:
+    said = CliRunner().invoke(app, ["footage", "make", "--out", "x", "--matches", "0"])
+    assert said.exit_code == 2
+    assert "0 is not in the range" in said.output

@@ -66,7 +66,7 @@ def spot(
 
     from workbench.actions.spotting.decide import likely_events, ranked
     from workbench.actions.spotting.predict import load_spotter, spot_video
-    from workbench.actions.spotting.timeline import review_entries, save_timeline
+    from workbench.actions.spotting.timeline import offer_for_review, save_timeline
     from workbench.labels.events import write_csv
     from workbench.labels.soccernet import write_results
     from workbench.training.compute import choose_device, choose_precision, torch_threads
@@ -106,9 +106,8 @@ def spot(
     if review:
         from workbench.labels.store import LabelStore
 
-        source, entries = review_entries(video, likely)
         with LabelStore(db) as store:
-            new = store.add_all([source], entries)
+            new = offer_for_review(store, video, likely)
         where_to = f"workbench serve goals --footage {video.parent}, then V (review) and W (events)"
         console.print(f"  {new} new events to review: {where_to}")
 
@@ -161,8 +160,11 @@ def write_reviewed(
 def train(
     matches: Annotated[Path, typer.Argument(metavar="DIR", help="Matches: labels beside videos.")],
     spotter: Annotated[
-        str, typer.Option("--spotter", metavar="NAME", help="dense, slow_fusion, stack or still.")
+        str, typer.Option("--spotter", metavar="NAME", help="dense, slow_fusion, tdeed, …")
     ] = "dense",
+    encoder: Annotated[
+        str, typer.Option("--encoder", metavar="NAME", help="slim, or lite0 for a GPU.")
+    ] = "slim",
     epochs: Annotated[int, typer.Option("--epochs", metavar="N", min=1, help="At most.")] = 4,
     steps: Annotated[int, typer.Option("--steps", metavar="N", min=1, help="Per epoch.")] = 250,
     classes: Annotated[
@@ -196,7 +198,13 @@ def train(
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
     config = SpotterConfig(
-        epochs=epochs, steps=steps, spotter=spotter, class_map=classes, seed=seed, device=device
+        epochs=epochs,
+        steps=steps,
+        spotter=spotter,
+        encoder=encoder,
+        class_map=classes,
+        seed=seed,
+        device=device,
     )
     first = "reading the matches"
     with training_bar(console, first, score="valid_map", score_name="mAP@1") as bar:

@@ -9,26 +9,60 @@ the differences of the stack's frames are part of its input.
 |---|---|
 | still | nothing, and of the stack it sees one frame: the floor of a comparison |
 | stack | nothing |
+| recurrent | a recurrent network in both directions |
+| transformer | attention to the steps near |
 | slow_fusion | convolutions over time on the maps, then over five steps of pooled features |
 | dense | convolutions over time on the maps, then a recurrent network in both directions |
+| tdeed | convolutions over time on the maps, then an encoder and decoder of SGP layers |
+| tridet | the same with one level, and displacements as the mean of bins |
 
 Source: `slow_fusion` after Baikulov (2023), SoccerNet's ball action winner, its windows of five
-stacks run as convolutions along the clip; generalised mean pooling after Radenović et al. (2019).
+stacks run as convolutions along the clip; generalised mean pooling after Radenović et al. (2019);
+`context` names those of the others.
 """
 
-from typing import Literal, get_args
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from workbench.actions.spotting.context import (
+    Attention,
+    EncoderDecoder,
+    Fusion,
+    Granular,
+    Recurrent,
+)
 from workbench.actions.spotting.encoders import SLIM, make_encoder
 from workbench.actions.spotting.greyframes import STACK
 from workbench.errors import WorkbenchError
 
-Name = Literal["still", "stack", "slow_fusion", "dense"]
-NAMES: tuple[Name, ...] = get_args(Name)
-_FEATURES, _HIDDEN = 128, 96
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a network is made of beyond the encoder."""
+
+    context: Callable[[int], Any] | None = None
+    mixes: int = 0  # convolutions over time on the maps
+    bins: int = 0  # of a displacement; 0: said at once
+
+
+_PLANS = {
+    "still": _Plan(),
+    "stack": _Plan(),
+    "recurrent": _Plan(Recurrent),
+    "transformer": _Plan(Attention),
+    "slow_fusion": _Plan(Fusion, mixes=2),
+    "dense": _Plan(Recurrent, mixes=2),
+    "tdeed": _Plan(EncoderDecoder, mixes=2),
+    "tridet": _Plan(Granular, mixes=2, bins=9),
+}
+NAMES = tuple(_PLANS)
+_FEATURES = 128
+_FARTHEST = 1.5  # steps that a displacement can say
 _RARE = -3.0  # the first bias of the logits: most steps hold no event
 
 
@@ -61,8 +95,8 @@ class Spotter(nn.Module):
         self.name, self.classes, self.size_wh = name, classes, size_wh
         self.encoder = make_encoder(encoder, pretrained)
         channels = self.encoder.channels
-        over_time = name in ("slow_fusion", "dense")
-        self.mixing = nn.ModuleList(_TimeMix(channels) for _ in range(2 * over_time))
+        plan = _PLANS[name]
+        self.mixing = nn.ModuleList(_TimeMix(channels) for _ in range(plan.mixes))
         self.project = nn.Sequential(
             nn.Linear(2 * channels, _FEATURES),
             nn.LayerNorm(_FEATURES),
@@ -70,15 +104,11 @@ class Spotter(nn.Module):
             nn.Dropout(0.2),
         )
         self.power = nn.Parameter(torch.tensor(3.0)) if name == "slow_fusion" else None
-        width = _FEATURES
-        self.context: nn.Module | None = None
-        if name == "dense":
-            self.context = nn.GRU(_FEATURES, _HIDDEN, batch_first=True, bidirectional=True)
-            width = 2 * _HIDDEN
-        elif name == "slow_fusion":
-            self.context = nn.Conv1d(_FEATURES, width, 5, padding=2)
-        self.last = nn.Linear(width, 2 * classes)
+        self.context = plan.context(_FEATURES) if plan.context else None
+        width = self.context.width if self.context else _FEATURES
+        self.last = nn.Linear(width, classes * (1 + max(1, plan.bins)))
         nn.init.constant_(self.last.bias[:classes], _RARE)
+        self.bins = plan.bins
 
     def forward(self, clips: Tensor) -> Tensor:
         """Return logits and displacements (B, T, 2 K) of clips (B, T, 3, H, W)."""
@@ -98,12 +128,15 @@ class Spotter(nn.Module):
         for mix in self.mixing:
             maps = mix(maps)
         pooled = self.project(torch.cat([self._mean(maps), maps.amax((3, 4))], dim=2))
-        if isinstance(self.context, nn.GRU):
-            pooled = self.context(pooled)[0]
-        elif self.context is not None:
-            pooled = pooled + F.relu(self.context(pooled.transpose(1, 2))).transpose(1, 2)
+        if self.context is not None:
+            pooled = self.context(pooled)
         out: Tensor = self.last(pooled)
-        return out
+        if not self.bins:
+            return out
+        logits, bins = out[..., : self.classes], out[..., self.classes :]
+        chances = bins.unflatten(-1, (self.classes, self.bins)).softmax(-1)
+        places = torch.linspace(-_FARTHEST, _FARTHEST, self.bins, device=out.device)
+        return torch.cat([logits, chances @ places.to(chances.dtype)], dim=-1)
 
     def _mean(self, maps: Tensor) -> Tensor:
         if self.power is None:

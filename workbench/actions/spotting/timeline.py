@@ -17,7 +17,8 @@ import numpy as np
 from workbench.actions.spotting.predict import Raw, Spotted
 from workbench.footage.frames import frames_at
 from workbench.labels.events import Events
-from workbench.labels.records import Entry, Source, read_source
+from workbench.labels.records import Entry, read_source
+from workbench.labels.store import LabelStore
 from workbench.pages.page import render
 from workbench.saving import save_text
 from workbench.style import class_colours
@@ -86,12 +87,11 @@ def _clock(time_ms: int) -> str:
     return f"{minutes}:{rest_ms / 1000:04.1f}"
 
 
-def review_entries(
-    video: Path, likely: Events, annotator: str = MODEL_NAME
-) -> tuple[Source, list[Entry]]:
-    """Return a video and its events as entries of a label database, said by a model.
+def offer_for_review(store: LabelStore, video: Path, likely: Events) -> int:
+    """Put a model's events into a label database; return how many were not there before.
 
-    The same events of a video have the same ids: offered twice, they stand there once.
+    Raises:
+        FootageError: If the video cannot be read.
     """
     source = read_source(video)
     last_s = float((source.frame_count - 1) / source.fps)
@@ -103,4 +103,5 @@ def review_entries(
         item, entry = (str(uuid.uuid5(uuid.NAMESPACE_OID, f"{part} {known}")) for part in "ie")
         said = {"source_id": source.source_id, "entry_id": entry}
         entries.append(Entry("event", item, value, annotator=MODEL_NAME, tool="spot", **said))
-    return source, entries
+    known_ids = {entry.entry_id for entry in store.history("event", source_id=source.source_id)}
+    return store.add_all([source], [one for one in entries if one.entry_id not in known_ids])
