@@ -39,7 +39,7 @@ def scene(paths, *, shooter_x=185.0, unseen=0.0, noise_px=0.4, seed=0, score=0.6
         seen = [
             ball(*(way[frame] + rng.normal(0, noise_px, 2)), score)
             for way in paths
-            if frame < len(way) and rng.random() >= unseen
+            if frame < len(way) and np.isfinite(way[frame]).all() and rng.random() >= unseen
         ]
         specks = rng.uniform((0, 0), (640, 360), (3, 2))
         frames.append((*seen, *(ball(x, y, 0.05) for x, y in specks)))
@@ -77,6 +77,15 @@ def test_a_ball_that_is_often_unseen_is_followed(unseen):
         seen = scene([kicked(), *SPARE], unseen=unseen, seed=seed)
         shot = shot_of(seen)
         assert shot.kick_frame == pytest.approx(KICK - 1, abs=2.0)
+
+
+def test_a_ball_hidden_as_it_leaves_is_not_kicked_where_it_drops_out_of_the_net():
+    drops = path(
+        (20, 0.0, 0.0), (12, 6.0, -14.0), *arc(12, 4.0, -4.0, 0.1), (12, 0.0, 0.0),
+        *arc(20, 3.0, 4.0, 0.2), start=(200.0, 300.0),
+    )  # fmt: skip
+    drops[KICK + 1 : KICK + 10] = np.nan  # behind the shooter's legs
+    assert shot_of(scene([drops, *SPARE])).kick_frame == pytest.approx(KICK, abs=3.0)
 
 
 def test_without_a_kick_there_is_none():

@@ -20,7 +20,6 @@ from workbench.shots.verdict import ShotVerdict
 
 _FEWEST_BALLS = 5  # frames in which the ball is seen
 _FEWEST_IN_FLIGHT = 8  # that a decided verdict rests on; on real shots fewer were decided wrong
-_LEAST_AT_FOOT = -2.0  # nats of how near the ball is to somebody's feet
 _LEAST_NATS = 16.0  # for a kick against clutter
 _LEAST_LEAD = 5.0  # nats of a kick over another ball that is kicked at about the same time …
 _SAME_TIME_S = 1.0  # … within so long
@@ -88,7 +87,7 @@ def the_shot(
 
 def is_kick(kick: Kicked) -> bool:
     """Whether it surely is no clutter, and at somebody's feet."""
-    return kick.nats >= _LEAST_NATS and kick.parts["foot"] >= _LEAST_AT_FOOT
+    return kick.nats >= _LEAST_NATS and kick.at_foot
 
 
 def missing_evidence(

@@ -45,6 +45,8 @@ _STRAY = 0.05  # share of frames in which something else is seen where a ball wa
 _MOST_STAYS = 6.5  # nats against it at any time, of a ball that has left
 _EACH_LEFT = 1.0  # nats at most for each frame in which it lay there: a flicker leaves, too
 _FOOT_OFF = 0.08  # of a person's height, from where a foot may be
+_LEAST_AT_FOOT = -2.0  # nats of how near the ball is to somebody's feet
+_LEAST_AT_REST = 6.0  # nats for it that a ball lay there and is gone
 _FAST, _MOST_FAST = 12.0, 4.0  # sizes per second that are as likely a shot as a touch; most nats
 _EARLY = 4  # steps of a flight that tell how fast it is, and when it began …
 _PROVEN = 25.0  # … by so many nats at most
@@ -63,6 +65,17 @@ class Kicked:
     kick_nats: float  # of the kick alone, without what comes later
     turn_frame: int | None = None  # where the flight turns sharply: a bounce, a save, a post
     rival_nats: float | None = None  # as kick_nats, of the likeliest other ball about then
+
+    @property
+    def at_foot(self) -> bool:
+        """Whether the ball was at somebody's feet."""
+        return self.parts["foot"] >= _LEAST_AT_FOOT
+
+    @property
+    def lay(self) -> bool:
+        """Whether it surely is a ball that lay at somebody's feet, and is gone."""
+        at_rest = self.parts["left"] + self.parts["ball"]
+        return self.at_foot and at_rest >= _LEAST_AT_REST
 
 
 def find_kicked(seen: Sightings, *, fps: float) -> list[Kicked]:
@@ -98,8 +111,10 @@ class _Stories:
             if not shared or shared[most] <= _SAME_FLIGHT:
                 kicks.append(story)
                 flights.append(own)
-            else:  # the same ball, kicked at another time: how long it flew says nothing there
-                kicks[most] = max(kicks[most], story, key=lambda one: one.kick_nats)
+            else:
+                # The same ball, kicked at another time: how long it flew says nothing there. If it
+                # lay at a foot, what it does where nobody stands is a bounce or a net.
+                kicks[most] = max(kicks[most], story, key=lambda one: (one.lay, one.kick_nats))
         return sorted(kicks, key=lambda one: -one.kick_nats)
 
     def _told_from(self, row: int) -> list[Kicked]:
