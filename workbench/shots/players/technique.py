@@ -33,6 +33,7 @@ Joints = Mapping[str, tuple[float, ...]]  # name to a point in the picture or in
 Flag = Literal["good", "low", "high", "not measured"]
 
 _AT_CONTACT = 1.5  # frames around the contact that a pose may be off
+_MOST_HIDDEN = 2 * _AT_CONTACT + 1  # frames from the last ball before the contact to the next
 _NEAR_WEIGHT = 2.0  # of nearness and …
 _SWING_WEIGHT = 6.0  # … of the way travelled, in the log odds; fitted on 48 rendered shots
 _LEAST_SURE = 0.75  # of a side that is told; on real shots lower ones were as often wrong
@@ -64,6 +65,9 @@ def find_foot(pose: PoseTrack, track: BallTrack, contact_frame: float) -> Foot:
     if ball is None or not at_contact:
         what = "ball" if ball is None else "pose"
         return Foot(None, 0.0, f"No {what} is seen at the contact.")
+    before, after = track.frames <= contact_frame, track.frames > contact_frame
+    if after.any() and track.frames[after][0] - track.frames[before][-1] > _MOST_HIDDEN:
+        return Foot(None, 0.5, "The ball is unseen around the contact, which may be frames off.")
     # Only the two frames nearest to the contact: later the ball has left both feet.
     at_contact = sorted(at_contact, key=lambda frame: abs(frame - contact_frame))[:2]
     nearness = float(np.mean([_nearness(pose, frame, ball) for frame in at_contact]))
