@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from workbench.footage.pinhole import BALL_RADIUS_M, GRAVITY_MPS2, Floats
-from workbench.simulated import motions
+from workbench.simulated import motions, technique
 from workbench.simulated.scene import BALL_RADII_M, JOINT, Angles, BallLook
 
 SPORTS = ("baseball", "basketball", "soccer", "none")
@@ -72,7 +72,8 @@ def draw_act(rng: np.random.Generator, sport: str, temper: Temper) -> Act:
 def _swing(rng: np.random.Generator, temper: Temper) -> Act:
     pitch_mps, hit = rng.uniform(11, 18), rng.normal([-3.0, 18.0, 5.0], [6.0, 4.0, 3.0])
     meet = np.array([0.15, 0.75, 0.9])
-    pose = partial(motions.swing, vigour=temper.vigour, tempo=temper.tempo)
+    stance = technique.swing_stance(technique.draw_stance(rng, "swing"))
+    pose = partial(motions.swing, vigour=temper.vigour, tempo=temper.tempo, stance=stance)
 
     def forward_m(since: float) -> float:
         return 0.15 * motions.ease((since + 0.25 * temper.tempo) / 0.3)
@@ -111,9 +112,9 @@ def _layup(rng: np.random.Generator, temper: Temper) -> Act:
         return _fallen(hand, toss, since - release_s, BALL_RADII_M["basketball"])
 
     jump_m = partial(motions.hop_m, airtime_s=airtime_s, height_m=0.42 * temper.vigour)
-    pose = partial(
-        motions.layup, vigour=temper.vigour, phase_rad=temper.phase_rad, tempo=temper.tempo
-    )
+    style = {"vigour": temper.vigour, "phase_rad": temper.phase_rad, "tempo": temper.tempo}
+    stance = technique.layup_stance(technique.draw_stance(rng, "layup"))
+    pose = partial(motions.layup, **style, stance=stance)
     return Act("layup", pose, forward_m, jump_m, "basketball", ball, at_s=temper.at_s)
 
 
@@ -131,8 +132,14 @@ def _shot(rng: np.random.Generator, temper: Temper) -> Act:
             return np.asarray(spot + np.array([0, -rolls_mps * since, 0]))
         return _fallen(spot, struck, since, BALL_RADII_M["soccer"])
 
+    stance = technique.draw_stance(rng, "shot")
     pose = partial(
-        motions.kick, vigour=temper.vigour, phase_rad=temper.phase_rad, tempo=temper.tempo
+        motions.kick,
+        vigour=temper.vigour,
+        phase_rad=temper.phase_rad,
+        tempo=temper.tempo,
+        stance=technique.kick_stance(stance),
+        drive=stance.drive,
     )
     return Act("shot", pose, forward_m, ball_look="soccer", ball=ball, at_s=temper.at_s)
 

@@ -70,8 +70,20 @@ def run(phase_rad: float, vigour: float) -> Angles:
     )
 
 
-def kick(time_s: float, vigour: float, phase_rad: float, tempo: float = 1.0) -> Angles:
-    """A shot at goal with the right instep; contact at zero. Run-up before −0.34 s."""
+def kick(
+    time_s: float,
+    vigour: float,
+    phase_rad: float,
+    tempo: float = 1.0,
+    *,
+    stance: Angles | None = None,
+    drive: float = 0.9,
+) -> Angles:
+    """A shot at goal with the right instep; contact at zero. Run-up before −0.34 s.
+
+    `stance` is what the pose at contact has of its own; `drive` how far the thigh then comes, in
+    radians, within 0.09 s.
+    """
     t, v = time_s / tempo, vigour
     if t < -0.34:
         return run(phase_rad + 2 * math.pi * STRIDES_PER_S * (t + 0.34), 0.9)
@@ -89,7 +101,9 @@ def kick(time_s: float, vigour: float, phase_rad: float, tempo: float = 1.0) -> 
         r_hip=0.45 * v, r_knee=0.45, l_hip=0.0, l_knee=0.35, lean=0.12, l_shoulder=-0.3,
         r_shoulder=0.1, l_arm_out=0.9 * v, r_arm_out=0.6, l_elbow=0.4, r_elbow=0.5, twist=0.1 * v,
         lean_side=-0.2, r_ankle=-0.7,
-    )  # fmt: skip
+    ) | (stance or {})  # fmt: skip
+    cocked["r_hip"] = contact["r_hip"] - drive
+    swing_back["r_hip"] = cocked["r_hip"] - drive / 3
     follow = _pose(
         r_hip=1.15 * v, knee=0.2, l_hip=-0.15, lean=0.2, l_shoulder=0.6 * v, r_shoulder=-0.7 * v,
         l_arm_out=0.5, r_arm_out=0.6, elbow=0.5, twist=0.5 * v, lean_side=-0.1, r_ankle=-0.6,
@@ -115,15 +129,17 @@ def bat_stance(sway: float) -> Angles:
     return _BAT_STANCE | _pose(twist=-0.75 + 0.1 * sway, lean=0.3 + 0.04 * sway)
 
 
-def swing(time_s: float, vigour: float, tempo: float = 1.0) -> Angles:
-    """A baseball swing; contact at zero."""
+def swing(
+    time_s: float, vigour: float, tempo: float = 1.0, *, stance: Angles | None = None
+) -> Angles:
+    """A baseball swing; contact at zero, with `stance` as what its pose has of its own."""
     load = _BAT_STANCE | _pose(
         twist=-1.15 * vigour, hip_twist=-0.55, l_hip=0.75, l_knee=0.9, l_leg_out=0.3,
     )  # fmt: skip
     contact = _BAT_STANCE | _pose(
         twist=0.45 * vigour, hip_twist=0.7, l_hip=0.3, l_knee=0.25, r_hip=0.15, r_knee=0.8,
         shoulder=1.35, arm_out=-0.3, elbow=0.35, l_leg_out=0.35, r_leg_out=0.3, lean=0.2,
-    )  # fmt: skip
+    ) | (stance or {})  # fmt: skip
     follow = contact | _pose(
         twist=1.55 * vigour, hip_twist=1.1, shoulder=1.9, elbow=1.1, lean=0.0, r_knee=1.0,
     )  # fmt: skip
@@ -141,8 +157,18 @@ def bat_direction(time_s: float, tempo: float = 1.0) -> tuple[float, float]:
     return float(azimuth), float(elevation)
 
 
-def layup(time_s: float, vigour: float, phase_rad: float, tempo: float = 1.0) -> Angles:
-    """A lay-up off the left leg; take-off at zero, landing after `LAYUP_AIRTIME_S` × tempo."""
+def layup(
+    time_s: float,
+    vigour: float,
+    phase_rad: float,
+    tempo: float = 1.0,
+    *,
+    stance: Angles | None = None,
+) -> Angles:
+    """A lay-up off the left leg; take-off at zero, landing after `LAYUP_AIRTIME_S` × tempo.
+
+    `stance` is what the pose at take-off has of its own.
+    """
     air = LAYUP_AIRTIME_S * tempo
     rise = _pose(
         r_hip=1.35 * vigour, r_knee=1.5, l_hip=-0.05, l_knee=0.05, r_shoulder=2.75 * vigour,
@@ -161,7 +187,7 @@ def layup(time_s: float, vigour: float, phase_rad: float, tempo: float = 1.0) ->
         return run(phase_rad + 2 * math.pi * 1.6 * time_s, 0.95)
     return between(time_s, [
         (-0.3, run(phase_rad - 2 * math.pi * 0.48, 0.95)), (-0.1, gather),
-        (0.0, gather | _pose(l_knee=0.3, l_hip=0.2)), (0.45 * air, rise),
+        (0.0, gather | _pose(l_knee=0.3, l_hip=0.2) | (stance or {})), (0.45 * air, rise),
         (0.75 * air, rise | _pose(r_hip=0.6, r_knee=0.8)), (air, land),
         (air + 0.35, run(phase_rad, 0.4)),
     ])  # fmt: skip

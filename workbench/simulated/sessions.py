@@ -21,18 +21,19 @@ import numpy as np
 
 from workbench.errors import DatasetError, FootageError
 from workbench.footage.clips import Clip, save_clips
-from workbench.footage.pinhole import Camera
+from workbench.footage.pinhole import Camera, Floats
 from workbench.footage.writer import VideoWriter
 from workbench.saving import reading
 from workbench.simulated.acts import SPORTS, draw_act, draw_temper
 from workbench.simulated.renderer import Optics, Renderer
 from workbench.simulated.scene import Scene
 from workbench.simulated.staging import draw_cast, draw_place, stage_act, stage_shot
+from workbench.simulated.technique import KNEES, true_phases, true_technique
 from workbench.simulated.truth import TruthRecorder
 from workbench.simulated.venue import VENUES, Venue, draw_venue
 
 # Raise when the same seed would give other pictures: files made before are then made anew.
-GENERATOR = "workbench-synthetic/3"
+GENERATOR = "workbench-synthetic/4"
 
 _FRAME_RATES = (Fraction(30), Fraction(30), Fraction(30000, 1001), Fraction(25))
 _CRF = 20  # phones do not save on bits
@@ -208,6 +209,17 @@ def _prepare_action(job: ClipJob) -> _Shoot:
     )
     what = {"sport": sport, "act": act.name, "left_handed": left_handed,
             "decisive_s": round(temper.at_s, 4)}  # fmt: skip
+    if act.name in KNEES:
+
+        def joints_at(t: float) -> Floats:
+            return scene(t).people[0].joints
+
+        what |= {
+            "technique": true_technique(
+                joints_at, act.name, "left" if left_handed else "right", temper.at_s
+            ),
+            "phases": true_phases(act.name, temper.at_s, temper.tempo, duration_s),
+        }
     return _Shoot(venue, camera, optics, scene, round(duration_s * fps), what)
 
 
@@ -220,7 +232,8 @@ def _prepare_shot(job: ClipJob) -> _Shoot:
     scene, shot = stage_shot(rng, place, venue)
     optics = Optics(fps=fps, shutter=rng.uniform(0.15, 0.5), noise=rng.uniform(1.5, 4),
                     shake_px=0.0, soft=bool(rng.random() < 0.6))  # fmt: skip
-    what = {"sport": "soccer", "act": "shot", "shot": asdict(shot)}
+    phases = true_phases("shot", shot.contact_s, 1.0, 3.0)
+    what = {"sport": "soccer", "act": "shot", "shot": asdict(shot), "phases": phases}
     return _Shoot(venue, place.camera, optics, scene, round(3.0 * fps), what)
 
 

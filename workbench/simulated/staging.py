@@ -35,6 +35,7 @@ from workbench.simulated.scene import (
     joints_of,
     mirrored,
 )
+from workbench.simulated.technique import draw_stance, kick_stance, true_technique
 from workbench.simulated.venue import Rgb, Venue
 from workbench.simulated.worlds import Kind
 
@@ -224,6 +225,7 @@ class ShotTruth:
     goal_wh_m: tuple[float, float]
     distance_m: float  # from the ball at contact to the middle of the goal line
     events: list[tuple[str, float]]  # as in `Flight`, with seconds since the clip's start
+    technique: dict[str, float]  # at the contact, as `true_technique` gives it
 
 
 @dataclass(frozen=True)
@@ -264,6 +266,7 @@ def stage_shot(
     play_shooter = _shooter(rng, shooter, shot, contact_s, right_footed)
     play_keeper = _keeper(rng, place.keeper, shot, contact_s)
     frame = tuple(goal_sticks(venue))
+    foot = "right" if right_footed else "left"
 
     def scene(t: float) -> Moment:
         center = shot.positions_at(t - contact_s)
@@ -279,13 +282,14 @@ def stage_shot(
         verdict=_KIND_TO_VERDICT[shot.kind],
         is_goal=shot.flight.is_goal,
         shooter_track_id=SHOOTER_ID,
-        foot="right" if right_footed else "left",
+        foot=foot,
         contact_s=round(contact_s, 4),
         speed_kmh=round(3.6 * float(np.linalg.norm(shot.velocity_mps)), 2),
         crossing_m=shot.flight.crossing_m,
         goal_wh_m=venue.goal.wh_m,
         distance_m=round(float(np.linalg.norm(shot.start_m[:2])), 3),
         events=[(name, round(when + contact_s, 4)) for name, when in shot.flight.events],
+        technique=true_technique(play_shooter, "shot", foot, contact_s),
     )
     return scene, truth
 
@@ -312,6 +316,8 @@ def _shooter(
     ahead = np.array([-math.sin(heading), math.cos(heading)])
     right = np.array([math.cos(heading), math.sin(heading)])
     stroll_mps = rng.uniform(0.7, 1.8)
+    stance = draw_stance(rng, "shot")
+    own = kick_stance(stance)
     # The kicking foot meets the ball: plant the body behind it and to the side of the other foot.
     plant = shot.start_m[:2] - 0.42 * ahead - side * 0.10 * right
     approach = np.array([-math.sin(run_in), math.cos(run_in)])
@@ -322,7 +328,7 @@ def _shooter(
         at = at + ahead * (
             0.8 * motions.ease((since - 0.02) / 0.8) + stroll_mps * max(since - 0.7, 0)
         )
-        angles = motions.kick(since, vigour, phase)
+        angles = motions.kick(since, vigour, phase, stance=own, drive=stance.drive)
         if since > 0.7:  # nobody freezes after a shot
             angles = motions.run(phase + 1 + 2 * math.pi * 0.9 * (since - 0.7), 0.5)
         facing = run_in + (heading - run_in) * motions.ease((since + 0.3) / 0.3)

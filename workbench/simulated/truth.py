@@ -1,8 +1,8 @@
 """The truth of a clip as COCO JSON: one image entry per frame, one annotation per visible object.
 
 Masks hold what is visible (not what is hidden behind others), except the goal's, which is the whole
-mouth. Beyond COCO: images carry the camera's projection matrix, balls their place in metres, and
-`clip` says what happens.
+mouth. Beyond COCO: images carry the camera's projection matrix, balls their place and the performer
+their joints in metres, and `clip` says what happens.
 """
 
 from fractions import Fraction
@@ -16,6 +16,7 @@ from workbench.footage.pinhole import Camera, goal_corners
 from workbench.saving import save_json
 from workbench.simulated.renderer import TrueFrame
 from workbench.simulated.scene import JOINT, JOINTS, SKELETON, Person
+from workbench.simulated.staging import PERFORMER_ID
 from workbench.simulated.venue import Venue
 
 PERSON, BALL, GOAL = 1, 2, 3
@@ -60,6 +61,8 @@ class TruthRecorder:
         )
         for person in frame.moment.people:
             extra = {"keypoints": _keypoints(person, frame), "num_keypoints": len(JOINTS)}
+            if person.track_id == PERFORMER_ID:
+                extra["joints_m"] = [[round(float(v), 4) for v in at] for at in person.joints]
             self._annotate(_mask(frame, person.track_id), PERSON, person.track_id, extra)
         for ball in frame.moment.balls:
             extra = {"center_m": [round(float(value), 4) for value in ball.center]}

@@ -30,6 +30,7 @@ class TrueShot:
     corners_px: NDArray[np.float64]  # (4, 2) at the contact
     labels: ClipDetections
     shooter_track_id: int
+    technique: dict[str, float]  # measure to degrees or °/s at the contact; empty where not known
 
 
 def load_true_shot(clip: Clip, footage_dir: Path) -> TrueShot | None:
@@ -59,6 +60,7 @@ def load_true_shot(clip: Clip, footage_dir: Path) -> TrueShot | None:
             corners_px=to_pixels(camera, goal_corners(goal_wh_m)) + 0.5,
             labels=load_truth([clip], footage_dir)[0],
             shooter_track_id=int(told["shooter_track_id"]),
+            technique={name: float(value) for name, value in told.get("technique", {}).items()},
         )
 
 
