@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from annotation_tools.serving.guard import Guard
     from annotation_tools.serving.server import MakeApp
 
-FRONT_PORT, CLIPPER_PORT, GOALS_PORT = 8800, 8801, 8802
+FRONT_PORT, CLIPPER_PORT, GOALS_PORT, COACH_PORT = 8800, 8801, 8802, 8803
 # Where footage is looked for if none is named: one's own first, then what `make demo` has made.
 CLIPS, VIDEOS = Path("data/clips"), (Path("data/raw"), Path("data/own/footage"))
 BUILT_IN = (Path("data/demo/footage"), Path("data/scratch/footage"))
@@ -293,6 +293,72 @@ def goals(
         )
 
     _serve(make, GOALS_PORT, port, host, allow_remote, allow_host, browser, unix_socket)
+
+
+@app.command()
+def coach(
+    footage: FootageOption = None,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Uploads, analyses and pictures.")
+    ] = Path("data/coach"),
+    server: Annotated[
+        str | None,
+        typer.Option("--server", metavar="URL", help="A model, OpenAI-compatible, up to /v1."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="NAME", help="The server's, or a local name or folder."),
+    ] = None,
+    sees: Annotated[
+        bool, typer.Option("--sees", help="Send pictures of the strike along, too.")
+    ] = False,
+    teacher: Annotated[
+        str, typer.Option("--teacher", metavar="NAME", help="Who finds people and balls.")
+    ] = "auto",
+    pose_model: Annotated[
+        Path, typer.Option("--pose-model", metavar="FILE", help="A .task file, or its folder.")
+    ] = Path("data/models/pose"),
+    upload_mb: Annotated[
+        int, typer.Option("--upload-mb", metavar="N", min=1, help="Largest video to be sent.")
+    ] = 100,
+    db: DatabaseOption = None,
+    port: PortOption = None,
+    host: HostOption = "127.0.0.1",
+    allow_remote: RemoteOption = False,
+    allow_host: AllowHostOption = None,
+    browser: BrowserOption = True,
+    cache: CacheOption = Path("data/cache/serving"),
+    unix_socket: SocketOption = None,
+) -> None:
+    """See what was measured of a shot, and hear a coach who says nothing else.
+
+    With --server or --model a second coach is at the toggle; whatever it says is checked first.
+
+    Example: workbench serve coach --footage ~/shots --server http://127.0.0.1:8080/v1 --model qwen
+    """
+    from annotation_tools.coach import make_coach_page
+    from workbench.labels.store import LabelStore
+    from workbench.shots.coach.coaches import make_coach
+
+    coaches = {"Rules": make_coach("rules")}
+    if server or model:
+        name = "server" if server else "local"
+        other = make_coach(name, url=server, model=model, sees=sees)
+        coaches[f"{other.name} ({name})"] = other
+
+    def make(guard: "Guard") -> "Starlette":
+        _, media = _find(footage, (*VIDEOS, CLIPS, *BUILT_IN), cache, leave_out=out)
+        return make_coach_page(
+            media=media,
+            store=LabelStore(db),
+            guard=guard,
+            work_dir=out.absolute(),
+            coaches=coaches,
+            settings={"teacher": teacher, "pose_model": pose_model},
+            upload_bytes=upload_mb << 20,
+        )
+
+    _serve(make, COACH_PORT, port, host, allow_remote, allow_host, browser, unix_socket)
 
 
 def _find(

@@ -16,12 +16,14 @@ from workbench.actions.cli import add as add_version
 from workbench.actions.cli import diff as diff_versions
 from workbench.actions.cli import list_versions
 from workbench.actions.spotting.cli import evaluate_spotting, spot_app
+from workbench.describe.cli import describe
 from workbench.detect.cli import app as detect_app
 from workbench.detect.cli import dataset_app, evaluate_app
 from workbench.errors import PipelineError, WorkbenchError
 from workbench.footage.cli import app as footage_app
 from workbench.labels.cli import app as labels_app
 from workbench.runs.sweep_cli import ablate, sweep
+from workbench.shots.cli import coach
 from workbench.simulated.cli import make as make_footage
 
 if TYPE_CHECKING:
@@ -56,6 +58,8 @@ app.add_typer(labels_app)
 evaluate_app.command("spotting")(evaluate_spotting)
 app.add_typer(detect_app)
 app.add_typer(spot_app)
+app.command()(describe)
+app.command()(coach)
 app.add_typer(serve_app)
 
 PipelineOption = Annotated[

@@ -61,6 +61,7 @@ def make_app(
     annotator: str = "",
     extras: Mapping[str, Any] | None = None,
     keys: Path | None = None,
+    uploads: Mapping[str, int] | None = None,
 ) -> Starlette:
     """Make the application of a tool.
 
@@ -75,6 +76,7 @@ def make_app(
         annotator: Who labels, unless the page says otherwise.
         extras: What else the page shall find in `api/session`.
         keys: A JSON file with the user's own keys, `{"goals": {"goal": ["y", "1"]}}`.
+        uploads: Paths to which files may be sent, and of how many bytes at most.
 
     Returns:
         The application, for uvicorn or a test client.
@@ -110,7 +112,7 @@ def make_app(
         routes=[*routes, *own],
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=guard.hosts, www_redirect=False),
-            Middleware(GuardMiddleware, guard=guard, tool=tool),
+            Middleware(GuardMiddleware, guard=guard, tool=tool, uploads=uploads),
         ],
         exception_handlers={
             WorkbenchError: _explain,

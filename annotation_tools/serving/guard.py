@@ -9,7 +9,7 @@ nothing about labels or video.
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -83,10 +83,13 @@ class Guard:
 class GuardMiddleware:
     """Refuses what a guard does not let through, and adds the security headers to every answer."""
 
-    def __init__(self, app: ASGIApp, guard: Guard, tool: str) -> None:
+    def __init__(
+        self, app: ASGIApp, guard: Guard, tool: str, uploads: Mapping[str, int] | None = None
+    ) -> None:
         self.app = app
         self.guard = guard
         self.tool = tool
+        self.uploads = uploads or {}  # paths to which files may be sent, and their largest size
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -129,11 +132,16 @@ class GuardMiddleware:
                 return self._not_known(scope)
         if writes and origin is None and not is_program:
             return refusal(403, "the request names no origin", "use the tool's own page")
-        if writes and headers.get("content-type", "").partition(";")[0] != "application/json":
-            return refusal(415, "the body is not JSON", "send application/json")
+        most = self.uploads.get(scope["path"].removeprefix(scope.get("root_path", "")))
+        kind = "application/json" if most is None else "application/octet-stream"
+        if writes and headers.get("content-type", "").partition(";")[0] != kind:
+            said = "the body is not JSON" if most is None else "the body is not a file"
+            return refusal(415, said, f"send {kind}")
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > BODY_LIMIT_BYTES:
-            return refusal(413, *TOO_LARGE)
+        if not length.isdecimal() or int(length) > (most or BODY_LIMIT_BYTES):
+            if most is None:
+                return refusal(413, *TOO_LARGE)
+            return refusal(413, f"the file is larger than {most >> 20} MB", "send a smaller one")
         return None
 
     def _enter(self, cookie_name: str) -> Response:

@@ -96,7 +96,9 @@ def analyse_video(
         raise FootageError(problem, remedy or "choose another video")
     on_stage(STAGES[3])
     shot, out = analysed.shots[0], work_dir / "pictures"
-    page = save_pictures([shot], footage, out)[0]
+    page, analysis = out / f"{name}.html", work_dir / "analyses" / f"{name}.json"
+    if not page.is_file() or page.stat().st_mtime < analysis.stat().st_mtime:
+        save_pictures([shot], footage, out)
     return AnalysedVideo(shot, footage / clip.file, out / f"{name}.mp4", page)
 
 

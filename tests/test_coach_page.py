@@ -1,0 +1,79 @@
+"""The coach's page in a real browser: a clip, its video, what was measured, words that are true."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from served import Served
+
+from workbench.simulated.sessions import make_footage
+
+LIES = "Verdict: No goal.\nFix 1: Your right foot.\nFix 2: 200 km/h.\nDrill: <b>Ten</b> kicks.\n"
+
+
+class Liar(BaseHTTPRequestHandler):
+    """A model that says nothing true."""
+
+    def do_POST(self):
+        self.send_response(200)
+        self.end_headers()
+        content = json.dumps({"choices": [{"delta": {"content": LIES}}]})
+        self.wfile.write(f"data: {content}\n\ndata: [DONE]\n\n".encode())
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def page_of(tmp_path_factory):
+    """The served page over one rendered shot, with a coach who lies at the toggle."""
+    folder, home = tmp_path_factory.mktemp("footage"), tmp_path_factory.mktemp("home")
+    wh = (320, 180)
+    make_footage(folder, sessions=0, shooting_sessions=1, shots=1, seed=3, size_wh=wh)
+    liar = ThreadingHTTPServer(("127.0.0.1", 0), Liar)
+    threading.Thread(target=liar.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{liar.server_port}/v1"
+    more = ("--out", str(home / "coach"), "--server", url, "--model", "liar")
+    with Served("coach", folder, home, *more).running() as served:
+        yield served
+    liar.shutdown()
+    liar.server_close()
+
+
+def test_a_clip_is_shown_then_talked_about_and_another_coach_tells_no_lie(page_of, browser):
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    asked, errors = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(page_of.url)
+    page.click("#gallery button")
+    page.wait_for_selector("#parts dt:nth-of-type(4)", timeout=120_000)
+    assert page.eval_on_selector("#video", "v => v.readyState") >= 2  # before the first word
+    assert page.text_content("#headline") in ("Goal", "No goal", "Can’t tell")
+    first = page.text_content("#parts")
+    page.keyboard.press("c")
+    page.wait_for_selector("#marked:not([hidden])")
+    page.wait_for_selector("#parts dt:nth-of-type(4)")
+    said = page.text_content("#parts")
+    assert "200" not in said
+    assert said.replace(" *", "") == first  # the rules, marked
+    assert not errors
+    assert all(url.startswith((f"http://127.0.0.1:{page_of.port}/", "data:")) for url in asked)
+    page.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "content", "status"),
+    [("shot.mp4", "application/octet-stream", b"no video", 422),
+     ("shot.exe", "application/octet-stream", b"x", 415), ("shot.mp4", "text/plain", b"x", 415)],
+)  # fmt: skip
+def test_what_is_no_video_is_refused(page_of, name, kind, content, status):
+    with page_of.client() as client:
+        headers = {"content-type": kind}
+        answer = client.post("/api/upload", params={"name": name}, content=content, headers=headers)
+        assert answer.status_code == status, answer.text
+        assert "/tmp" not in answer.text
+        assert client.get("/api/jobs/none").status_code == 404
+        corners = {"media_id": "x", "goal": {"frame": 0, "corners_px": [[1, 2]]}}
+        assert client.post("/api/analyse", json=corners).status_code == 400

@@ -1,0 +1,1 @@
+"""Words about clips, and whether they are true."""

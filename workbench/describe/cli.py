@@ -1,0 +1,45 @@
+"""`workbench describe`: a few true sentences about clips, and their key frames."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def describe(
+    clips: Annotated[list[Path], typer.Argument(metavar="CLIP…", help="Short videos.")],
+    frames: Annotated[
+        int, typer.Option("--frames", metavar="N", min=1, help="Key frames of each.")
+    ] = 8,
+    least: Annotated[
+        float, typer.Option("--least", min=0, max=1, help="Probability to say a sport from.")
+    ] = 0.8,
+    models_dir: Annotated[
+        Path, typer.Option("--models", metavar="DIR", help="Where classifiers are.")
+    ] = Path("data/models"),
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Where key frames and texts go.")
+    ] = Path("data/descriptions"),
+) -> None:
+    """Say what clips show, as far as it is known, and save their key frames.
+
+    The sport comes from the classifier that was trained last; of footage unlike that which it has
+    learned from, nothing is said. Writes OUT/CLIP.jpg and OUT/descriptions.json.
+
+    Example: workbench describe data/demo/actions/clips/action00_003.mp4
+    """
+    from rich.console import Console
+
+    from workbench.describe.clips import as_clips, call_sports, describe_clips, save_key_frames
+    from workbench.saving import save_json, to_json
+
+    console, told = Console(highlight=False, markup=False, soft_wrap=True), {}
+    for folder, group in as_clips(clips).items():
+        called = call_sports(group, folder, models_dir, out / "clipset")
+        for clip, one in zip(
+            group, describe_clips(group, folder, called, least=least, k=frames), strict=True
+        ):
+            console.print(f"{one.clip_id}: {one.text}")
+            save_key_frames(clip, folder, one, out / f"{one.clip_id}.jpg")
+            told[one.clip_id] = to_json(one)
+    save_json(out / "descriptions.json", told)

@@ -1,0 +1,146 @@
+"""Descriptions of clips: what a classifier and the motion tell of each, written by a writer.
+
+The unit is one clip. A sport is said only from a probability on that was chosen on other clips, the
+decisive moment only of footage like that which its finder has learned from.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.actions.clipset import build_clipset
+from workbench.actions.models import stored_for
+from workbench.actions.predict import Predictions, load_classifier, predict_clips
+from workbench.describe.facts import ClipFacts, found_facts
+from workbench.describe.keyframes import choose_frames, local_motion
+from workbench.describe.moment import shipped_finder
+from workbench.describe.writers import WRITERS, Writer
+from workbench.footage.clips import Clip, load_clips, origin_of
+from workbench.footage.cut import clip_row
+from workbench.footage.frames import iter_frames, sample_frames
+from workbench.footage.video_info import probe
+from workbench.saving import save_bytes
+from workbench.training.history import last_run, learned_from
+
+_ROW_PX = 160  # height of saved key frames
+_WIDTH = 192  # of the frames that motion is measured in; the finder of moments has learned there
+
+
+@dataclass(frozen=True)
+class Description:
+    """What is said of one clip."""
+
+    clip_id: str
+    facts: ClipFacts
+    text: str
+    frames: tuple[int, ...]  # its key frames
+
+
+def small_frames(clip: Clip, footage_dir: Path) -> NDArray[np.uint8]:
+    """Return a clip's frames (T, H, W, 3), 192 pixels wide.
+
+    Raises:
+        FootageError: If the clip cannot be read.
+    """
+    size_wh = _WIDTH, max(16, round(_WIDTH * clip.height / clip.width))
+    video = footage_dir / clip.file
+    return np.stack([frame.image for frame in iter_frames(video, size_wh=size_wh)])
+
+
+def describe_clips(
+    clips: Sequence[Clip],
+    footage_dir: Path,
+    predictions: Predictions | None,
+    *,
+    least: float = 0.5,
+    k: int = 8,
+    writer: Writer = WRITERS["rules"],
+    on_progress: Callable[[Clip], None] | None = None,
+) -> list[Description]:
+    """Describe clips.
+
+    Args:
+        clips: In the order of the answer.
+        footage_dir: Folder of `clips.json`.
+        predictions: What a classifier says; without any, only key frames are chosen.
+        least: Probability from which on a class is said.
+        k: Key frames of each.
+        writer: Who writes.
+        on_progress: Called after each clip.
+
+    Raises:
+        FootageError: If a clip cannot be read.
+    """
+    called: dict[str, str] = {}
+    if predictions is not None:
+        sure = predictions.probabilities.max(axis=1) >= least
+        rows = zip(predictions.clip_ids, predictions.predicted, sure, strict=True)
+        called = {name: sport for name, sport, is_sure in rows if is_sure}
+    described = []
+    for clip in clips:
+        frames = small_frames(clip, footage_dir)
+        finder = shipped_finder() if clip.truth is not None else None
+        energy, sport = local_motion(frames), called.get(clip.clip_id)
+        facts = found_facts(sport, energy, len(frames) / float(clip.fps), finder)
+        chosen = tuple(choose_frames(frames, k).tolist())
+        described.append(Description(clip.clip_id, facts, writer(facts, None), chosen))
+        if on_progress is not None:
+            on_progress(clip)
+    return described
+
+
+def as_clips(videos: Sequence[Path]) -> dict[Path, list[Clip]]:
+    """Return videos as clips, by the folder that their files are relative to.
+
+    Those of a footage folder have their rows of its `clips.json`; any other is one clip as a whole.
+
+    Raises:
+        FootageError: If a file cannot be read.
+    """
+    found: dict[Path, list[Clip]] = {}
+    for video in videos:
+        folder, rows = video.resolve().parent.parent, list[Clip]()
+        if (folder / "clips.json").is_file():
+            file = video.resolve().relative_to(folder).as_posix()
+            rows = [clip for clip in load_clips(folder) if clip.file == file]
+        if not rows:
+            folder, info = video.resolve().parent, probe(video)
+            name = video.stem
+            rows = [clip_row(name, info, video.parent, info, (0, info.frame_count), name)]
+        found.setdefault(folder, []).append(rows[0])
+    return found
+
+
+def call_sports(
+    clips: Sequence[Clip], footage_dir: Path, models_dir: Path, clipset_dir: Path
+) -> Predictions | None:
+    """Classify clips with the last classifier; None of footage unlike that it has learned from.
+
+    Raises:
+        DatasetError: If there is no classifier.
+    """
+    run_dir, origin = last_run(models_dir, "classifier"), origin_of(clips)
+    if learned_from(models_dir, "classifier") != origin.source:
+        return None
+    stored = stored_for(load_classifier(run_dir).name)
+    unlabelled = [replace(clip, sport=None) for clip in clips]
+    clipset = build_clipset(unlabelled, footage_dir, clipset_dir, origin=origin, **stored)
+    return predict_clips(run_dir, clipset)
+
+
+def save_key_frames(clip: Clip, footage_dir: Path, told: Description, path: Path) -> Path:
+    """Write a clip's key frames side by side as a picture.
+
+    Raises:
+        FootageError: If the clip cannot be read.
+    """
+    size_wh = max(16, round(_ROW_PX * clip.width / clip.height)), _ROW_PX
+    row = np.hstack(list(sample_frames(footage_dir / clip.file, told.frames, size_wh)))
+    done, content = cv2.imencode(".jpg", row[..., ::-1])
+    assert done
+    save_bytes(path, content.tobytes())
+    return path
