@@ -9,7 +9,11 @@ from served import Served
 
 from workbench.simulated.sessions import make_footage
 
-LIES = "Verdict: No goal.\nFix 1: Your right foot.\nFix 2: 200 km/h.\nDrill: <b>Ten</b> kicks.\n"
+LIES = """Verdict: It left the foot at 200 km/h.
+Fix 1: Your knee was bent by 179°.
+Fix 2: We are 3 % sure.
+Drill: <b>Ten</b> kicks.
+"""
 
 
 class Liar(BaseHTTPRequestHandler):

@@ -8,7 +8,9 @@ import hashlib
 import io
 import multiprocessing
 import os
+import re
 import threading
+import time
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +21,7 @@ from workbench.errors import WorkbenchError
 from workbench.saving import save_bytes, save_text
 
 MOST_WAITING = 20
+_FOLDERS = re.compile(r"(?<!\w)/(?:[^\s/:]+/)+")  # of this computer, which no page shall see
 
 
 @dataclass
@@ -63,7 +66,7 @@ class Analyses:
                 raise ServingError("too many clips are waiting", "try again in a minute", 429)
             if self._pool is None:
                 context = multiprocessing.get_context("spawn")
-                self._pool = ProcessPoolExecutor(self._workers, mp_context=context)
+                self._pool = ProcessPoolExecutor(self._workers, context, _end_with, (os.getpid(),))
             stage_file = self._work_dir / "stages" / told
             stage_file.unlink(missing_ok=True)
             job = Analysis(told, stage_file)
@@ -79,7 +82,8 @@ class Analyses:
         if job.future.done():
             error = job.future.exception()
             if isinstance(error, WorkbenchError):
-                return {"state": "failed", "problem": error.problem, "remedy": error.remedy}
+                said = (_FOLDERS.sub("", one) for one in (error.problem, error.remedy))
+                return {"state": "failed", **dict(zip(("problem", "remedy"), said, strict=True))}
             if error is not None:
                 told = "the analysis failed", "choose another clip, and look at the terminal"
                 return {"state": "failed", "problem": told[0], "remedy": told[1]}
@@ -111,6 +115,17 @@ class Analyses:
         if not job.future.done() or job.future.exception():
             raise ServingError("this analysis is not done", "wait for it", 409)
         return job.future.result()
+
+
+def _end_with(parent: int) -> None:
+    """Let this process end when the server does, however that ends."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(0)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _analyse(

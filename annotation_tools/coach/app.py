@@ -138,9 +138,13 @@ def make_coach_page(
 
 def _keep(part: Path, folder: Path, suffix: str) -> Medium:
     """The uploaded video under the name of its content, if it is one."""
+    from workbench.errors import FootageError
     from workbench.footage.video_info import content_digest, probe
 
-    probe(part)
+    try:
+        probe(part)
+    except FootageError as error:  # its words name the path, which no page shall see
+        raise ServingError("the file cannot be read as a video", error.remedy, 422) from None
     digest = content_digest(part)
     path = folder / f"{digest}{suffix}"
     part.replace(path)
