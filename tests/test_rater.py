@@ -8,6 +8,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from moving_shapes import film_shapes
+from nbclient import NotebookClient
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from served import JUPYTER_TOKEN, running_jupyter
 from videos import make_video
@@ -15,13 +17,24 @@ from videos import make_video
 from annotation_tools.rater import ClipRater, review_table
 from annotation_tools.rater.jupyter_files import NotServedError, served_paths, server_root
 from annotation_tools.serving import ServingError
-from workbench.footage.clips import Clip, save_clips
+from workbench.actions.augment import Augmentation
+from workbench.actions.baselines import run_baselines
+from workbench.actions.predict import predict_clips, predict_with_parent
+from workbench.actions.recipe import TrainConfig
+from workbench.actions.testreport import report_on
+from workbench.actions.train import run_dir_for, train_classifier
+from workbench.actions.versions import add_version, with_labels
+from workbench.footage.clips import BUILT_IN_FOOTAGE, Clip, save_clips
+from workbench.footage.ingest import ingest_folder
+from workbench.labels.agreement import disagreements
 from workbench.labels.classlist import ClassList
 from workbench.labels.lastword import last_words
+from workbench.labels.settled import settle
 from workbench.labels.store import LabelStore
 from workbench.labels.values import LabelError
 
 STARS = (5, 4, 3, 2, 1)
+NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 
 
 def make_clips(folder, count):
@@ -504,3 +517,101 @@ def test_names_from_outside_are_shown_as_text(lab, page):
     assert evil in page.locator(".wb-title").inner_text()
     assert evil in page.locator(".wb-count").inner_text()
     assert page.title() != "owned"
+
+
+STEP = """
+from pathlib import Path
+exec(Path("step.py").read_text())
+rater
+"""
+RATER = """
+from annotation_tools.rater import ClipRater
+from workbench.footage.clips import load_clips
+from workbench.labels.agreement import disagreements
+from workbench.labels.classlist import ClassList
+from workbench.labels.store import LabelStore
+
+store, footage = LabelStore(Path("loop.sqlite").absolute()), Path("loop")
+clips = [clip for clip in load_clips(footage) if clip.clip_id in {asked}]
+classes = ClassList({{"left": "a", "right": "d", "none": "n"}})
+rater = ClipRater(clips, footage, store, {who!r}, classes=classes, settles={settles})
+"""
+
+
+def test_from_a_folder_of_videos_to_a_second_version_that_is_compared(lab, page, tmp_path):
+    """The whole loop on forty tiny videos; people label by keyboard, everything else is called."""
+    videos, root = tmp_path / "videos", lab.root
+    videos.mkdir()
+    truth = {clip.clip_id: str(clip.sport) for clip in film_shapes(videos, 7, 2)[:40]}
+    for video in set(videos.glob("*.mp4")) - {videos / f"{name}.mp4" for name in truth}:
+        video.unlink()
+    clips = ingest_folder(videos, root / "loop", window_s=1).clips
+    item_to_class = {clip.clip_id: truth[Path(clip.source).stem] for clip in clips}
+    assert len(item_to_class) == 40
+    items = sorted(item_to_class)
+    first, more = [one for n, one in enumerate(items) if n % 10 < 7], items[7::10] + items[8::10]
+    more += items[9::10]
+    lab.add_notebook("loop.ipynb", STEP)
+    open_notebook(page, lab, "loop.ipynb")
+
+    def label(who, asked, settles=False, wrong=()):
+        step = RATER.format(asked=sorted(asked), who=who, settles=settles)
+        (root / "step.py").write_text(f"from pathlib import Path\n{step}", encoding="utf-8")
+        run_cell(page)
+        page.locator(".wb-stage").click()
+        for item in sorted(asked):
+            on_clip(page, item)
+            named = {"left": "right", "right": "none", "none": "left"} if item in wrong else {}
+            name = item_to_class[item]
+            page.keyboard.press({"left": "a", "right": "d", "none": "n"}[named.get(name, name)])
+        on_clip(page, "")
+        all_saved(page)
+
+    def version():
+        with LabelStore(root / "loop.sqlite") as store:
+            settled = settle(store)
+        labelled = [replace(clip, session=clip.clip_id) for clip in with_labels(clips, settled)]
+        made = add_version(
+            tmp_path / "sets", labelled, root / "loop", settled, origin=BUILT_IN_FOOTAGE,
+            frames=12, size_wh=(42, 36), fractions=(0.5, 0.2, 0.3),
+        )  # fmt: skip
+        config = TrainConfig(
+            model_settings={"width": 8}, frames=6, size_wh=(32, 32), epochs=8, learning_rate=5e-3,
+            amp="off", device="cpu", augmentation=Augmentation(flip=0, swap_colours=0),
+        )  # fmt: skip
+        trained = train_classifier(made, run_dir_for(tmp_path / "models", made, config), config)
+        said = [predict_clips(trained.run_dir, made.take(split)) for split in ("test", "valid")]
+        return made, *said
+
+    label("anna", first)
+    label("ben", first, wrong=first[:3])
+    with LabelStore(root / "loop.sqlite") as store:
+        differ = disagreements(store, "class")
+    assert sorted(differ) == first[:3]
+    label("cleo", differ, settles=True)
+    v1, on_test, _ = version()
+    assert v1.meta["labels"] == {"settled by all": 25, "settled by the adjudicator": 3}
+    assert dict(zip(v1.clip_ids, v1.labels, strict=True)) == {n: item_to_class[n] for n in first}
+    report = report_on(on_test, run_baselines(v1))
+    assert report.answer().split(":")[0] in ("Yes", "No", "Can't tell")
+
+    label("anna", more)
+    v2, on_test, on_valid = version()
+    assert (v2.meta["parent"], len(v2), len(more)) == ("v1", 40, 12)
+    assert set(v1.take("test").clip_ids) <= set(v2.take("test").clip_ids)
+    before = predict_with_parent(tmp_path / "models", v2.take("test"))
+    assert before.scorer == "slim trained on v1"
+    for said, name in ((on_test, "test"), (on_valid, "valid"), (before, "before")):
+        said.save(tmp_path / f"{name}.json")
+    notebook = nbformat.read(NOTEBOOKS / "50_confusion_report.ipynb", as_version=4)
+    given = {
+        "clipset_dir": v2.folder, "predictions_file": tmp_path / "test.json",
+        "validation_file": tmp_path / "valid.json", "before_file": tmp_path / "before.json",
+        "footage_dir": root / "loop", "report_dir": tmp_path,
+    }  # fmt: skip
+    notebook.cells[1].source += "".join(f"\n{name} = {str(path)!r}" for name, path in given.items())
+    NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
+    shown = str([cell.outputs for cell in notebook.cells if cell.cell_type == "code"])
+    assert "against" in shown
+    assert "for slim trained on v1; paired" in shown  # McNemar, with the clips won and lost
+    assert (tmp_path / "video_scorer_testreport.json").is_file()

@@ -43,7 +43,7 @@ class AveragePrecisions:
     def to_frame(self) -> pd.DataFrame:
         """Return one row per class, then the means."""
         rows = [(name, show(one), self.clips[name]) for name, one in self.by_class.items()]
-        rows += [(name, show(one), sum(self.clips.values())) for name, one in self.means().items()]
+        rows += [(name, show(one), one.n) for name, one in self.means().items()]
         return pd.DataFrame(rows, columns=["class", "average precision", "clips"]).set_index(
             "class"
         )
