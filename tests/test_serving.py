@@ -317,3 +317,20 @@ def test_ranges_stay_inside_the_file_and_apart(
         assert seen
         assert len(seen) == len(set(seen))
         assert int(answer.headers["content-length"]) == len(answer.content)
+
+
+def test_cuts_take_ones_own_classes_with_keys_that_the_clipper_leaves_free(tmp_path: Path) -> None:
+    make_video(tmp_path / "good.mp4", 5)
+    classes = tmp_path / "classes.yaml"
+    classes.write_text("classes: {lob: o, volley: v, serve: 7, none: }", encoding="utf-8")
+    with LabelStore(tmp_path / "labels.sqlite") as store:
+        app = make_clipper(
+            media=MediaIndex.from_folder(tmp_path), store=store, out_dir=tmp_path / "out",
+            guard=Guard.local("right", b"s" * 32), classes_file=classes,
+        )  # fmt: skip
+        with TestClient(app, base_url="http://localhost") as client:
+            told = client.get("/api/session", headers={"authorization": "token right"}).json()
+    assert told["sports"] == ["lob", "volley", "serve", "none"]
+    # O marks OUT, so a digit stands for lob.
+    keys = {"lob": ["Digit2"], "volley": ["v"], "serve": ["Digit7"], "none": ["Digit1"]}
+    assert told["class_keys"] == keys

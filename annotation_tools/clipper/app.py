@@ -22,13 +22,14 @@ from annotation_tools.serving import (
     read_body,
     whole_number,
 )
-from workbench.style import CLASS_TO_COLOUR
+from annotation_tools.serving.keys import KeyTable, load_keys
+from workbench.labels.classlist import DEFAULT_FILE, SPORTS, ClassList, load_classes
+from workbench.style import class_colours
 
 if TYPE_CHECKING:
     from workbench.labels.store import LabelStore
 
 STATIC = Path(__file__).parent / "static"
-SPORTS = [name for name in CLASS_TO_COLOUR if name in ("baseball", "basketball", "soccer", "none")]
 
 
 def make_clipper(
@@ -39,6 +40,7 @@ def make_clipper(
     out_dir: Path,
     annotator: str = "",
     keys: Path | None = None,
+    classes_file: Path = DEFAULT_FILE,
 ) -> Starlette:
     """Make the clipper's application.
 
@@ -49,7 +51,9 @@ def make_clipper(
         out_dir: Where exported clips and their `clips.json` go.
         annotator: Who cuts, unless the page says otherwise.
         keys: The user's own keys.
+        classes_file: What a cut can show; the four sports where there is no such file.
     """
+    classes = load_classes(classes_file)
     timelines = Timelines(media)
     exporter = Exporter(media, out_dir)
     looking = threading.Lock()  # one video at a time: it takes every core
@@ -98,7 +102,11 @@ def make_clipper(
         kinds=("cut",),
         guard=guard,
         annotator=annotator,
-        extras={"sports": SPORTS},
+        extras={
+            "sports": list(classes.names),
+            "class_keys": _class_keys(classes, load_keys(STATIC / "keys.json", keys, "clipper")),
+            "colours": class_colours(classes.names),
+        },
         keys=keys,
         routes=[
             Route("/api/media/{media_id}/timeline", get_timeline),
@@ -109,6 +117,27 @@ def make_clipper(
             Route("/api/exports/stop", stop_export, methods=["POST"]),
         ],
     )
+
+
+def _class_keys(classes: ClassList, table: KeyTable) -> dict[str, list[str]]:
+    """A key per class of one's own: that of the file where the clipper has none of it, or a digit.
+
+    For the four sports the key table says it, and the user's changes of it.
+    """
+    if classes == SPORTS:
+        return {}
+    taken = {
+        key.removeprefix("Key").removeprefix("Digit").lower()
+        for action, row in table.items()
+        if not action.startswith("sport_")
+        for key in row["keys"]
+    }
+    free = iter(sorted(set("123456789") - taken - set(classes.class_to_key.values())))
+    found = {}
+    for name, key in classes.class_to_key.items():
+        own = key if key not in taken else next(free, "")
+        found[name] = [f"Digit{own}" if own.isdigit() else own] if own else []
+    return found
 
 
 def _number(text: str) -> float:

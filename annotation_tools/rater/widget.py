@@ -62,7 +62,7 @@ class ClipRater(anywidget.AnyWidget):
         >>> ClipRater(load_clips(folder), folder, LabelStore(None), "anna")  # doctest: +SKIP
     """
 
-    _esm = _STATIC / "rater.js"
+    _esm = "\n".join((_STATIC / name).read_text("utf-8") for name in ("presses.js", "rater.js"))
     _css = _STATIC / "rater.css"
 
     clips: traitlets.List[Any] = traitlets.List().tag(sync=True)

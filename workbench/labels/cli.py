@@ -168,7 +168,7 @@ def agreement(
 
 @app.command("score")
 def score_people(
-    kind: Annotated[str, typer.Option("--kind", help="rating or verdict.")] = "verdict",
+    kind: Annotated[str, typer.Option("--kind", help="rating, class or verdict.")] = "verdict",
     truth: Annotated[
         str | None,
         typer.Option(

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.labels.agreement import UNSURE, judgements
+from workbench.labels.agreement import UNSURE, answer_of, judgements
 from workbench.labels.lastword import last_words
 from workbench.labels.store import LabelStore
 from workbench.labels.values import LabelError
@@ -45,9 +45,9 @@ def known_answers(store: LabelStore, kind: str, truth: str | None = None) -> dic
         LabelError: If this annotator has said nothing.
     """
     if truth is None:
-        known = {
-            item: str((entry.value or {})[kind]) for item, entry in last_words(store, kind).items()
-        }
+        words = last_words(store, kind).items()
+        said = {item: answer_of(kind, entry.value or {}) for item, entry in words}
+        known = {item: answer for item, answer in said.items() if answer is not None}
     else:
         judged = judgements(store, kind)
         if truth not in judged.annotators:

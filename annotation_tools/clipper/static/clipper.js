@@ -5,7 +5,7 @@ import { Keys, element } from "../shared/keys.js";
 import { annotatorOf, fetchJson, goDialog, nameField, notice, playing, watchSaved } from "../shared/page.js";
 import { FrameTable, Player, timecode } from "../shared/player.js";
 import { Labels } from "../shared/store.js";
-import { CutList, sportColour } from "./cuts.js";
+import { CutList, nameColours, sportColour } from "./cuts.js";
 import { Cutting } from "./cutting.js";
 import { Exports } from "./export.js";
 import { Proposals } from "./proposals.js";
@@ -20,6 +20,7 @@ const state = { mediaId: null, table: null };
 
 const imageUrl = (frame, width = 160) => `api/media/${state.mediaId}/image?frame=${frame}&width=${width}`;
 const cutting = new Cutting({ labels, player, sports: session.sports, imageUrl, notice });
+nameColours(session.colours);
 const list = new CutList($("#cuts"), session.sports);
 const timeline = new Timeline($("#timeline"), $("#preview"), {
   imageUrl,
@@ -243,9 +244,12 @@ const actions = {
   export: () => exports_.open(media.length > 1),
 };
 
+for (const action of Object.keys(keyTable))
+  if (action.startsWith("sport_") && Number(action.slice(6)) > session.sports.length) delete keyTable[action];
 session.sports.forEach((sport, place) => {
-  const row = keyTable[`sport_${place + 1}`];
-  if (row) row.help = `the cut shows ${sport}`;
+  const row = (keyTable[`sport_${place + 1}`] ??= { group: "Cut", once: true });
+  row.help = `the cut shows ${sport}`;
+  row.keys = session.class_keys[sport] ?? row.keys;
   const button = element("button", { type: "button" }, sport, element("kbd"));
   Object.assign(button.dataset, { sport, action: `sport_${place + 1}` });
   button.style.setProperty("--sport", sportColour(sport));

@@ -88,8 +88,12 @@ export class CutList extends EventTarget {
   }
 }
 
+let colours = {};
+
+export function nameColours(named) {
+  colours = named;
+}
+
 export function sportColour(sport) {
-  const style = getComputedStyle(document.documentElement);
-  const known = /^[a-z]+$/.test(sport ?? "") ? style.getPropertyValue(`--${sport}`).trim() : "";
-  return known || style.getPropertyValue(sport ? "--other" : "--accent").trim();
+  return colours[sport] ?? getComputedStyle(document.documentElement).getPropertyValue(sport ? "--other" : "--accent").trim();
 }
