@@ -5,7 +5,7 @@ tripod, behind the shooter, oblique, at the side or behind the goal; noise, gaps
 clicked corners as in `workbench.simulated.shots`.
 
     python benchmarks/shot_accuracy.py                       # 1000 shots, 5 min on one idle core
-    python benchmarks/shot_accuracy.py --shots 100 --workers 4
+    python benchmarks/shot_accuracy.py --shots 100 --engine processes:4
     python benchmarks/shot_accuracy.py --out rows.csv --figure shots.png
     python benchmarks/shot_accuracy.py --leave-one-out --shots 300   # of each simulator
 
@@ -40,9 +40,10 @@ from simulated_shots import (
     speed_table,
 )
 
+from workbench.engines.each import every
 from workbench.saving import replacing
 from workbench.shots.ball.track import BallTrack
-from workbench.shots.evaluation.head_training import collect, for_each
+from workbench.shots.evaluation.head_training import collect
 from workbench.shots.rules2d import judge_flat
 from workbench.simulated.shots import SimulatedShot, simulate_shot
 from workbench.simulated.tracked import SIMULATORS
@@ -58,16 +59,16 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--shots", type=int, default=len(HELD_OUT_SEEDS), help="at most 1000")
-    parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
+    parser.add_argument("--engine", help="here, processes:N, ray://HOST:PORT (default: here)")
     parser.add_argument("--out", type=Path, help="CSV with one row per shot and method")
     parser.add_argument("--figure", type=Path, help="picture of all figures")
     parser.add_argument("--leave-one-out", action="store_true", help="one simulator at a time")
     options = parser.parse_args()
     seeds = HELD_OUT_SEEDS[: options.shots]
     if options.leave_one_out:
-        report_left_out(seeds, options.workers, options.out)
+        report_left_out(seeds, options.engine, options.out)
         return
-    rows = judge_seeds(seeds, workers=options.workers)
+    rows = judge_seeds(seeds, engine=options.engine)
     print(f"seeds {seeds.start}–{seeds.stop - 1}\n")
     for title, table in (
         ("Right verdicts", accuracy_table(rows, "placement")),
@@ -79,7 +80,7 @@ def main() -> None:
         print(f"{title}\n{table.to_string(float_format='{:.3g}'.format, na_rep='')}\n")
     found = reliability(rows)
     print(f"calibration error {found.error:.3f}; {found.null_mean:.3f} if it were exact")
-    print(f"pixel-width speed at its best: {pixel_width_at_its_best(seeds, options.workers)}")
+    print(f"pixel-width speed at its best: {pixel_width_at_its_best(seeds, options.engine)}")
     print(rows.groupby("method")["cpu_s"].median().map("median {:.3f} s per shot".format))
     if options.out:
         with replacing(options.out) as part:
@@ -88,9 +89,9 @@ def main() -> None:
         save_figure(rows, options.figure)
 
 
-def report_left_out(seeds: range, workers: int, out: Path | None) -> None:
+def report_left_out(seeds: range, engine: str | None, out: Path | None) -> None:
     """Print what holds in a world that was left out, in all and by how often the ball is seen."""
-    rows = collect(seeds, workers)
+    rows = collect(seeds, engine)
     judged = left_out_rows(rows)
     judged["seen"] = pd.qcut(judged["n"], 3, labels=["few", "some", "many"])
     asked = len(SIMULATORS) * len(seeds)
@@ -102,9 +103,11 @@ def report_left_out(seeds: range, workers: int, out: Path | None) -> None:
             judged.to_csv(part, index=False)
 
 
-def pixel_width_at_its_best(seeds: range, workers: int = 1) -> str:
+def pixel_width_at_its_best(seeds: range, engine: str | None = None) -> str:
     """Least median error of the pixel-width formula over percentiles and factors."""
-    found = np.array(for_each(_pixel_width_speeds, seeds, workers))  # (N, 1 + percentiles)
+    shots = {str(seed): seed for seed in seeds}
+    speeds = every(_pixel_width_speeds, shots, "shots", engine=engine)
+    found = np.array(list(speeds.values()))  # (N, 1 + percentiles)
     found = found[np.isfinite(found).all(axis=1)]
     truth = found[:, :1]
     best: tuple[float, float, float, str] | None = None

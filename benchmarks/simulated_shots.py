@@ -16,8 +16,9 @@ from numpy.typing import ArrayLike
 
 from workbench.actions.calibration import Calibration, calibrate
 from workbench.actions.figures import draw_reliability
+from workbench.engines.each import every
 from workbench.shots.evaluation.figures import draw_shares
-from workbench.shots.evaluation.head_training import for_each, number_or_nan, train
+from workbench.shots.evaluation.head_training import number_or_nan, train
 from workbench.shots.fit3d.head import PLACES, Head
 from workbench.shots.fit3d.question import ask
 from workbench.shots.judge import is_seen, judge_shot
@@ -39,16 +40,16 @@ _ACCURACY_TITLES = {
 _METHOD_STYLE = {"2d": ("2D rules", ORANGE, "s"), "3d": ("3D fit", BLUE, "o")}
 
 
-def judge_seeds(seeds: Sequence[int], workers: int = 1) -> pd.DataFrame:
+def judge_seeds(seeds: Sequence[int], engine: str | None = None) -> pd.DataFrame:
     """Simulate the shots of these seeds, judge each by every method, return one row for each.
 
     Columns: seed, method, placement, kind, view_angle_deg, distance_m, true_goal,
     goal_probability, called, right, abstained, true_speed, speed, speed_low, speed_high,
     true_line_speed, line_speed, line_low, line_high (km/h, NaN where absent), cpu_s, reason.
-    Rows come in the order of the seeds, whatever the number of processes (`workers`).
+    Rows come in the order of the seeds, whatever the engine.
     """
-    found = for_each(_judge_seed, seeds, workers)
-    return pd.DataFrame([row for rows in found for row in rows])
+    found = every(_judge_seed, {str(seed): seed for seed in seeds}, "shots", engine=engine)
+    return pd.DataFrame([row for rows in found.values() for row in rows])
 
 
 def _judge_seed(seed: int) -> list[dict[str, Any]]:

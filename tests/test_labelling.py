@@ -20,7 +20,8 @@ from workbench.detect.store import load_detections
 from workbench.detect.teacher import Past, Seen, Teacher
 from workbench.detect.teachers.following import FollowingTeacher
 from workbench.detect.teachers.prompts import TeacherPrompter
-from workbench.errors import FootageError
+from workbench.detect.teachers.registry import make_teacher
+from workbench.engines.each import ItemsFailedError
 from workbench.footage.clips import Clip, load_clips, save_clips
 
 FRAMES, WINDOW = 30, 6
@@ -154,7 +155,7 @@ def test_labels_tell_who_what_for_and_which_object(footage: Path, tmp_path: Path
 
 def test_a_video_that_is_away_is_named(footage: Path, tmp_path: Path) -> None:
     missing = replace(clip_row("a"), file="gone.mp4")
-    with pytest.raises(FootageError, match=r"gone\.mp4"):
+    with pytest.raises(ItemsFailedError, match=r"1 of 1 clips failed \(a: .*gone\.mp4"):
         label_clips([missing], footage, tmp_path, ColourLooker())
 
 
@@ -195,3 +196,10 @@ def test_what_else_may_be_the_ball_is_kept_beside_the_labels(footage: Path, tmp_
     assert not (folder / "b.balls.json").exists()
     (folder / "b.balls.json").write_bytes((folder / "a.balls.json").read_bytes())
     assert not load_detections(folder / "b.json", clips[1]).candidates
+
+
+def test_other_processes_give_the_same_labels(footage: Path, tmp_path: Path) -> None:
+    clips, teacher = load_clips(footage), make_teacher("motion", window_frames=20)
+    for engine in ("here", "processes:2"):
+        label_clips(clips, footage, tmp_path / engine, teacher, engine=engine)
+    assert contents(tmp_path / "here") == contents(tmp_path / "processes:2")

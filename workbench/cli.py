@@ -137,6 +137,14 @@ def run(
         int | None,
         typer.Option("--threads", metavar="N", min=1, help="Threads per stage.  [default: 1]"),
     ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            "--engine",
+            metavar="ENGINE",
+            help="Where a stage works on its clips: here, processes:N, ray, ray://HOST:PORT.",
+        ),
+    ] = None,
 ) -> None:
     """Run stages and make their reports; what is unchanged is skipped.
 
@@ -149,10 +157,18 @@ def run(
     - `workbench run train_classifier -p epochs=12 --why`: one stage, with one change
     - `workbench run -p train_classifier.seed=3`: everything, with one change in one stage
     - `workbench run --footage ~/videos`: your own videos
+    - `workbench run --engine processes:8`: the clips of a stage on eight processes
     - `workbench run --pipeline my/pipeline.yaml --jobs 2`: your own notebooks
     """
     from workbench.runs.plan import check_reads, make_plan
 
+    if engine is not None:
+        import os
+
+        from workbench.engines.each import ENGINE_VARIABLE, check_engine
+
+        check_engine(engine)
+        os.environ[ENGINE_VARIABLE] = engine  # stages inherit it
     loaded = _load(pipeline)
     plan = make_plan(loaded, stages or [], profile, param or [], data, footage)
     check_reads(plan)

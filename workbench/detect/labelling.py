@@ -6,12 +6,13 @@ Every detection is kept with its score and who found it; which are good enough i
 so a threshold can change without labelling again. A clip whose file is there already, made of the
 same video by the same teacher with the same options, is not labelled twice. Finished windows of an
 unfinished clip are kept beside the files: a labelling that was killed goes on after the last one,
-and ends with the same bytes as one that was not. One process at a time writes to a labels folder.
+and ends with the same bytes as one that was not. One labelling at a time writes to a labels folder.
 """
 
 import json
 import shutil
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ from workbench.detect.store import (
     write_detections,
 )
 from workbench.detect.teacher import Past, Teacher
+from workbench.engines.each import every
+from workbench.engines.engine import Engine
 from workbench.errors import DatasetError
 from workbench.footage.clips import Clip
 from workbench.footage.steadyview import view_clip, view_path
@@ -39,12 +42,24 @@ LABELS_FORMAT = "workbench-labels/2"
 _UNFINISHED = ".unfinished"  # folder beside the files, with finished windows of unfinished clips
 
 
+@dataclass(frozen=True)
+class _Job:
+    """One clip to label, as another process is told of it."""
+
+    clip: Clip
+    video: Path
+    mates: tuple[Path, ...]  # clips that a fixed camera filmed from the same place
+    labels_dir: Path
+    teacher: Teacher
+
+
 def label_clips(
     clips: Iterable[Clip],
     footage_dir: Path,
     labels_dir: Path,
     teacher: Teacher,
     on_progress: Callable[[Clip], None] | None = None,
+    engine: Engine | str | None = None,
 ) -> list[ClipDetections]:
     """Label clips and save what is found in each as `labels_dir/<clip id>.json`.
 
@@ -57,26 +72,31 @@ def label_clips(
         labels_dir: Where the files go.
         teacher: Who labels.
         on_progress: Called with each clip once its file is saved.
+        engine: Where clips are labelled (`make_engine`).
 
     Raises:
-        FootageError: If a clip cannot be read.
+        ItemsFailedError: If a clip cannot be read; the others are labelled.
     """
-    clips, labelled = list(clips), []
-    for clip in clips:
-        mates = [footage_dir / mate.file for mate in clips if _share_view(clip, mate)]
-        path, video = labels_dir / f"{clip.clip_id}.json", footage_dir / clip.file
-        own = teacher.for_clip(clip)
-        stamp = _stamp(own, video, mates)
-        if _stamp_in(read_head(path)) != stamp:
-            _label_clip(clip, video, mates, own, stamp, path)
-        shutil.rmtree(_parts_of(path), ignore_errors=True)
-        labelled.append(load_detections(path, clip))
-        if clip.camera != "fixed":
-            people = people_boxes(labelled[-1])
-            view_clip(clip, video, people=people, path=view_path(labels_dir, clip.clip_id))
-        if on_progress is not None:
-            on_progress(clip)
-    return labelled
+    by_id = {clip.clip_id: clip for clip in clips}
+    jobs = {}
+    for name, clip in by_id.items():
+        mates = tuple(footage_dir / mate.file for mate in by_id.values() if _share_view(clip, mate))
+        jobs[name] = _Job(clip, footage_dir / clip.file, mates, labels_dir, teacher)
+    told = None if on_progress is None else lambda name, _: on_progress(by_id[name])
+    every(_label, jobs, "clips", told, engine=engine)
+    return [load_detections(labels_dir / f"{name}.json", by_id[name]) for name in by_id]
+
+
+def _label(job: _Job) -> None:
+    clip, path = job.clip, job.labels_dir / f"{job.clip.clip_id}.json"
+    own = job.teacher.for_clip(clip)
+    stamp = _stamp(own, job.video, job.mates)
+    if _stamp_in(read_head(path)) != stamp:
+        _label_clip(clip, job.video, job.mates, own, stamp, path)
+    shutil.rmtree(_parts_of(path), ignore_errors=True)
+    if clip.camera != "fixed":
+        people = people_boxes(load_detections(path, clip))
+        view_clip(clip, job.video, people=people, path=view_path(job.labels_dir, clip.clip_id))
 
 
 def people_boxes(labels: ClipDetections) -> dict[int, NDArray[np.float64]]:

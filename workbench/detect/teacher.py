@@ -7,10 +7,10 @@ Which detections are good enough is decided later, at export. Knows nothing abou
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 from workbench.detect.detections import Detection, FrameDetections
 from workbench.errors import WorkbenchError
@@ -57,6 +57,14 @@ class Teacher(ABC):
     needs_fixed_camera: bool = False  # or a `Past.view` in which the picture is steady
     window_frames: int  # worked on, and saved, together
     settings: Mapping[str, Any] = {}  # what, besides name and video, decides what it finds; as JSON
+    # How another process makes it again, once: networks do not travel.
+    recipe: tuple[Callable[[bytes], "Teacher"], bytes] | None = None
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        if self.recipe is None:
+            return super().__reduce_ex__(protocol)
+        make, told = self.recipe
+        return make, (told,)
 
     def for_clip(self, clip: Clip) -> "Teacher":
         """Who labels a clip: itself, unless that depends on the camera."""

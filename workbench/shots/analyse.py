@@ -7,7 +7,7 @@ that abstains, and says why and what would help. Labels may come from a teacher,
 truth.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ import pandas as pd
 
 from workbench.detect.labelling import people_boxes
 from workbench.detect.store import ClipDetections, load_detections
+from workbench.engines.each import each, refuse_failures
+from workbench.engines.engine import Engine, Failure
 from workbench.errors import WorkbenchError
 from workbench.footage.clips import Clip
 from workbench.footage.frames import sample_frames, sample_readable, uniform_indices
@@ -252,6 +254,7 @@ def analyse_shots(
     by_hand: Mapping[str, ShotClick] | None = None,
     views_dir: Path | None = None,
     on_progress: Callable[[Clip], None] | None = None,
+    engine: Engine | str | None = None,
 ) -> AnalysedShots:
     """Analyse the shots in clips; see `analyse_shot`.
 
@@ -259,37 +262,65 @@ def analyse_shots(
     already, made of the same labels, video, settings and code, is read instead, so that an analysis
     that was killed resumes after the last shot. A clip that cannot be analysed is left out and
     tried again the next time. Labels, goal sizes, `goals` and what people corrected are by clip id.
+    `engine` says where shots are analysed (`make_engine`).
     """
-    known, corrected, found = goals or {}, by_hand or {}, AnalysedShots()
-    for clip in clips:
-        name = clip.clip_id
-        path = folder / f"{name}.json"
-        settings: dict[str, Any] = {
-            "goal_wh_m": goal_wh_m[name],
-            "goal": known.get(name),
-            "by_hand": corrected.get(name),
-        }
-        finder = {"pose_finder": pose_finder.name if pose_finder is not None else None}
-        try:
-            digest = content_digest(footage_dir / clip.file)
-            key = analysis_key(clip, digest, labels[name], settings | finder)
-            shot = load_shot(path, clip, labels[name], key)
-            if shot is None:
-                shot = analyse_shot(
-                    *(clip, footage_dir, labels[name]),
-                    pose_finder=pose_finder,
-                    views_dir=views_dir,
-                    **settings,
-                )
-                save_shot(path, shot, key)
-            found.shots.append(shot)
-            save_failure(path, None)
-        except WorkbenchError as error:
-            save_failure(path, error)
-            found.failed[name] = str(error)
+    known, corrected = goals or {}, by_hand or {}
+    by_id = {clip.clip_id: clip for clip in clips}
+
+    def jobs() -> Iterator[tuple[str, _Job]]:
+        for name, clip in by_id.items():
+            settings = {
+                "goal_wh_m": goal_wh_m[name],
+                "goal": known.get(name),
+                "by_hand": corrected.get(name),
+            }
+            path = folder / f"{name}.json"
+            yield (
+                name,
+                _Job(clip, footage_dir, labels[name], settings, path, pose_finder, views_dir),
+            )
+
+    done: dict[str, Any] = {}
+    failed: dict[str, str] = {}
+    for ended in each(_analyse, jobs(), engine=engine):
+        if isinstance(ended.result, Failure) and not ended.result.trace:
+            failed[ended.name] = ended.result.reason
+        else:
+            done[ended.name] = ended.result
         if on_progress is not None:
-            on_progress(clip)
-    return found
+            on_progress(by_id[ended.name])
+    refuse_failures(done, "shots")
+    return AnalysedShots([done[name] for name in by_id if name in done], failed)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One shot to analyse, as another process is told of it."""
+
+    clip: Clip
+    footage_dir: Path
+    labels: ClipDetections
+    settings: Mapping[str, Any]
+    path: Path
+    pose_finder: PoseFinder | None
+    views_dir: Path | None
+
+
+def _analyse(job: _Job) -> ShotAnalysis:
+    finder, told = job.pose_finder, (job.clip, job.footage_dir, job.labels)
+    try:
+        digest = content_digest(job.footage_dir / job.clip.file)
+        named = {"pose_finder": finder.name if finder is not None else None}
+        key = analysis_key(job.clip, digest, job.labels, {**job.settings, **named})
+        shot = load_shot(job.path, job.clip, job.labels, key)
+        if shot is None:
+            shot = analyse_shot(*told, pose_finder=finder, views_dir=job.views_dir, **job.settings)
+            save_shot(job.path, shot, key)
+    except WorkbenchError as error:
+        save_failure(job.path, error)
+        raise
+    save_failure(job.path, None)
+    return shot
 
 
 def not_analysed(

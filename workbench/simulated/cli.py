@@ -25,7 +25,7 @@ def make(
         ),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(metavar="N", help="Processes.  [default: cores]")
+        int | None, typer.Option(metavar="N", min=1, help="Processes.  [default: cores]")
     ] = None,
     matches: Annotated[
         int | None,
@@ -51,10 +51,11 @@ def make(
     from rich.console import Console
     from rich.progress import Progress
 
+    from workbench.engines.each import ENGINE_VARIABLE
     from workbench.simulated.sessions import make_footage
 
     console = Console()
-    processes = workers if workers is not None else os.cpu_count() or 1
+    engine = f"processes:{workers}" if workers else os.environ.get(ENGINE_VARIABLE, "processes")
     if matches:
         from workbench.simulated.matches.making import make_matches
 
@@ -66,7 +67,7 @@ def make(
                 matches,
                 minutes,
                 seed,
-                workers=processes,
+                engine=engine,
                 on_progress=lambda done, total: progress.update(task, completed=done, total=total),
                 rates=rates,
                 width=width,
@@ -84,7 +85,7 @@ def make(
             shots=shots,
             seed=seed,
             size_wh=_size(size or "640x360"),
-            workers=processes,
+            engine=engine,
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     console.print(f"{len(made)} clips in {out}", highlight=False, markup=False)

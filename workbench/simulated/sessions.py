@@ -6,19 +6,18 @@ drawn from (seed, session, clip) alone, so clips can be made in any order and by
 processes.
 """
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from itertools import repeat
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal
 
 import cv2
 import numpy as np
 
+from workbench.engines.each import every
+from workbench.engines.engine import Engine
 from workbench.errors import DatasetError, FootageError
 from workbench.footage.clips import Clip, save_clips
 from workbench.footage.pinhole import Camera, Floats
@@ -81,7 +80,7 @@ def make_footage(
     seed: int = 0,
     size_wh: tuple[int, int] = (640, 360),
     camera_m: float | None = None,
-    workers: int = 1,
+    engine: Engine | str | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[Clip]:
     """Render sessions into `out_dir`: `clips/*.mp4`, `truth/*.json` and `clips.json`.
@@ -100,7 +99,7 @@ def make_footage(
             0.6 of it.
         camera_m: How far the camera of a shooting session stands from the spot of the shots, in
             metres: what makes the ball small. Drawn per session, 5.5 to 9 m, if not given.
-        workers: Processes that render at the same time.
+        engine: Where clips are rendered (`make_engine`).
         on_progress: Called with clips done and clips in all, after each.
 
     Returns:
@@ -132,11 +131,9 @@ def make_footage(
         raise FootageError("no clip was asked for", "give at least one session with one clip")
     if out_dir.exists() and not out_dir.is_dir():
         raise FootageError(f"{out_dir} is a file", "give a folder")
-    made: list[Clip] = []
-    for clip in _run(jobs, out_dir, max(1, workers)):
-        made.append(clip)
-        if on_progress is not None:
-            on_progress(len(made), len(jobs))
+    work = {job.clip_id: (job, out_dir) for job in jobs}
+    told = None if on_progress is None else lambda _, done: on_progress(done, len(jobs))
+    made = [*every(_make, work, "clips", told, engine=engine).values()]
     save_clips(out_dir, made)
     return sorted(made, key=lambda clip: clip.clip_id)
 
@@ -237,15 +234,9 @@ def _prepare_shot(job: ClipJob) -> _Shoot:
     return _Shoot(venue, place.camera, optics, scene, round(3.0 * fps), what)
 
 
-def _run(jobs: list[ClipJob], out_dir: Path, workers: int) -> Iterator[Clip]:
-    if workers == 1:
-        cv2.setNumThreads(1)
-        for job in jobs:
-            yield make_clip(job, out_dir)
-        return
-    # Spawned, not forked: a fork of a process that holds encoder or torch threads can hang.
-    with ProcessPoolExecutor(workers, get_context("spawn"), cv2.setNumThreads, (1,)) as pool:
-        yield from pool.map(make_clip, jobs, repeat(out_dir))
+def _make(work: tuple[ClipJob, Path]) -> Clip:
+    cv2.setNumThreads(1)
+    return make_clip(*work)
 
 
 def _made_with(truth: Path) -> Any:

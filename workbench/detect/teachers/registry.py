@@ -5,7 +5,9 @@ missed, in this order. Options are those of the classes and functions named here
 """
 
 import inspect
+import pickle
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,19 @@ def make_teacher(name: str, **options: Any) -> Teacher:
         ...     rescue={"classes": ["ball", "goal"]}).name
         'motion+vlm'
     """
+    made = _make(name, options)
+    made.recipe = _once, pickle.dumps((name, options))
+    return made
+
+
+@cache
+def _once(told: bytes) -> Teacher:
+    """Make a teacher for all the clips that this process labels."""
+    name, options = pickle.loads(told)
+    return make_teacher(name, **options)
+
+
+def _make(name: str, options: Mapping[str, Any]) -> Teacher:
     members = name.split("+")
     for member in members:
         if member not in _MAKERS:

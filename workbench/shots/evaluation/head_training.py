@@ -5,21 +5,21 @@ truth. Interval widths and the threshold of abstention come from predictions for
 was left out, so that they hold in a world that nothing was fitted to; the held-out shots that
 results are reported for are never used.
 
-    python -m workbench.shots.evaluation.head_training --workers 2 --out head.json
+    python -m workbench.shots.evaluation.head_training --engine processes:2 --out head.json
 """
 
 import argparse
-import multiprocessing
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression, QuantileRegressor
 from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
 
+from workbench.engines.each import every
 from workbench.footage.pinhole import Floats
 from workbench.shots.fit3d.head import LOG_FROM, PLACES, Head, LinearModel, Place, Scale
 from workbench.shots.fit3d.question import ask
@@ -46,30 +46,17 @@ _LOGARITHMS = (
     "cost_per_observation", "miss_px", "kick_distance", "camera_distance", "kick_sd_s",
 )  # fmt: skip
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
-
-def collect(seeds: Sequence[int], workers: int = 1) -> pd.DataFrame:
+def collect(seeds: Sequence[int], engine: str | None = None) -> pd.DataFrame:
     """Simulate and fit the shots of these seeds in every world; return those that can be fitted.
 
     Columns: seed, world (of `SIMULATORS`), kind, is_goal, caught_m (how far in front of the line a
     held ball was caught, NaN where none was), boxes (how many of people), fitted_foot, fitted_line,
     true_foot, true_line (km/h, NaN where there is no speed), and one for each feature.
     """
-    shots = [(world, seed) for world in SIMULATORS for seed in seeds]
-    measured = for_each(_measure, shots, workers)
-    return pd.DataFrame([row for row in measured if row is not None])
-
-
-def for_each(
-    work: Callable[[Item], Result], items: Sequence[Item], workers: int = 1
-) -> list[Result]:
-    """Results of `work`, in the order of the items, from this process or from several."""
-    if workers <= 1:
-        return [work(item) for item in items]
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        return pool.map(work, items, chunksize=8)
+    shots = {f"{world} {seed}": (world, seed) for world in SIMULATORS for seed in seeds}
+    measured = every(_measure, shots, "shots", engine=engine)
+    return pd.DataFrame([row for row in measured.values() if row is not None])
 
 
 def number_or_nan(value: float | None) -> float:
@@ -224,11 +211,11 @@ def main() -> None:
     )
     parser.add_argument("--shots", type=int, default=TRAINING_SHOTS, help="shots of each simulator")
     parser.add_argument("--first-seed", type=int, default=FIRST_TRAINING_SEED)
-    parser.add_argument("--workers", type=int, default=1, help="processes")
+    parser.add_argument("--engine", help="here, processes:N, ray://HOST:PORT")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     options = parser.parse_args()
     seeds = range(options.first_seed, options.first_seed + options.shots)
-    head = train(collect(seeds, options.workers))
+    head = train(collect(seeds, options.engine))
     head = replace(head, trained={"seeds": [seeds.start, seeds.stop], **head.trained})
     head.save(options.out)
     print(f"{options.out}: {head.trained}")

@@ -15,6 +15,8 @@ from matplotlib.figure import Figure
 from PIL import Image as Picture
 
 from workbench.detect.drawing import Image
+from workbench.engines.each import every
+from workbench.engines.engine import Engine
 from workbench.footage.clips import Clip, origin_of
 from workbench.footage.frames import sample_readable
 from workbench.pages.page import render
@@ -66,23 +68,28 @@ def save_pictures(
     footage_dir: Path,
     folder: Path,
     on_progress: Callable[[Clip], None] | None = None,
+    engine: Engine | str | None = None,
 ) -> list[Path]:
     """Save the overlay video `<clip id>.mp4` and the page `<clip id>.html` of every shot.
+
+    `engine` says where they are drawn (`make_engine`).
 
     Returns:
         The pages.
 
     Raises:
-        FootageError: If a clip cannot be read.
+        ItemsFailedError: If a clip cannot be read; the others have their pages.
     """
-    pages = []
-    for shot in shots:
-        video, name = footage_dir / shot.clip.file, shot.clip.clip_id
-        overlay = save_overlay(shot, video, folder / f"{name}.mp4")
-        pages.append(save_shot_page(shot, video, overlay, folder / f"{name}.html"))
-        if on_progress is not None:
-            on_progress(shot.clip)
-    return pages
+    jobs = {shot.clip.clip_id: (shot, footage_dir, folder) for shot in shots}
+    told = None if on_progress is None else lambda name, _: on_progress(jobs[name][0].clip)
+    return list(every(_draw, jobs, "pages", told, engine=engine).values())
+
+
+def _draw(job: tuple[ShotAnalysis, Path, Path]) -> Path:
+    shot, footage_dir, folder = job
+    video, name = footage_dir / shot.clip.file, shot.clip.clip_id
+    overlay = save_overlay(shot, video, folder / f"{name}.mp4")
+    return save_shot_page(shot, video, overlay, folder / f"{name}.html")
 
 
 def _numbers(shot: ShotAnalysis) -> list[tuple[str, str, str]]:

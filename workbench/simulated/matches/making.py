@@ -6,18 +6,17 @@ has it is whole, and is kept. The same seed gives the same bytes.
 """
 
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from workbench.engines.each import every
+from workbench.engines.engine import Engine
 from workbench.errors import DatasetError, FootageError
 from workbench.footage.writer import VideoWriter
 from workbench.saving import reading, replacing, save_json
@@ -100,8 +99,8 @@ def make_matches(
     minutes: float,
     seed: int = 0,
     *,
-    workers: int = 1,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    engine: Engine | str | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
     **options: Any,
 ) -> list[Path]:
     """Make matches below `root`/simulated/seed_N, in the depth of SoccerNet's folders.
@@ -111,7 +110,7 @@ def make_matches(
         count: How many.
         minutes: How long each is.
         seed: Of all; the first matches of a larger number are those of a smaller one.
-        workers: Processes.
+        engine: Where they are made (`make_engine`).
         on_progress: Called with matches done and in all.
         options: Further fields of `MatchPlan`.
 
@@ -124,24 +123,14 @@ def make_matches(
         )
         for number in range(count)
     }
-    make = partial(_make, root=root)
-    folders = []
-    if workers == 1:
-        for done, (folder, plan) in enumerate(plans.items(), 1):
-            folders.append(make((plan, folder)))
-            on_progress(done, count)
-        return folders
-    # Spawned, not forked: a fork of a process that holds encoder or torch threads can hang.
-    with ProcessPoolExecutor(workers, get_context("spawn"), cv2.setNumThreads, (1,)) as pool:
-        jobs = ((plan, folder) for folder, plan in plans.items())
-        for done, made in enumerate(pool.map(make, jobs), 1):
-            folders.append(made)
-            on_progress(done, count)
-    return folders
+    jobs = {folder: (plan, root, folder) for folder, plan in plans.items()}
+    told = None if on_progress is None else lambda _, done: on_progress(done, count)
+    return list(every(_make, jobs, "matches", told, engine=engine).values())
 
 
-def _make(job: tuple[MatchPlan, str], root: Path) -> Path:
-    return make_match(job[0], root, job[1])
+def _make(job: tuple[MatchPlan, Path, str]) -> Path:
+    cv2.setNumThreads(1)
+    return make_match(*job)
 
 
 def _made_with(file: Path) -> Any:

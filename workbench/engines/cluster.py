@@ -1,0 +1,138 @@
+"""Tasks on a Ray cluster: one that is there already, or one started on this machine.
+
+The package and the files must be on every node under the same paths (`docs/scale.md`). Nothing is
+opened to other hosts: a cluster started here listens on the loopback address, without a dashboard.
+"""
+
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import islice
+from types import FrameType
+from typing import Any
+
+from workbench.engines.engine import AHEAD, TRIES, Ended, EngineError, Failure, Needs, Task, call
+
+_ON_LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # 0: as on a Mac, Ray listens on 127.0.0.1 alone
+_GRACE_S = 10.0  # for a task over its time that no signal reaches, before its process is ended
+
+
+class Ray:
+    """The processes of a Ray cluster.
+
+    Args:
+        address: As `ray.init` takes it; without one, that in RAY_ADDRESS, else a cluster is started
+            on this machine, which ends with this process.
+
+    Raises:
+        EngineError: If Ray is not installed, or no cluster answers.
+    """
+
+    def __init__(self, address: str | None = None) -> None:
+        address = address or os.environ.get("RAY_ADDRESS")
+        if address is None:
+            os.environ.setdefault(_ON_LOOPBACK, "0")  # is read when Ray is imported
+        try:
+            import ray
+        except ImportError:
+            raise EngineError(
+                "the engine ray needs the package ray", "install it: pip install 'workbench[ray]'"
+            ) from None
+        self._ray: Any = ray
+        if not ray.is_initialized():
+            _join(ray, address)
+
+    def run(
+        self,
+        function: Callable[[Any], Any],
+        tasks: Iterable[Task],
+        needs: Needs = Needs(),  # noqa: B008
+        timeout_s: float | None = None,
+    ) -> Iterator[Ended]:
+        """Yield how each task ended, as it does; see `Engine`. Function and values are pickled."""
+        ray = self._ray
+        # Tried again by us and not by Ray, so that the record can tell.
+        options = {"num_cpus": needs.cpus, "num_gpus": needs.gpus, "max_retries": 0}
+        remote, shared = ray.remote(**options)(_call_there), ray.put(function)
+        waiting = iter(tasks)
+        running: dict[Any, tuple[Task, Ended]] = {}
+
+        def start(task: Task, so_far: Ended) -> None:
+            running[remote.remote(shared, task.value, timeout_s)] = task, so_far
+
+        try:
+            while True:
+                at_once = ray.cluster_resources().get("CPU", 1.0) / max(needs.cpus, 0.01)
+                for task in islice(waiting, max(0, AHEAD * max(1, int(at_once)) - len(running))):
+                    start(task, Ended(task.name, None, 0.0))
+                if not running:
+                    break
+                for reference in ray.wait(list(running))[0]:
+                    task, so_far = running.pop(reference)
+                    ended = self._ended(reference, so_far)
+                    if len(so_far.lost) < len(ended.lost) < TRIES:
+                        start(task, ended)
+                    else:
+                        yield ended
+        finally:
+            for reference in running:
+                ray.cancel(reference, force=True)
+
+    def _ended(self, reference: Any, so_far: Ended) -> Ended:
+        try:
+            result, took_s, node = self._ray.get(reference)
+        except self._ray.exceptions.RayTaskError as error:  # what cannot be pickled
+            return replace(so_far, result=Failure(str(error).splitlines()[-1]))
+        except self._ray.exceptions.RayError as error:
+            lost = (*so_far.lost, f"{type(error).__name__}: {str(error).splitlines()[0]}")
+            return replace(so_far, result=Failure(f"its process died: {lost[-1]}"), lost=lost)
+        return replace(so_far, result=result, took_s=took_s, node=node)
+
+
+def _call_there(
+    function: Callable[[Any], Any], value: Any, timeout_s: float | None
+) -> tuple[Any | Failure, float, str]:
+    import ray
+
+    node = f"{socket.gethostname()}/{ray.get_runtime_context().get_node_id()[:8]}"
+    with _at_most(timeout_s):
+        return *call(function, value), node
+
+
+@contextmanager
+def _at_most(timeout_s: float | None) -> Iterator[None]:
+    """End the block after so many seconds; where no signal gets through, end the process."""
+    if timeout_s is None:
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError(f"it took more than {timeout_s:g} s")
+
+    last = threading.Timer(timeout_s + _GRACE_S, os._exit, [1])
+    last.daemon = True
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, timeout_s)
+    last.start()
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        last.cancel()
+
+
+def _join(ray: Any, address: str | None) -> None:
+    settings: dict[str, Any] = {} if address else {"include_dashboard": False}
+    try:
+        ray.init(address=address, logging_level=logging.ERROR, **settings)
+    except (ConnectionError, RuntimeError, ValueError, ImportError) as error:
+        raise EngineError(
+            f"no Ray cluster answers at {address or 'this machine'} ({str(error).splitlines()[0]})",
+            "start one: ray start --head, and give ray://HOST:10001",
+        ) from None
