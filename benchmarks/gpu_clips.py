@@ -77,7 +77,7 @@ def main() -> None:
 
     footage = make_footage(
         scratch / "footage", sessions=sessions, clips=clips, shooting_sessions=0,
-        workers=options.jobs,
+        engine=f"processes:{options.jobs}",
     )  # fmt: skip
     note(f"{len(footage)} clips rendered")
     clipset = build_clipset(

@@ -138,7 +138,9 @@ def film(options: argparse.Namespace) -> dict[str, list[LabelledMatch]]:
         ("matches", options.train + VALID, 0),
         ("held", options.held, HELD_SEED),
     ):
-        make_matches(root / part, count, options.minutes, seed, workers=options.workers, **size)
+        make_matches(
+            root / part, count, options.minutes, seed, engine=f"processes:{options.workers}", **size
+        )
     classes = load_class_map("ball")
     known = load_matches(root / "matches", classes)
     held = load_matches(root / "held", classes)

@@ -62,7 +62,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="the result, as JSON; default: in the scratch")
     options = parser.parse_args()
     footage = options.footage or options.scratch / "footage"
-    clips = make_footage(footage, sessions=20, clips=20, shooting_sessions=0, workers=options.jobs)
+    clips = make_footage(
+        footage, sessions=20, clips=20, shooting_sessions=0, engine=f"processes:{options.jobs}"
+    )
     folder = options.scratch / "clipset"
     build_clipset(
         clips,

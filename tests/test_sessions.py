@@ -79,7 +79,9 @@ def test_several_processes_make_the_same_footage(tmp_path: Path) -> None:
     wanted = {"sessions": 1, "clips": 2, "shooting_sessions": 0, "seed": 1, "size_wh": (320, 180)}
     done: list[tuple[int, int]] = []
     make_footage(tmp_path / "one", **wanted)
-    make_footage(tmp_path / "two", workers=2, on_progress=lambda *n: done.append(n), **wanted)
+    make_footage(
+        tmp_path / "two", engine="processes:2", on_progress=lambda *n: done.append(n), **wanted
+    )
     assert done == [(1, 2), (2, 2)]
     for clip in load_clips(tmp_path / "one"):
         paths = (tmp_path / name / clip.file for name in ("one", "two"))
