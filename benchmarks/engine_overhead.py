@@ -1,7 +1,7 @@
 """What an engine costs beyond the work itself, and what several processes gain.
 
-Runs items that do nothing, and eight items of equal work, on each engine in turn, in one go; then ten
-thousand small items whose results are kept, and the same again, which has nothing left to do.
+Runs items that do nothing, and eight items of equal work, on each engine in turn, in one go; then
+ten thousand small items whose results are kept, and the same again with one more.
 
     python benchmarks/engine_overhead.py --engines here processes:1 processes:2
 """
