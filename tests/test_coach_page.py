@@ -52,7 +52,7 @@ def test_a_clip_is_shown_then_talked_about_and_another_coach_tells_no_lie(page_o
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(page_of.url)
     page.click("#gallery button")
-    page.wait_for_selector("#parts dt:nth-of-type(4)", timeout=120_000)
+    page.wait_for_selector("#parts dt:nth-of-type(4)", timeout=300_000)
     assert page.eval_on_selector("#video", "v => v.readyState") >= 2  # before the first word
     assert page.text_content("#headline") in ("Goal", "No goal", "Can’t tell")
     first = page.text_content("#parts")

@@ -133,4 +133,5 @@ def technique_table(errors: pd.DataFrame) -> pd.DataFrame:
             "nine in ten within": f"{np.quantile(np.abs(off), 0.9):.1f}" if len(got) else "",
             "unit": of_one["unit"].iloc[0],
         }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["joints", "measure"])
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    return table.rename_axis(["joints", "measure"]) if rows else table
