@@ -6,7 +6,7 @@ The unit is one clip. A fact that is not known is None or absent. Knows nothing 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from workbench.describe.keyframes import Curve, DescribeError
 from workbench.describe.moment import MomentFinder
@@ -53,27 +53,30 @@ def true_facts(clip: Clip, footage_dir: Path) -> ClipFacts:
     if clip.truth is None:
         raise DescribeError(f"{clip.clip_id} has no truth", "give built-in footage")
     with reading(footage_dir / clip.truth, "the truth of a clip", error=DescribeError) as content:
-        told = content["clip"]
-        shot, act = told.get("shot"), told["act"]
-        sport = str(told["sport"])
-        if act not in ACTS.values():
-            return ClipFacts(sport, act)
-        angles = {
-            name: float(value)
-            for name, value in (shot or told).get("technique", {}).items()
-            if name != "hip drive"
-        }
-        facts = ClipFacts(sport, act, degrees=angles)
-        if shot is None:
-            side: Side = "left" if told["left_handed"] else "right"
-            return replace(facts, side=side, moment_s=float(told["decisive_s"]))
-        return replace(
-            facts,
-            side="left" if shot["foot"] == "left" else "right",
-            moment_s=float(shot["contact_s"]),
-            speed_kmh=float(shot["speed_kmh"]),
-            result="goal" if shot["is_goal"] else "no goal",
-        )
+        return facts_told(content["clip"])
+
+
+def facts_told(told: Mapping[str, Any]) -> ClipFacts:
+    """Return the facts that the truth of a rendered clip tells, its `clip` entry."""
+    shot, act, sport = told.get("shot"), told["act"], str(told["sport"])
+    if act not in ACTS.values():
+        return ClipFacts(sport, act)
+    angles = {
+        name: float(value)
+        for name, value in (shot or told).get("technique", {}).items()
+        if name != "hip drive"
+    }
+    facts = ClipFacts(sport, act, degrees=angles)
+    if shot is None:
+        side: Side = "left" if told["left_handed"] else "right"
+        return replace(facts, side=side, moment_s=float(told["decisive_s"]))
+    return replace(
+        facts,
+        side="left" if shot["foot"] == "left" else "right",
+        moment_s=float(shot["contact_s"]),
+        speed_kmh=float(shot["speed_kmh"]),
+        result="goal" if shot["is_goal"] else "no goal",
+    )
 
 
 def found_facts(

@@ -6,9 +6,10 @@ address is asked to look at them.
 """
 
 import base64
+import io
 import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from workbench.errors import WorkbenchError
@@ -121,7 +122,7 @@ class LocalCoach:
     """
 
     def __init__(
-        self, model: str, *, sees: bool = False, patience_s: float = 6 * PATIENCE_S
+        self, model: str, *, sees: bool = False, patience_s: float = 12 * PATIENCE_S
     ) -> None:
         self.name, self._sees = model.rstrip("/").rpartition("/")[2], sees
         self._model, self.patience_s = model, patience_s
@@ -129,10 +130,16 @@ class LocalCoach:
 
     def stream(self, facts: ShotFacts, pictures: Sequence[bytes] = ()) -> Iterator[str]:
         """Yield what the model writes."""
+        from PIL import Image as Picture
         from transformers import TextIteratorStreamer
 
         processor, model = self._load()
-        messages = _messages(facts, pictures if self._sees else ())
+        messages = _messages(facts, ())
+        if self._sees:
+            shown = [{"type": "image", "image": Picture.open(io.BytesIO(one))} for one in pictures]
+            for one in messages:
+                one["content"] = [{"type": "text", "text": one["content"]}]
+            messages[-1]["content"] = [*shown, *messages[-1]["content"]]
         inputs = processor.apply_chat_template(
             messages, add_generation_prompt=True, tokenize=True, return_dict=True,
             return_tensors="pt",
@@ -193,7 +200,7 @@ def make_coach(
     raise CoachError(f"no coach is called {name!r}", "choose rules, server or local")
 
 
-def _messages(facts: ShotFacts, pictures: Sequence[bytes]) -> list[Mapping[str, Any]]:
+def _messages(facts: ShotFacts, pictures: Sequence[bytes]) -> list[dict[str, Any]]:
     ask = _ASK.format(facts=facts_words(facts))
     content: Any = ask
     if pictures:
