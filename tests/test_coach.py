@@ -123,7 +123,9 @@ class Hostile(BaseHTTPRequestHandler):
             answer = self.answers[what]
             for start in range(0, len(answer), 7):
                 self.say(answer[start : start + 7])
-            if what != "cut":
+            if what == "honest":  # as transformers serve ends
+                self.wfile.write(b'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\n')
+            elif what != "cut":
                 self.wfile.write(b"data: [DONE]\n\n")
 
     def say(self, text):

@@ -1,8 +1,9 @@
 """One video of one's own, from the file to its analysed shot, its overlay video and its page.
 
-The unit is one video with one shot. A long one is cut around its likeliest kick. A clip of built-in
-footage is analysed on its truth, and says so: what is learned from it is how words are made, not
-how well shots are seen. What was done before is read again.
+The unit is one video with one shot. Of several takes the longest counts; a long one is cut around
+its likeliest kick. A clip of built-in footage is analysed on its truth, and says so: what is
+learned from it is how words are made, not how well shots are seen. What was done before is read
+again.
 """
 
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from workbench.detect.teachers.registry import make_teacher
 from workbench.errors import FootageError
 from workbench.footage.clips import Clip, load_clips
 from workbench.footage.cut import clip_row, cut_clip
+from workbench.footage.cuts import find_takes
 from workbench.footage.steady import with_camera
 from workbench.footage.video_info import VideoInfo, content_digest, probe
 from workbench.labels.shotclicks import GoalClick
@@ -131,13 +133,13 @@ def _own_clip(video: Path, work_dir: Path, teacher: str) -> tuple[Clip, Path]:
 
 
 def _window(info: VideoInfo, teacher: str) -> tuple[int, int]:
-    whole = 0, info.frame_count
-    if info.duration_s <= _WHOLE_S:
-        return whole
-    proposed = around_kicks(make_teacher(teacher))(info, *whole)
-    if proposed:
-        return proposed[0]
-    return whole[0], min(whole[1], round(_WHOLE_S * float(info.fps)))
+    """Frames [start, end) with the shot: of the longest take, around its likeliest kick."""
+    start, end = max(find_takes(info.path).takes, key=lambda take: take[1] - take[0])
+    most = round(_WHOLE_S * float(info.fps))
+    if end - start <= most:
+        return start, end
+    proposed = around_kicks(make_teacher(teacher))(info, start, end)
+    return proposed[0] if proposed else (start, start + most)
 
 
 def _labelled(clip: Clip, footage: Path, labels_dir: Path, teacher: str) -> ClipDetections:

@@ -93,6 +93,7 @@ class ServerCoach:
                 if answer.status_code != 200:
                     said = f"{where} answers {answer.status_code}"
                     raise CoachError(said, "check the address and the name of the model")
+                is_whole = False
                 for line in answer.iter_lines():
                     if not line.startswith("data:"):
                         continue
@@ -101,7 +102,9 @@ class ServerCoach:
                         return
                     choices = json.loads(data).get("choices") or [{}]
                     yield (choices[0].get("delta") or {}).get("content") or ""
-            raise CoachError(f"{where} stopped in the middle of its answer", "ask again")
+                    is_whole = is_whole or bool(choices[0].get("finish_reason"))
+            if not is_whole:  # not every server says [DONE]
+                raise CoachError(f"{where} stopped in the middle of its answer", "ask again")
         except httpx.TimeoutException:
             raise CoachError(
                 f"{where} was silent for {self.patience_s:g} s", "ask again, or a smaller model"
