@@ -90,6 +90,11 @@ def find_takes(path: Path | str, start: int = 0, stop: int | None = None) -> Tak
     return Takes(start, stop, cuts, _repeats(changes))
 
 
+def find_cuts(frames: Iterable[tuple[int, Image]]) -> list[int]:
+    """Return the numbers of those frames, RGB (H, W, 3) in order, at which a take begins."""
+    return [change.frame for change in _changes(frames) if change.is_cut]
+
+
 def _changes(frames: Iterable[tuple[int, Image]]) -> Iterator[_Change]:
     """Compare each frame with the one before; holds three small pictures."""
     greys: deque[Image] = deque(maxlen=3)

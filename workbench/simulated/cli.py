@@ -21,7 +21,8 @@ def make(
         str | None,
         typer.Option(
             metavar="W×H",
-            help="Both even; action clips get 0.6 of it.  [default: 640x360, matches 398x224]",
+            help="Both even; action clips get 0.6 of it.  [default: 640x360; matches 398x224, "
+            "long 256x144]",
         ),
     ] = None,
     workers: Annotated[
@@ -31,8 +32,13 @@ def make(
         int | None,
         typer.Option(metavar="N", min=1, help="Football matches to spot actions in, and no more."),
     ] = None,
+    long: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Long sessions to find highlights in, and no more."),
+    ] = None,
     minutes: Annotated[
-        float, typer.Option(metavar="M", help="Length of each match; ten take about a CPU minute.")
+        float,
+        typer.Option(metavar="M", help="Length of each match or session; ten take a CPU minute."),
     ] = 5.0,
     rates: Annotated[
         str, typer.Option(metavar="busy|real", help="Matches with many rare actions, or as real.")
@@ -43,6 +49,7 @@ def make(
     Writes clips/*.mp4, truth/*.json (COCO with masks, track ids, joints, camera and the ball in 3D)
     and clips.json. What is there already is kept: run it again to go on. With --matches, writes
     matches instead: video, Labels-ball.json as SoccerNet has it, and the ball's path in metres.
+    With --long, writes sessions in which acts of all sports come between idle play, with truth.
 
     Example: workbench footage make --out data/mine --sessions 6 --clips 12 --seed 1
     """
@@ -74,6 +81,22 @@ def make(
                 height=height,
             )
         console.print(f"{len(folders)} matches in {out}", highlight=False, markup=False)
+        return
+    if long:
+        from workbench.simulated.longplay import make_long
+
+        with Progress(console=console) as progress:
+            task = progress.add_task("filming", total=long)
+            clips_made = make_long(
+                out,
+                long,
+                minutes,
+                seed,
+                size_wh=_size(size or "256x144"),
+                workers=processes,
+                on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+            )
+        console.print(f"{len(clips_made)} sessions in {out}", highlight=False, markup=False)
         return
     with Progress(console=console) as progress:
         task = progress.add_task("rendering", total=None)

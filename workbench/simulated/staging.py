@@ -42,8 +42,8 @@ from workbench.simulated.worlds import Kind
 PERFORMER_ID = 1
 SHOOTER_ID, KEEPER_ID = 1, 2
 
-_BAT_M, _BAT_RGB = 0.82, (196, 152, 96)
-_MIRROR_ORDER = [JOINT[name] for name in mirrored(dict.fromkeys(JOINT, 0.0))]
+BAT_M, BAT_RGB = 0.82, (196, 152, 96)
+MIRROR_ORDER = [JOINT[name] for name in mirrored(dict.fromkeys(JOINT, 0.0))]
 Verdict = Literal["goal", "save", "post", "wide", "over", "short"]  # what a spectator would say
 Choreography = Callable[[float], Floats]  # seconds since the clip's start → joints
 
@@ -107,7 +107,7 @@ def stage_act(
     def scene(t: float) -> Moment:
         since = t - act.at_s
         own = joints(since)
-        stands = placed(own[_MIRROR_ORDER] if left_handed else own)
+        stands = placed(own[MIRROR_ORDER] if left_handed else own)
         balls, sticks = list(clutter), list(fixed)
         if act.ball is not None and act.ball_look is not None:
             center = placed(act.ball(since, joints))
@@ -115,8 +115,8 @@ def stage_act(
             balls.append(Ball(FIRST_BALL_ID, center, radius, *colours, 11 * t))
         if act.bat is not None:
             grip, direction = act.bat(since, joints)
-            ends = placed(np.stack([grip, grip + direction * _BAT_M]))
-            sticks.append(Stick(ends[0], ends[1], (0.018, 0.033), _BAT_RGB))
+            ends = placed(np.stack([grip, grip + direction * BAT_M]))
+            sticks.append(Stick(ends[0], ends[1], (0.018, 0.033), BAT_RGB))
         others = tuple(bystander(t) for bystander in people)
         bats = tuple(_bystander_bat(person) for person in others if person.track_id % 3 == 0)
         return Moment((Person(PERFORMER_ID, body, stands), *others), tuple(balls), (*sticks, *bats))
@@ -176,7 +176,7 @@ def _bystander(
 
 def _bystander_bat(person: Person) -> Stick:
     grip = person.joints[JOINT["r_wrist"]]
-    return Stick(grip, grip + np.array([0.12, 0.1, -0.75]), (0.018, 0.033), _BAT_RGB)
+    return Stick(grip, grip + np.array([0.12, 0.1, -0.75]), (0.018, 0.033), BAT_RGB)
 
 
 def _draw_clutter(rng: np.random.Generator, place: Floats) -> list[Ball]:
