@@ -72,10 +72,13 @@ export class Cutting extends EventTarget {
     if (this.player.loopRange) this.player.loop(null);
   }
 
-  // Several cuts at once: [[start, end)].
-  pushAll(ranges) {
-    const sport = this.all().at(-1)?.sport ?? null;
-    for (const [start, end] of ranges) this.#say(newId(), { start, end, name: this.#nextName(), sport });
+  // Several cuts at once: [[start, end)], and the sport of those of which it is known.
+  pushAll(ranges, sports = new Map()) {
+    const usual = this.all().at(-1)?.sport ?? null;
+    for (const range of ranges) {
+      const [start, end] = range;
+      this.#say(newId(), { start, end, name: this.#nextName(), sport: sports.get(range) ?? usual });
+    }
   }
 
   change(id, changes) {

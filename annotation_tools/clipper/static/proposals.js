@@ -1,5 +1,5 @@
-// Cuts that the tool proposes: takes between hard cuts, or stretches with sound between silences. They
-// are drawn on the timeline; Enter keeps the one under the playhead, the dialog keeps all.
+// Cuts that the tool proposes: takes between hard cuts, stretches with sound, or highlights. They are
+// drawn on the timeline; Enter keeps the one under the playhead, the dialog keeps all.
 //
 // Event: "change".
 
@@ -10,7 +10,7 @@ export class Proposals extends EventTarget {
 
   constructor({ cutting, notice, view }) {
     super();
-    Object.assign(this, { cutting, notice, view, ranges: [] });
+    Object.assign(this, { cutting, notice, view, ranges: [], sports: new Map() });
     this.dialog = $("#propose-dialog");
     this.dialog.querySelector("[value=close]").addEventListener("click", () => this.dialog.close());
     this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
@@ -39,13 +39,13 @@ export class Proposals extends EventTarget {
   }
 
   keep(range) {
-    this.cutting.pushAll([range]);
+    this.cutting.pushAll([range], this.sports);
     this.ranges = this.ranges.filter((one) => one !== range);
     this.dispatchEvent(new CustomEvent("change"));
   }
 
   keepAll() {
-    this.cutting.pushAll(this.ranges);
+    this.cutting.pushAll(this.ranges, this.sports);
     this.notice(`${this.ranges.length} cuts kept`);
     this.clear();
   }
@@ -63,7 +63,8 @@ export class Proposals extends EventTarget {
     if (turn !== this.#turn) return;
     if (!answer?.ok) return this.#show(content ? `${content.problem}: ${content.remedy}` : "the server cannot be reached");
     this.ranges = content.ranges;
-    const what = by === "scenes" ? "takes between hard cuts" : "stretches with sound";
+    this.sports = new Map(content.ranges.map((range, place) => [range, content.sports?.[place]]));
+    const what = { scenes: "takes between hard cuts", sound: "stretches with sound", highlights: "highlights" }[by];
     this.#show(this.ranges.length ? `${this.ranges.length} ${what}; they are drawn on the timeline.` : content.why);
     this.dispatchEvent(new CustomEvent("change"));
     if (this.ranges.length) $("#keep-all").focus();
