@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # From the ground up: a room imports from itself and from those before it.
 FLOORS = (
     *("errors", "saving", "pages", "stats", "style", "footage", "simulated", "labels", "training"),
-    *("detect", "actions", "shots", "describe", "runs", "annotation_tools", "cli"),
+    *("detect", "actions", "shots", "highlights", "describe", "runs", "annotation_tools", "cli"),
 )
 
 

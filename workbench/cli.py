@@ -21,7 +21,9 @@ from workbench.detect.cli import app as detect_app
 from workbench.detect.cli import dataset_app, evaluate_app
 from workbench.errors import PipelineError, WorkbenchError
 from workbench.footage.cli import app as footage_app
+from workbench.highlights.cli import highlights_app
 from workbench.labels.cli import app as labels_app
+from workbench.runs.log_cli import log
 from workbench.runs.sweep_cli import ablate, sweep
 from workbench.shots.cli import coach
 from workbench.simulated.cli import make as make_footage
@@ -60,6 +62,7 @@ app.add_typer(detect_app)
 app.add_typer(spot_app)
 app.command()(describe)
 app.command()(coach)
+app.add_typer(highlights_app)
 app.add_typer(serve_app)
 
 PipelineOption = Annotated[
@@ -122,6 +125,10 @@ def run(
     force: Annotated[
         bool, typer.Option("--force", help="Run the stages named even if unchanged.")
     ] = False,
+    like: Annotated[
+        str | None,
+        typer.Option("--like", metavar="STAGE/RUN", help="As an earlier run was, but for -p."),
+    ] = None,
     why: Annotated[
         bool, typer.Option("--why", help="Say for each stage why it runs, or does not.")
     ] = False,
@@ -158,6 +165,7 @@ def run(
     - `workbench run -p train_classifier.seed=3`: everything, with one change in one stage
     - `workbench run --footage ~/videos`: your own videos
     - `workbench run --engine processes:8`: the clips of a stage on eight processes
+    - `workbench run --like confusion_report/demo-1a2b3c4d --data data/other`: this report again
     - `workbench run --pipeline my/pipeline.yaml --jobs 2`: your own notebooks
     """
     from workbench.runs.plan import check_reads, make_plan
@@ -170,6 +178,12 @@ def run(
         check_engine(engine)
         os.environ[ENGINE_VARIABLE] = engine  # stages inherit it
     loaded = _load(pipeline)
+    if like is not None:
+        from workbench.runs.log import load_example
+
+        stage, example, settings = load_example(_out(out, loaded), like)
+        stages, profile = stages or [stage], profile or (None if footage else example)
+        param = [*settings, *(param or [])]
     plan = make_plan(loaded, stages or [], profile, param or [], data, footage)
     check_reads(plan)
     if footage is not None:
@@ -306,6 +320,7 @@ def doctor(pipeline: PipelineOption = None, out: OutOption = None) -> None:
 
 app.command()(sweep)
 app.command()(ablate)
+app.command()(log)
 
 
 def main() -> None:

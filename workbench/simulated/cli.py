@@ -93,7 +93,7 @@ def make(
                 minutes,
                 seed,
                 size_wh=_size(size or "256x144"),
-                workers=processes,
+                engine=engine,
                 on_progress=lambda done, total: progress.update(task, completed=done, total=total),
             )
         console.print(f"{len(clips_made)} sessions in {out}", highlight=False, markup=False)

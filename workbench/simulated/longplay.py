@@ -7,19 +7,18 @@ session, take) alone. Acts and places are those of the classifier's clips.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from functools import partial
-from itertools import repeat
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from workbench.engines.each import every
+from workbench.engines.engine import Engine
 from workbench.errors import FootageError
 from workbench.footage.clips import Clip, save_clips
 from workbench.footage.pinhole import Floats
@@ -182,8 +181,8 @@ def make_long(
     *,
     size_wh: tuple[int, int] = (256, 144),
     fps: int = 15,
-    workers: int = 1,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    engine: Engine | str | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> list[Clip]:
     """Render long sessions into `out_dir`, with `clips.json`; what is there already is kept.
 
@@ -194,28 +193,23 @@ def make_long(
         seed: Same seed, same footage.
         size_wh: Width and height in pixels, both even.
         fps: Frames per second.
-        workers: Processes that render at the same time.
+        engine: Where sessions are rendered (`make_engine`).
         on_progress: Called with sessions done and in all.
 
     Raises:
         FootageError: If they cannot be made like this.
     """
     plans = [LongPlan(seed, number, minutes, *size_wh, fps) for number in range(sessions)]
-    made: list[Clip] = []
-    for clip in _run(plans, out_dir, min(workers, sessions)):
-        made.append(clip)
-        on_progress(len(made), sessions)
+    work = {f"long{plan.session:02d}": (plan, out_dir) for plan in plans}
+    told = None if on_progress is None else lambda _, done: on_progress(done, sessions)
+    made = [*every(_make, work, "sessions", told, engine=engine).values()]
     save_clips(out_dir, made)
     return made
 
 
-def _run(plans: Sequence[LongPlan], out_dir: Path, workers: int) -> Iterator[Clip]:
-    if workers <= 1:
-        yield from (_make_session(plan, out_dir) for plan in plans)
-        return
-    # Spawned, not forked: a fork of a process that holds encoder or torch threads can hang.
-    with ProcessPoolExecutor(workers, get_context("spawn"), cv2.setNumThreads, (1,)) as pool:
-        yield from pool.map(_make_session, plans, repeat(out_dir))
+def _make(job: tuple[LongPlan, Path]) -> Clip:
+    cv2.setNumThreads(1)
+    return _make_session(*job)
 
 
 def _make_session(plan: LongPlan, out_dir: Path) -> Clip:

@@ -1,0 +1,1 @@
+"""From whole videos to highlights, and at which stage a highlight is lost."""
