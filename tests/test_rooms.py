@@ -9,7 +9,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 # From the ground up: a room imports from itself and from those before it.
 FLOORS = (
-    *("errors", "saving", "pages", "stats", "style", "footage", "simulated", "labels", "training"),
+    *("errors", "saving", "pages", "stats", "style", "engines", "footage", "simulated"),
+    *("labels", "training"),
     *("detect", "actions", "shots", "highlights", "describe", "runs", "annotation_tools", "cli"),
 )
 
