@@ -1,13 +1,13 @@
 """R(2+1)D-18 on a GPU: clips per second against the card's peak, and a run to a full report.
 
-Renders action sessions, measures forward + backward + step of R(2+1)D-18 at 16×112×112 from
-torchvision's plain fp32 to bf16, folded convolutions, channels last and torch.compile, each as a
-share of what a large matrix product reaches on the same card at the same precision, with its peak
-memory. Then trains R(2+1)D-18 and the slim network on the same clips, on the house's loop, and
-judges both on the same held-out sessions. Everything lands in OUT: `metrics.json`, predictions of
-test and validation clips (for `50_confusion_report`), the runs' histories.
+Measures forward + backward + step of R(2+1)D-18 at 16×112×112 from torchvision's plain fp32 to
+bf16, channels last and torch.compile, each as a share of what a large matrix product reaches on the
+same card at the same precision, with its peak memory. Then renders action sessions and trains it on
+the house's loop, beside it the slim network on a CPU, on the same clips, and judges both on the
+same held-out sessions. Everything lands in OUT: `metrics.json`, predictions of test and validation
+clips (for `50_confusion_report`), the runs' histories.
 
-    python benchmarks/gpu_clips.py --out out                       # four minutes on an H100
+    python benchmarks/gpu_clips.py --out out                       # some minutes
     python benchmarks/gpu_clips.py --out out --device cpu --tiny   # tries the script, some minutes
 """
 
@@ -29,7 +29,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from workbench.actions.clipset import build_clipset, load_clipset
 from workbench.actions.models import ARCHITECTURES
 from workbench.actions.predict import load_predictions, predict_clips
-from workbench.actions.r2plus1d import fold_temporal_convolutions
 from workbench.actions.recipe import TrainConfig
 from workbench.actions.testreport import report_on
 from workbench.actions.train import train_classifier
@@ -39,15 +38,14 @@ from workbench.simulated.sessions import make_footage
 from workbench.training.compute import autocast
 
 NAME = "r2plus1d_18"
-# Precision, folded temporal convolutions, channels last, compiled.
+# Precision, channels last, compiled.
 STEPS = {
-    "fp32": ("fp32", False, False, False),
-    "tf32": ("tf32", False, False, False),
-    "bf16": ("bf16", False, False, False),
-    "bf16, channels last": ("bf16", False, True, False),
-    "bf16, channels last, folded": ("bf16", True, True, False),
-    "bf16, channels last, folded, compiled": ("bf16", True, True, True),
-    "bf16, channels last, compiled": ("bf16", False, True, True),
+    "fp32": ("fp32", False, False),
+    "tf32": ("tf32", False, False),
+    "bf16": ("bf16", False, False),
+    "bf16, channels last": ("bf16", True, False),
+    "bf16, channels last, compiled": ("bf16", True, True),
+    "bf16, compiled": ("bf16", False, True),
 }
 
 
@@ -75,6 +73,19 @@ def main() -> None:
         save_json(options.out / "metrics.json", found)
         print(f"{found['seconds']:6.1f} s  {what}", flush=True)
 
+    device = torch.device(options.device)
+    batch, rounds = (1, 1) if options.tiny else (options.batch, 10)
+    peaks = (
+        {} if device.type == "cpu" else {one: peak_tflops(one) for one in ("fp32", "tf32", "bf16")}
+    )
+    note("peaks measured", peak_tflops=peaks)
+    speeds: dict[str, Any] = {}
+    for step, how in STEPS.items():
+        if how[-1] and (options.tiny or time.perf_counter() - began > 60 * options.minutes):
+            continue
+        speeds[step] = time_step(device, batch, rounds, peaks, *how)
+        note(f"{step}: {speeds[step]}", speeds=speeds, batch=batch)
+
     footage = make_footage(
         scratch / "footage", sessions=sessions, clips=clips, shooting_sessions=0,
         engine=f"processes:{options.jobs}",
@@ -86,13 +97,12 @@ def main() -> None:
     )  # fmt: skip
     note(f"clip set {clipset.version}", clips={s: len(clipset.take(s)) for s in ("train", "test")})
 
-    # Training loads on the processors and leaves the card room: the timings come after it.
     settings = {
         NAME: {"learning_rate": 1e-3, "model_settings": {"difference": True}},
-        "slim": {"learning_rate": 3e-3, "frames": 12},
+        "slim": {"learning_rate": 3e-3, "frames": 12, "device": "cpu"},
     }
     spawn = multiprocessing.get_context("spawn")
-    workers = 0 if options.tiny else max(1, options.jobs // 2 - 1)
+    workers = 0 if options.tiny else max(1, options.jobs - 4)
     runs = {
         name: spawn.Process(
             target=train_and_predict,
@@ -108,19 +118,6 @@ def main() -> None:
         sys.exit(f"{failed[0]} was not trained")
     note("trained", epochs=epochs, settings=settings, **judge(options.out))
     print(found["report"], flush=True)
-
-    device = torch.device(options.device)
-    batch, rounds = (1, 1) if options.tiny else (options.batch, 10)
-    peaks = (
-        {} if device.type == "cpu" else {one: peak_tflops(one) for one in ("fp32", "tf32", "bf16")}
-    )
-    note("peaks measured", peak_tflops=peaks)
-    speeds: dict[str, Any] = {}
-    for step, how in STEPS.items():
-        if how[-1] and (options.tiny or time.perf_counter() - began > 60 * options.minutes):
-            continue
-        speeds[step] = time_step(device, batch, rounds, peaks, *how)
-        note(f"{step}: {speeds[step]}", speeds=speeds, batch=batch)
     if options.scratch is None:
         shutil.rmtree(scratch)
 
@@ -134,13 +131,14 @@ def train_and_predict(
 ) -> None:
     """Train one network and save what it says of test and validation clips."""
     clipset = load_clipset(scratch / "clipset")
-    config = TrainConfig(model=name, epochs=epochs, device=device, workers=workers, **own)
+    how = {"device": device, "workers": workers} | own
+    config = TrainConfig(model=name, epochs=epochs, **how)
     result = train_classifier(clipset, scratch / name, config, on_epoch=lambda epoch: print(
         f"{name} epoch {epoch.epoch}, {epoch.seconds:.1f} s: "
         f"valid macro-F1 {epoch.scores['valid_macro_f1']:.3f}", flush=True,
     ))  # fmt: skip
     for split in ("test", "valid"):
-        said = predict_clips(result.run_dir, clipset.take(split), device=device)
+        said = predict_clips(result.run_dir, clipset.take(split), device=config.device)
         said.save(out / f"{name}_{split}.json")
     shutil.copy(result.run_dir / "metrics.csv", out / f"{name}_epochs.csv")
 
@@ -173,15 +171,13 @@ def set_tf32(on: bool) -> None:
 
 def time_step(
     device: torch.device, batch: int, rounds: int, peaks: dict[str, float],
-    precision: str, folded: bool, channels_last: bool, compiled: bool,
+    precision: str, channels_last: bool, compiled: bool,
 ) -> dict[str, Any]:  # fmt: skip
     """Clips per second of forward, backward and step, with the share of the peak and the memory."""
     torch.manual_seed(0)
     set_tf32(precision == "tf32")
     network = ARCHITECTURES[NAME].build(4).backbone.to(device)
     assert isinstance(network, nn.Module)
-    if folded:
-        fold_temporal_convolutions(network)
     clips = torch.randn(batch, 3, 16, 112, 112, device=device)
     if channels_last:
         network = network.to(memory_format=torch.channels_last_3d)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -66,6 +67,7 @@ class ClipLearner:
             views,  # yields the pairs that make a Batch
             batch_sampler=batches,  # type: ignore[arg-type]  # lists of draws, not of places
             num_workers=self.config.workers,
+            worker_init_fn=_one_thread,
             pin_memory=torch.cuda.is_available(),
         )
 
@@ -130,6 +132,12 @@ class ClipLearner:
             "size_wh": list(self.size_wh),
             "dataset_version": self.version,
         }
+
+
+def _one_thread(worker: int) -> None:
+    """Keep OpenCV of a loading worker from taking every core: the workers are the cores' share."""
+    del worker
+    cv2.setNumThreads(1)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ class TemporalConv3d(nn.Conv3d):
     The sums, the parameters and the state dict are those of `nn.Conv3d`. It exists because oneDNN's
     bf16 weight gradient of a Conv3d is uninitialised memory whenever 1 < T < k (torch 2.15, oneDNN
     3.13, AVX-512; R(2+1)D meets that in its last layers), and because it is faster in fp32 too
-    (`benchmarks/temporal_conv.py`).
+    (`benchmarks/temporal_conv.py`). On a GPU it computes as `nn.Conv3d` does.
     """
 
     @staticmethod
@@ -41,6 +41,8 @@ class TemporalConv3d(nn.Conv3d):
 
     def forward(self, clips: Tensor) -> Tensor:
         """Convolve (N, C, T, H, W) over T."""
+        if clips.is_cuda:
+            return super().forward(clips)
         assert not isinstance(self.padding, str)  # `can_stand_for` lets none through
         over_time = F.conv2d(
             clips.flatten(3),
