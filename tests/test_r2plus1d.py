@@ -119,7 +119,7 @@ def test_other_convolutions_stay(conv):
         ("r2plus1d_18", {"difference": True}),
         ("mc3_18", {"dropout": 0.1}),
         ("swin3d_t", {}),
-        ("regnet_y_400mf", {"over_time": "bilstm"}),
+        ("regnet_y_400mf", {"over_time": "recurrent"}),
         ("resnet50", {}),
         ("efficientnet_b0", {"over_time": "transformer"}),
         ("convnext_tiny", {}),

@@ -6,7 +6,7 @@ from workbench.actions.clipset import Clipset
 from workbench.actions.doubts import predict_out_of_folds, queue_to_label
 from workbench.actions.items import Item
 from workbench.actions.predict import Predictions
-from workbench.actions.slices import find_weak_slices, measure_clips, slice_accuracy, slice_table
+from workbench.actions.slices import find_weak_slices, measure_clips, slice_accuracy
 from workbench.errors import DatasetError
 from workbench.runs.report import inert_html
 
@@ -60,7 +60,7 @@ def test_a_classifier_that_fails_in_the_dark_is_found_out(tmp_path):
     assert "worse where it is dark" in lines[0]
     slices = slice_accuracy(predictions, measures)
     assert sum(one.accuracy.n for one in slices if one.by == "light") == 90
-    assert len(slice_table(slices)) == 9 + 15  # three measures in thirds, fifteen sessions
+    assert len(slices) == 9 + 15  # three measures in thirds, fifteen sessions
 
 
 def test_a_classifier_that_errs_anywhere_has_no_weak_slice(tmp_path):

@@ -7,18 +7,28 @@ them is found in their features. Knows nothing about datasets or training.
 Networks: torchvision's, and any of timm's as `timm/NAME` where that package is installed.
 """
 
-from typing import Literal, get_args
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torchvision.models import get_model
 
+from workbench.actions.spotting.context import Attention, Recurrent
 from workbench.errors import WorkbenchError
 from workbench.training.lite0 import normalised
 
-OverTime = Literal["mean", "bilstm", "transformer"]
-_HIDDEN, _HEADS, _LAYERS = 256, 8, 2
 TIMM = "timm/"
+_WIDTH = 256  # of what knows its neighbours in time
+
+# Of features (N, T, D): what makes (N, T, width) of them, and the width.
+_OVER_TIME: dict[str, Callable[[int], tuple[nn.Module, int]]] = {
+    "mean": lambda inside: (nn.Identity(), inside),
+    "recurrent": lambda inside: (Recurrent(inside, _WIDTH), 2 * _WIDTH),
+    "transformer": lambda inside: (
+        nn.Sequential(nn.Linear(inside, _WIDTH), Attention(_WIDTH)),
+        _WIDTH,
+    ),
+}
 
 
 class FrameBackbone(nn.Module):
@@ -66,8 +76,8 @@ class FramesNet(nn.Module):
     Args:
         classes: K.
         network: Name of the `FrameBackbone`.
-        over_time: The mean of the frames, or of what a recurrent network in both directions or a
-            transformer makes of them.
+        over_time: "mean" of the frames, or of what a recurrent network in both directions
+            ("recurrent") or a "transformer" makes of them.
         dropout: Of what the last layer sees.
         pretrained: See `FrameBackbone`.
     """
@@ -76,16 +86,16 @@ class FramesNet(nn.Module):
         self,
         classes: int,
         network: str,
-        over_time: OverTime = "mean",
+        over_time: str = "mean",
         dropout: float = 0.2,
         pretrained: bool = False,
     ) -> None:
         super().__init__()
-        if over_time not in get_args(OverTime):
-            raise WorkbenchError(f"over_time {over_time!r}", f"say {', '.join(get_args(OverTime))}")
+        if over_time not in _OVER_TIME:
+            raise WorkbenchError(f"over_time {over_time!r}", f"say {', '.join(_OVER_TIME)}")
         self.frames = FrameBackbone(network, pretrained)
-        self.over_time = OverFrames(self.frames.width, over_time)
-        self.fc = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.over_time.width, classes))
+        self.over_time, width = _OVER_TIME[over_time](self.frames.width)
+        self.fc = nn.Sequential(nn.Dropout(dropout), nn.Linear(width, classes))
 
     @property
     def backbone(self) -> nn.Module:
@@ -99,31 +109,6 @@ class FramesNet(nn.Module):
         return scores
 
 
-class OverFrames(nn.Module):
-    """Features of frames (N, T, D) to features that know their neighbours (N, T, `width`)."""
-
-    def __init__(self, inside: int, kind: OverTime) -> None:
-        super().__init__()
-        self.kind, self.width = kind, inside if kind == "mean" else 2 * _HIDDEN
-        if kind == "bilstm":
-            self.mix: nn.Module = nn.LSTM(inside, _HIDDEN, batch_first=True, bidirectional=True)
-        elif kind == "transformer":
-            self.narrow = nn.Linear(inside, self.width)
-            layer = nn.TransformerEncoderLayer(
-                self.width, _HEADS, 2 * self.width, batch_first=True, norm_first=True
-            )
-            self.mix = nn.TransformerEncoder(layer, _LAYERS, enable_nested_tensor=False)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Return (N, T, width)."""
-        if self.kind == "mean":
-            return features
-        if self.kind == "bilstm":
-            return torch.as_tensor(self.mix(features)[0])
-        seen = self.narrow(features)
-        return torch.as_tensor(self.mix(seen + _places(seen.shape[1], seen)))
-
-
 def last_layer(network: nn.Module) -> tuple[str, nn.Module]:
     """Return name and module of a classifier's last layer with weights, which depends on K."""
     layers = (nn.Linear, nn.Conv3d)
@@ -134,14 +119,6 @@ def replace_module(network: nn.Module, name: str, new: nn.Module) -> None:
     """Put another module where the one of this name is."""
     parent, _, own = name.rpartition(".")
     setattr(network.get_submodule(parent), own, new)
-
-
-def _places(count: int, like: Tensor) -> Tensor:
-    """Sines and cosines that tell the frames apart (T, D), after Vaswani et al. (2017)."""
-    width = like.shape[-1]
-    rates = torch.exp(torch.arange(0, width, 2, device=like.device) * (-9.21 / width))
-    angles = torch.arange(count, device=like.device)[:, None] * rates
-    return torch.cat([angles.sin(), angles.cos()], dim=1).to(like.dtype)
 
 
 def _of_timm(name: str, pretrained: bool) -> nn.Module:

@@ -103,12 +103,6 @@ def find_weak_slices(predictions: Predictions, measures: pd.DataFrame) -> list[s
     return lines
 
 
-def slice_table(slices: list[Slice]) -> pd.DataFrame:
-    """Return one row per slice, with the interval in words."""
-    rows = [(one.by, one.part, str(one.accuracy)) for one in slices]
-    return pd.DataFrame(rows, columns=["by", "part", "accuracy"]).set_index(["by", "part"])
-
-
 def _accuracy(
     predictions: Predictions, right: npt.NDArray[np.bool_], kept: npt.NDArray[np.bool_]
 ) -> Interval:
