@@ -6,6 +6,7 @@ The unit is a batch of stacks (N, 3, H, W) of bytes; the answer is (N, `channels
 |---|---|
 | slim | 60,000 weights, from nothing, the differences of the frames among its inputs |
 | lite0 | EfficientNet-Lite0 with ImageNet's weights, the frames as its three colours |
+| any of `backbones` | such as regnet_y_400mf or timm/regnety_002, from random weights |
 
 Source: frames as colours after Baikulov (2023).
 """
@@ -13,7 +14,9 @@ Source: frames as colours after Baikulov (2023).
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchvision.models.feature_extraction import create_feature_extractor
 
+from workbench.actions.backbones import FrameBackbone
 from workbench.actions.spotting.greyframes import STACK
 from workbench.errors import WorkbenchError
 from workbench.training.lite0 import CHANNELS, Lite0, imagenet_lite0, normalised
@@ -33,13 +36,14 @@ def make_encoder(name: str, pretrained: bool = True) -> Encoder:
     """Build an encoder by name.
 
     Raises:
-        WorkbenchError: If there is none of this name, or its weights are not installed.
+        WorkbenchError: If there is none of this name, its weights are not installed, or it has no
+            map at a sixteenth.
     """
     if name == SLIM:
         return _Slim()
     if name == LITE0:
         return _Pictures(imagenet_lite0(_LITE0_STAGES) if pretrained else Lite0(_LITE0_STAGES))
-    raise WorkbenchError(f"encoder {name!r}", f"choose {SLIM} or {LITE0}")
+    return _OfPictures(name)
 
 
 class _Slim(Encoder):
@@ -78,6 +82,38 @@ class _Pictures(Encoder):
         maps: Tensor = self.net(normalised(stacks).contiguous(memory_format=torch.channels_last))[
             -1
         ]
+        return maps
+
+
+class _OfPictures(Encoder):
+    """The layers of a classifier of pictures down to a sixteenth."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        net = FrameBackbone(name).net.eval()
+        shapes: dict[str, torch.Size] = {}
+        hooks = [
+            module.register_forward_hook(
+                lambda _, __, out, place=place: shapes.update({place: getattr(out, "shape", ())})
+            )
+            for place, module in net.named_modules()
+            if place
+        ]
+        with torch.no_grad():
+            net(torch.zeros(1, STACK, 64, 64))
+        for hook in hooks:
+            hook.remove()
+        last = [place for place, shape in shapes.items() if tuple(shape[2:]) == (4, 4)]
+        if not last:
+            raise WorkbenchError(f"encoder {name!r} has no map at a sixteenth", f"say {LITE0}")
+        # Whole stages lie nearest the root; inside the next one there are maps of this size, too.
+        stage = min(reversed(last), key=lambda place: place.count("."))
+        self.channels = shapes[stage][1]
+        self.net = create_feature_extractor(net, {stage: "maps"}).train()
+
+    def forward(self, stacks: Tensor) -> Tensor:
+        seen = normalised(stacks).contiguous(memory_format=torch.channels_last)
+        maps: Tensor = self.net(seen)["maps"]
         return maps
 
 
