@@ -52,7 +52,10 @@ from workbench.stats import show
 LARGE_WH = (398, 224)
 VALID = 3
 HELD_SEED = 1000
-SMALL = "dense:0,dense:1,dense:2,slow_fusion:0,stack:0,stack:1,stack:2,still:0,still:1"
+SMALL = (
+    "dense:0,dense:1,dense:2,stack:0,stack:1,stack:2,still:0,slow_fusion:0,"
+    "recurrent:0,transformer:0,tdeed:0,tridet:0"
+)
 
 
 def main() -> None:
