@@ -94,6 +94,10 @@ def spot(
     names = [row["label"] for row in likely.rows()]
     counts = ", ".join(f"{names.count(name)} {name}" for name in spotter.classes if name in names)
     lost = f"; {found.lost_frames} frames could not be decoded" if found.lost_frames else ""
+    if spotter.built_in:
+        console.print(
+            "trained on built-in matches alone: of real footage it says little that is right"
+        )
     console.print(
         f"{len(likely)} likely events of {len(found.events)} candidates in "
         f"{found.duration_s / 60:.1f} minutes{lost}: {counts or 'none'}\n"

@@ -42,6 +42,7 @@ class TrainedSpotter:
     classes: tuple[str, ...]
     decisions: dict[str, Decision]
     identity: str  # of the weights
+    built_in: bool = False  # whether it has seen built-in matches alone
 
     @property
     def device(self) -> torch.device:
@@ -80,7 +81,8 @@ def load_spotter(run_dir: Path, device: str = "cpu") -> TrainedSpotter:
     digest = hashlib.sha256()
     for name, value in network.state_dict().items():
         digest.update(name.encode() + value.contiguous().numpy().tobytes())
-    return TrainedSpotter(network.to(device), classes, decisions, digest.hexdigest()[:16])
+    built_in = bool(load_checkpoint(run_dir / BEST).get("built_in", False))
+    return TrainedSpotter(network.to(device), classes, decisions, digest.hexdigest()[:16], built_in)
 
 
 def save_decisions(run_dir: Path, decisions: dict[str, Decision]) -> None:

@@ -36,6 +36,7 @@ from workbench.errors import DatasetError, WorkbenchError
 from workbench.footage.video_info import content_digest, probe
 from workbench.labels.events import ClassMap, Events, load_class_map
 from workbench.labels.soccernet import LABELS_BALL, find_matches, read_events
+from workbench.simulated.matches.making import MADE
 from workbench.training.compute import torch_threads
 from workbench.training.folder import identity_of, run_name
 from workbench.training.history import Callbacks, TrainingResult, shelve
@@ -138,6 +139,7 @@ class SpotterLearner:
         self.rates = {} if config.encoder == SLIM else {"encoder.": 0.2}
         self.clips = Clips(config, [*train_on], cache_dir)
         self.valid, self.cache_dir = valid, cache_dir
+        self.built_in = all((match.video.parent / MADE).exists() for match in train_on)
 
     def batches(self, epoch: int) -> list[list[int]]:
         """Return places in the epoch; what is drawn there, the seed decides."""
@@ -175,6 +177,7 @@ class SpotterLearner:
             "encoder": config.encoder,
             "size_wh": list(config.size_wh),
             "classes": list(self.classes),
+            "built_in": self.built_in,
         }
 
 
