@@ -92,7 +92,7 @@ class EncoderDecoder(nn.Module):
         here = self.deep(here)
         for layer, kept in zip(self.up, reversed(before), strict=True):
             here = layer(kept + F.interpolate(here, scale_factor=2.0)[..., : kept.shape[-1]])
-        return here.transpose(1, 2)
+        return torch.as_tensor(here.transpose(1, 2))
 
 
 class _Sgp(nn.Module):

@@ -134,7 +134,7 @@ class Spotter(nn.Module):
         if not self.bins:
             return out
         logits, bins = out[..., : self.classes], out[..., self.classes :]
-        chances = bins.unflatten(-1, (self.classes, self.bins)).softmax(-1)
+        chances = bins.reshape(*bins.shape[:-1], self.classes, self.bins).softmax(-1)
         places = torch.linspace(-_FARTHEST, _FARTHEST, self.bins, device=out.device)
         return torch.cat([logits, chances @ places.to(chances.dtype)], dim=-1)
 

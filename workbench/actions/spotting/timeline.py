@@ -8,6 +8,7 @@ under its own name, and whoever accepts, moves or refuses one says so under thei
 import base64
 import os
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -101,7 +102,7 @@ def offer_for_review(store: LabelStore, video: Path, likely: Events) -> int:
         value = {"label": row["label"], "frame": int(frames_at(video, time_s)[0])}
         known = f"{MODEL_NAME} {source.source_id} {value['label']} {value['frame']}"
         item, entry = (str(uuid.uuid5(uuid.NAMESPACE_OID, f"{part} {known}")) for part in "ie")
-        said = {"source_id": source.source_id, "entry_id": entry}
-        entries.append(Entry("event", item, value, annotator=MODEL_NAME, tool="spot", **said))
+        said = Entry("event", item, value, annotator=MODEL_NAME, tool="spot", entry_id=entry)
+        entries.append(replace(said, source_id=source.source_id))
     known_ids = {entry.entry_id for entry in store.history("event", source_id=source.source_id)}
     return store.add_all([source], [one for one in entries if one.entry_id not in known_ids])
