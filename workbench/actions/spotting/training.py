@@ -55,7 +55,7 @@ Batch = tuple[Tensor, Tensor, Tensor]
 class SpotterConfig(Recipe):
     """Everything a spotter depends on, besides its matches."""
 
-    epochs: int = 4
+    epochs: int = 2
     batch_size: int = 3
     learning_rate: float = 2e-3
     warmup: float = 0.05
@@ -64,7 +64,7 @@ class SpotterConfig(Recipe):
     encoder: str = SLIM  # of stacks, by name; see `encoders`
     frozen: bool = False  # whether the encoder keeps the weights it begins with
     class_map: str = "ball"  # a set of classes, or a file that maps them
-    steps: int = 250  # per epoch
+    steps: int = 950  # per epoch
     clip_steps: int = 24  # of 0.24 s each
     size_wh: tuple[int, int] = SIZE_WH  # of frames
     crop_share: float = 0.76  # of width and height of a frame that a clip shows
