@@ -39,6 +39,23 @@ def corners_of(camera: Floats, goal_size_m: tuple[float, float]) -> Floats:
     return np.stack([u[0], v[0]], axis=1)
 
 
+def test_a_long_lens_in_the_stands_is_found_and_spectators_behind_the_goal_are_no_rulers() -> None:
+    camera = a_camera(5.0, 45.0, 11.0)
+    camera[LOG_FOCAL] = math.log(5.0 * WH[0])
+    corners = corners_of(camera, (7.32, 2.44))
+
+    def standing(foot: Floats) -> Floats:
+        u, v, _ = project(camera[None], (foot + [[0, 0, 0], [0, 0, 1.72]]).T[:, None], CENTER)
+        return np.stack([u[0], v[0]], axis=1).ravel()
+
+    players = [standing(np.array([x, y, 0.0])) for x, y in ((-1, 11), (2, 9), (0.5, 5))]
+    spectators = [standing(np.array([x, -9.0, 2.0])) for x in range(-4, 5)]
+    people = np.array(players + spectators)
+    found = find_cameras(corners, (7.32, 2.44), WH, people)[0].parameters
+    np.testing.assert_allclose(found[[OUT, UP]], camera[[OUT, UP]], rtol=0.15)
+    assert found[LOG_FOCAL] == pytest.approx(camera[LOG_FOCAL], abs=0.15)
+
+
 @pytest.mark.parametrize("goal_size_m", GOAL_SIZES_M)
 @pytest.mark.parametrize("angle_deg", [0.0, 25.0, -50.0, 75.0])
 def test_camera_is_found_within_what_it_claims(

@@ -18,10 +18,13 @@ from workbench.detect.drawing import (
     text_wh,
 )
 from workbench.footage.frames import sample_frames
+from workbench.footage.registration import Registration
+from workbench.footage.steadyview import SteadyView
 from workbench.footage.video_info import probe
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.pictures.colours import FASTEST_KMH, PLAYER_COLOURS, speed_colour
 from workbench.shots.pictures.overlay import ShotOverlay, VerdictCard, save_overlay
+from workbench.shots.players.people import People
 from workbench.shots.verdict import ShotVerdict
 
 SIZES = [(640, 360), (1080, 1920), (320, 180), (1920, 1080), (202, 360)]
@@ -55,6 +58,18 @@ class TestTheOverlay:
         painted = ShotOverlay(shot.analysis).paint(image, round(shot.truth.contact_frame))
         np.testing.assert_array_equal(image, kept)
         assert painted.shape == image.shape
+
+    def test_draws_where_things_are_in_a_frame_that_has_moved(self, shot: FilmedShot) -> None:
+        alone = replace(shot.analysis, people=People(shot.analysis.people.table.iloc[:0], {}))
+        down = np.array([[1.0, 0, 0], [0, 1, 30], [0, 0, 1]])
+        view = SteadyView(0, dict.fromkeys(range(200), Registration(down, down, 0.1, 0.1, 30.0)))
+        black = np.zeros((360, 640, 3), np.uint8)
+        at = round(shot.truth.contact_frame) + 8
+        still, moved = (
+            ShotOverlay(one).paint(black, at, card=False)
+            for one in (alone, replace(alone, view=view))
+        )
+        np.testing.assert_array_equal(moved[30:], still[:-30])
 
     def test_brightens_whoever_has_the_ball(self, shot: FilmedShot) -> None:
         assert shot.analysis.shooter is not None

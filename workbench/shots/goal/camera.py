@@ -29,7 +29,7 @@ _ROLL_SIGMA = math.radians(2.0)
 _HEIGHT_M, _LOG_HEIGHT_SIGMA = 1.9, 0.40
 _DISTORTION_SIGMA = 0.015
 _BODY_M, _BODY_SIGMA_M, _HEAD_SIGMA_PX = 1.72, 0.10, 3.0
-_START_FOCALS = (0.85, 1.0, 1.18)
+_START_FOCALS = (0.85, 1.0, 1.18, 2.5, 6.0)  # the last ones: a zoomed lens, one far away
 # Around the middle of the goal, for poses that IPPE misses.
 _START_TURNS = np.radians([0.0, -25.0, 25.0])
 _MODE_COST = 4.5  # modes worse than the best by more, in log likelihood, are dropped
@@ -121,7 +121,7 @@ def find_cameras(
     starts = _starts(ordered_px, world, center, log_focal)
     if not len(starts):
         return []
-    crowd = np.empty((0, 4)) if people is None else people
+    crowd = np.empty((0, 4)) if people is None else _on_the_grass(people, ordered_px)
     sigma = _CORNER_SIGMA_PX * max(1.0, max(width, height) / 1920)
 
     def residuals(cameras: Floats) -> Floats:
@@ -163,6 +163,14 @@ def seen_from_behind(mode: CameraMode) -> CameraMode:
     flip = np.ones(CAMERA_SIZE)
     flip[[EAST, OUT]] = -1.0
     return CameraMode(camera, mode.information * np.outer(flip, flip), mode.cost)
+
+
+def _on_the_grass(people: Floats, ordered_px: Floats) -> Floats:
+    """Those who stand nearer than the goal, if anybody does: behind it may be stands."""
+    (x0, y0), (x1, y1) = ordered_px[[0, 3]]
+    line = y0 + (people[:, 0] - x0) * (y1 - y0) / ((x1 - x0) or 1e-6)
+    nearer = people[:, 1] > line
+    return people[nearer] if nearer.any() else people
 
 
 def _people_rows(cameras: Floats, people: Floats, center: Floats) -> Floats:

@@ -146,19 +146,14 @@ class ShotOverlay:
         recent = np.flatnonzero((age >= 0) & (age <= _TRAIL_S * self._shot.fps))
         widths = (1.2 + 3.2 * (1 - age / (_TRAIL_S * self._shot.fps))) * self._unit
         steps = [
-            (
-                self._shot.view.to_frame(frame, ball.xy[[first, second]]),
-                float(widths[second]),
-                int(ball.frames[second]),
-            )
+            (view.to_frame(frame, ball.xy[[first, second]]), int(second))
             for first, second in pairwise(recent)
             if ball.frames[second] - ball.frames[first] == 1  # else it was out of sight
         ]
-        steps = [(view.to_frame(frame, segment), width, at) for segment, width, at in steps]
-        for segment, width, _ in steps:
-            draw_line(canvas, segment, INK, width + 1.4 * self._unit)
-        for segment, width, at in steps:
-            draw_line(canvas, segment, self._colour_at(at), width)
+        for segment, at in steps:
+            draw_line(canvas, segment, INK, float(widths[at]) + 1.4 * self._unit)
+        for segment, at in steps:
+            draw_line(canvas, segment, self._colour_at(int(ball.frames[at])), float(widths[at]))
         if len(recent) and age[recent[-1]] == 0:
             radius = ball.diameter_px[recent[-1]] / 2
             around = max(radius, 3 * self._unit) + 2 * self._unit
