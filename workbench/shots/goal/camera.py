@@ -30,6 +30,7 @@ _HEIGHT_M, _LOG_HEIGHT_SIGMA = 1.9, 0.40
 _DISTORTION_SIGMA = 0.015
 _BODY_M, _BODY_SIGMA_M, _HEAD_SIGMA_PX = 1.72, 0.10, 3.0
 _START_FOCALS = (0.85, 1.0, 1.18, 2.5, 6.0)  # the last ones: a zoomed lens, one far away
+_ON_LINE = 0.1  # of the goal's height that feet may be above its foot
 # Around the middle of the goal, for poses that IPPE misses.
 _START_TURNS = np.radians([0.0, -25.0, 25.0])
 _MODE_COST = 4.5  # modes worse than the best by more, in log likelihood, are dropped
@@ -166,10 +167,10 @@ def seen_from_behind(mode: CameraMode) -> CameraMode:
 
 
 def _on_the_grass(people: Floats, ordered_px: Floats) -> Floats:
-    """Those who stand nearer than the goal, if anybody does: behind it may be stands."""
-    (x0, y0), (x1, y1) = ordered_px[[0, 3]]
+    """Those on the goal line or nearer, if anybody is: behind the goal may be stands."""
+    (x0, y0), (_, top), _, (x1, y1) = ordered_px
     line = y0 + (people[:, 0] - x0) * (y1 - y0) / ((x1 - x0) or 1e-6)
-    nearer = people[:, 1] > line
+    nearer = people[:, 1] > line - _ON_LINE * abs(y0 - top)
     return people[nearer] if nearer.any() else people
 
 
