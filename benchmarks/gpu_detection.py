@@ -115,6 +115,8 @@ def frame_ms(
     """Milliseconds per picture by batch; with the compiling, where there is any."""
     network, side = rf_detr(size).to(device), SIZES[size][0]
     row: dict[str, Any] = {"parameters": sum(own.numel() for own in network.parameters())}
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
     see: Any = torch.compile(network) if is_compiled else network
     for batch in BATCHES[-1:] if is_compiled else BATCHES:
         pictures = torch.rand(batch, 3, side, side, device=device)
