@@ -150,13 +150,14 @@ def analyse_shot(
 
 def judge_analysed(shot: ShotAnalysis, method: Method) -> ShotVerdict:
     """Return the verdict on what was found in a clip; it abstains where that cannot be judged."""
-    found = (shot.view, shot.goal, shot.track, shot.kicked, shot.shooter)
-    lacks = missing_evidence(*found, told_kick=_known_kick(shot) if _is_told(shot) else None)
+    found, told = (shot.view, shot.goal, shot.track, shot.kicked, shot.shooter), _told_kick(shot)
+    lacks = missing_evidence(*found, told_kick=told)
     if lacks is not None or shot.goal.corners_px is None:
         assert lacks is not None
         start = "No shot here: " if lacks.no_shot else "Can't tell, because "
         reason = f"{start}{lacks.problem}."
         return ShotVerdict.abstaining(method, reason, lacks.remedy, no_shot=lacks.no_shot)
+    seen = None if shot.shooter is None else round(shot.shooter.contact_frame)
     try:
         question = ask(
             shot.track,
@@ -165,7 +166,7 @@ def judge_analysed(shot: ShotAnalysis, method: Method) -> ShotVerdict:
             fps=shot.fps,
             image_wh=shot.size_wh,
             people=boxes_in_view(shot.people, shot.clip, shot.view),
-            kick_frame=_known_kick(shot),
+            kick_frame=seen if told is None else told,
         )
         return with_flight(judge_shot(question, method), shot.track, shot.kicked)
     except ShotError as error:
@@ -211,15 +212,9 @@ def _steady_pose(pose: PoseTrack, view: SteadyView) -> PoseTrack:
     return replace(pose, poses=moved)
 
 
-def _is_told(shot: ShotAnalysis) -> bool:
-    return shot.by_hand is not None and shot.by_hand.kick_frame is not None
-
-
-def _known_kick(shot: ShotAnalysis) -> int | None:
+def _told_kick(shot: ShotAnalysis) -> int | None:
     told = shot.by_hand.kick_frame if shot.by_hand is not None else None
-    if told is not None:
-        return shot.timeline.picture(told)
-    return None if shot.shooter is None else round(shot.shooter.contact_frame)
+    return None if told is None else shot.timeline.picture(told)
 
 
 def _told_foot(told: ShotClick) -> Foot | None:

@@ -74,8 +74,7 @@ class Kicked:
     @property
     def lay(self) -> bool:
         """Whether it surely is a ball that lay at somebody's feet, and is gone."""
-        at_rest = self.parts["left"] + self.parts["ball"]
-        return self.at_foot and at_rest >= _LEAST_AT_REST
+        return self.at_foot and self.parts["left"] + self.parts["ball"] >= _LEAST_AT_REST
 
 
 def find_kicked(seen: Sightings, *, fps: float) -> list[Kicked]:

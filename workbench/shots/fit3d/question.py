@@ -49,6 +49,9 @@ class Question:
         frames, kick = self.track.frames, self.kick_frame
         diameter = self.scale * self.track.diameter_px
         known = np.isfinite(diameter) & (diameter > 0.5)
+        boxes = self.boxes  # with seconds instead of frames
+        if boxes is not None:
+            boxes = (boxes - [frames[0], 0, 0, 0, 0]) / [self.fps, 1, 1, 1, 1]
         return Observations(
             times_s=(frames - frames[0]) / self.fps,
             uv=self.scale * self.track.xy,
@@ -60,16 +63,8 @@ class Question:
             first_frame=float(frames[0]),
             kick_s=None if kick is None else (kick - float(frames[0])) / self.fps,
             worth=independent_share((frames - frames[0]) / self.fps),
-            boxes=self._timed_boxes(),
+            boxes=boxes,
         )
-
-    def _timed_boxes(self) -> Floats | None:
-        """The boxes with seconds instead of frames."""
-        if self.boxes is None:
-            return None
-        boxes = self.boxes.copy()
-        boxes[:, 0] = (boxes[:, 0] - self.track.frames[0]) / self.fps
-        return boxes
 
 
 def ask(
