@@ -45,7 +45,7 @@ def test_a_long_lens_in_the_stands_is_found_and_spectators_behind_the_goal_are_n
     corners = corners_of(camera, (7.32, 2.44))
 
     def standing(foot: Floats) -> Floats:
-        u, v, _ = project(camera[None], (foot + [[0, 0, 0], [0, 0, 1.72]]).T[:, None], CENTER)
+        u, v, _ = project(camera[None], np.add(foot, [[0, 0, 0], [0, 0, 1.72]]).T[:, None], CENTER)
         return np.stack([u[0], v[0]], axis=1).ravel()
 
     players = [standing(np.array([x, y, 0.0])) for x, y in ((-1, 11), (2, 9), (0.5, 5))]
