@@ -25,6 +25,11 @@ def goals() -> dict[str, Any]:
     return _tile("goals", "Goal labeller", ["goals"])
 
 
+def coach() -> dict[str, Any]:
+    """The tile of the coach."""
+    return _tile("coach", "Coach", ["coach"])
+
+
 def _tile(icon: str, title: str, words: list[str]) -> dict[str, Any]:
     program = "from workbench.cli import main; main()"
     return {
