@@ -99,7 +99,8 @@ class Hostile(BaseHTTPRequestHandler):
         "straight.\nFix 2: Your trunk leans 55°.\nDrill: <img src=x onerror=alert(1)> ten kicks.\n",
         "honest": "Sure, here you are!\nVerdict: What a goal, 79 km/h. **Fix 1:** Straighten the "
         "kicking knee.\nFix 2: Keep the standing knee as it is.\nDrill: Ten slow kicks.\n",
-        "plain": "Goal! The kicking knee is bent too far. Keep the trunk as it is. Ten slow kicks.",
+        "plain": "1. Goal! 2. The kicking knee is bent too far. Keep the trunk as it is. "
+        "Ten slow kicks.",
         "cut": "Verdict: What a goal, 79 km/h.\nFix 1: Straighten the kick",
     }
 

@@ -22,7 +22,9 @@ _LONGEST_ANSWER = 2400  # characters
 _SENTENCES = 2  # of a part that are shown
 _INLINE = re.compile(r"(?<=\S)[ \t]+(?=\W{0,3}(?:Verdict|Fix ?[12]?|Drill)\W{0,3}:)")
 _HEADING = re.compile(r"^[\s*_#\-\d.]*(verdict|fix|drill)\s*([12]?)[\s*_]*:[\s*_]*", re.I)
-_END = re.compile(r"(?<=[.!?])\s+(?=\W?[A-Z])|\n+")
+_END = re.compile(r"(?<=[.!?])\s+(?=\W?[A-Z]|\d[.)]\s)|\n+")
+_ITEM = re.compile(r"^\s*(?:\d+[.)]|[-*•])\s+")  # of a list
+_LETTER = re.compile(r"[^\W\d]")
 _PARTS_OF = {"verdict": 0, "fix1": 1, "fix2": 2, "drill": 3}
 
 
@@ -103,6 +105,7 @@ def _lines(pieces: Iterator[str]) -> Iterator[tuple[int | None, str]]:
 
     def read(sentence: str) -> tuple[int | None, str]:
         nonlocal fixes
+        sentence = _ITEM.sub("", sentence)
         found = _HEADING.match(sentence)
         if found is None:
             return None, sentence.strip()
@@ -115,10 +118,10 @@ def _lines(pieces: Iterator[str]) -> Iterator[tuple[int | None, str]]:
     for piece in pieces:
         text, length = _INLINE.sub("\n", text + piece), length + len(piece)
         *whole, text = _END.split(text)
-        yield from (read(sentence) for sentence in whole if sentence.strip())
+        yield from (read(sentence) for sentence in whole if _LETTER.search(sentence))
         if length > _LONGEST_ANSWER or len(text) > 2 * LONGEST:
             raise CoachError("the coach did not come to an end", "ask again")
-    if text.strip():
+    if _LETTER.search(text):
         yield read(text)
 
 
