@@ -77,10 +77,11 @@ WRITERS: Mapping[str, Writer] = {"rules": write_by_rules, "everything": write_ev
 
 
 def plant_lie(facts: ClipFacts) -> ClipFacts:
-    """The facts with the side swapped and the moment 0.4 s late: what a metric must not reward."""
+    """The other side, the moment 0.4 s late, angles 20° more: what a metric must not reward."""
     side = {"left": "right", "right": "left"}.get(facts.side or "")
     moment_s = None if facts.moment_s is None else facts.moment_s + 0.4
-    return replace(facts, side=side, moment_s=moment_s)  # type: ignore[arg-type]
+    degrees = {name: value + 20 for name, value in facts.degrees.items()}
+    return replace(facts, side=side, moment_s=moment_s, degrees=degrees)  # type: ignore[arg-type]
 
 
 def _pick(words: Sequence[str], rng: np.random.Generator | None) -> str:
