@@ -112,6 +112,15 @@ def test_only_the_still_spotter_does_not_see_motion() -> None:
         assert torch.equal(network(moving), network(frozen)) == (name == "still")
 
 
+def test_a_picture_network_encodes_stacks_down_to_a_sixteenth() -> None:
+    network = Spotter("stack", 2, "regnet_y_400mf", (64, 48))
+    assert network.encoder.channels == 208
+    maps = network.maps(torch.zeros(2, STACK, 48, 64, dtype=torch.uint8))
+    assert maps.shape == (2, 208, 3, 4)
+    with pytest.raises(WorkbenchError, match="no network 'huge'"):
+        Spotter("stack", 2, "huge")
+
+
 def test_an_unknown_spotter_is_refused() -> None:
     with pytest.raises(WorkbenchError, match="choose one of still"):
         SpotterConfig(spotter="huge")

@@ -70,7 +70,7 @@ def chance(truth: Mapping[str, Events]) -> Rung:
 
 
 def _ap_of_rhythm(truth: Mapping[str, Events], every_s: float, draw: int) -> Floats:
-    return score_spots(truth, _even_spots(truth, every_s, draw)).class_ap(AT1)[0]
+    return np.asarray(score_spots(truth, _even_spots(truth, every_s, draw)).class_ap(AT1)[0])
 
 
 def _even_spots(truth: Mapping[str, Events], every_s: float, draw: int) -> dict[str, Events]:
