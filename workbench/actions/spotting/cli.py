@@ -51,20 +51,19 @@ def spot(
 ) -> None:
     """Say which actions happen when in a video, as SoccerNet's results_spotting.json.
 
-    The file holds every candidate, as evaluators want it: the confidence ranks those of a class,
-    0.9 is surer than nine in ten. What is counted here, in the table and on the page to click
-    through are the likely ones, as validation matches chose. Raw scores stay beside the result;
-    what was killed goes on where it was. Memory does not grow with the length of the video. With
-    --review, `workbench serve goals` offers the likely events to be accepted, moved or refused, and
-    `workbench spot labels` writes what people said. Exit code 2 if the video cannot be read.
-    `workbench spot train` trains.
+    The file holds every candidate, as evaluators want it. What is counted here, in the table and on
+    the page to click through are the likely ones, as validation matches chose. Raw scores stay
+    beside the result; what was killed goes on where it was. Memory does not grow with the length of
+    the video. With --review, `workbench serve goals` offers the likely events to be accepted, moved
+    or refused, and `workbench spot labels` writes what people said. Exit code 2 if the video cannot
+    be read. `workbench spot train` trains.
 
     Example: workbench spot match.mp4 -o results_spotting.json
     """
     from rich.console import Console
     from rich.progress import Progress
 
-    from workbench.actions.spotting.decide import likely_events, ranked
+    from workbench.actions.spotting.decide import likely_events
     from workbench.actions.spotting.predict import load_spotter, spot_video
     from workbench.actions.spotting.timeline import offer_for_review, save_timeline
     from workbench.labels.events import write_csv
@@ -89,7 +88,7 @@ def spot(
             flip=flip,
             on_steps=lambda done, total: progress.update(task, completed=done, total=total),
         )
-    write_results(file, ranked(found.events), video.parent.name)
+    write_results(file, found.events, video.parent.name)
     likely = likely_events(found.events, spotter.decisions)
     names = [row["label"] for row in likely.rows()]
     counts = ", ".join(f"{names.count(name)} {name}" for name in spotter.classes if name in names)

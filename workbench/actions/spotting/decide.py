@@ -74,20 +74,6 @@ def likely_events(events: Events, decisions: Mapping[str, Decision]) -> Events:
     return events.take(events.score >= least[events.label])
 
 
-def ranked(events: Events) -> Events:
-    """Return events whose score is the share of those of their class that are weaker.
-
-    For evaluators, which look at 200 fixed scores from 0 to 1: scores that are all small would
-    share few of them.
-    """
-    score = events.score.copy()
-    for place in range(len(events.classes)):
-        own = np.flatnonzero(events.label == place)
-        order = np.argsort(np.argsort(score[own], kind="stable"))
-        score[own] = (order + 0.5) / max(1, len(own))
-    return replace(events, score=score)
-
-
 def _spots(
     likely: Floats, shift: Floats, decision: Decision
 ) -> tuple[npt.NDArray[np.int64], Floats]:
