@@ -188,7 +188,7 @@ def run(
     check_reads(plan)
     if footage is not None:
         _check_footage(footage)
-    _check_detectors([planned.values for planned in plan.stages.values()])
+    _check_eyes([planned.values for planned in plan.stages.values()])
     out = _out(out, loaded)
 
     from rich.console import Console
@@ -342,8 +342,8 @@ def _out(given: Path | None, pipeline: "Pipeline") -> Path:
     return (given if given is not None else pipeline.root / "reports").absolute()
 
 
-def _check_detectors(stages: "Iterable[Mapping[str, Any]]") -> None:
-    """Refuse a detector that is none before any stage starts.
+def _check_eyes(stages: "Iterable[Mapping[str, Any]]") -> None:
+    """Refuse a teacher or a detector that is none before any stage starts.
 
     A path in the environment counts from here, and stages run elsewhere: it becomes absolute.
     """
@@ -353,6 +353,10 @@ def _check_detectors(stages: "Iterable[Mapping[str, Any]]") -> None:
     if (path := Path(os.environ.get(variable, ""))).is_file():
         os.environ[variable] = str(path.resolve())
     for values in stages:
+        if teacher := values.get("teacher_name"):
+            from workbench.detect.teachers.registry import check_teacher
+
+            check_teacher(teacher)
         named = values.get("detector") or os.environ.get(variable)
         if named and values.get("teacher_name") in ("auto", "coco"):
             from workbench.detect.detectors import check_detector

@@ -50,6 +50,19 @@ def make_teacher(name: str, **options: Any) -> Teacher:
     return made
 
 
+def check_teacher(name: str) -> None:
+    """Refuse a name that is none; nothing is loaded.
+
+    Raises:
+        TeacherError: If there is no such teacher.
+    """
+    for member in name.split("+"):
+        if member not in _MAKERS:
+            raise TeacherError(
+                f"no teacher is called {member!r}", f"choose one of {', '.join(_MAKERS)}"
+            )
+
+
 @cache
 def _once(told: bytes) -> Teacher:
     """Make a teacher for all the clips that this process labels."""
@@ -58,12 +71,8 @@ def _once(told: bytes) -> Teacher:
 
 
 def _make(name: str, options: Mapping[str, Any]) -> Teacher:
+    check_teacher(name)
     members = name.split("+")
-    for member in members:
-        if member not in _MAKERS:
-            raise TeacherError(
-                f"no teacher is called {member!r}", f"choose one of {', '.join(_MAKERS)}"
-            )
     if len(members) == 1:
         return _made(name, _MAKERS[name], options)
     known = sorted({*members, "rescue"})
