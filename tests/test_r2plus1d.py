@@ -120,9 +120,7 @@ def test_other_convolutions_stay(conv):
         ("mc3_18", {"dropout": 0.1}),
         ("swin3d_t", {}),
         ("regnet_y_400mf", {"over_time": "recurrent"}),
-        ("resnet50", {}),
         ("efficientnet_b0", {"over_time": "transformer"}),
-        ("convnext_tiny", {}),
     ],
 )
 def test_networks_score_the_frames_as_stored(name, settings):
