@@ -48,6 +48,7 @@ from workbench.training.versions import META, meta_head
 
 ALARMS_PER_HOUR = 8.0  # of each class on validation: below the 12 that are allowed elsewhere
 KEPT_BY_CHECK = 0.985  # of the true acts on validation
+_CAUTION = 0.8  # of that threshold is taken: other sessions have acts that move less
 _NEGATIVES = 100  # windows of each video that show nothing, at most
 _POSITIVES = 4  # windows of one act, at most
 LOOSE = Settings(least_motion=4.0, least_check=0.0)  # all that may be something
@@ -233,7 +234,7 @@ def choose_settings(
             own = [one.check for one in near if one.check is not None]
             if own:
                 best.append(max(own))
-    least_check = float(np.quantile(best, 1 - KEPT_BY_CHECK)) if best else 0.0
+    least_check = _CAUTION * float(np.quantile(best, 1 - KEPT_BY_CHECK)) if best else 0.0
     least = dict.fromkeys(by.sports, 0.5)
     settings = replace(by.settings, least_check=round(least_check, 4), least_score=least)
     for sport in by.sports:

@@ -40,7 +40,7 @@ from workbench.saving import read_object, save_json
 
 HIGHLIGHTS, HIGHLIGHTS_FORMAT = "highlights.json", "workbench-highlights/1"
 CANDIDATES = "candidates.json"
-TOGETHER_S = 1.3  # peaks that are nearer show one highlight
+TOGETHER_S = 2.2  # peaks that are nearer show one highlight: chosen on validation sessions
 BEFORE_S, AFTER_S = 0.6, 0.8  # shown around the window
 
 
