@@ -130,7 +130,7 @@ def ladder_table(rungs: Sequence[Rung]) -> pd.DataFrame:
     return pd.DataFrame(rows, index=pd.Index([one.name for one in rungs], name="spotter"))
 
 
-def answer(floor: Rung, best: Rung) -> str:
+def answer(floor: Rung, best: Rung, what: str = "matches") -> str:
     """Say whether a spotter finds actions better than chance does, by how much, and where not."""
     gain = paired_difference(floor.score, best.score, AT1)
     word = "Yes" if gain.low > 0 else "No" if gain.high <= 0 else "Can't tell"
@@ -140,7 +140,7 @@ def answer(floor: Rung, best: Rung) -> str:
     found = [name.lower() for name in there if scored[name].low > by_chance[name].value]
     weak = [name.lower() for name in there if scored[name].value <= by_chance[name].value]
     parts = [
-        f"mAP@1 is {show(mean)} on {mean.n} actions of {len(best.score.matches)} matches it has "
+        f"mAP@1 is {show(mean)} on {mean.n} actions of {len(best.score.matches)} {what} it has "
         f"never seen, where chance gets {by_chance[MEAN_PRESENT].value:.3f}"
     ]
     parts += [f"found beyond doubt: {', '.join(found)}"] if found else []
