@@ -29,6 +29,7 @@ _NEAR = 0.35  # of a box's height: how far outside of it the motion may be
 _AROUND_S = 3.0  # what is usual
 _CROP = 1.7  # side of a window's picture in heights of the actor
 _LEAST_CROP = 0.3  # of the picture's height
+_AT_ONCE = 2  # pictures before a detector: eight took 240 MB more
 _TINY = 1e-3
 
 
@@ -65,8 +66,8 @@ def look(
         if any(abs(chunk.times_s[place] - one.time_s) <= REACH_S for one in proposals)
     ]
     wanted = [place for place in near if place not in known]
-    for first in range(0, len(wanted), 8):
-        part = wanted[first : first + 8]
+    for first in range(0, len(wanted), _AT_ONCE):
+        part = wanted[first : first + _AT_ONCE]
         answers = detector.see([chunk.looks[place] for place in part], _LEAST_SCORE)
         for place, answer in zip(part, answers, strict=True):
             height, width = chunk.looks[place].shape[:2]

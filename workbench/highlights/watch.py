@@ -157,6 +157,7 @@ def watch_video(
                 "lost": chunk.lost,
             }
             save_json(path, content, indent=None)
+            del chunk  # before the next one is read
         rows += map(from_row, content["candidates"])
         cuts += content["cuts_s"]
         lost += content["lost"]
