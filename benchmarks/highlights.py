@@ -15,8 +15,8 @@ import signal
 import subprocess
 import sys
 import time
-from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -67,15 +67,15 @@ def loop(video: Path, minutes: float, out: Path) -> Path:
     if out.is_file():
         return out
     with open_video(video) as (source, stream), av.open(str(out), "w") as looped:
-        packets = [packet for packet in source.demux(stream) if packet.dts is not None]
+        packets: list[Any] = [packet for packet in source.demux(stream) if packet.dts is not None]
         length = max(packet.pts + packet.duration for packet in packets)
         times = [(packet.pts, packet.dts) for packet in packets]
-        track = looped.add_stream_from_template(stream)
-        round_s = float(length * Fraction(stream.time_base))
+        track, time_base = looped.add_stream_from_template(stream), packets[0].time_base
+        round_s = float(length * time_base)
         for turn in range(max(1, round(minutes * 60 / round_s))):
             for packet, (pts, dts) in zip(packets, times, strict=True):
                 packet.pts, packet.dts = pts + turn * length, dts + turn * length
-                packet.time_base, packet.stream = stream.time_base, track
+                packet.time_base, packet.stream = time_base, track
                 looped.mux(packet)
     return out
 
