@@ -141,8 +141,9 @@ def every(
         results[ended.name] = ended.result
         if on_ended is not None:
             on_ended(ended.name, len(results))
-    refuse_failures(results, what)
-    return {name: results[name] for name in items}
+    in_order = {name: results[name] for name in items}
+    refuse_failures(in_order, what)
+    return in_order
 
 
 def refuse_failures(results: Mapping[str, Any], what: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from multiprocessing import get_context
 from typing import Any
 
@@ -45,10 +45,14 @@ class Processes:
         timeout_s: float | None = None,
     ) -> Iterator[Ended]:
         """Yield how each task ended, as it does; see `Engine`. Function and values are pickled."""
-        waiting = iter(tasks)
+        at_once, waiting = max(1, int(self.count // needs.cpus)), iter(tasks)
+        first = list(islice(waiting, at_once))  # no process is started that has nothing to do
+        if not first:
+            return
+        waiting = chain(first, waiting)
         running: dict[Future[Any], tuple[Task, Ended]] = {}
         with _one_thread():
-            pool = ProcessPool(max(1, int(self.count // needs.cpus)), context=get_context("spawn"))
+            pool = ProcessPool(min(at_once, len(first)), context=get_context("spawn"))
 
             def start(task: Task, so_far: Ended) -> None:
                 running[pool.schedule(call, (function, task.value), timeout=timeout_s)] = (
@@ -58,7 +62,7 @@ class Processes:
 
             try:
                 while True:
-                    room = AHEAD * self.count - len(running)
+                    room = AHEAD * at_once - len(running)
                     for task in islice(waiting, room):
                         start(task, Ended(task.name, None, 0.0))
                     if not running:
@@ -70,8 +74,11 @@ class Processes:
                             start(task, ended)
                         else:
                             yield ended
-            finally:
+                pool.close()  # type: ignore[no-untyped-call]
+            except BaseException:
                 pool.stop()  # type: ignore[no-untyped-call]
+                raise
+            finally:
                 pool.join()
 
 
