@@ -117,10 +117,13 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
     def cell_said(self, text: str) -> None:
         """Tell how far the cell under way has come, if the text it wrote is a progress bar."""
         index = self._indices.get(self._current)
-        if index is None or time.monotonic() - self._told_at < TELL_EVERY_S:
+        too_soon = time.monotonic() - self._told_at < TELL_EVERY_S
+        if index is None or (
+            too_soon and " 0 s left" not in text
+        ):  # the last may be followed by none
             return
         items = read_bar(text)
-        if items is not None:
+        if items is not None and (not too_soon or items.done == items.total):
             self._told_at = time.monotonic()
             self._tell({"event": "items", "index": index, "items": asdict(items)})
 

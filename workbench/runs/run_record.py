@@ -223,8 +223,10 @@ class Recorder:
         if event["event"] == "cell":
             self._set_cell(event, status="running")
         elif event["event"] == "items":
-            self._set_cell(event, items=ItemsDone(**event["items"]))
-            if time.monotonic() - self._saved_at < _SAVE_EVERY_S:
+            items = ItemsDone(**event["items"])
+            self._set_cell(event, items=items)
+            too_soon = time.monotonic() - self._saved_at < _SAVE_EVERY_S
+            if too_soon and items.done != items.total:
                 return
         elif event["event"] == "cell_end":
             known = {key: event[key] for key in ("status", "wall_s", "peak_mb")}
