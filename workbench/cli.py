@@ -354,7 +354,7 @@ def _check_eyes(stages: "Iterable[Mapping[str, Any]]") -> None:
         os.environ[variable] = str(path.resolve())
     for values in stages:
         if teacher := values.get("teacher_name"):
-            from workbench.detect.teachers.registry import check_teacher
+            from workbench.detect.teacher_names import check_teacher
 
             check_teacher(teacher)
         named = values.get("detector") or os.environ.get(variable)

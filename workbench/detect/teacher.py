@@ -13,14 +13,10 @@ from pathlib import Path
 from typing import Any, SupportsIndex
 
 from workbench.detect.detections import Detection, FrameDetections
-from workbench.errors import WorkbenchError
+from workbench.detect.teacher_names import TeacherError as TeacherError
 from workbench.footage.clips import Clip
 from workbench.footage.steadyview import SteadyView
 from workbench.footage.video_info import probe
-
-
-class TeacherError(WorkbenchError):
-    """A teacher that does not exist, lacks its weights, or cannot label this footage."""
 
 
 @dataclass(frozen=True)

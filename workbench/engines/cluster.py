@@ -12,11 +12,10 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import islice
 from types import FrameType
 from typing import Any
 
-from workbench.engines.engine import AHEAD, TRIES, Ended, EngineError, Failure, Needs, Task, call
+from workbench.engines.engine import Ended, EngineError, Failure, Needs, Task, call, keep_busy
 
 _ON_LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # 0: as on a Mac, Ray listens on 127.0.0.1 alone
 _GRACE_S = 10.0  # for a task over its time that no signal reaches, before its process is ended
@@ -59,26 +58,20 @@ class Ray:
         # Tried again by us and not by Ray, so that the record can tell.
         options = {"num_cpus": needs.cpus, "num_gpus": needs.gpus, "max_retries": 0}
         remote, shared = ray.remote(**options)(_call_there), ray.put(function)
-        waiting = iter(tasks)
         running: dict[Any, tuple[Task, Ended]] = {}
 
-        def start(task: Task, so_far: Ended) -> None:
-            running[remote.remote(shared, task.value, timeout_s)] = task, so_far
+        def at_once() -> int:
+            cpus = ray.cluster_resources().get("CPU", 1.0)
+            return max(1, int(cpus / max(needs.cpus, 0.01)))
+
+        def start(task: Task) -> Any:
+            return remote.remote(shared, task.value, timeout_s)
+
+        def wait(references: list[Any]) -> list[Any]:
+            return list(ray.wait(references)[0])
 
         try:
-            while True:
-                at_once = ray.cluster_resources().get("CPU", 1.0) / max(needs.cpus, 0.01)
-                for task in islice(waiting, max(0, AHEAD * max(1, int(at_once)) - len(running))):
-                    start(task, Ended(task.name, None, 0.0))
-                if not running:
-                    break
-                for reference in ray.wait(list(running))[0]:
-                    task, so_far = running.pop(reference)
-                    ended = self._ended(reference, so_far)
-                    if len(so_far.lost) < len(ended.lost) < TRIES:
-                        start(task, ended)
-                    else:
-                        yield ended
+            yield from keep_busy(tasks, running, at_once, start, wait, self._ended)
         finally:
             for reference in running:
                 ray.cancel(reference, force=True)

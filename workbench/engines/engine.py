@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Protocol
 
 from workbench.errors import WorkbenchError
@@ -87,6 +88,39 @@ class Here:
         for task in tasks:
             result, took_s = call(function, task.value)
             yield Ended(task.name, result, took_s)
+
+
+def keep_busy(
+    tasks: Iterable[Task],
+    running: dict[Any, tuple[Task, Ended]],
+    at_once: Callable[[], int],
+    start: Callable[[Task], Any],
+    wait: Callable[[list[Any]], Iterable[Any]],
+    ended_of: Callable[[Any, Ended], Ended],
+) -> Iterator[Ended]:
+    """Hand out tasks while there is room, those again that were lost; yield how each ended.
+
+    Args:
+        tasks: Taken one by one.
+        running: What is handed out, by the handle that `start` gave: for whoever must end it.
+        at_once: How many can run now; some more are handed out.
+        start: Hands out a task.
+        wait: Returns handles of those that have ended, at least one.
+        ended_of: How one ended, given what is known of its earlier tries.
+    """
+    waiting = iter(tasks)
+    while True:
+        for task in islice(waiting, max(0, AHEAD * at_once() - len(running))):
+            running[start(task)] = task, Ended(task.name, None, 0.0)
+        if not running:
+            return
+        for handle in wait(list(running)):
+            task, so_far = running.pop(handle)
+            ended = ended_of(handle, so_far)
+            if len(so_far.lost) < len(ended.lost) < TRIES:
+                running[start(task)] = task, ended
+            else:
+                yield ended
 
 
 def call(function: Callable[[Any], Any], value: Any) -> tuple[Any | Failure, float]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import chain, islice
 from multiprocessing import get_context
 from typing import Any
@@ -16,14 +17,13 @@ from typing import Any
 from pebble import ProcessExpired, ProcessPool
 
 from workbench.engines.engine import (
-    AHEAD,
     ONE_THREAD,
-    TRIES,
     Ended,
     Failure,
     Needs,
     Task,
     call,
+    keep_busy,
 )
 
 
@@ -49,31 +49,20 @@ class Processes:
         first = list(islice(waiting, at_once))  # no process is started that has nothing to do
         if not first:
             return
-        waiting = chain(first, waiting)
         running: dict[Future[Any], tuple[Task, Ended]] = {}
         with _one_thread():
             pool = ProcessPool(min(at_once, len(first)), context=get_context("spawn"))
 
-            def start(task: Task, so_far: Ended) -> None:
-                running[pool.schedule(call, (function, task.value), timeout=timeout_s)] = (
-                    task,
-                    so_far,
-                )
+            def start(task: Task) -> Future[Any]:
+                return pool.schedule(call, (function, task.value), timeout=timeout_s)
 
+            def wait_for(futures: list[Any]) -> set[Future[Any]]:
+                return wait(futures, return_when=FIRST_COMPLETED).done
+
+            ended_of = partial(_ended, timeout_s)
             try:
-                while True:
-                    room = AHEAD * at_once - len(running)
-                    for task in islice(waiting, room):
-                        start(task, Ended(task.name, None, 0.0))
-                    if not running:
-                        break
-                    for future in wait(running, return_when=FIRST_COMPLETED).done:
-                        task, so_far = running.pop(future)
-                        ended = _ended(future, so_far, timeout_s)
-                        if len(ended.lost) > len(so_far.lost) and len(ended.lost) < TRIES:
-                            start(task, ended)
-                        else:
-                            yield ended
+                every = chain(first, waiting)
+                yield from keep_busy(every, running, lambda: at_once, start, wait_for, ended_of)
                 pool.close()  # type: ignore[no-untyped-call]
             except BaseException:
                 pool.stop()  # type: ignore[no-untyped-call]
@@ -82,7 +71,7 @@ class Processes:
                 pool.join()
 
 
-def _ended(future: Future[Any], so_far: Ended, timeout_s: float | None) -> Ended:
+def _ended(timeout_s: float | None, future: Future[Any], so_far: Ended) -> Ended:
     try:
         result, took_s = future.result()
     except ProcessExpired as death:

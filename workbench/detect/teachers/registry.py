@@ -14,6 +14,7 @@ from typing import Any
 from workbench.detect.ballnet.teacher import BallNetTeacher
 from workbench.detect.motion.teacher import MotionTeacher
 from workbench.detect.teacher import Teacher, TeacherError
+from workbench.detect.teacher_names import TEACHERS, check_teacher
 from workbench.detect.teachers.auto import AutoTeacher
 from workbench.detect.teachers.coco import CocoTeacher
 from workbench.detect.teachers.grounding import GroundingTeacher
@@ -48,19 +49,6 @@ def make_teacher(name: str, **options: Any) -> Teacher:
     made = _make(name, options)
     made.recipe = _once, pickle.dumps((name, options))
     return made
-
-
-def check_teacher(name: str) -> None:
-    """Refuse a name that is none; nothing is loaded.
-
-    Raises:
-        TeacherError: If there is no such teacher.
-    """
-    for member in name.split("+"):
-        if member not in _MAKERS:
-            raise TeacherError(
-                f"no teacher is called {member!r}", f"choose one of {', '.join(_MAKERS)}"
-            )
 
 
 @cache
@@ -132,3 +120,4 @@ _MAKERS: Mapping[str, Callable[..., Teacher]] = {
     "grounding": GroundingTeacher,
     "vlm": VlmTeacher,
 }
+assert tuple(_MAKERS) == TEACHERS
