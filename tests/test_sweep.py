@@ -1,16 +1,21 @@
+import sys
 import threading
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from notebooks_on_disk import write_notebook, write_pipeline
 
 from workbench.errors import PipelineError
 from workbench.runs.ablation import measure_effects
 from workbench.runs.flags import gather, parse_flags, plan_runs, sweep_of
+from workbench.runs.metrics import FILE_NAME, METRICS_FORMAT
 from workbench.runs.pipeline import load_pipeline
 from workbench.runs.plan import make_plan
 from workbench.runs.run_record import load_runs
+from workbench.runs.sampler import OptunaSampler
 from workbench.runs.sweep import (
     Cell,
     Sweep,
@@ -21,6 +26,7 @@ from workbench.runs.sweep import (
     run_sweep,
     split_values,
 )
+from workbench.saving import save_json
 
 
 class Quiet:
@@ -32,7 +38,7 @@ class Quiet:
     def finished(self, *told): ...
 
 
-def quietly(place, plan):
+def quietly(place, settings, plan):
     return nullcontext(Quiet())
 
 
@@ -153,6 +159,14 @@ def test_a_sweep_runs_each_part_once_and_goes_on_where_it_was(project, tmp_path)
     assert [cell.run for cell in again.cells] == [cell.run for cell in done.cells]
     assert len(load_runs(out)) == len(runs)
 
+    settings = [cell.settings for cell in done.cells]
+    waiting = iter([*settings, None])
+    empty = replace(sweep, cells=())
+    chosen = run_sweep(
+        project, empty, out, folder, quietly, stop, data=data, propose=lambda _: next(waiting)
+    )
+    assert [cell.run for cell in chosen.cells] == [cell.run for cell in done.cells]
+
 
 def test_axes_are_checked_before_anything_runs(project):
     plan = make_plan(project, ["report"])
@@ -217,3 +231,33 @@ def test_a_sweep_survives_saving(tmp_path):
     )
     sweep.save(tmp_path)
     assert load_sweep(tmp_path / "sweep.json") == sweep
+
+
+def test_optuna_goes_by_what_has_come_out_and_repeats_nothing(tmp_path):
+    pytest.importorskip("optuna")
+    axes = {"s.rate": [str(n) for n in range(12)], "s.depth": [str(n) for n in range(12)]}
+
+    def swept(seed: int) -> list[float]:
+        sampler, sweep = OptunaSampler(tmp_path, 30, "score", seed), Sweep("s", "demo", axes, ())
+        values = []
+        while (settings := sampler(sweep)) is not None:
+            assert sampler(sweep) == settings  # asked again after a kill
+            values.append(-sum((int(value) - 8) ** 2 for value in settings.values()))
+            run = f"s/{seed}-{len(values)}"
+            numbers = {"score": {"value": values[-1], "unit": "points"}}
+            save_json(tmp_path / run / FILE_NAME, {"format": METRICS_FORMAT, "metrics": numbers})
+            sweep = replace(sweep, cells=(*sweep.cells, Cell(settings, run, "ok")))
+        assert len({tuple(cell.settings.items()) for cell in sweep.cells}) == 30
+        return values
+
+    by_seed = [swept(seed) for seed in range(3)]
+    early, late = (np.mean([part[a:b] for part in by_seed]) for a, b in ((0, 5), (20, 30)))
+    assert late > early + 5
+    assert max(max(values) for values in by_seed) >= -1  # of 144 cells
+
+
+def test_without_optuna_one_line_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(PipelineError, match="needs the package optuna") as error:
+        OptunaSampler(tmp_path, 3)
+    assert "workbench[optuna]" in error.value.remedy

@@ -29,7 +29,7 @@ CELLS, SWEEP = "cells", "sweep.json"
 SWEEP_FORMAT = "workbench-sweep/1"
 Settings = Mapping[str, str]  # "stage.parameter" → its value, as written on the command line
 How = Literal["grid", "zip", "sample"]
-Watch = Callable[[int, Plan], AbstractContextManager[Watcher]]
+Watch = Callable[[int, Settings, Plan], AbstractContextManager[Watcher]]
 
 
 @dataclass(frozen=True)
@@ -210,6 +210,7 @@ def run_sweep(
     data: Path | None = None,
     jobs: int = 1,
     limits: Limits | None = None,
+    propose: Callable[[Sweep], Settings | None] = lambda sweep: None,
 ) -> Sweep:
     """Bring every cell up to date, one after the other, and keep what became of them in `folder`.
 
@@ -220,19 +221,23 @@ def run_sweep(
         sweep: Its cells.
         out: Where the folders of the runs lie.
         folder: Where `sweep.json` goes, written anew after every cell.
-        watch: Given a cell's place and its plan, what is told of its stages.
+        watch: Given a cell's place, settings and plan, what is told of its stages.
         stop: Set from elsewhere to end everything.
         given: What all cells have in common.
         data: What `{data}` stands for, instead of what the pipeline file says.
         jobs: How many stages of a cell may run at the same time.
         limits: What each run may take.
+        propose: Given the sweep when all its cells are done, one more; None: no more.
     """
-    for place, cell in enumerate(sweep.cells):
-        if stop.is_set():
+    for place in itertools.count():
+        if place == len(sweep.cells) and (more := propose(sweep)) is not None:
+            sweep = replace(sweep, cells=(*sweep.cells, Cell(more)))
+        if stop.is_set() or place == len(sweep.cells):
             break
+        cell = sweep.cells[place]
         plan = plan_cell(pipeline, sweep.stage, cell.settings, sweep.profile, given, data)
         check_reads(plan)
-        with watch(place, plan) as watcher:
+        with watch(place, cell.settings, plan) as watcher:
             ended = run_plan(plan, out, watcher, stop, jobs, limits=limits)
         outcomes = {one.stage: one for one in ended}
         outcome = outcomes.get(sweep.stage)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from workbench.runs.pipeline import Pipeline
     from workbench.runs.plan import Plan
     from workbench.runs.progress import Progress
-    from workbench.runs.sweep import How, Sweep
+    from workbench.runs.sampler import OptunaSampler
+    from workbench.runs.sweep import How, Settings, Sweep
 
 STAGE_FAILED = 1
 SWEEPS, ABLATIONS = "sweeps", "ablations"  # folders beside those of the stages
@@ -65,6 +66,18 @@ def sweep(
         int | None,
         typer.Option("--sample", metavar="N", min=1, help="So many combinations at random."),
     ] = None,
+    sampler: Annotated[
+        Literal["random", "optuna"],
+        typer.Option(help="Who chooses them: optuna goes by what has come out so far."),
+    ] = "random",
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            "--metric",
+            metavar="NAME",
+            help="What optuna raises.  [default: the first number that STAGE records]",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the sample.")] = 0,
     common: CommonOption = None,
     pipeline: PipelineOption = None,
@@ -80,18 +93,24 @@ def sweep(
 
     **Example**: `workbench sweep confusion_report -p train_classifier.epochs=10,30 --profile demo`
     """
+    from workbench.runs.sampler import OptunaSampler
     from workbench.runs.sweep import Cell, Sweep, make_cells, parse_axes
 
     if sum((grid, zipped, sample is not None)) > 1:
         raise PipelineError("--grid, --zip and --sample exclude each other", "give one of them")
+    if sampler == "optuna" and sample is None:
+        raise PipelineError("--sampler optuna without a number of cells", "add --sample N")
     how: How = "zip" if zipped else "sample" if sample else "grid"
     loaded, folder_of, plan = _open(pipeline, stage, profile, out, data, common)
     axes = parse_axes(plan, param)
-    cells = make_cells(axes, how, sample or 0, seed)
+    chooser = None
+    if sampler == "optuna":
+        chooser = OptunaSampler(folder_of.reports, sample or 0, metric, seed)
+    cells = [] if chooser else make_cells(axes, how, sample or 0, seed)
     planned = Sweep(stage, plan.profile.name, axes, tuple(Cell(one) for one in cells))
-    folder = folder_of(SWEEPS, planned)
+    folder = folder_of(SWEEPS, planned, seed)
     planned.save(folder)
-    _run(loaded, planned, folder, common, data, jobs, COMPARE)
+    _run(loaded, planned, folder, common, data, jobs, COMPARE, chooser)
 
 
 def ablate(
@@ -167,16 +186,17 @@ class _FolderOf:
     """Names the folder of a sweep: the same cells meet again and go on."""
 
     def __init__(self, reports: Path) -> None:
-        self._reports = reports
+        self.reports = reports
 
-    def __call__(self, kind: str, planned: "Sweep") -> Path:
+    def __call__(self, kind: str, planned: "Sweep", seed: int = 0) -> Path:
         import hashlib
         import json
 
         cells = [sorted(cell.settings.items()) for cell in planned.cells]
-        text = json.dumps([planned.profile, cells])
+        # Cells that are chosen on the way are those of their axes and seed.
+        text = json.dumps([planned.profile, cells or [sorted(planned.axes.items()), seed]])
         digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-        return self._reports / kind / f"{planned.stage}-{digest}"
+        return self.reports / kind / f"{planned.stage}-{digest}"
 
 
 def _run(
@@ -187,6 +207,7 @@ def _run(
     data: Path | None,
     jobs: int,
     report: tuple[str, str],
+    chooser: "OptunaSampler | None" = None,
 ) -> None:
     """Run the cells and then the notebook that compares them, and say where its report is."""
     from rich.console import Console
@@ -201,19 +222,19 @@ def _run(
 
     skip_iri_grammar()
     console, reports = Console(), folder.parents[1]
+    total = chooser.count if chooser else len(planned.cells)
 
     @contextmanager
-    def watch(place: int, plan: "Plan") -> "Iterator[Progress]":
-        settings = planned.cells[place].settings
+    def watch(place: int, settings: "Settings", plan: "Plan") -> "Iterator[Progress]":
         words = ", ".join(f"{name.partition('.')[2]}={value}" for name, value in settings.items())
-        console.rule(f"{place + 1} of {len(planned.cells)}: {words}", style="dim", align="left")
+        console.rule(f"{place + 1} of {total}: {words}", style="dim", align="left")
         with Progress(console, list(plan.stages)) as progress:
             yield progress
 
     with stop_on_signals() as stop:
         done = run_sweep(
             pipeline, planned, reports, folder, watch, stop.event,
-            given=common or [], data=data, jobs=jobs,
+            given=common or [], data=data, jobs=jobs, propose=chooser or (lambda sweep: None),
         )  # fmt: skip
         if stop.exit_code is not None:
             raise typer.Exit(stop.exit_code)
