@@ -14,6 +14,14 @@ import typer
 from click.core import ParameterSource
 
 from workbench.labels.cli import DatabaseOption
+from workbench.shots.cli import (
+    WORK,
+    ModelOption,
+    SeesOption,
+    ServerOption,
+    TeacherOption,
+    WorkOption,
+)
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -124,7 +132,7 @@ def front(
 ) -> None:
     """Open the tools in a browser: all on one page, or one of them by name.
 
-    Alone it opens the front page: the clipper, the goal labeller, what waits for you, the reports.
+    Alone it opens the front page: the tools, what waits for you, the reports.
 
     Example: workbench serve
     """
@@ -135,11 +143,13 @@ def front(
             raise typer.BadParameter(f"write {name} after {context.invoked_subcommand}")
         return
     from annotation_tools.clipper import make_clipper
+    from annotation_tools.coach import make_coach_page
     from annotation_tools.front import Place, make_front
     from annotation_tools.goals import make_goals
     from annotation_tools.serving.guard import Guard as Inside
     from workbench.errors import WorkbenchError
     from workbench.labels.store import LabelStore
+    from workbench.shots.coach.coaches import make_coach
 
     def make(guard: "Guard") -> "Starlette":
         store, who = LabelStore(db), annotator or _login()
@@ -159,8 +169,17 @@ def front(
             )
             return Place(folder, media, made)
 
+        def coach_place() -> Place:
+            folder, media = _find(footage, (*VIDEOS, CLIPS, *BUILT_IN), cache, leave_out=WORK)
+            made = make_coach_page(
+                media=media, store=store, guard=inside, work_dir=WORK.absolute(),
+                coaches={"Rules": make_coach("rules")},
+            )  # fmt: skip
+            return Place(folder, media, made)
+
         places = {}
-        for name, place in (("clipper", clipper_place), ("goals", goals_place)):
+        made_by = {"clipper": clipper_place, "goals": goals_place, "coach": coach_place}
+        for name, place in made_by.items():
             try:
                 places[name] = place()
             except WorkbenchError as error:
@@ -298,23 +317,11 @@ def goals(
 @app.command()
 def coach(
     footage: FootageOption = None,
-    out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="Uploads, analyses and pictures.")
-    ] = Path("data/coach"),
-    server: Annotated[
-        str | None,
-        typer.Option("--server", metavar="URL", help="A model, OpenAI-compatible, up to /v1."),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option("--model", metavar="NAME", help="The server's, or a local name or folder."),
-    ] = None,
-    sees: Annotated[
-        bool, typer.Option("--sees", help="Send pictures of the strike along, too.")
-    ] = False,
-    teacher: Annotated[
-        str, typer.Option("--teacher", metavar="NAME", help="Who finds people and balls.")
-    ] = "auto",
+    out: WorkOption = WORK,
+    server: ServerOption = None,
+    model: ModelOption = None,
+    sees: SeesOption = False,
+    teacher: TeacherOption = "auto",
     pose_model: Annotated[
         Path, typer.Option("--pose-model", metavar="FILE", help="A .task file, or its folder.")
     ] = Path("data/models/pose"),

@@ -48,12 +48,24 @@ def test_the_overview_counts_what_waits(server: Served) -> None:
         "clips have no verdict of yours": (3, "goals/"),
         "clip is seen differently": (1, "goals/#review"),
     }
-    assert [row["href"] for row in found["tools"]] == ["clipper/", "goals/", None]
+    assert [row["href"] for row in found["tools"]] == ["clipper/", "goals/", "coach/", None]
     assert (found["index"], found["reports"]) == ("reports/index.html", [])
     with server.client() as client:
         assert client.get("/goals/api/items").status_code == 200
+        headers = {"content-type": "application/octet-stream"}
+        sent = {"params": {"name": "a.mp4"}, "content": bytes(3 << 20), "headers": headers}
+        assert (
+            client.post("/coach/api/upload", **sent).status_code == 422
+        )  # no video, not too large
         client.headers.pop("authorization")
-        for path in ("/", "/api/overview", "/goals/", "/clipper/api/media", "/reports/index.html"):
+        for path in (
+            "/",
+            "/api/overview",
+            "/goals/",
+            "/coach/",
+            "/clipper/api/media",
+            "/reports/index.html",
+        ):
             assert client.get(path).status_code == 401
 
 

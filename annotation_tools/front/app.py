@@ -11,7 +11,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from annotation_tools.front.overview import clipper_rows, goal_rows, rater_rows, report_rows
+from annotation_tools.coach.app import UPLOAD_BYTES
+from annotation_tools.front.overview import (
+    clipper_rows,
+    coach_rows,
+    goal_rows,
+    rater_rows,
+    report_rows,
+)
 from annotation_tools.serving import Guard, MediaIndex, make_app
 from workbench.errors import WorkbenchError
 
@@ -29,6 +36,7 @@ REPORT_POLICY = (
 _JOBS = {
     "clipper": ("Clipper", "Cut clips out of long videos, to the frame."),
     "goals": ("Goal labeller", "Say which clips show a goal, and when; mark events; settle."),
+    "coach": ("Coach", "See what was measured of a shot, and hear what to work on."),
     "rater": ("Rater", "Give clips stars or classes. A notebook in JupyterLab."),
 }
 
@@ -65,8 +73,8 @@ def make_front(
     """Make the front page's application, with the tools mounted below it.
 
     Args:
-        places: The clipper and the goal labeller, by name; their applications are guarded by this
-            one, so make them with `Guard.behind_proxy()`.
+        places: The clipper, the goal labeller and the coach, by name; their applications are
+            guarded by this one, so make them with `Guard.behind_proxy()`.
         store: Where labels are kept.
         guard: Who may use it.
         clips_out: Where the clipper exports to.
@@ -79,6 +87,7 @@ def make_front(
         found = {
             "clipper": clipper_rows(places["clipper"].media, store, who, clips_out),
             "goals": goal_rows(places["goals"].folder, places["goals"].media, store, who),
+            "coach": coach_rows(places["coach"].media),
             "rater": rater_rows(store, who),
         }
         tools = []
@@ -112,6 +121,7 @@ def make_front(
         kinds=(),
         guard=guard,
         annotator=annotator,
+        uploads={"/coach/api/upload": UPLOAD_BYTES},
         routes=[
             Route("/api/overview", get_overview),
             *(Mount(f"/{tool}", place.app) for tool, place in places.items() if place.app),

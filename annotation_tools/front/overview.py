@@ -51,6 +51,11 @@ def clipper_rows(media: MediaIndex | None, store: "LabelStore", annotator: str, 
     return rows
 
 
+def coach_rows(media: MediaIndex | None) -> Rows:
+    """Clips in the gallery."""
+    return Rows([_count(len(media), "clip")] if media is not None else [])
+
+
 def goal_rows(
     folder: Path | None, media: MediaIndex | None, store: "LabelStore", annotator: str
 ) -> Rows:

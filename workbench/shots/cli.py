@@ -8,6 +8,23 @@ import typer
 Name = Literal["rules", "server", "local"]
 WORK = Path("data/coach")
 
+# What `workbench coach` and the coach's page are asked alike.
+ServerOption = Annotated[
+    str | None,
+    typer.Option("--server", metavar="URL", help="A model, OpenAI-compatible, up to /v1."),
+]
+ModelOption = Annotated[
+    str | None,
+    typer.Option("--model", metavar="NAME", help="The server's, or a local name or folder."),
+]
+SeesOption = Annotated[bool, typer.Option("--sees", help="Send pictures of the strike along, too.")]
+TeacherOption = Annotated[
+    str, typer.Option("--teacher", metavar="NAME", help="Who finds people and balls.")
+]
+WorkOption = Annotated[
+    Path, typer.Option("--out", metavar="DIR", help="Where uploads, analyses and pictures go.")
+]
+
 
 def coach(
     shot: Annotated[
@@ -16,26 +33,14 @@ def coach(
     by: Annotated[
         Name | None, typer.Option("--coach", help="Who talks.  [default: rules, or as given]")
     ] = None,
-    server: Annotated[
-        str | None,
-        typer.Option("--server", metavar="URL", help="OpenAI-compatible, up to /v1."),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option("--model", metavar="NAME", help="The server's, or a local name or folder."),
-    ] = None,
-    sees: Annotated[
-        bool, typer.Option("--sees", help="Send pictures of the strike along, too.")
-    ] = False,
+    server: ServerOption = None,
+    model: ModelOption = None,
+    sees: SeesOption = False,
     patience: Annotated[
         float, typer.Option("--patience", metavar="S", help="How long a server may be silent.")
     ] = 10.0,
-    out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="Where analyses and pictures go.")
-    ] = WORK,
-    teacher: Annotated[
-        str, typer.Option("--teacher", metavar="NAME", help="Who finds people and balls.")
-    ] = "auto",
+    out: WorkOption = WORK,
+    teacher: TeacherOption = "auto",
     facts_only: Annotated[
         bool, typer.Option("--facts", help="Print what was measured and nothing else.")
     ] = False,

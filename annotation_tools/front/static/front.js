@@ -47,6 +47,7 @@ const follow = (selector) => () => $(selector)?.click();
 new Keys(keyTable, {
   clipper: follow('#tools a[href="clipper/"]'),
   goals: follow('#tools a[href="goals/"]'),
+  coach: follow('#tools a[href="coach/"]'),
   first: follow("#waits a"),
   refresh: look,
 }).wire(document);
