@@ -9,6 +9,7 @@ clips (for `50_confusion_report`), the runs' histories.
 
     python benchmarks/gpu_clips.py --out out                       # some minutes
     python benchmarks/gpu_clips.py --out out --device cpu --tiny   # tries the script, some minutes
+    python benchmarks/gpu_clips.py --out out --device cpu --train-only --sessions 14 --epochs 8
 """
 
 import argparse
@@ -59,6 +60,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--batch", type=int, default=32, help="clips per timed step")
     parser.add_argument("--minutes", type=float, default=3.5, help="nothing is compiled after")
+    parser.add_argument("--train-only", action="store_true", help="no timed steps")
     parser.add_argument("--tiny", action="store_true", help="few clips, few epochs, no compiling")
     options = parser.parse_args()
     began = time.perf_counter()
@@ -80,7 +82,7 @@ def main() -> None:
     )
     note("peaks measured", peak_tflops=peaks)
     speeds: dict[str, Any] = {}
-    for step, how in STEPS.items():
+    for step, how in () if options.train_only else STEPS.items():
         if how[-1] and (options.tiny or time.perf_counter() - began > 60 * options.minutes):
             continue
         speeds[step] = time_step(device, batch, rounds, peaks, *how)

@@ -1,12 +1,15 @@
 """Which augmentation helps on pictures as phones make them? One at a time, on a stressed test set.
 
-Trains the slim network on rendered action sessions: with mirroring, crops and turns alone, with
-each further augmentation added, with all of them. Judges every network on the same test clips as
-they are and stressed: motion blur, a detour through 0.35 to 0.7 of the size, JPEG of quality 40
-to 95, a shaking hand and other light, each with a probability of a half, at the size that the
-network sees. Paired by clip and seed (`workbench.runs.ablation`), sessions and seeds resampled.
+Trains a network on rendered action sessions: with mirroring, crops and turns alone, with each
+further augmentation added, with all of them. Judges every network on the same test clips as they
+are and stressed: motion blur, a detour through 0.35 to 0.7 of the size, JPEG of quality 40 to 95,
+a shaking hand and other light, each with a probability of a half, at the size that the network
+sees. Paired by clip and seed (`workbench.runs.ablation`), sessions and seeds resampled. A network
+on a frozen body sees two varied views of each clip; its plain row is the clip as it is and
+mirrored.
 
-    python benchmarks/phone_stress.py --scratch DIR --jobs 2      # some 40 minutes of CPU time
+    python benchmarks/phone_stress.py --scratch DIR --model lite0  # some 15 minutes of CPU time
+    python benchmarks/phone_stress.py --scratch DIR --jobs 2       # slim: 40 minutes of CPU time
     python benchmarks/phone_stress.py --scratch DIR --jobs 12 --device cuda   # a minute or two
 """
 
@@ -16,11 +19,13 @@ from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from workbench.actions.augment import Augmentation, varied_view
 from workbench.actions.clipset import build_clipset, load_clipset
+from workbench.actions.models import stored_for
 from workbench.actions.predict import load_classifier, predict_clips, score_views
 from workbench.actions.recipe import TrainConfig
 from workbench.actions.train import run_dir_for, train_classifier
@@ -55,6 +60,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scratch", type=Path, required=True, help="clip set, runs, results")
     parser.add_argument("--footage", type=Path, help="rendered actions; made where absent")
+    parser.add_argument("--model", default="slim", choices=("slim", "lite0"))
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--device", default="cpu")
@@ -73,9 +79,10 @@ def main() -> None:
         origin=BUILT_IN_FOOTAGE,
         fractions=(0.5, 0.1, 0.4),
         jobs=options.jobs,
+        **stored_for(options.model),
     )
     work = partial(
-        judged, folder=folder, scratch=options.scratch, epochs=options.epochs,
+        judged, model=options.model, folder=folder, scratch=options.scratch, epochs=options.epochs,
         device=options.device,
     )  # fmt: skip
     cells = [(name, seed) for name in ROWS for seed in range(options.seeds)]
@@ -104,12 +111,16 @@ def main() -> None:
 
 
 def judged(
-    cell: tuple[str, int], folder: Path, scratch: Path, epochs: int, device: str
+    cell: tuple[str, int], model: str, folder: Path, scratch: Path, epochs: int, device: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Train with one row's augmentation; which test clips are right, as filmed and stressed."""
     name, seed = cell
     clipset = load_clipset(folder)
-    config = TrainConfig(epochs=epochs, seed=seed, augmentation=ROWS[name], device=device)
+    frozen: dict[str, Any] = {"learning_rate": 3e-4, "variants": 0 if ROWS[name] is BASE else 2}
+    config = TrainConfig(
+        model=model, epochs=epochs, seed=seed, augmentation=ROWS[name], device=device,
+        **(frozen if model == "lite0" else {}),
+    )  # fmt: skip
     run = train_classifier(clipset, run_dir_for(scratch / "runs", clipset, config), config).run_dir
     test = clipset.take("test")
     plain = predict_clips(run, test, device="cpu")

@@ -165,6 +165,22 @@ def test_a_video_whose_labels_come_late_gets_no_cut_of_the_next(
         assert [entry.source_id for entry in store.current("cut").values()] == [chosen]
 
 
+def test_a_smart_cut_is_exact_and_says_how_much_was_copied(
+    url: str, page: Any, tmp_path: Path
+) -> None:
+    page.goto(url)
+    choose(page, "fps_25.mp4")
+    keep_cut(page, 5, 60, 1)
+    page.keyboard.press("e")
+    page.locator("#export-dialog label", has_text="Smart").click()
+    page.locator("#start").click()
+    wait_for_export(page, 1)
+    expect(page.locator("#rows tbody td").nth(4)).to_have_text(re.compile(r"^\d+ of 55$"))
+    (clip,) = load_clips(tmp_path / "out")
+    images = [frame.image for frame in iter_frames(tmp_path / "out" / clip.file)]
+    assert [read_number(image) for image in images] == list(range(5, 60))
+
+
 def test_a_fast_copy_says_how_much_earlier_it_starts(url: str, page: Any, tmp_path: Path) -> None:
     page.goto(url)
     choose(page, "fps_25.mp4")

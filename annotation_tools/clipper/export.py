@@ -10,8 +10,9 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,8 +23,8 @@ from workbench.saving import read_object, save_json
 
 log = logging.getLogger(__name__)
 
-Mode = Literal["exact", "fast"]
-MODES: tuple[Mode, ...] = ("exact", "fast")
+Mode = Literal["exact", "smart", "fast"]
+MODES: tuple[Mode, ...] = ("exact", "smart", "fast")
 _KEPT = ("split", "venue", "camera", "camera_reason", "steady_error_px")  # of a clip's row
 MADE_OF = "cuts.json"  # beside clips.json: which cut became which clip
 
@@ -51,6 +52,7 @@ class Exported:
     asked: tuple[int, int] = (0, 0)  # frames [start, end)
     real: tuple[int, int] | None = None
     start_off_s: float = 0.0  # how much earlier than asked the clip starts
+    lossless: int = 0  # frames that are the source's to the bit
     problem: str | None = None
 
 
@@ -146,36 +148,26 @@ class Exporter:
 
     def _export(self, cut: Cut, mode: Mode, row: Exported) -> bool:
         """Make one clip; return whether it was there already."""
-        from workbench.footage.cut import (
-            clip_row,
-            copied_interval,
-            copy_clip,
-            copy_suffix,
-            cut_clip,
-            is_copy,
-            is_cut,
-        )
+        from workbench.footage.cut import clip_row
         from workbench.footage.video_info import probe
 
         medium = self.media.get(cut.source_id)
         source, asked = medium.path, (cut.start_frame, cut.end_frame)
         info = probe(source)
-        exact = mode == "exact"
-        real = asked if exact else copied_interval(source, *asked)
-        row.real = real
-        row.start_off_s = float(int(info.pts[asked[0]] - info.pts[real[0]]) * info.time_base)
+        way = _way(mode, source, *asked)
+        row.real, row.lossless = way.real, way.lossless
+        row.start_off_s = float(int(info.pts[asked[0]] - info.pts[way.real[0]]) * info.time_base)
         name = self._names()[medium.name]
         clip_id = _clip_id(name, cut, mode)
-        out = self.out_dir / "clips" / f"{clip_id}{'.mp4' if exact else copy_suffix(source)}"
-        is_there = is_cut if exact else is_copy
+        out = self.out_dir / "clips" / f"{clip_id}{way.suffix}"
         before = self._made().get(f"{cut.item_id}/{mode}")
         old = None if before is None else self.out_dir / before["file"]
-        if old is not None and old != out and not out.exists() and is_there(source, old, *asked):
+        if old is not None and old != out and not out.exists() and way.is_there(old):
             old.replace(out)  # only the name is another
-        was_there = is_there(source, out, *asked)
+        was_there = way.is_there(out)
         if not was_there:
-            (cut_clip if exact else copy_clip)(source, out, *asked)
-        row_of_clip = clip_row(clip_id, probe(out), self.out_dir, info, real, name)
+            way.make(out)
+        row_of_clip = clip_row(clip_id, probe(out), self.out_dir, info, way.real, name)
         clip = replace(row_of_clip, sport=cut.sport)
         self._record(cut, mode, clip, None if before is None else before["clip_id"], was_there)
         if old is not None and old != out:
@@ -224,12 +216,47 @@ class Exporter:
         return read_object(self.out_dir / MADE_OF) or {}
 
 
+@dataclass(frozen=True)
+class _Way:
+    """How one clip is made."""
+
+    make: Callable[[Path], object]
+    is_there: Callable[[Path], bool]  # made of the same before, so that it need not be again
+    suffix: str
+    real: tuple[int, int]  # frames [start, end) that the clip holds
+    lossless: int  # how many of them are the source's to the bit
+
+
+def _way(mode: Mode, source: Path, start: int, end: int) -> _Way:
+    from workbench.footage.cut import (
+        copied_interval,
+        copy_clip,
+        copy_suffix,
+        cut_clip,
+        is_copy,
+        is_cut,
+    )
+    from workbench.footage.smartcut import is_smart_cut, plan_cut, smart_cut
+
+    def of(make: Callable[..., object], is_there: Callable[..., bool], *rest: Any) -> _Way:
+        asked = {"start": start, "end": end}
+        return _Way(partial(make, source, **asked), partial(is_there, source, **asked), *rest)
+
+    if mode == "exact":
+        return of(cut_clip, is_cut, ".mp4", (start, end), 0)
+    if mode == "smart":
+        plan = plan_cut(source, start, end)
+        return of(smart_cut, is_smart_cut, ".mp4", (start, end), plan.copied_count)
+    real = copied_interval(source, start, end)
+    return of(copy_clip, is_copy, copy_suffix(source), real, real[1] - real[0])
+
+
 def _clip_id(name: str, cut: Cut, mode: Mode) -> str:
     parts = [
         name,
         f"{cut.start_frame:06d}-{cut.end_frame:06d}",
         _file_name(cut.name),
-        "" if mode == "exact" else "copy",
+        {"exact": "", "smart": "smart", "fast": "copy"}[mode],
     ]
     return "_".join(part for part in parts if part)
 

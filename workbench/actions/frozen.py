@@ -1,12 +1,13 @@
 """Training of a classifier whose body is frozen: features made once, only the head learns.
 
-The unit is one clip's features, as the clip is and mirrored. They are kept beside the clip set, so
-that another run takes seconds. Settings and loop are those of every classifier
-(`train`, `training.loop`); of the variations of a view only mirroring is left. Never looks at the
-test split.
+The unit is one clip's features: as the clip is, mirrored, and some varied views. They are kept
+beside the clip set, so that another run takes seconds. Settings and loop are those of every
+classifier (`train`, `training.loop`), but that a view's variations are drawn once, not each epoch.
+Never looks at the test split.
 """
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from workbench.actions.augment import plain_view
+from workbench.actions.augment import Augmentation, Frames, plain_view, varied_view
 from workbench.actions.clipset import Clipset
 from workbench.actions.learner import Batch, ClipLearner, Draw
 from workbench.actions.probes import FrozenClipNet
@@ -38,14 +39,26 @@ class FeatureLearner(ClipLearner):
         view = (self.frames, self.size_wh)
         self._train = clip_features(self.network, self.train, *view)
         self._valid = clip_features(self.network, self.valid, *view)
+        varied = [
+            varied_features(self.network, self.train, *view, config.augmentation, number)
+            for number in range(config.variants)
+        ]
+        if varied:
+            self._train = np.concatenate([self._train, np.stack(varied, axis=1)], axis=1)
 
     def load(self, epoch: int, batches: Sequence[Sequence[Draw]]) -> Iterator[Batch]:
-        """Yield features (N, T', D) of the clips of each batch, some of them mirrored."""
+        """Yield features (N, T', D) of the clips of each batch.
+
+        Every way a clip was seen comes equally often; as it is and mirrored count as one.
+        """
         marks, flip = torch.from_numpy(self.train.marks()), self.config.augmentation.flip
         for batch in batches:
             clips = [clip for _, clip in batch]
-            rngs = (np.random.default_rng([self.config.seed, epoch, place]) for place, _ in batch)
+            rngs = [np.random.default_rng([self.config.seed, epoch, place]) for place, _ in batch]
             ways = [int(rng.random() < flip) for rng in rngs]
+            if self.config.variants:
+                drawn = [int(rng.integers(self.config.variants + 1)) for rng in rngs]
+                ways = [1 + one if one else way for one, way in zip(drawn, ways, strict=True)]
             yield torch.from_numpy(self._train[clips, ways]), marks[clips]
 
     def scores(self, network: nn.Module) -> Tensor:
@@ -68,20 +81,44 @@ def clip_features(
         frames: T.
         size_wh: Of the pictures.
     """
-    folder = (
-        clipset.folder.parent
-        / "features"
-        / f"{network.body_name}-{frames}x{size_wh[0]}x{size_wh[1]}"
-    )
+    name = f"{network.body_name}-{frames}x{size_wh[0]}x{size_wh[1]}"
+
+    def both(place: int) -> Frames:
+        view = plain_view(clipset.frames(place), frames, size_wh)
+        return np.stack([view, view[:, :, ::-1]])
+
+    return _kept_features(network, clipset, name, both)
+
+
+def varied_features(
+    network: FrozenClipNet, clipset: Clipset, frames: int, size_wh: tuple[int, int],
+    augmentation: Augmentation, number: int,
+) -> Features:  # fmt: skip
+    """Return the features (N, T', D) of one varied view of each clip, kept like the others.
+
+    Drawn from what the clip shows: the same view in the next version of the set.
+    """
+    drawn = hashlib.sha256(repr(augmentation).encode()).hexdigest()[:12]
+    name = f"{network.body_name}-{frames}x{size_wh[0]}x{size_wh[1]}-{drawn}-{number}"
+
+    def one(place: int) -> Frames:
+        rng = np.random.default_rng([number, int(clipset.items[place].fingerprint[:12], 16)])
+        return varied_view(clipset.frames(place), frames, size_wh, augmentation, rng)[None]
+
+    return _kept_features(network, clipset, name, one)[:, 0]
+
+
+def _kept_features(
+    network: FrozenClipNet, clipset: Clipset, name: str, views: Callable[[int], Frames]
+) -> Features:
+    folder = clipset.folder.parent / "features" / name
     found = []
     for place, item in enumerate(clipset.items):
         path = folder / f"{item.fingerprint}.npy"
         if path.is_file():
             found.append(np.load(path))
             continue
-        view = plain_view(clipset.frames(place), frames, size_wh)
-        both = torch.from_numpy(np.stack([view, view[:, :, ::-1]]))
-        found.append(network.features(both).numpy())
+        found.append(network.features(torch.from_numpy(views(place))).numpy())
         with replacing(path) as part:
             np.save(part, found[-1])
     return np.stack(found)

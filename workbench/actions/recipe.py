@@ -29,4 +29,5 @@ class TrainConfig(Recipe):
     balance: bool = True  # every class equally often, whatever the counts
     class_weights: bool = False  # every class weighs the same in the loss; instead of `balance`
     augmentation: Augmentation = field(default_factory=Augmentation)
+    variants: int = 0  # frozen bodies: varied views of each clip whose features are made, once
     compile: bool = False  # torch.compile: for a GPU; on a CPU it was slower, after 60–110 s

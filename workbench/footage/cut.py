@@ -20,6 +20,7 @@ from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from workbench.errors import FootageError, SavingError
 from workbench.footage.clips import Clip
@@ -109,7 +110,7 @@ def is_cut(path: Path | str, out: Path | str, start: int, end: int, *, crf: int 
     A source with other content, another interval or quality, or a clip that lacks frames, says no.
     """
     with suppress(FootageError):
-        return _was_made(Path(out), _cut_recipe(Path(path), start, end, crf), end - start)
+        return was_made(Path(out), _cut_recipe(Path(path), start, end, crf), end - start)
     return False
 
 
@@ -171,7 +172,7 @@ def copy_clip(path: Path | str, out: Path | str, start: int, end: int) -> tuple[
             options = {"movflags": "+faststart"} if out.suffix != ".mkv" else {}
             with av.open(str(part.absolute()), "w", options=options) as clip:
                 clip.metadata["comment"] = _copy_recipe(path, start, end)
-                track = sound_of(source) if _has_own_sound(table, real_start, real_end) else None
+                track = sound_of(source) if has_own_sound(table, real_start, real_end) else None
                 _copy(table, source, video, track, clip, first, last)
     except SavingError:
         raise
@@ -199,7 +200,7 @@ def is_copy(path: Path | str, out: Path | str, start: int, end: int) -> bool:
     """
     with suppress(FootageError):
         real_start, real_end = copied_interval(path, start, end)
-        return _was_made(Path(out), _copy_recipe(Path(path), start, end), real_end - real_start)
+        return was_made(Path(out), _copy_recipe(Path(path), start, end), real_end - real_start)
     return False
 
 
@@ -228,7 +229,7 @@ def clip_row(
     )
 
 
-def _was_made(out: Path, recipe: str, frame_count: int) -> bool:
+def was_made(out: Path, recipe: str, frame_count: int) -> bool:
     """Whether a clip says in its metadata that it was made by `recipe`, and holds all its frames.
 
     Raises:
@@ -250,7 +251,7 @@ def _copy_recipe(path: Path, start: int, end: int) -> str:
 
 
 def _sound(table: PacketTable, start: int, end: int) -> Sound | None:
-    if not _has_own_sound(table, start, end):
+    if not has_own_sound(table, start, end):
         return None
     ahead = int(table.shift[start])
     begin_s, last_s, end_s = (
@@ -259,7 +260,7 @@ def _sound(table: PacketTable, start: int, end: int) -> Sound | None:
     return Sound(table.path, begin_s, min(end_s, last_s + Fraction(LONGEST_LAST_S)))
 
 
-def _has_own_sound(table: PacketTable, start: int, end: int) -> bool:
+def has_own_sound(table: PacketTable, start: int, end: int) -> bool:
     """Whether the file's clock says which sound belongs to frames [start, end).
 
     It does not across a jump, nor where it runs over the same time twice.
@@ -313,20 +314,54 @@ def _copy(
 ) -> None:
     # `opaque` copies also a codec that this FFmpeg decodes and cannot encode.
     to_track: dict[Stream, Stream] = {video: clip.add_stream_from_template(video, opaque=True)}
-    if sound and (clip.format.name == "matroska" or _codec_of(sound) in MP4_SOUND):
+    if sound and takes_sound(clip, sound):
         to_track[sound] = clip.add_stream_from_template(sound)
     pts = table.packet_pts[first:last]
     # Frames decoded after the keyframe but shown before it are left out: their references are gone.
     kept = np.flatnonzero(pts >= pts[0])
     shown = pts[kept] - pts[0]
-    # When to decode each packet: in order, never after it is shown. Matroska does not say.
-    decoded = np.sort(shown)
-    decoded -= (decoded - shown).max()
-    stamps = np.stack([shown, decoded], axis=1).tolist()
+    stamps = np.stack([shown, decoding_times(shown)], axis=1).tolist()
     place_to_stamps = dict(zip((first + kept).tolist(), stamps, strict=True))
     begin_s = int(pts[0]) * table.time_base
     end_s = begin_s + int(shown.max()) * table.time_base + 1 / table.fps
+    copy_packets(table, source, clip, to_track, place_to_stamps, (first, last), (begin_s, end_s))
+
+
+def decoding_times(shown: NDArray[np.int64]) -> NDArray[np.int64]:
+    """When to decode packets that are shown then: in order, never after. Matroska does not say."""
+    decoded: NDArray[np.int64] = np.sort(shown)
+    decoded -= (decoded - shown).max()
+    return decoded
+
+
+def takes_sound(clip: OutputContainer, sound: AudioStream) -> bool:
+    """Whether a container can hold a copy of this sound."""
+    return clip.format.name == "matroska" or _codec_of(sound) in MP4_SOUND
+
+
+def copy_packets(
+    table: PacketTable,
+    source: InputContainer,
+    clip: OutputContainer,
+    to_track: dict[Stream, Stream],
+    place_to_stamps: dict[int, list[int]],
+    places: tuple[int, int],
+    span_s: tuple[Fraction, Fraction],
+) -> None:
+    """Copy packets of pictures by their place in decode order, and the sound of a span of time.
+
+    Args:
+        table: The source's packets.
+        source: The source, open.
+        clip: Gets the packets.
+        to_track: Each of the source's streams that is copied, and where to.
+        place_to_stamps: PTS and DTS that packets get; others are left out.
+        places: Where to begin reading, and before which packet no picture is missing.
+        span_s: By the source's clock.
+    """
+    first, last = places
     may_jump = first > 0 and not table.jumps  # a time may be there twice
+    video = next(stream for stream in to_track if stream.type == "video")
     if may_jump:
         source.seek(int(table.dts[first]), stream=video, backward=True)
     position = None if may_jump else -1  # of the picture packet read last
@@ -341,7 +376,7 @@ def _copy(
                 continue
             times, is_last = place_to_stamps.get(position), position + 1 >= last
         else:
-            times, is_last = _sound_stamps(packet, begin_s, end_s)
+            times, is_last = _sound_stamps(packet, *span_s)
         if times is not None:
             packet.pts, packet.dts = times
             packet.stream = to_track[stream]

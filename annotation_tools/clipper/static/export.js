@@ -88,6 +88,7 @@ export class Exports extends EventTarget {
       element("td", {}, this.framesToText(row.asked)),
       element("td", {}, row.real ? this.framesToText(row.real) : ""),
       element("td", {}, early === null ? "" : early ? `${early} frames, ${row.start_off_s.toFixed(2)} s` : "–"),
+      element("td", {}, row.real ? `${row.lossless} of ${row.real[1] - row.real[0]}` : ""),
       element("td", { className: row.state === "failed" ? "bad" : /done|kept/.test(row.state) ? "good" : "", title: row.file ?? "" }, states[row.state] ?? row.state));
   }
 }
