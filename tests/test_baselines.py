@@ -4,6 +4,8 @@ from moving_shapes import film_shapes, shape_clip, write_shape_clip
 
 from workbench.actions.baselines import (
     DESCRIPTIONS,
+    HISTORY_CHANGES,
+    HistoryTrial,
     linear_baseline,
     majority_baseline,
     mean_frame,
@@ -14,6 +16,9 @@ from workbench.actions.baselines import (
 from workbench.actions.clipset import build_clipset
 from workbench.errors import DatasetError
 from workbench.footage.clips import BUILT_IN_FOOTAGE
+from workbench.runs.ablation import measure_effects
+from workbench.runs.flags import gather_calls
+from workbench.stats import choose_clusters
 
 
 @pytest.fixture(scope="module")
@@ -107,3 +112,17 @@ def test_without_motion_nothing_moves():
     )
     assert motion_history(still).max() == 0
     np.testing.assert_allclose(single_frame(still), single_frame(still[::-1]))
+
+
+def test_an_ablation_of_the_motion_history_finds_what_blinds_it(clipset):
+    trial = HistoryTrial(clipset, seeds=3)
+    clusters = choose_clusters(trial.judged.sessions, trial.judged.clip_ids)
+    gathered = gather_calls(HISTORY_CHANGES, trial, clusters, "accuracy")
+    assert len(gathered.outcomes) == 8  # three changes: every combination
+    assert set(gathered.wall_s) == set(gathered.outcomes)
+    found = measure_effects(gathered.outcomes, HISTORY_CHANGES, gathered.clusters)
+    worst = min(found.effects, key=lambda one: one.difference.value)
+    assert worst.name == "blind to when"  # left and right differ in when it is where
+    assert worst.difference.value < -0.05
+    again = HistoryTrial(clipset, seeds=3)(frozenset())
+    np.testing.assert_array_equal(again, gathered.outcomes[frozenset()])

@@ -10,13 +10,14 @@ The unit is one clip, as a short vector; a linear model does the rest. Each base
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from workbench.actions.clipset import Clipset, Frames
@@ -27,6 +28,7 @@ Features = npt.NDArray[np.float64]
 Describe = Callable[[Frames], Features]
 
 _STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)  # inverse regularisation; the best on validation is taken
+HISTORY_CHANGES = ("finer grid", "blind to when", "mirrored, too")  # see `HistoryTrial`
 
 
 def motion_history(frames: Frames, periods: int = 4, grid: int = 16) -> Features:
@@ -103,15 +105,7 @@ def linear_baseline(
     if mirror:
         features = np.concatenate([features, describe_clips(train, lambda f: describe(_mirror(f)))])
         targets = np.concatenate([targets, targets])
-    # One scale for all features: dividing each by its own spread would blow up the quiet ones.
-    spread = float(features.std(axis=0).mean()) + 1e-9
-    models = [
-        make_pipeline(
-            StandardScaler(with_std=False),
-            LogisticRegression(C=strength / spread**2, max_iter=500),
-        )
-        for strength in _STRENGTHS
-    ]
+    models = [_linear(features, strength) for strength in _STRENGTHS]
     valid_features, valid_targets = describe_clips(valid, describe), valid.targets()
     called = (model.fit(features, targets).predict(valid_features) for model in models)
     scores = [f1_score(valid_targets, one, average="macro", zero_division=0) for one in called]
@@ -119,6 +113,46 @@ def linear_baseline(
     probabilities = np.zeros((len(judged), len(clipset.classes)))
     probabilities[:, chosen.classes_] = chosen.predict_proba(describe_clips(judged, describe))
     return _predictions(name, judged, probabilities)
+
+
+class HistoryTrial:
+    """The motion history with some of `HISTORY_CHANGES`, judged in a second: for an ablation.
+
+    A finer grid has 16×16 cells instead of 8×8; blind to when, it sums the clip up in one part
+    instead of four; mirrored clips are learned from, too. Each seed draws the training sessions
+    anew, with replacement.
+    """
+
+    def __init__(self, clipset: Clipset, seeds: int = 3, seed: int = 0) -> None:
+        self._train, self.judged, self._seeds = clipset.take("train"), clipset.take("test"), seeds
+        self._seed, self._known = seed, dict[tuple[int, int, str], Features]()
+
+    def __call__(self, on: frozenset[str]) -> Features:
+        """Return which test clips are called right (S, N)."""
+        periods = 1 if "blind to when" in on else 4
+        grid = 16 if "finer grid" in on else 8
+        train, judged = (self._of(periods, grid, what) for what in ("train", "test"))
+        mirrored = self._of(periods, grid, "mirrored") if "mirrored, too" in on else train
+        targets, sessions = self._train.targets(), np.array(self._train.sessions)
+        rows = []
+        for number in range(self._seeds):
+            rng = np.random.default_rng([self._seed, number])
+            drawn = rng.choice(np.unique(sessions), len(np.unique(sessions)))
+            clips = np.concatenate([np.flatnonzero(sessions == one) for one in drawn])
+            features = np.concatenate([train[clips], mirrored[clips]])
+            model = _linear(features, 1e-2).fit(features, np.tile(targets[clips], 2))
+            rows.append(model.predict(judged) == self.judged.targets())
+        return np.array(rows, float)
+
+    def _of(self, periods: int, grid: int, what: str) -> Features:
+        key = periods, grid, what
+        if key not in self._known:
+            describe: Describe = partial(motion_history, periods=periods, grid=grid)
+            clips = self.judged if what == "test" else self._train
+            self._known[key] = describe_clips(
+                clips, (lambda f: describe(_mirror(f))) if what == "mirrored" else describe
+            )
+        return self._known[key]
 
 
 def run_baselines(clipset: Clipset, *, mirror: bool = True) -> list[Predictions]:
@@ -131,6 +165,14 @@ def run_baselines(clipset: Clipset, *, mirror: bool = True) -> list[Predictions]
 def describe_clips(clipset: Clipset, describe: Describe) -> Features:
     """Return the description of every clip of a set (N, D)."""
     return np.stack([describe(clipset.frames(clip)) for clip in range(len(clipset))])
+
+
+def _linear(features: Features, strength: float) -> Pipeline:
+    # One scale for all features: dividing each by its own spread would blow up the quiet ones.
+    spread = float(features.std(axis=0).mean()) + 1e-9
+    return make_pipeline(
+        StandardScaler(with_std=False), LogisticRegression(C=strength / spread**2, max_iter=500)
+    )
 
 
 def _mirror(frames: Frames) -> Frames:

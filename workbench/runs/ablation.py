@@ -86,7 +86,7 @@ class Ablation:
                 effect.name,
                 effect.measured,
                 show(effect.difference, percent=True, signed=True),
-                f"+{effect.gained} −{effect.lost}",
+                f"+{effect.gained} −{effect.lost}" if " × " not in effect.name else "",
                 f"{effect.p_holm:.3g}",
                 effect.verdict,
             )

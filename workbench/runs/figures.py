@@ -93,16 +93,23 @@ def draw_effects(ablation: Ablation, ax: Axes | None = None) -> Axes:
 
 
 def draw_cells_of(
-    outcomes: Outcomes, clusters: Clusters, flags: Sequence[str], ax: Axes | None = None
+    outcomes: Outcomes,
+    clusters: Clusters,
+    flags: Sequence[str],
+    culprit: str | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
-    """Draw the mean of every cell with its interval: baseline, each change alone, the batch."""
+    """Draw the mean of every cell: baseline, each change alone, the batch; the culprit in red."""
     order = sorted(outcomes, key=lambda cell: (len(cell), sorted(map(flags.index, cell))))
     ax = axes_or_new(ax, (8, 0.9 + 0.32 * len(order)), layout="constrained")
     for row, cell in enumerate(order):
         share = pooled_share(outcomes[cell].mean(axis=0), None, clusters)
         if share is not None:
-            draw_interval(ax, share, row, colour=BLUE if len(cell) in (0, len(flags)) else GREY)
+            ends = BLUE if len(cell) in (0, len(flags)) else GREY
+            draw_interval(ax, share, row, colour=VERMILION if cell == {culprit} else ends)
     names = [" + ".join(sorted(cell, key=flags.index)) or "the baseline" for cell in order]
+    if culprit:
+        names = [f"{name} (the culprit)" if name == culprit else name for name in names]
     ax.set_yticks(range(len(order)), names)
     ax.axvline(float(outcomes[order[0]].mean()), color=SOFT, linewidth=0.8, linestyle=":")
     ax.set(

@@ -5,7 +5,8 @@ The unit is a run of the target stage with some flags on and one seed. `sweep` r
 (`record_items`) become the outcomes of a cell.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,27 @@ def gather(folder: Path) -> Gathered:
     clusters = choose_clusters(list(sessions.values()), list(sessions))
     names = tuple(" + ".join(sorted(on)) or "the baseline" for on in missing)
     return Gathered(flags, metric, whole, clusters, walls, names)
+
+
+def gather_calls(
+    changes: Sequence[str], judge: Callable[[Flags], Any], clusters: Clusters, metric: str
+) -> Gathered:
+    """Ablate a function in this process: each change alone, and all but each.
+
+    Args:
+        changes: Their names.
+        judge: Returns what each test item brings (S, N) with some of them on.
+        clusters: Of the items.
+        metric: What the items bring.
+    """
+    outcomes: dict[Flags, Any] = {}
+    walls: dict[Flags, float] = {}
+    for on in design_cells(changes):
+        started = time.monotonic()
+        outcomes[on] = judge(on)
+        walls[on] = round(time.monotonic() - started, 2)
+    flags = tuple(Flag(name, "", "no", "yes") for name in changes)
+    return Gathered(flags, metric, outcomes, clusters, walls, ())
 
 
 def sweep_of(stage: str, profile: str, plans: Plans) -> Sweep:
