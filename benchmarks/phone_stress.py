@@ -5,8 +5,7 @@ further augmentation added, with all of them. Judges every network on the same t
 are and stressed: motion blur, a detour through 0.35 to 0.7 of the size, JPEG of quality 40 to 95,
 a shaking hand and other light, each with a probability of a half, at the size that the network
 sees. Paired by clip and seed (`workbench.runs.ablation`), sessions and seeds resampled. A network
-on a frozen body sees two varied views of each clip; its plain row is the clip as it is and
-mirrored.
+on a frozen body sees each clip as it is, mirrored, and in two varied views that are drawn once.
 
     python benchmarks/phone_stress.py --scratch DIR --model lite0  # some 15 minutes of CPU time
     python benchmarks/phone_stress.py --scratch DIR --jobs 2       # slim: 40 minutes of CPU time
@@ -116,7 +115,7 @@ def judged(
     """Train with one row's augmentation; which test clips are right, as filmed and stressed."""
     name, seed = cell
     clipset = load_clipset(folder)
-    frozen: dict[str, Any] = {"learning_rate": 3e-4, "variants": 0 if ROWS[name] is BASE else 2}
+    frozen: dict[str, Any] = {"learning_rate": 3e-4, "variants": 2}
     config = TrainConfig(
         model=model, epochs=epochs, seed=seed, augmentation=ROWS[name], device=device,
         **(frozen if model == "lite0" else {}),

@@ -6,6 +6,7 @@ from torchvision.models.video import r2plus1d_18
 
 from workbench.actions.models import build_model
 from workbench.actions.r2plus1d import fold_temporal_convolutions
+from workbench.actions.x3d import X3D
 from workbench.errors import WorkbenchError
 
 # (frames, kernel, stride, padding, dilation, groups, bias)
@@ -119,6 +120,7 @@ def test_other_convolutions_stay(conv):
         ("r2plus1d_18", {"difference": True}),
         ("mc3_18", {"dropout": 0.1}),
         ("swin3d_t", {}),
+        ("x3d_xs", {"difference": True}),
         ("regnet_y_400mf", {"over_time": "recurrent"}),
         ("efficientnet_b0", {"over_time": "transformer"}),
     ],
@@ -160,6 +162,30 @@ def test_weights_of_a_file_fill_the_body_and_leave_the_head(tmp_path):
     for name, value in published.state_dict().items():
         if not name.startswith("fc."):
             torch.testing.assert_close(body[name], value, msg=name)
+
+
+def test_x3d_is_the_published_network(tmp_path):
+    """As many parameters as PyTorchVideo's, under its names, from a file as it publishes them."""
+    published = X3D(classes=400).state_dict()
+    assert sum(value.numel() for name, value in published.items() if "running" not in name) == (
+        3_794_274 + sum(name.endswith("tracked") for name in published)
+    )
+    named = {
+        "blocks.0.conv.conv_xy.weight": (24, 1, 5, 1, 1),
+        "blocks.1.res_blocks.0.branch1_conv.weight": (24, 24, 1, 1, 1),
+        "blocks.2.res_blocks.0.branch1_norm.weight": (48,),
+        "blocks.3.res_blocks.4.branch2.norm_b.1.block.0.weight": (16, 216, 1, 1, 1),
+        "blocks.4.res_blocks.6.branch2.conv_b.weight": (432, 1, 3, 3, 3),
+        "blocks.5.pool.post_conv.weight": (2048, 432, 1, 1, 1),
+        "blocks.5.proj.weight": (400, 2048),
+    }
+    assert {name: tuple(published[name].shape) for name in named} == named
+    torch.save({"model_state": published}, tmp_path / "X3D_S.pyth")
+    body = build_model("x3d_s", 4, weights=tmp_path / "X3D_S.pyth").backbone.state_dict()
+    torch.testing.assert_close(
+        body["blocks.4.res_blocks.6.branch2.conv_b.weight"],
+        published["blocks.4.res_blocks.6.branch2.conv_b.weight"],
+    )
 
 
 def test_weights_of_pictures_fill_a_network_of_frames(tmp_path):

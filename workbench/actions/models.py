@@ -14,9 +14,11 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import get_model, get_weight
 
+from workbench.actions import x3d
 from workbench.actions.backbones import TIMM, FramesNet, last_layer, replace_module
 from workbench.actions.probes import lite0_probe, transformer_probe
 from workbench.actions.r2plus1d import ClipNet, SlimR2Plus1d, fold_temporal_convolutions
+from workbench.actions.x3d import X3D
 from workbench.errors import WorkbenchError
 from workbench.training.folder import load_checkpoint
 
@@ -52,14 +54,26 @@ def _of_torchvision(
         place, last = last_layer(backbone)
         replace_module(backbone, place, nn.Sequential(nn.Dropout(dropout), last))
     if difference:
-        place, first = next(
-            (place, one) for place, one in backbone.named_modules() if isinstance(one, nn.Conv3d)
-        )
-        shape = first.out_channels, first.kernel_size, first.stride, first.padding
-        wider = nn.Conv3d(6, *shape, bias=first.bias is not None)  # type: ignore[arg-type]
-        nn.init.kaiming_normal_(wider.weight, mode="fan_out", nonlinearity="relu")
-        replace_module(backbone, place, wider)
+        _see_differences(backbone)
     return ClipNet(backbone, difference=difference)
+
+
+def _x3d(classes: int, dropout: float = 0.5, difference: bool = False) -> ClipNet:
+    backbone = X3D(classes, dropout)
+    if difference:
+        _see_differences(backbone)
+    return ClipNet(backbone, difference=difference, mean_std=(x3d.MEAN, x3d.STD))
+
+
+def _see_differences(backbone: nn.Module) -> None:
+    """Give a video network a first layer of six channels."""
+    place, first = next(
+        (place, one) for place, one in backbone.named_modules() if isinstance(one, nn.Conv3d)
+    )
+    shape = first.out_channels, first.kernel_size, first.stride, first.padding
+    wider = nn.Conv3d(6, *shape, bias=first.bias is not None)  # type: ignore[arg-type]
+    nn.init.kaiming_normal_(wider.weight, mode="fan_out", nonlinearity="relu")
+    replace_module(backbone, place, wider)
 
 
 def _video(name: str, frames: int, side_px: int, published: str) -> Architecture:
@@ -78,6 +92,8 @@ ARCHITECTURES = {
     "r2plus1d_18": _video("r2plus1d_18", 16, 112, "R2Plus1D_18"),
     "mc3_18": _video("mc3_18", 16, 112, "MC3_18"),
     "s3d": _video("s3d", 16, 224, "S3D"),
+    "x3d_xs": Architecture(4, (160, 160), _x3d),
+    "x3d_s": Architecture(13, (160, 160), _x3d),
     "mvit_v2_s": _video("mvit_v2_s", 16, 224, "MViT_V2_S"),
     "swin3d_t": _video("swin3d_t", 16, 224, "Swin3D_T"),
     "regnet_y_400mf": _pictures("regnet_y_400mf", "RegNet_Y_400MF"),
@@ -103,6 +119,7 @@ def build_model(
     | lite0 | frozen ImageNet features, a head that learns in seconds | hidden, dropout |
     | slim | small R(2+1)D for a CPU and random weights | width, dropout |
     | r2plus1d_18, mc3_18, s3d, mvit_v2_s, swin3d_t | torchvision's | difference, dropout |
+    | x3d_xs, x3d_s | small, for a CPU; PyTorchVideo's weights fit | difference, dropout |
     | regnet_y_400mf, resnet50, efficientnet_b0, convnext_tiny | each frame | over_time, dropout |
     | timm/NAME | the same with any network of timm | over_time, dropout, pretrained |
     | videomae, vjepa2 | frozen transformers, a head that learns in seconds | checkpoint, hidden |
@@ -187,6 +204,7 @@ def _fetch_weights(name: str, weights: str | Path) -> dict[str, Tensor]:
             ) from None
     path = Path(weights)
     content = load_checkpoint(path, "give the path of a state dict, kinetics400 or imagenet")
+    content = content.get("model_state", content)  # as PyTorchVideo publishes them
     if not all(isinstance(value, Tensor) for value in content.values()):
         raise WorkbenchError(f"{path} is not a state dict", "save model.state_dict() to it")
     return content
