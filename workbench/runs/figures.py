@@ -4,6 +4,7 @@ Every function answers the question in its title, draws on the axes it is given 
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -51,6 +52,8 @@ def draw_parallel(comparison: Comparison, ax: Axes | None = None) -> Axes:
     ax = axes_or_new(ax, (2.2 + 1.6 * (len(varied) + 1), 3.6), layout="constrained")
     numbers = np.array([value.value for value in comparison.values])
     spread = float(np.ptp(numbers)) or 1.0
+    plate = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5}
+    told: dict[str, Any] = {"va": "center", "color": INK, "bbox": plate, "zorder": 5}
     for cell, number in zip(reversed(comparison.cells), reversed(numbers), strict=True):
         share = (number - numbers.min()) / spread
         heights = [_height(comparison.sweep.axes[name], cell.settings[name]) for name in varied]
@@ -59,9 +62,9 @@ def draw_parallel(comparison: Comparison, ax: Axes | None = None) -> Axes:
     for place, name in enumerate(varied):
         for value in comparison.sweep.axes[name]:
             height = _height(comparison.sweep.axes[name], value)
-            ax.text(place, height, f" {value}", va="center", color=INK)
+            ax.text(place + 0.03, height, value, **told)
     for height, number in ((0, numbers.min()), (1, numbers.max())):
-        ax.text(len(varied), height, f" {number:.3g}", va="center", color=INK)
+        ax.text(len(varied) + 0.03, height, f"{number:.3g}", **told)
     ax.vlines(range(len(varied) + 1), 0, 1, color=SOFT, linewidth=0.8)
     names = [name.partition(".")[2] for name in varied]
     ax.set_xticks(range(len(varied) + 1), [*names, comparison.metric])

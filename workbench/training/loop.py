@@ -17,10 +17,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
-from typing import Any, Protocol, Unpack
+from typing import TYPE_CHECKING, Any, Protocol, Unpack
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -47,6 +46,9 @@ from workbench.training.history import (
     save_summary,
 )
 from workbench.training.recipe import Recipe, learning_rate
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 log = logging.getLogger(__name__)
 
@@ -155,7 +157,7 @@ class _Run:
         make_learner: Callable[[], Learner],
         run_dir: Path,
         recipe: Recipe,
-        fabric: Fabric,  # the processes that share each batch
+        fabric: "Fabric",  # the processes that share each batch
         callbacks: Callbacks,
     ) -> None:
         self.run_dir, self.recipe, self.fabric = run_dir, recipe, fabric
@@ -341,8 +343,10 @@ class _Run:
         self.fabric.barrier()
 
 
-def _launch(device: torch.device) -> Fabric:
+def _launch(device: torch.device) -> "Fabric":
     """Join the processes that `torchrun` has started, or compute alone."""
+    from lightning_fabric import Fabric  # its imports are slow, and inference needs none of them
+
     world = int(os.environ.get("WORLD_SIZE", 1))
     here: Any = [device.index or 0] if device.type == "cuda" else 1
     if world > 1:
