@@ -1,5 +1,6 @@
 """Highlights: stages and their misses, long sessions with truth, resuming, reel, page, command."""
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from workbench.cli import app
 from workbench.errors import WorkbenchError
 from workbench.footage.packets import read_packets
 from workbench.highlights import chunks
-from workbench.highlights.actors import CUES, cue_scores
+from workbench.highlights.actors import CUES, _at_peak, cue_scores
 from workbench.highlights.learning import choose_settings, fit_cues
 from workbench.highlights.misses import assess, next_stage
+from workbench.highlights.proposals import Proposal
 from workbench.highlights.reel import make_reel
 from workbench.highlights.stages import (
     CHECK,
@@ -118,6 +120,23 @@ def test_a_session_is_whole_and_comes_again(session: Path, tmp_path: Path) -> No
     before = session.stat().st_mtime_ns
     make_long(session.parent, 1, 0.4, 4, size_wh=(160, 90))
     assert session.stat().st_mtime_ns == before
+
+
+def test_busy_sessions_teach_more_a_minute(session: Path, tmp_path: Path) -> None:
+    make_long(tmp_path, 1, 0.4, 4, size_wh=(64, 36), is_busy=True)
+    acts, usual = built_in_truth(tmp_path / "long00.mp4"), built_in_truth(session)
+    assert acts is not None
+    assert usual is not None
+    assert len(acts) > len(usual)
+    assert all(a.end_s < b.start_s for a, b in itertools.pairwise(acts))  # one person plays them
+
+
+def test_an_actor_who_runs_is_where_the_motion_peaks() -> None:
+    peak = Proposal(10, 1.0, 0.5, 0.5, 9.0)
+    track = [(5, np.array([0.2, 0.4, 0.3, 0.8])), (15, np.array([0.6, 0.4, 0.7, 0.8]))]
+    box = _at_peak(peak, track)
+    assert box == pytest.approx([0.425, 0.4, 0.525, 0.8])  # between the looks, and the motion
+    assert _at_peak(peak, track[:1]) == pytest.approx([0.325, 0.4, 0.425, 0.8])
 
 
 def test_what_was_killed_goes_on_to_the_same_highlights(

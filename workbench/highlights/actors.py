@@ -93,9 +93,7 @@ def window_of(chunk: Chunk, one: Proposal, sights: Mapping[int, Sight]) -> Windo
     end = min(last, chunk.near(one.time_s + REACH_S) + 1)
     track, score = _follow(chunk, one, sights, start, end)
     near = sights.get(min(sights, key=lambda place: abs(place - one.place))) if sights else None
-    box = None
-    if track:
-        box = np.median([own for _, own in track], axis=0)
+    box = _at_peak(one, track) if track else None
     cues = _cues(chunk, one, near, track, score, box, (start, end))
     return Window(one, start, end, None if box is None else tuple(np.round(box, 4).tolist()), cues)
 
@@ -125,6 +123,16 @@ def _follow(
         track.append((place, boxes[best]))
         score = max(score, float(sights[place].scores[best]))
     return sorted(track, key=lambda own: own[0]), score
+
+
+def _at_peak(one: Proposal, track: Sequence[tuple[int, Floats]]) -> Floats:
+    """Where the actor is at the peak: between looks they run on, and it is they who move there."""
+    boxes = np.array([own for _, own in track])
+    middles, halves = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2
+    places = [place for place, _ in track]
+    x, y = (float(np.interp(one.place, places, middles[:, axis])) for axis in (0, 1))
+    middle, half = np.array([(x + one.x) / 2, y]), np.median(halves, axis=0)
+    return np.concatenate([middle - half, middle + half])
 
 
 def _cues(

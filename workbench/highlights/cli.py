@@ -139,8 +139,9 @@ def highlights(
 
 @highlights_app.command("train")
 def train(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Long videos with truth: built-in, or cut by you.")
+    folders: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR...", help="Long videos with truth: built-in, or cut by you."),
     ],
     model: Annotated[
         str, typer.Option("--model", metavar="NAME", help="slim, lite0 or r2plus1d_18.")
@@ -162,10 +163,11 @@ def train(
 ) -> None:
     """Train on long videos whose highlights are known; the last N of them choose the thresholds.
 
-    Built-in ones: `workbench footage make --long 8 --minutes 10 --out DIR`. Your own: cut
-    highlights and give them a sport in the clipper, then name the database.
+    Built-in ones: `workbench footage make --long 8 --minutes 10 --out DIR`, with --busy for those
+    to learn from. Your own: cut highlights and give them a sport in the clipper, then name the
+    database.
 
-    Example: workbench highlights train data/long --epochs 40
+    Example: workbench highlights train data/busy data/long --epochs 40
     """
     from rich.console import Console
 
@@ -177,7 +179,12 @@ def train(
     from workbench.training.bar import training_bar
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    videos = sorted(p for p in folder.glob("*") if p.suffix.lower() in VIDEO_SUFFIXES)
+    videos = [
+        path
+        for folder in folders
+        for path in sorted(folder.glob("*"))
+        if path.suffix.lower() in VIDEO_SUFFIXES
+    ]
     pairs = [(path, built_in_truth(path)) for path in videos]
     if db is not None:
         from workbench.labels.store import LabelStore
@@ -187,7 +194,8 @@ def train(
     known = [(path, acts) for path, acts in pairs if acts]
     if len(known) <= valid:
         raise DatasetError(
-            f"{len(known)} of {len(videos)} videos in {folder} have known highlights",
+            f"{len(known)} of {len(videos)} videos in {', '.join(map(str, folders))} have known "
+            "highlights",
             f"give more than {valid}, the number that choose thresholds",
         )
     config = TrainConfig(model=model, frames=12 if model == "slim" else None, epochs=epochs)

@@ -43,6 +43,9 @@ def make(
     rates: Annotated[
         str, typer.Option(metavar="busy|real", help="Matches with many rare actions, or as real.")
     ] = "busy",
+    busy: Annotated[
+        bool, typer.Option("--busy", help="Long sessions with act after act: to learn from.")
+    ] = False,
 ) -> None:
     """Render filmed-looking sessions whose truth is known to the pixel.
 
@@ -93,6 +96,7 @@ def make(
                 minutes,
                 seed,
                 size_wh=_size(size or "256x144"),
+                is_busy=busy,
                 engine=engine,
                 on_progress=lambda done, total: progress.update(task, completed=done, total=total),
             )

@@ -46,8 +46,8 @@ from workbench.simulated.venue import VENUES, Venue, draw_venue
 TRUTH_FORMAT = "workbench-long-truth/1"
 _VERSION = 1  # of what a seed gives
 _TAKE_S = (20.0, 50.0)
-_GAP_S = (2.5, 14.0)  # of walking or standing between acts
-_HIGHLIGHTS = 0.4  # of the acts; the others are decoys
+_GAP_S, _BUSY_GAP_S = (2.5, 14.0), (0.8, 2.5)  # of walking or standing between acts
+_HIGHLIGHTS, _BUSY_HIGHLIGHTS = 0.4, 0.65  # of the acts; the others are decoys
 _BLEND_S = 0.35  # from an act into a walk
 _AWAY = np.array([0.0, -500.0, 0.0])  # of a ball that nobody has
 _REACH_M = 1.1  # from the middle of the picture to where acts are
@@ -63,6 +63,7 @@ class LongPlan:
     width: int
     height: int
     fps: int
+    is_busy: bool = False
 
     def __post_init__(self) -> None:
         if not 0.3 <= self.minutes <= 240 or not 5 <= self.fps <= 60:
@@ -181,6 +182,7 @@ def make_long(
     *,
     size_wh: tuple[int, int] = (256, 144),
     fps: int = 15,
+    is_busy: bool = False,
     engine: Engine | str | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[Clip]:
@@ -193,13 +195,14 @@ def make_long(
         seed: Same seed, same footage.
         size_wh: Width and height in pixels, both even.
         fps: Frames per second.
+        is_busy: Act after act, two in three a highlight: more to learn from in the same time.
         engine: Where sessions are rendered (`make_engine`).
         on_progress: Called with sessions done and in all.
 
     Raises:
         FootageError: If they cannot be made like this.
     """
-    plans = [LongPlan(seed, number, minutes, *size_wh, fps) for number in range(sessions)]
+    plans = [LongPlan(seed, number, minutes, *size_wh, fps, is_busy) for number in range(sessions)]
     work = {f"long{plan.session:02d}": (plan, out_dir) for plan in plans}
     told = None if on_progress is None else lambda _, done: on_progress(done, sessions)
     made = [*every(_make, work, "sessions", told, engine=engine).values()]
@@ -264,9 +267,13 @@ def _film(
     camera = by_hand(rng, place, (plan.width, plan.height))
     take_s = frames / plan.fps
     body = bodies[rng.integers(len(bodies))]
-    lead = _Player(1, body, _script(rng, place, take_s, _REACH_M, _HIGHLIGHTS), rng.uniform(0, 6))
+    gap_s = _BUSY_GAP_S if plan.is_busy else _GAP_S
+    share = _BUSY_HIGHLIGHTS if plan.is_busy else _HIGHLIGHTS
+    lead = _Player(1, body, _script(rng, place, take_s, _REACH_M, share, gap_s), rng.uniform(0, 6))
     others = [
-        _Player(2 + n, draw_body(rng), _script(rng, place, take_s, 4.5, 0.0), rng.uniform(0, 6))
+        _Player(
+            2 + n, draw_body(rng), _script(rng, place, take_s, 4.5, 0, gap_s), rng.uniform(0, 6)
+        )
         for n in range(rng.integers(0, 4))
     ]
     players = [lead, *(one for one in others if one.is_clear_of(camera.position))]
@@ -299,7 +306,12 @@ def _film(
 
 
 def _script(
-    rng: np.random.Generator, place: Floats, take_s: float, reach_m: float, highlights: float
+    rng: np.random.Generator,
+    place: Floats,
+    take_s: float,
+    reach_m: float,
+    highlights: float,
+    gap_s: tuple[float, float],
 ) -> list[_Played]:
     """Draw the acts of one person during a take; at least one, so that they are somewhere."""
     played: list[_Played] = []
@@ -327,4 +339,4 @@ def _script(
                 BALL_COLOURS[rng.integers(len(BALL_COLOURS))],
             )
         )
-        time_s += duration_s + rng.uniform(*_GAP_S)
+        time_s += duration_s + rng.uniform(*gap_s)
