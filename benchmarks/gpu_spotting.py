@@ -32,8 +32,10 @@ from spotting_predictor import measure_rates
 from workbench.actions.spotting.decide import decide
 from workbench.actions.spotting.encoders import LITE0
 from workbench.actions.spotting.greyframes import SIZE_WH, cached_grey
+from workbench.actions.spotting.matches import LabelledMatch, load_matches
 from workbench.actions.spotting.network import Spotter
 from workbench.actions.spotting.predict import load_spotter
+from workbench.actions.spotting.recipe import SpotterConfig
 from workbench.actions.spotting.report import (
     MEAN_PRESENT,
     estimates,
@@ -41,13 +43,7 @@ from workbench.actions.spotting.report import (
     tolerance_curve,
 )
 from workbench.actions.spotting.scores import metric, score_spots
-from workbench.actions.spotting.training import (
-    LabelledMatch,
-    SpotterConfig,
-    load_matches,
-    match_scores,
-    train_spotter,
-)
+from workbench.actions.spotting.training import match_scores, train_spotter
 from workbench.labels.events import load_class_map
 from workbench.saving import save_json, to_json
 from workbench.simulated.matches.making import make_matches

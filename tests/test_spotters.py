@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from workbench.actions.spotting.clips import Clips
 from workbench.actions.spotting.decide import (
     Decision,
     choose_decisions,
@@ -21,11 +22,13 @@ from workbench.actions.spotting.decide import (
 )
 from workbench.actions.spotting.greyframes import SIZE_WH, STACK, STEP_S, GreyFrames, cached_grey
 from workbench.actions.spotting.ladder import answer, chance, ladder_table, rung
+from workbench.actions.spotting.matches import LabelledMatch, load_matches
 from workbench.actions.spotting.network import NAMES, Spotter, spotting_losses
 from workbench.actions.spotting.predict import Spotted, load_spotter, raw_scores, spot_video
+from workbench.actions.spotting.recipe import SpotterConfig
 from workbench.actions.spotting.scores import metric, score_spots
 from workbench.actions.spotting.timeline import offer_for_review, save_timeline
-from workbench.actions.spotting.training import SpotterConfig, load_matches, train_spotter
+from workbench.actions.spotting.training import train_spotter
 from workbench.cli import app
 from workbench.errors import DatasetError, FootageError, WorkbenchError
 from workbench.footage.writer import VideoWriter
@@ -262,6 +265,77 @@ def test_spots_become_a_page_and_entries_that_people_answer(tmp_path: Path) -> N
     labels = read_events(tmp_path / LABELS_BALL, BALL_MAP).events.rows()
     assert [row["label"] for row in labels] == ["PASS"]
     assert labels[0]["position_ms"] == pytest.approx(likely.rows()[0]["position_ms"], abs=40)
+
+
+def test_a_mirrored_clip_swaps_the_sides(monkeypatch: pytest.MonkeyPatch) -> None:
+    grey = np.zeros((300, 32, 48), np.uint8)
+    grey[:, :, 24:] = 200  # bright on the right
+    monkeypatch.setattr("workbench.actions.spotting.clips.cached_grey", lambda *_: grey)
+    rows = [{"label": "PASS", "position_ms": 2_000 * k, "team": "right"} for k in range(1, 11)]
+    one = LabelledMatch("a", Path("a.mp4"), Events.of_rows(BALL, rows))
+    config = SpotterConfig(
+        size_wh=(48, 32), crop_share=1.0, clip_steps=12, sides=True, shake=0.5, camera=0.5
+    )
+    drawn = [Clips(config, [one], Path()).draw(1, place) for place in range(12)]
+    seen = set()
+    for clip in drawn:
+        is_mirrored = clip.image[..., :8].mean() > clip.image[..., -8:].mean()
+        assert set(np.unique(clip.side)) <= {0, -1 if is_mirrored else 1}
+        assert (clip.side != 0).any()
+        seen.add(bool(is_mirrored))
+    assert seen == {True, False}
+    sideless = LabelledMatch("a", Path("a.mp4"), Events.of_rows(BALL, [{**rows[0], "team": ""}]))
+    with pytest.raises(DatasetError, match="without a side"):
+        Clips(config, [sideless], Path())
+
+
+def test_mistakes_far_from_labels_are_drawn_more_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    grey = np.zeros((600, 32, 48), np.uint8)
+    grey[450:453] = 255  # step 150
+    monkeypatch.setattr("workbench.actions.spotting.clips.cached_grey", lambda *_: grey)
+    rows = [{"label": "PASS", "position_ms": 5_000}]
+    one = LabelledMatch("a", Path("a.mp4"), Events.of_rows(BALL, rows))
+    raw = np.full((200, 2 * len(BALL)), -6.0)
+    raw[[18, 22, 150], 0] = 3.0  # two beside the label, in step 20.8, and one far away
+    config = SpotterConfig(size_wh=(48, 32), crop_share=1.0, clip_steps=10, around_events=0.0)
+    hard = Clips(config, [one], Path(), {"a": raw})
+    assert [step for _, step, _ in hard.mistaken] == [150]
+    plain = Clips(config, [one], Path())
+    often, seldom = (
+        sum(int(one.draw(1, place).image.max() > 150) for place in range(40))
+        for one in (hard, plain)
+    )
+    assert often > 10 > seldom
+
+
+def test_a_spotter_learns_in_folds_twice_and_from_other_labels_and_goes_on_longer(
+    matches: Path, tmp_path: Path
+) -> None:
+    arguments = ["-p", "clip_steps=8", "-p", "crop_share=0.3", "-p", "amp=off", "--epochs", "1"]
+    arguments += ["--steps", "2", "--models", str(tmp_path), "--cache", str(tmp_path / "cache")]
+
+    def run(*more: str) -> Path:
+        said = runner.invoke(app, ["spot", "train", str(matches), *arguments, *more])
+        assert said.exit_code == 0, said.output
+        return Path(said.output.split()[-1])
+
+    folds = run("--folds", "2", "--rounds", "2", "-p", "sides=true", "-p", "mixup=0.2")
+    video = load_matches(matches, BALL_MAP)[0].video
+    spotter = load_spotter(folds)
+    assert len(spotter.others) == 1
+    found = spot_video(video, spotter, tmp_path / "work", flip=True)
+    assert {row["team"] for row in found.events.rows()} <= {"left", "right"}
+    assert found.raw.shape[1] == 2 * len(BALL) + 1
+    kept = np.load(folds / "out_of_fold.npz")
+    assert len(kept.files) == 2
+    first = run("--also", str(matches), "--also-classes", "ball-2", "-p", "hidden=32")
+    assert load_spotter(first).network.last.in_features == 48
+    longer = run("-p", f"start={first}", "-p", "frozen=true", "-p", "hidden=32",
+                 "-p", "clip_steps=16")  # fmt: skip
+    before, after = (load_spotter(one).network.encoder.state_dict() for one in (first, longer))
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    said = runner.invoke(app, ["spot", "train", str(matches), "-p", "mixups=1"])
+    assert "did you mean 'mixup'" in str(said.exception)
 
 
 def test_matches_that_cannot_be_used_are_named(matches: Path, tmp_path: Path) -> None:

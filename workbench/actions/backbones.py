@@ -18,11 +18,13 @@ from workbench.errors import WorkbenchError
 from workbench.training.lite0 import normalised
 
 TIMM = "timm/"
+_GREY = (0.299, 0.587, 0.114)  # shares of the colours
 _WIDTH = 256  # of what knows its neighbours in time
 
 # Of features (N, T, D): what makes (N, T, width) of them, and the width.
 _OVER_TIME: dict[str, Callable[[int], tuple[nn.Module, int]]] = {
     "mean": lambda inside: (nn.Identity(), inside),
+    "max": lambda inside: (nn.Identity(), inside),
     "recurrent": lambda inside: (Recurrent(inside, _WIDTH), 2 * _WIDTH),
     "transformer": lambda inside: (
         nn.Sequential(nn.Linear(inside, _WIDTH), Attention(_WIDTH)),
@@ -76,10 +78,14 @@ class FramesNet(nn.Module):
     Args:
         classes: K.
         network: Name of the `FrameBackbone`.
-        over_time: "mean" of the frames, or of what a recurrent network in both directions
-            ("recurrent") or a "transformer" makes of them.
+        over_time: "mean" or "max" of the frames, or the mean of what a recurrent network in both
+            directions ("recurrent") or a "transformer" makes of them.
         dropout: Of what the last layer sees.
         pretrained: See `FrameBackbone`.
+        stacked: Whether three neighbouring frames, grey, are the colours of one picture: a third
+            of the pictures, and motion in each.
+        tracks: Numbers per tick of what people and ball do (`matchtracks`), fused before the last
+            layer; 0: none.
     """
 
     def __init__(
@@ -89,12 +95,17 @@ class FramesNet(nn.Module):
         over_time: str = "mean",
         dropout: float = 0.2,
         pretrained: bool = False,
+        stacked: bool = False,
+        tracks: int = 0,
     ) -> None:
         super().__init__()
         if over_time not in _OVER_TIME:
             raise WorkbenchError(f"over_time {over_time!r}", f"say {', '.join(_OVER_TIME)}")
         self.frames = FrameBackbone(network, pretrained)
         self.over_time, width = _OVER_TIME[over_time](self.frames.width)
+        self.stacked, self.is_max = stacked, over_time == "max"
+        self.tracks = _TracksNet(tracks) if tracks else None
+        width += self.tracks.width if self.tracks else 0
         self.fc = nn.Sequential(nn.Dropout(dropout), nn.Linear(width, classes))
 
     @property
@@ -102,11 +113,40 @@ class FramesNet(nn.Module):
         """What published weights are of."""
         return self.frames.net
 
-    def forward(self, clips: Tensor) -> Tensor:
-        """Score clips (N, T, H, W, 3), RGB, uint8 or float in 0–255."""
+    def forward(self, clips: Tensor, tracks: Tensor | None = None) -> Tensor:
+        """Score clips (N, T, H, W, 3), RGB, uint8 or float in 0–255, with their tracks (N, T', D).
+
+        Tracks are for networks that are made for them, and those need them.
+        """
+        if self.stacked:
+            grey = clips.float() @ clips.new_tensor(_GREY, dtype=torch.float)
+            clips = grey.unflatten(1, (-1, len(_GREY))).movedim(2, -1)
         features = self.frames(clips.flatten(0, 1)).unflatten(0, clips.shape[:2])
-        scores: Tensor = self.fc(self.over_time(features).mean(1))
+        over_time = self.over_time(features)
+        pooled = over_time.amax(1) if self.is_max else over_time.mean(1)
+        if self.tracks is not None:
+            pooled = torch.cat([pooled, self.tracks(tracks)], dim=1)
+        scores: Tensor = self.fc(pooled)
         return scores
+
+
+class _TracksNet(nn.Module):
+    """Rows of tracks (N, T, D) to features of the clip (N, width)."""
+
+    def __init__(self, inside: int, hidden: int = 64) -> None:
+        super().__init__()
+        self.width = 2 * hidden
+        self.net = nn.Sequential(
+            nn.BatchNorm1d(inside),
+            nn.Conv1d(inside, hidden, 5, padding=2),
+            nn.ReLU(),
+            nn.Conv1d(hidden, hidden, 5, padding=2),
+            nn.ReLU(),
+        )
+
+    def forward(self, tracks: Tensor) -> Tensor:
+        seen = self.net(tracks.transpose(1, 2))
+        return torch.cat([seen.mean(2), seen.amax(2)], dim=1)
 
 
 def last_layer(network: nn.Module) -> tuple[str, nn.Module]:

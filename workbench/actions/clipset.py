@@ -8,6 +8,7 @@ decoding to `workbench.footage` and variety to `augment`.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -41,6 +42,7 @@ from workbench.training.splits import SPLITS, pairs_that_share, split_sessions
 from workbench.training.versions import META, meta_head, version_names
 
 CLIPSET_FORMAT = "workbench-clipset/1"
+TRACKS = "tracks.npy"  # beside the frames of clips of matches: what people and ball do
 Frames = npt.NDArray[np.uint8]
 
 
@@ -108,6 +110,17 @@ class Clipset:
         """Return the stored frames of one clip (F, H, W, 3)."""
         return np.asarray(self.blocks[self.rows[place]])
 
+    def tracks(self) -> npt.NDArray[np.float32]:
+        """Return what people and ball do in each clip (N, ticks, D); see `matchtracks`.
+
+        Raises:
+            DatasetError: If the set was made without.
+        """
+        if not self.meta.get("tracks_by"):
+            raise DatasetError(f"{self.folder} has no tracks", "cut the matches with boxes_by")
+        found: npt.NDArray[np.float32] = np.load(self.folder / TRACKS)[list(self.rows)]
+        return found
+
     def frames_of(self, clip_id: str) -> Frames:
         """Return the stored frames of the clip with this id.
 
@@ -156,7 +169,7 @@ class Clipset:
         counts = pd.DataFrame(count_clips(self.items, self.classes)).T.fillna(0).astype(int)
         sessions = {split: len(names) for split, names in list_sessions(self.items).items()}
         counts.insert(0, "sessions", pd.Series(sessions))
-        counts.insert(1, "clips", counts.drop(columns="sessions").sum(axis=1))
+        counts.insert(1, "clips", pd.Series(Counter(item.split for item in self.items)))
         return counts[counts["clips"] > 0].rename_axis(index="split")
 
     def _repr_html_(self) -> str:

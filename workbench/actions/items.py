@@ -30,13 +30,13 @@ class Item:
 
 
 def classes_in(label: str | None) -> tuple[str, ...]:
-    """Return the classes that a label names: one, or several of a clip that shows several."""
-    return tuple(label.split(_AND)) if label else ()
+    """Return the classes that a label names: one, or several, or none, of a clip that may."""
+    return tuple(filter(None, label.split(_AND))) if label else ()
 
 
 def several_classes(names: Iterable[str]) -> str:
-    """Return the label of a clip that shows these classes."""
-    return _AND.join(sorted(names))
+    """Return the label of a clip that shows these classes; of none it is no empty text."""
+    return _AND.join(sorted(names)) or _AND
 
 
 def check_leakage(items: Sequence[Item]) -> None:

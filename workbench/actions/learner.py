@@ -23,11 +23,13 @@ from workbench.actions.augment import plain_view, varied_view
 from workbench.actions.clipset import Clipset, load_clipset
 from workbench.actions.losses import class_weights, clip_loss, mixed
 from workbench.actions.models import architecture_of, build_model
-from workbench.actions.predict import score_views
+from workbench.actions.predict import is_tracked, score_views
 from workbench.actions.recipe import TrainConfig
+from workbench.errors import WorkbenchError
 
 Draw = tuple[int, int]  # place in the epoch, clip
-Batch = tuple[Tensor, Tensor]  # frames (N, T, H, W, 3) uint8, marks (N, K)
+# Frames (N, T, H, W, 3) uint8, tracks (N, T', D) where the network takes them, marks (N, K).
+Batch = tuple[Tensor, ...]
 
 
 class ClipLearner:
@@ -48,6 +50,9 @@ class ClipLearner:
         )
         if config.compile:
             self.network.compile()
+        self.tracked = is_tracked(self.network)
+        if self.tracked and (config.mixup or config.cutmix):
+            raise WorkbenchError("mixup and cutmix mix pictures, not tracks", "leave them out")
 
     def batches(self, epoch: int) -> list[list[Draw]]:
         """Return an epoch's draws, classes in equal shares."""
@@ -62,9 +67,10 @@ class ClipLearner:
     def load(self, epoch: int, batches: Sequence[Sequence[Draw]]) -> Iterable[Batch]:
         """Return varied views of the clips of each batch, prepared ahead by `workers` processes."""
         shown = self.train.marks()
-        views = _Views(self.train, self.frames, self.size_wh, self.config, epoch, shown)
+        tracks = self.train.tracks() if self.tracked else None
+        views = _Views(self.train, self.frames, self.size_wh, self.config, epoch, shown, tracks)
         return DataLoader(
-            views,  # yields the pairs that make a Batch
+            views,  # yields what makes a Batch
             batch_sampler=batches,  # type: ignore[arg-type]  # lists of draws, not of places
             num_workers=self.config.workers,
             worker_init_fn=_one_thread,
@@ -73,16 +79,17 @@ class ClipLearner:
 
     def losses(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Return the loss, and accuracy (of each class by itself, if several), on varied views."""
-        (frames, marks), config = batch, self.config
+        (frames, *tracks, marks), config = batch, self.config
         if config.mixup or config.cutmix:
             frames, marks = mixed(frames, marks, config.mixup, config.cutmix)
-        scores = network(frames).float()
+        scores = network(frames, *tracks).float()
         loss = clip_loss(
             scores,
             marks,
             several=self.several,
             gamma=config.focal_gamma,
             smoothing=config.label_smoothing,
+            shown=config.shown_weight,
             weights=None if self.weights is None else self.weights.to(scores.device),
         )
         right = scores.argmax(dim=1) == marks.argmax(dim=1)
@@ -120,7 +127,8 @@ class ClipLearner:
             plain_view(self.valid.frames(clip), self.frames, self.size_wh)
             for clip in range(len(self.valid))
         )
-        return score_views(network, views, batch_size=self.config.batch_size)
+        tracks = self.valid.tracks() if self.tracked else None
+        return score_views(network, views, tracks, batch_size=self.config.batch_size)
 
     def describe(self) -> dict[str, Any]:
         """Return what `load_classifier` builds the network from."""
@@ -141,7 +149,7 @@ def _one_thread(worker: int) -> None:
 
 
 @dataclass(frozen=True)
-class _Views(Dataset[tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]]):
+class _Views(Dataset[tuple[npt.NDArray[Any], ...]]):
     """Varied views of a clip set, for one epoch."""
 
     clipset: Clipset
@@ -150,13 +158,16 @@ class _Views(Dataset[tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]]):
     config: TrainConfig
     epoch: int
     marks: npt.NDArray[np.float32]
+    tracks: npt.NDArray[np.float32] | None = None
 
-    def __getitem__(self, draw: Draw) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+    def __getitem__(self, draw: Draw) -> tuple[npt.NDArray[Any], ...]:
         place, clip = draw
         rng = np.random.default_rng([self.config.seed, self.epoch, place])
         frames = self.clipset.frames(clip)
         view = varied_view(frames, self.frames, self.size_wh, self.config.augmentation, rng)
-        return view, self.marks[clip]
+        if self.tracks is None:
+            return view, self.marks[clip]
+        return view, self.tracks[clip], self.marks[clip]
 
 
 def balanced_order(

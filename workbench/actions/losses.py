@@ -19,6 +19,7 @@ def clip_loss(
     several: bool = False,
     gamma: float = 0.0,
     smoothing: float = 0.0,
+    shown: float = 1.0,
     weights: Tensor | None = None,
 ) -> Tensor:
     """Return the mean loss of a batch: cross-entropy, or binary where a clip shows several classes.
@@ -29,6 +30,8 @@ def clip_loss(
         several: Whether a clip may show several classes.
         gamma: How little counts what is known already; 0: as cross-entropy.
         smoothing: Share of the marks that is spread over all classes.
+        shown: How much a class that a clip shows weighs, against 1 of one that it does not; of
+            clips that show several.
         weights: (K,) of the classes.
 
     Example:
@@ -39,7 +42,7 @@ def clip_loss(
     if several:
         marks = marks * (1 - smoothing) + smoothing / 2
         each = F.binary_cross_entropy_with_logits(scores, marks, reduction="none")
-        each = (marks - scores.sigmoid()).abs() ** gamma * each
+        each = (marks - scores.sigmoid()).abs() ** gamma * each * (1 + (shown - 1) * marks)
         each = each if weights is None else each * weights
         return each.sum(dim=1).mean()
     marks = marks * (1 - smoothing) + smoothing / marks.shape[1]

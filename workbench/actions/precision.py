@@ -76,14 +76,7 @@ def average_precisions(
         >>> average_precisions(predictions).means()  # doctest: +SKIP
         {'mAP_12': Interval(0.41, …), 'mAP_10': Interval(0.47, …)}
     """
-    marks = marks_of(predictions.labels, predictions.classes)
-    shown = np.flatnonzero(marks.any(axis=0))
-    clusters = choose_clusters(predictions.sessions, predictions.clip_ids)
-    drawn = np.vstack(
-        [np.ones((1, len(predictions)), np.int64), cluster_weights(clusters, _RESAMPLES)]
-    )
-    columns = [_precision(marks[:, k], predictions.probabilities[:, k], drawn) for k in shown]
-    values = np.column_stack(columns)  # (1 + B, classes): the value itself, then resamples
+    marks, shown, clusters, values = _resampled(predictions)
     names = [predictions.classes[k] for k in shown]
     counts = dict(zip(names, marks[:, shown].sum(axis=0).tolist(), strict=True))
     is_enough = np.array([counts[name] >= least_clips for name in names])
@@ -98,19 +91,50 @@ def average_precisions(
     )
 
 
+def precision_difference(first: Predictions, second: Predictions) -> Interval:
+    """Return by how much the mAP of the second scorer is higher, paired: of the same clips."""
+    assert first.clip_ids == second.clip_ids
+    means = []
+    for one in (first, second):
+        _, _, clusters, values = _resampled(one)
+        means.append(_mean_of_known(values))
+    gain = means[1] - means[0]
+    return from_resamples(float(gain[0]), gain[1:], len(first), clusters, (-1.0, 1.0))
+
+
+def _resampled(
+    predictions: Predictions,
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64], Clusters, Floats]:
+    """Marks, places of the classes that are shown, and their average precision (1 + B, classes).
+
+    The first row is the value itself; the others are of the same resamples for all predictions on
+    the same clips.
+    """
+    marks = marks_of(predictions.labels, predictions.classes)
+    shown = np.flatnonzero(marks.any(axis=0))
+    clusters = choose_clusters(predictions.sessions, predictions.clip_ids)
+    drawn = np.vstack(
+        [np.ones((1, len(predictions)), np.int64), cluster_weights(clusters, _RESAMPLES)]
+    )
+    columns = [_precision(marks[:, k], predictions.probabilities[:, k], drawn) for k in shown]
+    return marks, shown, clusters, np.column_stack(columns)
+
+
 def marks_of(labels: Sequence[str | None], classes: Sequence[str]) -> npt.NDArray[np.bool_]:
     """Return which clip shows which class (N, K)."""
     return np.array([[name in classes_in(label) for name in classes] for label in labels], bool)
 
 
 def _interval(values: Floats, n: int, clusters: Clusters) -> Interval:
-    # A resample may lack a class: its mean is over the others.
+    means = _mean_of_known(values)
+    return from_resamples(float(means[0]), means[1:], n, clusters, (0.0, 1.0))
+
+
+def _mean_of_known(values: Floats) -> Floats:
+    """The mean of each row; a resample may lack a class: its mean is over the others."""
     known = np.isfinite(values)
     total = np.where(known, values, 0).sum(axis=1)
-    means = np.divide(
-        total, known.sum(axis=1), out=np.full(len(values), np.nan), where=known.any(1)
-    )
-    return from_resamples(float(means[0]), means[1:], n, clusters, (0.0, 1.0))
+    return np.divide(total, known.sum(axis=1), out=np.full(len(values), np.nan), where=known.any(1))
 
 
 def _precision(shows: npt.NDArray[np.bool_], scores: Floats, weights: Weights) -> Floats:

@@ -232,7 +232,10 @@ def predict_clips(
 
     seen = (view for clip in range(len(clipset)) for view in fed(clipset.frames(clip)))
     with torch_threads(threads):
-        scores = score_views(classifier.network, seen, batch_size=batch_size)
+        tracks = None
+        if is_tracked(classifier.network):
+            tracks = np.repeat(clipset.tracks(), views, axis=0)
+        scores = score_views(classifier.network, seen, tracks, batch_size=batch_size)
     likely = scores.sigmoid() if clipset.several else scores.softmax(dim=1)
     return Predictions(
         classifier.name
@@ -267,12 +270,21 @@ def predict_with_parent(models_dir: Path, clipset: Clipset) -> Predictions | Non
     return None
 
 
+def is_tracked(network: torch.nn.Module) -> bool:
+    """Whether a network takes tracks of people and ball beside frames."""
+    return getattr(network, "tracks", None) is not None
+
+
 def score_views(
-    network: torch.nn.Module, views: Iterable[Frames], *, batch_size: int
+    network: torch.nn.Module,
+    views: Iterable[Frames],
+    tracks: npt.NDArray[np.float32] | None = None,
+    *,
+    batch_size: int,
 ) -> torch.Tensor:
     """Return a network's scores (N, K) in double precision on the CPU, holding one batch at a time.
 
-    The network is left in evaluation mode.
+    `tracks` (N, T', D) are for networks that take them. The network is left in evaluation mode.
     """
     network.eval()
     device = next(network.parameters()).device
@@ -280,6 +292,9 @@ def score_views(
     remaining = iter(views)
     while batch := list(islice(remaining, batch_size)):
         with torch.inference_mode():
-            frames = torch.from_numpy(np.stack(batch)).to(device)
-            scores.append(network(frames).double().cpu())
+            fed = [torch.from_numpy(np.stack(batch)).to(device)]
+            if tracks is not None:
+                first = sum(map(len, scores))
+                fed.append(torch.from_numpy(tracks[first : first + len(batch)]).to(device))
+            scores.append(network(*fed).double().cpu())
     return torch.cat(scores)

@@ -27,6 +27,7 @@ class TrainConfig(Recipe):
     mixup: float = 0.0  # α of the shares in which two clips are mixed, 0.2 say; 0: none
     cutmix: float = 0.0  # the same of rectangles that show another clip
     balance: bool = True  # every class equally often, whatever the counts
+    shown_weight: float = 1.0  # of several classes: what is shown, against 1 of what is not
     class_weights: bool = False  # every class weighs the same in the loss; instead of `balance`
     augmentation: Augmentation = field(default_factory=Augmentation)
     variants: int = 0  # frozen bodies: varied views of each clip whose features are made, once

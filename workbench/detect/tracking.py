@@ -121,20 +121,28 @@ class Tracker:
         """Places in `found` with the numbers of their tracks."""
         if not rows or not number_to_track:
             return []
-        numbers, tracks = list(number_to_track), number_to_track.values()
-        costs = np.array(
-            [[self._cost(found[row], track, frame) for track in tracks] for row in rows]
-        )
+        numbers, tracks = list(number_to_track), list(number_to_track.values())
+        costs = _costs([found[row] for row in rows], tracks, frame, self._reach_px)
         pairs = zip(*linear_sum_assignment(costs), strict=True)
         return [(rows[i], numbers[j]) for i, j in pairs if costs[i, j] < _FAR]
 
-    def _cost(self, seen: Detection, track: _Track, frame: int) -> float:
-        small, large = sorted((_size_px(seen), _size_px(track.last)))
-        if seen.class_name != track.last.class_name or large >= _LARGEST_RATIO * small:
-            return _FAR
-        reach = self._reach_px * (frame - track.frame) + (small + large) / 4
-        distance = float(np.linalg.norm(seen.centre - track.expected(frame)))
-        return distance / reach + 0.1 * (large / small - 1) if distance <= reach else _FAR
+
+def _costs(
+    seen: Sequence[Detection], tracks: Sequence[_Track], frame: int, reach_px: float
+) -> Floats:
+    """Cost of each detection (N,) being each object (M,): how far it is from where it should be."""
+    sizes = np.array([_size_px(one) for one in seen])[:, None]
+    of_tracks = np.array([_size_px(track.last) for track in tracks])[None]
+    small, large = np.minimum(sizes, of_tracks), np.maximum(sizes, of_tracks)
+    names = np.array([one.class_name for one in seen])[:, None]
+    is_same = names == np.array([track.last.class_name for track in tracks])[None]
+    unseen = np.array([frame - track.frame for track in tracks])
+    reach = reach_px * unseen + (small + large) / 4
+    expected = np.array([track.expected(frame) for track in tracks])
+    gaps = np.array([one.centre for one in seen])[:, None] - expected[None]
+    distance = np.linalg.norm(gaps, axis=2)
+    can = is_same & (large < _LARGEST_RATIO * small) & (distance <= reach)
+    return np.where(can, distance / reach + 0.1 * (large / small - 1), _FAR)
 
 
 def _size_px(found: Detection) -> float:

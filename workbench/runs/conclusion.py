@@ -42,7 +42,8 @@ class Conclusion:
     def answer(self) -> str:
         """The sentence without the verdict it begins with, which stands beside it as a mark."""
         answer = self.sentence.partition(":")[2].strip()
-        return answer[:1].upper() + answer[1:]
+        # A name such as mAP@1 keeps its small letter.
+        return answer if answer[1:2].isupper() else answer[:1].upper() + answer[1:]
 
     def _repr_html_(self) -> str:
         sentence = html.escape(self.sentence)

@@ -26,8 +26,10 @@ def spot(
         typer.Option("-o", "--out", metavar="FILE", help="[default: VIDEO_spots.json]"),
     ] = None,
     model: Annotated[
-        Path | None,
-        typer.Option("--model", metavar="RUN", help="A run's folder.  [default: the last trained]"),
+        list[Path] | None,
+        typer.Option(
+            "--model", metavar="RUN", help="A run, or folds; several: their mean.  [default: last]"
+        ),
     ] = None,
     csv: Annotated[
         bool, typer.Option("--csv", help="Also write a table of the likely events.")
@@ -47,6 +49,9 @@ def spot(
     review: Annotated[
         bool, typer.Option("--review", help="Offer the likely events in the goal labeller.")
     ] = False,
+    any_rate: Annotated[
+        bool, typer.Option("--any-rate", help="Also where there are few frames a second.")
+    ] = False,
     db: DatabaseOption = None,
 ) -> None:
     """Say which actions happen when in a video, as SoccerNet's results_spotting.json.
@@ -56,7 +61,7 @@ def spot(
     beside the result; what was killed goes on where it was. Memory does not grow with the length of
     the video. With --review, `workbench serve goals` offers the likely events to be accepted, moved
     or refused, and `workbench spot labels` writes what people said. Exit code 2 if the video cannot
-    be read. `workbench spot train` trains.
+    be read, or has fewer frames a second than a spotter looks at. `workbench spot train` trains.
 
     Example: workbench spot match.mp4 -o results_spotting.json
     """
@@ -64,6 +69,7 @@ def spot(
     from rich.progress import Progress
 
     from workbench.actions.spotting.decide import likely_events
+    from workbench.actions.spotting.greyframes import check_rate
     from workbench.actions.spotting.predict import load_spotter, spot_video
     from workbench.actions.spotting.timeline import offer_for_review, save_timeline
     from workbench.labels.events import write_csv
@@ -73,9 +79,11 @@ def spot(
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
     where = choose_device(device)
-    spotter = load_spotter(
-        model or last_run(models_dir, "spotter", "workbench spot train MATCHES"), str(where)
-    )
+    last = [] if model else [last_run(models_dir, "spotter", "workbench spot train MATCHES")]
+    first, *others = model or last
+    spotter = load_spotter(first, str(where), *others)
+    if not any_rate:
+        check_rate(video)
     file = out or video.with_name(f"{video.stem}_spots.json")
     work_dir = file.with_name(f"{file.stem}_raw")
     with torch_threads(1), Progress(console=console) as progress:
@@ -174,8 +182,26 @@ def train(
         str, typer.Option("--classes", metavar="NAME|FILE", help="Which classes count.")
     ] = "ball",
     skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave out labels with a fault.")
+        bool, typer.Option("--skip-bad", help="Leave out what has a fault; it is told.")
     ] = False,
+    folds: Annotated[
+        int,
+        typer.Option("--folds", metavar="N", min=0, help="Networks, each without some matches."),
+    ] = 0,
+    rounds: Annotated[
+        int, typer.Option("--rounds", metavar="N", min=1, help="Of folds: later ones see mistakes.")
+    ] = 1,
+    also: Annotated[
+        Path | None,
+        typer.Option("--also", metavar="DIR", help="Matches with other labels to learn from, too."),
+    ] = None,
+    also_classes: Annotated[
+        str, typer.Option("--also-classes", metavar="NAME|FILE", help="Their classes.")
+    ] = "ball",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("-p", metavar="NAME=VALUE", help="Any other setting: mixup, start, sides …"),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="S", help="Of clips and weights.")] = 0,
     device: Annotated[
         str, typer.Option("--device", metavar="auto|cpu|cuda", help="Where to compute.")
@@ -190,14 +216,17 @@ def train(
     """Train a spotter on matches with labels; the last fifth of them validates.
 
     Labels are SoccerNet's Labels-ball.json, one in each match's folder, which also holds its video.
-    The small spotter takes about five minutes of one CPU core. An unfinished run goes on. Exit code
-    2 if a label or a video cannot be used.
+    The small spotter takes about five minutes of one CPU core. An unfinished run goes on. With
+    --folds every network is judged on matches that it has not learned from, and `workbench spot`
+    takes the mean of all; with --rounds 2 they learn once more, and what looked like an event where
+    nobody labelled one is shown more often. Exit code 2 if a label or a video cannot be used.
 
     Example: workbench spot train data/matches --spotter dense
     """
     from rich.console import Console
 
-    from workbench.actions.spotting.training import SpotterConfig, train_in
+    from workbench.actions.spotting.recipe import SpotterConfig, with_settings
+    from workbench.actions.spotting.training import train_in
     from workbench.training.bar import training_bar
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
@@ -210,13 +239,14 @@ def train(
         seed=seed,
         device=device,
     )
+    config = with_settings(config, settings or [])
     first = "reading the matches"
     with training_bar(console, first, score="valid_map", score_name="mAP@1") as bar:
-        result = train_in(
-            matches, models_dir, config, cache_dir, skip_bad=skip_bad,
-            on_step=bar.on_step, on_epoch=bar.on_epoch,
+        run_dir, scores = train_in(
+            matches, models_dir, config, cache_dir, skip_bad=skip_bad, folds=folds, rounds=rounds,
+            also=also, also_classes=also_classes, on_step=bar.on_step, on_epoch=bar.on_epoch,
         )  # fmt: skip
-    console.print(f"valid mAP@1 {result.best.scores['valid_map']:.3f}\n  {result.run_dir}")
+    console.print(f"valid mAP@1 {', '.join(f'{one:.3f}' for one in scores)}\n  {run_dir}")
 
 
 def evaluate_spotting(

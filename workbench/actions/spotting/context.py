@@ -17,7 +17,8 @@ _FAR = 12  # steps on either side
 class Recurrent(nn.GRU):
     """A recurrent network in both directions."""
 
-    def __init__(self, inside: int, hidden: int = 96) -> None:
+    def __init__(self, inside: int, hidden: int | None = None) -> None:
+        hidden = hidden or 3 * inside // 4
         super().__init__(inside, hidden, batch_first=True, bidirectional=True)
         self.width = 2 * hidden
 

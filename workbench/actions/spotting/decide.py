@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from workbench.actions.spotting.greyframes import STEP_S
 from workbench.actions.spotting.scores import Metric, SpotScore, score_spots
-from workbench.labels.events import Events, middle_ms
+from workbench.labels.events import TEAMS, Events, middle_ms
 
 Floats = npt.NDArray[np.float64]
 
@@ -44,25 +44,29 @@ def decide(raw: npt.ArrayLike, classes: Sequence[str], decisions: Mapping[str, D
     """Return the candidates for events of a match; `likely_events` says which to believe.
 
     Args:
-        raw: (T, 2 K) logits and displacements.
+        raw: (T, 2 K) logits and displacements; with a column more, the side.
         classes: K names.
         decisions: By class; what is not in it is decided by the defaults.
     """
     values = np.asarray(raw, np.float64)
     likely, shift = 1 / (1 + np.exp(-values[:, : len(classes)])), values[:, len(classes) :]
+    sides = values[:, 2 * len(classes) :]  # (T, 1), or nothing
     parts = []
     for place, name in enumerate(classes):
         decision = decisions.get(name, Decision())
         bins, scores = _spots(likely[:, place], shift[:, place], decision)
         parts.append((np.full(len(bins), place), bins, scores))
     label, fine, score = (np.concatenate(column) for column in zip(*parts, strict=True))
-    count = len(label)
+    count, team = len(label), np.zeros(len(label), np.int64)
+    if sides.shape[1]:
+        around = gaussian_filter1d(sides[:, 0], 1.0)[fine // _FINE]
+        team = np.where(around > 0, TEAMS.index("right"), TEAMS.index("left"))
     return Events(
         tuple(classes),
         label.astype(np.int64),
         middle_ms(fine, FINE_FPS),
         np.ones(count, np.int64),
-        np.zeros(count, np.int64),
+        team,
         np.ones(count, np.bool_),
         score,
     ).in_order()

@@ -57,6 +57,24 @@ def draw_ladder(rungs: Sequence[Rung], ax: Axes | None = None) -> Axes:
     return open_frame(ax)
 
 
+def draw_learning(matches_to_rung: Mapping[int, Rung], ax: Axes | None = None) -> Axes:
+    """Draw mAP@1 by the number of matches that were learned from, on as many steps."""
+    ax = axes_or_new(ax, (5.4, 3.2), layout="constrained")
+    counts = sorted(matches_to_rung)
+    found = [matches_to_rung[count].at1[MEAN_PRESENT] for count in counts]
+    values = [one.value for one in found]
+    ax.vlines(counts, [one.low for one in found], [one.high for one in found], color=GREY)
+    ax.plot(counts, values, "o-", color=BLUE)
+    ax.set_xticks(counts)
+    ax.set(
+        xlabel="matches learned from, as many steps each",
+        ylabel="mAP@1, 95 % interval",
+        ylim=(0, None),
+        title="Would more matches help?",
+    )
+    return open_frame(ax)
+
+
 def draw_class_scores(best: Rung, floor: Rung, ax: Axes | None = None) -> Axes:
     """Draw the average precision of each class with its interval, and what chance gets."""
     names = [name for name in best.score.classes if best.at1[name].n]

@@ -19,7 +19,7 @@ from workbench.errors import FootageError
 from workbench.footage.decoder import decode_frames
 from workbench.footage.frames import Developer
 from workbench.footage.packets import PacketTable, read_packets
-from workbench.footage.video_info import content_digest
+from workbench.footage.video_info import content_digest, probe
 from workbench.saving import replacing
 
 TICK_S = 0.08
@@ -69,10 +69,7 @@ class GreyFrames:
     def read(self, first_step: int, end_step: int) -> Iterator[Grey]:
         """Yield the stack (3, H, W) of each step, decoding each frame once."""
         table = self.table
-        times_s = (table.pts - table.pts[0]) * float(table.time_base)
-        ticks = np.arange(first_step * STACK, end_step * STACK)
-        shown = np.searchsorted(times_s, (ticks + 0.5) * TICK_S + 1e-6, "right") - 1
-        frames = np.clip(shown, 0, table.frame_count - 1)
+        frames = frames_of_ticks(table, np.arange(first_step * STACK, end_step * STACK))
         develop = Developer(table, self.size_wh)
         grey = np.full(self.size_wh[::-1], 128, np.uint8)
         stack: list[Grey] = []
@@ -88,6 +85,27 @@ class GreyFrames:
                     if len(stack) == STACK:
                         yield np.stack(stack)
                         stack = []
+
+
+def check_rate(video: Path) -> None:
+    """Refuse a video with fewer frames than a spotter looks at: it shows motion in jerks.
+
+    Raises:
+        FootageError: If it has.
+    """
+    fps = float(probe(video).fps)
+    if fps < 1 / TICK_S - 0.5:
+        raise FootageError(
+            f"{video} has {fps:g} frames a second, spotters look at {1 / TICK_S:g}",
+            "give the video as it was filmed",
+        )
+
+
+def frames_of_ticks(table: PacketTable, ticks: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
+    """Return the frame that is shown in the middle of each tick."""
+    times_s = (table.pts - table.pts[0]) * float(table.time_base)
+    shown = np.searchsorted(times_s, (ticks + 0.5) * TICK_S + 1e-6, "right") - 1
+    return np.clip(shown, 0, table.frame_count - 1)
 
 
 def cached_grey(video: Path, cache_dir: Path, size_wh: tuple[int, int] = SIZE_WH) -> Grey:

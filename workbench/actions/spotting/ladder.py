@@ -16,11 +16,18 @@ import numpy.typing as npt
 import pandas as pd
 
 from workbench.actions.spotting.decide import CHOICES, choose_decisions, decide, likely_events
+from workbench.actions.spotting.mistakes import find_mistakes
 from workbench.actions.spotting.predict import TrainedSpotter, spot_video
 from workbench.actions.spotting.report import MEAN_PRESENT, estimates, paired_difference
-from workbench.actions.spotting.scores import SpotScore, metric, score_spots
+from workbench.actions.spotting.scores import (
+    SpotScore,
+    TeamScore,
+    metric,
+    score_spots,
+    score_teams,
+)
 from workbench.labels.events import Events, Floats
-from workbench.stats import Interval, show
+from workbench.stats import Interval, show, wilson
 from workbench.training.compute import torch_threads
 
 AT1 = metric("at1")
@@ -40,10 +47,11 @@ class Rung:
     score: SpotScore
     likely: Mapping[str, Events]  # the spots that validation matches say to believe
     raws: Raws  # (T, 2 K) by match; nothing for chance
+    sided: TeamScore | None = None  # where it says sides
 
     @property
     def at1(self) -> dict[str, Interval]:
-        """MAP@1 and the average precision of each class, with intervals."""
+        """Return mAP@1 and the average precision of each class, with intervals."""
         return estimates(self.score, AT1)
 
 
@@ -111,7 +119,23 @@ def rung(
     classes = next(iter(truth.values())).classes
     found = {match: decide(raw, classes, decisions) for match, raw in raws.items()}
     likely = {match: likely_events(events, decisions) for match, events in found.items()}
-    return Rung(name, found, score_spots(truth, found), likely, raws)
+    says_sides = all(raw.shape[1] > 2 * len(classes) for raw in raws.values())
+    sided = score_teams(truth, found) if says_sides else None
+    return Rung(name, found, score_spots(truth, found), likely, raws, sided)
+
+
+def side_table(one: Rung) -> pd.DataFrame | None:
+    """Return Team mAP@1, and how often the side of a right spot is right; None: it says none."""
+    if one.sided is None:
+        return None
+    kinds = [finding.kind for finding in find_mistakes(one.score)]
+    right, wrong = kinds.count("right"), kinds.count("wrong side")
+    rows = {
+        "mAP@1, whatever the side": show(one.at1[MEAN_PRESENT]),
+        "Team mAP@1: class and side": show(estimates(one.sided, AT1)[MEAN_PRESENT]),
+        "side of the right spots (a coin: .5)": show(wilson(right, right + wrong)),
+    }
+    return pd.DataFrame({"": rows}, index=pd.Index(list(rows), name="whose action"))
 
 
 def ladder_table(rungs: Sequence[Rung]) -> pd.DataFrame:

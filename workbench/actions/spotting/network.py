@@ -2,8 +2,9 @@
 
 The unit is a clip of T steps, each a stack of `STACK` neighbouring grey frames: (B, T, 3, H, W)
 bytes in, (B, T, 2 K) out: K logits, and K displacements in steps from the middle of the step to the
-event. A small encoder trained from nothing does not see a ball of two pixels move in one picture:
-the differences of the stack's frames are part of its input.
+event. A network with `sides` says one number more, above 0 where the side is the right one. A
+small encoder trained from nothing does not see a ball of two pixels move in one picture: the
+differences of the stack's frames are part of its input.
 
 | name | what looks beyond a stack |
 |---|---|
@@ -15,10 +16,11 @@ the differences of the stack's frames are part of its input.
 | dense | convolutions over time on the maps, then a recurrent network in both directions |
 | tdeed | convolutions over time on the maps, then an encoder and decoder of SGP layers |
 | tridet | the same with one level, and displacements as the mean of bins |
+| x3d | X3D's blocks on the maps (depthwise in time and space, squeezed), from random weights |
 
 Source: `slow_fusion` after Baikulov (2023), SoccerNet's ball action winner, its windows of five
 stacks run as convolutions along the clip; generalised mean pooling after Radenović et al. (2019);
-`context` names those of the others.
+X3D, Feichtenhofer (2020), arXiv:2004.04730; `context` names those of the others.
 """
 
 from collections.abc import Callable
@@ -28,6 +30,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchvision.ops import SqueezeExcitation
 
 from workbench.actions.spotting.context import (
     Attention,
@@ -47,6 +50,7 @@ class _Plan:
 
     context: Callable[[int], Any] | None = None
     mixes: int = 0  # convolutions over time on the maps
+    mix: Callable[[int], nn.Module] = lambda channels: _TimeMix(channels)
     bins: int = 0  # of a displacement; 0: said at once
 
 
@@ -59,10 +63,12 @@ _PLANS = {
     "dense": _Plan(Recurrent, mixes=2),
     "tdeed": _Plan(EncoderDecoder, mixes=2),
     "tridet": _Plan(Granular, mixes=2, bins=9),
+    "x3d": _Plan(mixes=3, mix=lambda channels: _X3dMix(channels)),
 }
 NAMES = tuple(_PLANS)
-_FEATURES = 128
+HIDDEN = 128
 _FARTHEST = 1.5  # steps that a displacement can say
+_SIDE = 0.1  # how much the side counts in the loss
 _RARE = -3.0  # the first bias of the logits: most steps hold no event
 
 
@@ -74,6 +80,9 @@ class Spotter(nn.Module):
         classes: K.
         encoder: Of stacks: see `encoders`.
         size_wh: Of the frames it is made for.
+        hidden: Features of a step; a recurrent network has three quarters as many each way.
+        sides: Whether it also says which side's event it is.
+        also: Classes of a second set of labels that it is trained on, with a head of its own.
         pretrained: Whether an encoder that has published weights begins with them.
 
     Raises:
@@ -86,7 +95,10 @@ class Spotter(nn.Module):
         classes: int,
         encoder: str = SLIM,
         size_wh: tuple[int, int] = (256, 144),
+        hidden: int = HIDDEN,
         *,
+        sides: bool = False,
+        also: int = 0,
         pretrained: bool = True,
     ) -> None:
         super().__init__()
@@ -96,25 +108,31 @@ class Spotter(nn.Module):
         self.encoder = make_encoder(encoder, pretrained)
         channels = self.encoder.channels
         plan = _PLANS[name]
-        self.mixing = nn.ModuleList(_TimeMix(channels) for _ in range(plan.mixes))
+        self.mixing = nn.ModuleList(plan.mix(channels) for _ in range(plan.mixes))
         self.project = nn.Sequential(
-            nn.Linear(2 * channels, _FEATURES),
-            nn.LayerNorm(_FEATURES),
+            nn.Linear(2 * channels, hidden),
+            nn.LayerNorm(hidden),
             nn.ReLU(),
             nn.Dropout(0.2),
         )
         self.power = nn.Parameter(torch.tensor(3.0)) if name == "slow_fusion" else None
-        self.context = plan.context(_FEATURES) if plan.context else None
-        width = self.context.width if self.context else _FEATURES
-        self.last = nn.Linear(width, classes * (1 + max(1, plan.bins)))
-        nn.init.constant_(self.last.bias[:classes], _RARE)
+        self.context = plan.context(hidden) if plan.context else None
+        width = self.context.width if self.context else hidden
         self.bins = plan.bins
+        self.last = self._head(width, classes)
+        self.also = self._head(width, also) if also else None
+        self.side = nn.Linear(width, 1) if sides else None
 
-    def forward(self, clips: Tensor) -> Tensor:
-        """Return logits and displacements (B, T, 2 K) of clips (B, T, 3, H, W)."""
+    def _head(self, width: int, classes: int) -> nn.Linear:
+        head = nn.Linear(width, classes * (1 + max(1, self.bins)))
+        nn.init.constant_(head.bias[:classes], _RARE)
+        return head
+
+    def forward(self, clips: Tensor, also: bool = False) -> Tensor:
+        """Return logits and displacements (B, T, 2 K) of clips (B, T, 3, H, W), then the side."""
         batch, steps = clips.shape[:2]
         maps = self.maps(clips.flatten(0, 1))
-        return self.heads(maps.view(batch, steps, *maps.shape[1:]))
+        return self.heads(maps.view(batch, steps, *maps.shape[1:]), also)
 
     def maps(self, stacks: Tensor) -> Tensor:
         """Return the maps (N, C, h, w) of stacks (N, 3, H, W) of bytes: the costly part."""
@@ -123,20 +141,26 @@ class Spotter(nn.Module):
         maps: Tensor = self.encoder(stacks)
         return maps
 
-    def heads(self, maps: Tensor) -> Tensor:
-        """Return logits and displacements (B, T, 2 K) of the maps (B, T, C, h, w) of a clip."""
+    def heads(self, maps: Tensor, also: bool = False) -> Tensor:
+        """Return what `forward` does of the maps (B, T, C, h, w) of a clip.
+
+        With `also` it is in the classes of the second set of labels.
+        """
         for mix in self.mixing:
             maps = mix(maps)
         pooled = self.project(torch.cat([self._mean(maps), maps.amax((3, 4))], dim=2))
         if self.context is not None:
             pooled = self.context(pooled)
-        out: Tensor = self.last(pooled)
-        if not self.bins:
-            return out
-        logits, bins = out[..., : self.classes], out[..., self.classes :]
-        chances = bins.reshape(*bins.shape[:-1], self.classes, self.bins).softmax(-1)
-        places = torch.linspace(-_FARTHEST, _FARTHEST, self.bins, device=out.device)
-        return torch.cat([logits, chances @ places.to(chances.dtype)], dim=-1)
+        head = self.also if also else self.last
+        assert head is not None
+        said: Tensor = head(pooled)
+        parts = [said]
+        if self.bins:
+            classes = head.out_features // (1 + self.bins)
+            chances = said[..., classes:].unflatten(-1, (classes, self.bins)).softmax(-1)
+            places = torch.linspace(-_FARTHEST, _FARTHEST, self.bins, device=said.device)
+            parts = [said[..., :classes], chances @ places.to(chances.dtype)]
+        return torch.cat([*parts, *([self.side(pooled)] if self.side else [])], dim=-1)
 
     def _mean(self, maps: Tensor) -> Tensor:
         if self.power is None:
@@ -162,21 +186,63 @@ class _TimeMix(nn.Module):
         return maps + mixed.reshape(batch, steps, channels, high, wide)
 
 
-def spotting_losses(out: Tensor, target: Tensor, offset: Tensor, gamma: float) -> dict[str, Tensor]:
+class _X3dMix(nn.Module):
+    """A residual block of X3D: widened, over time and space channel by channel, squeezed, narrowed.
+
+    The kernel of (3, 3, 3) is one over time and one over space.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        wide = 9 * channels // 4
+        self.widen = nn.Sequential(nn.Conv2d(channels, wide, 1, bias=False), nn.BatchNorm2d(wide))
+        self.time = nn.Conv2d(wide, wide, (3, 1), padding=(1, 0), groups=wide, bias=False)
+        self.space = nn.Conv2d(wide, wide, 3, padding=1, groups=wide, bias=False)
+        self.norm = nn.BatchNorm2d(wide)
+        self.squeeze = SqueezeExcitation(wide, max(4, wide // 16))
+        self.narrow = nn.Sequential(
+            nn.Conv2d(wide, channels, 1, bias=False), nn.BatchNorm2d(channels)
+        )
+
+    def forward(self, maps: Tensor) -> Tensor:
+        steps, (high, wide) = maps.shape[:2], maps.shape[3:]
+        x = F.relu(self.widen(maps.flatten(0, 1)))
+        along = x.unflatten(0, steps).flatten(3).transpose(1, 2)
+        x = self.time(along).transpose(1, 2).flatten(0, 1).unflatten(2, (high, wide))
+        x = F.silu(self.squeeze(self.norm(self.space(x))))
+        return F.relu(maps + self.narrow(x).unflatten(0, steps))
+
+
+def spotting_losses(
+    out: Tensor,
+    target: Tensor,
+    offset: Tensor,
+    gamma: float,
+    side: Tensor | None = None,
+) -> dict[str, Tensor]:
     """Return the focal loss of the logits, with that of the displacements near events.
 
     Args:
-        out: (B, T, 2 K) of a network.
-        target: (B, T, K) 1 near an event of the class.
+        out: (B, T, 2 K) of a network, or with the side after it.
+        target: (B, T, K) 1 near an event of the class; between 0 and 1 of mixed clips.
         offset: (B, T, K) steps to that event.
         gamma: How little what is known already counts.
+        side: (B, T) 1 near an event of the right side, -1 of the left one, 0 where nobody says.
     """
-    logits, shift = out.float().chunk(2, dim=-1)
+    classes = target.shape[-1]
+    logits, shift = out[..., :classes].float(), out[..., classes : 2 * classes].float()
     likely = torch.sigmoid(logits)
-    surprise = torch.where(target > 0, 1 - likely, likely)
+    surprise = (target - likely).abs()
     entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
     weight = torch.where(target > 0, 3.0, 1.0)  # of few against many
     near = target.sum().clamp(min=1)
     focal = (surprise**gamma * entropy * weight).sum() / near / 3
     moved = (F.smooth_l1_loss(shift, offset, reduction="none") * target).sum() / near
-    return {"loss": focal + 0.3 * moved, "focal": focal, "displacement": moved}
+    losses = {"loss": focal + 0.3 * moved, "focal": focal, "displacement": moved}
+    if side is not None and out.shape[-1] > 2 * classes:
+        each = F.binary_cross_entropy_with_logits(
+            out[..., -1].float(), (side > 0).float(), reduction="none"
+        )
+        of_side = (each * side.abs()).sum() / side.abs().sum().clamp(min=1)
+        losses |= {"side": of_side, "loss": losses["loss"] + _SIDE * of_side}
+    return losses

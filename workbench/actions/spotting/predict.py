@@ -7,7 +7,7 @@ it was, to the same scores, because windows and batches start at fixed steps.
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from workbench.actions.spotting.decide import Decision, decide
 from workbench.actions.spotting.greyframes import Grey, GreyFrames
-from workbench.actions.spotting.network import Spotter
+from workbench.actions.spotting.network import HIDDEN, Spotter
 from workbench.errors import WorkbenchError
 from workbench.footage.video_info import content_digest
 from workbench.labels.events import Events
@@ -27,6 +27,7 @@ from workbench.training.compute import inference
 from workbench.training.folder import BEST, load_checkpoint
 
 DECISIONS, MADE = "decisions.json", "made_with.json"
+FOLDS = "folds.json"  # in a folder of several networks: those of the last round
 _KEPT, _BEYOND = 96, 16  # steps of a window, and on either side of it
 # Steps through the encoder at once, divisors of a window: what a cache holds, what a GPU wants.
 _BATCH = {"cpu": 8, "cuda": 96, "mps": 96}
@@ -43,6 +44,7 @@ class TrainedSpotter:
     decisions: dict[str, Decision]
     identity: str  # of the weights
     built_in: bool = False  # whether it has seen built-in matches alone
+    others: tuple["TrainedSpotter", ...] = ()  # whose scores are averaged in
 
     @property
     def device(self) -> torch.device:
@@ -59,8 +61,9 @@ def load_network(run_dir: Path) -> tuple[Spotter, tuple[str, ...]]:
     content = load_checkpoint(run_dir / BEST, "train one: workbench spot train")
     try:
         classes = tuple(content["classes"])
-        made_as = content["encoder"], tuple(content["size_wh"])
-        network = Spotter(content["spotter"], len(classes), *made_as, pretrained=False)
+        made_as = content["encoder"], tuple(content["size_wh"]), content.get("hidden", HIDDEN)
+        more = {"sides": content.get("sides", False), "also": content.get("also", 0)}
+        network = Spotter(content["spotter"], len(classes), *made_as, **more, pretrained=False)
         network.load_state_dict(content["network"])
     except (KeyError, RuntimeError, TypeError):
         raise WorkbenchError(
@@ -69,20 +72,40 @@ def load_network(run_dir: Path) -> tuple[Spotter, tuple[str, ...]]:
     return network.eval().to(memory_format=torch.channels_last), classes
 
 
-def load_spotter(run_dir: Path, device: str = "cpu") -> TrainedSpotter:
-    """Read the best weights of a run and its decisions.
+def load_spotter(run_dir: Path, device: str = "cpu", *more: Path) -> TrainedSpotter:
+    """Read the best weights of a run and its decisions; several runs, or folds, are averaged.
+
+    The decisions are those of the first run, or of all folds together.
 
     Raises:
-        WorkbenchError: If the folder is not that of a finished spotter's run.
+        WorkbenchError: If a folder is not that of a finished spotter's run, or runs have other
+            classes, or only some of them say sides.
     """
+    if (run_dir / FOLDS).exists():
+        with reading(run_dir / FOLDS, "a spotter's folds", "train it on") as names:
+            folds = [run_dir / name for name in names]
+        first = load_spotter(folds[0], device, *folds[1:], *more)
+        return replace(first, decisions=_load_decisions(run_dir))
+    if more:
+        first, *others = (load_spotter(one, device) for one in (run_dir, *more))
+        kinds = {(one.classes, one.network.side is None) for one in (first, *others)}
+        if len(kinds) > 1:
+            raise WorkbenchError(
+                f"{run_dir} and the other runs have other classes", "average runs of the same ones"
+            )
+        return replace(first, others=tuple(others))
     network, classes = load_network(run_dir)
-    with reading(run_dir / DECISIONS, "a spotter's decisions", "train it on") as said:
-        decisions = {name: Decision(**row) for name, row in said.items()}
+    decisions = _load_decisions(run_dir)
     digest = hashlib.sha256()
     for name, value in network.state_dict().items():
         digest.update(name.encode() + value.contiguous().numpy().tobytes())
     built_in = bool(load_checkpoint(run_dir / BEST).get("built_in", False))
     return TrainedSpotter(network.to(device), classes, decisions, digest.hexdigest()[:16], built_in)
+
+
+def _load_decisions(run_dir: Path) -> dict[str, Decision]:
+    with reading(run_dir / DECISIONS, "a spotter's decisions", "train it on") as said:
+        return {name: Decision(**row) for name, row in said.items()}
 
 
 def save_decisions(run_dir: Path, decisions: dict[str, Decision]) -> None:
@@ -123,6 +146,15 @@ def spot_video(
         FootageError: If the video cannot be read.
         WorkbenchError: If the folder holds the scores of another video or network.
     """
+    if spotter.others:
+        options = {"precision": precision, "flip": flip, "on_steps": on_steps}
+        each = [
+            spot_video(video, replace(one, others=()), work_dir / one.identity, **options)
+            for one in (spotter, *spotter.others)
+        ]
+        raws = torch.stack([torch.from_numpy(one.raw.astype(np.float32)) for one in each])
+        mean = merge_ways(raws).numpy().astype(np.float16)
+        return replace(each[0], raw=mean, events=decide(mean, spotter.classes, spotter.decisions))
     frames = GreyFrames.of(video, spotter.network.size_wh)
     made_with = {
         "video": content_digest(video),
@@ -197,6 +229,8 @@ class _Maps:
             maps = torch.cat([self._kept[at] for at in range(low, high, self._batch)], dim=1)
             begin = max(0, start - _BEYOND)
             out = self._network.heads(maps[:, begin - low : high - low].float()).float()
+            if out.shape[-1] % 2:  # what is on the left in the mirrored video is on the right
+                out[1:, :, -1] *= -1
             merged = merge_ways(out).cpu().numpy()
         return np.asarray(merged[start - begin : min(self._steps, start + _KEPT) - begin])
 
@@ -214,12 +248,13 @@ class _Maps:
 def merge_ways(out: Tensor) -> Tensor:
     """Return the scores (T, 2 K) of the same steps seen in several ways (W, T, 2 K).
 
-    Probabilities are averaged, as the winner of 2023 does, and displacements.
+    Ways are the video and its mirror image, or several networks. Probabilities are averaged, as
+    the winner of 2023 does, and displacements and sides.
     """
     if len(out) == 1:
         return out[0]
-    logits, shift = out.chunk(2, dim=-1)
-    return torch.cat([torch.logit(logits.sigmoid().mean(0), 1e-6), shift.mean(0)], dim=-1)
+    logits, rest = out[..., : out.shape[-1] // 2], out[..., out.shape[-1] // 2 :]
+    return torch.cat([torch.logit(logits.sigmoid().mean(0), 1e-6), rest.mean(0)], dim=-1)
 
 
 def middle(stacks: Grey) -> Grey:

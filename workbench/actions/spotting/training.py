@@ -1,121 +1,76 @@
-"""A spotter's training on matches: its settings, its clips, its judge.
+"""A spotter's training on matches: its judge, its identity, and one network per fold.
 
-The unit is a folder of matches with labels. Half of the clips are drawn around an event, rare
-classes more often than their share; the others anywhere. Every clip depends on the seed, the epoch
-and its place alone, so that a run survives being killed. Matches are never divided: those that
-choose the epoch and the decisions are not learned from.
+The unit is a folder of matches with labels. Matches are never divided: those that choose the epoch
+and the decisions are not learned from.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
+from workbench.actions.spotting.clips import Batch, Clips, EpochClips
 from workbench.actions.spotting.decide import choose_decisions, decide
 from workbench.actions.spotting.encoders import SLIM
-from workbench.actions.spotting.greyframes import SIZE_WH, STACK, STEP_S, Grey, cached_grey
-from workbench.actions.spotting.network import NAMES, Spotter, spotting_losses
+from workbench.actions.spotting.greyframes import STACK, Grey, cached_grey
+from workbench.actions.spotting.matches import LabelledMatch, load_matches
+from workbench.actions.spotting.network import Spotter, spotting_losses
 from workbench.actions.spotting.predict import (
     DECISIONS,
+    FOLDS,
     load_network,
     raw_scores,
     save_decisions,
 )
+from workbench.actions.spotting.recipe import SpotterConfig
 from workbench.actions.spotting.scores import metric, score_spots
 from workbench.errors import DatasetError, WorkbenchError
-from workbench.footage.video_info import content_digest, probe
-from workbench.labels.events import ClassMap, Events, load_class_map
-from workbench.labels.soccernet import LABELS_BALL, find_matches, read_events
+from workbench.footage.video_info import content_digest
+from workbench.labels.events import load_class_map
+from workbench.saving import replacing, save_json
 from workbench.simulated.matches.making import MADE
 from workbench.training.compute import torch_threads
 from workbench.training.folder import identity_of, run_name
 from workbench.training.history import Callbacks, TrainingResult, shelve
 from workbench.training.loop import train
-from workbench.training.recipe import Recipe
 
-_VIDEOS = ("*.mp4", "*.mkv", "*.mov")
-_NEAR = 1.5  # steps around an event that are labelled with it
 JUDGED_BY = metric("at1")
-
-Arrays = npt.NDArray[np.float32]
-Batch = tuple[Tensor, Tensor, Tensor]
-
-
-@dataclass(frozen=True)
-class SpotterConfig(Recipe):
-    """Everything a spotter depends on, besides its matches."""
-
-    epochs: int = 2
-    batch_size: int = 3
-    learning_rate: float = 2e-3
-    warmup: float = 0.05
-    ema: float = 0.98
-    spotter: str = "dense"  # one of network.NAMES
-    encoder: str = SLIM  # of stacks, by name; see `encoders`
-    frozen: bool = False  # whether the encoder keeps the weights it begins with
-    class_map: str = "ball"  # a set of classes, or a file that maps them
-    steps: int = 950  # per epoch
-    clip_steps: int = 24  # of 0.24 s each
-    size_wh: tuple[int, int] = SIZE_WH  # of frames
-    crop_share: float = 0.76  # of width and height of a frame that a clip shows
-    gamma: float = 1.0  # of the focal loss
-    around_events: float = 0.5  # share of clips drawn around one
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.spotter not in NAMES:
-            raise WorkbenchError(f"spotter {self.spotter!r}", f"choose one of {', '.join(NAMES)}")
+OUT_OF_FOLD = "out_of_fold.npz"  # raw scores of each match, "/" of its name as "|"
 
 
 @dataclass(frozen=True, eq=False)
-class LabelledMatch:
-    """A match to learn from or to judge on."""
+class More:
+    """What may be learned from besides labelled matches."""
 
-    name: str
-    video: Path
-    events: Events
+    hard: Mapping[str, npt.NDArray[np.floating]] = field(default_factory=dict)
+    also: Sequence[LabelledMatch] = ()
 
-
-def load_matches(root: Path, class_map: ClassMap, *, skip_bad: bool = False) -> list[LabelledMatch]:
-    """Read the matches below a folder, each with its one video.
-
-    Raises:
-        DatasetError: If there is none, a video is missing or one too many, a label has a fault or
-            lies outside its video, or a match has a second half in the same video.
-    """
-    matches = []
-    for name, file in find_matches(root, LABELS_BALL).items():
-        videos = sorted(video for pattern in _VIDEOS for video in file.parent.glob(pattern))
-        if len(videos) != 1:
-            raise DatasetError(
-                f"{file.parent} has {len(videos)} videos", "leave one beside its labels"
-            )
-        length_ms = round(probe(videos[0]).duration_s * 1000)
-        read = read_events(file, class_map, skip_bad=skip_bad, length_ms=length_ms)
-        if (read.events.half != 1).any():
-            raise DatasetError(f"{file} has a second half", "give each half a folder of its own")
-        matches.append(LabelledMatch(name, videos[0], read.events))
-    return matches
+    def digest(self) -> str | None:
+        """What tells it from another; None of nothing."""
+        if not self.hard and not self.also:
+            return None
+        scores = [hashlib.sha256(self.hard[name].tobytes()).hexdigest() for name in self.hard]
+        return _digest({"hard": [*self.hard, *scores], "also": _made_of(self.also)})
 
 
-def count_events(parts: Mapping[str, Sequence[LabelledMatch]]) -> pd.DataFrame:
-    """Return how often each class happens in each part, one row per class."""
-    counts = {}
-    for part, matches in parts.items():
-        labels = np.concatenate([match.events.label for match in matches])
-        classes = matches[0].events.classes
-        counts[f"{part} ({len(matches)})"] = np.bincount(labels, minlength=len(classes))
-    return pd.DataFrame(counts, index=pd.Index(classes, name="actions in … matches"))
+def _begin_with(network: Spotter, run_dir: Path) -> None:
+    """Fill a network with a run's weights; heads of other classes begin anew."""
+    known = load_network(run_dir)[0].state_dict()
+    own = network.state_dict()
+    fits = {name: value for name, value in known.items()
+            if name in own and own[name].shape == value.shape}  # fmt: skip
+    if not any(name.startswith("encoder.") for name in fits):
+        raise WorkbenchError(f"{run_dir} has another encoder", "start from a run of this one")
+    network.load_state_dict(fits, strict=False)
 
 
 class SpotterLearner:
@@ -129,15 +84,27 @@ class SpotterLearner:
         train_on: Sequence[LabelledMatch],
         valid: Sequence[LabelledMatch],
         cache_dir: Path,
+        more: More,
     ) -> None:
         self.config = config
         self.classes = train_on[0].events.classes
-        network = Spotter(config.spotter, len(self.classes), config.encoder, config.size_wh)
+        second = len(more.also[0].events.classes) if more.also else 0
+        network = Spotter(
+            config.spotter, len(self.classes), config.encoder, config.size_wh, config.hidden,
+            sides=config.sides, also=second,
+        )  # fmt: skip
+        if config.start is not None:
+            _begin_with(network, Path(config.start))
         network.encoder.requires_grad_(not config.frozen)
         self.network: nn.Module = network.to(memory_format=torch.channels_last)
+        if config.compile:
+            self.network.compile()
         # What knows pictures already shall not forget them at once.
         self.rates = {} if config.encoder == SLIM else {"encoder.": 0.2}
-        self.clips = Clips(config, [*train_on], cache_dir)
+        self.sets = [Clips(config, train_on, cache_dir, more.hard)]
+        if more.also:
+            self.sets.append(Clips(config, more.also, cache_dir))
+        self.second = second
         self.valid, self.cache_dir = valid, cache_dir
         self.built_in = all((match.video.parent / MADE).exists() for match in train_on)
 
@@ -149,15 +116,27 @@ class SpotterLearner:
     def load(self, epoch: int, batches: Sequence[Sequence[int]]) -> "DataLoader[Batch]":
         """Return clips with their targets."""
         return DataLoader(
-            _Epoch(self.clips, epoch),
+            EpochClips(self.sets, epoch, self.config.batch_size),
             batch_sampler=batches,  # type: ignore[arg-type]
             num_workers=self.config.workers,
         )
 
     def losses(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Return the loss and its parts."""
-        clips, target, offset = batch
-        return spotting_losses(network(clips), target, offset, self.config.gamma)
+        clips, target, offset, side, of = batch
+        also, config = bool(of[0]), self.config
+        if config.frozen:  # nor do the scales of its normalisation learn
+            self.network.encoder.eval()  # type: ignore[union-attr,operator]
+        if config.mixup:
+            share = float(torch.distributions.Beta(*[torch.tensor(config.mixup)] * 2).sample())
+            other = torch.randperm(len(clips)).to(clips.device)
+            near = target + target[other]
+            clips = share * clips.float() + (1 - share) * clips[other].float()
+            offset = (offset * target + (offset * target)[other]) / near.clamp(min=1)
+            target = share * target + (1 - share) * target[other]
+            side = share * side + (1 - share) * side[other]
+        out = network(clips, also) if also else network(clips)
+        return spotting_losses(out, target, offset, config.gamma, side)
 
     def judge(self, network: nn.Module) -> dict[str, float]:
         """Return mAP@1 over the classes that validation matches have, as decided by default."""
@@ -176,6 +155,9 @@ class SpotterLearner:
             "spotter": config.spotter,
             "encoder": config.encoder,
             "size_wh": list(config.size_wh),
+            "hidden": config.hidden,
+            "sides": config.sides,
+            "also": self.second,
             "classes": list(self.classes),
             "built_in": self.built_in,
         }
@@ -197,91 +179,13 @@ def _of_grey(grey: Grey, network: Spotter) -> npt.NDArray[np.float32]:
     return raw_scores(lambda first, end: iter(stacks[first:end]), steps, network)
 
 
-class Clips:
-    """Clips of matches, drawn at random."""
-
-    def __init__(
-        self, config: SpotterConfig, matches: Sequence[LabelledMatch], cache_dir: Path
-    ) -> None:
-        self.config = config
-        self.classes = matches[0].events.classes
-        self.grey = [cached_grey(match.video, cache_dir, config.size_wh) for match in matches]
-        # Steps, and places of classes, of what a picture shows.
-        shown = [match.events.take(match.events.is_shown) for match in matches]
-        self.when = [one.position_ms / 1000 / STEP_S for one in shown]
-        self.label = [one.label for one in shown]
-        self.by_class = [
-            [
-                (at, when)
-                for at, label in enumerate(self.label)
-                for when in self.when[at][label == k]
-            ]
-            for k in range(len(self.classes))
-        ]
-        counts = np.sqrt([len(rows) for rows in self.by_class])
-        if not counts.any():
-            raise DatasetError("matches without an event", "give matches with labels")
-        self.shares = counts / counts.sum()
-        shortest = min(len(grey) // STACK for grey in self.grey)
-        if shortest <= config.clip_steps:
-            raise DatasetError(
-                f"a match of {shortest * STEP_S:.1f} s, shorter than a clip", "set clip_steps lower"
-            )
-
-    def draw(self, epoch: int, place: int) -> tuple[npt.NDArray[np.uint8], Arrays, Arrays]:
-        """Return a clip (T, 3, h, w) with its targets and offsets (T, K)."""
-        config, steps = self.config, self.config.clip_steps
-        rng = np.random.default_rng([config.seed, epoch, place])
-        if rng.random() < config.around_events:
-            rows = self.by_class[int(rng.choice(len(self.shares), p=self.shares))]
-            at, when = rows[int(rng.integers(len(rows)))]
-            start = when - steps / 2 + rng.uniform(-0.4, 0.4) * steps
-        else:
-            at = int(rng.integers(len(self.grey)))
-            start = rng.uniform(0, len(self.grey[at]) / STACK - steps)
-        grey = self.grey[at]
-        # At any frame, not at whole steps: thrice as many clips.
-        first = int(np.clip(round(start * STACK), 0, len(grey) - steps * STACK))
-        wide, high = (round(config.crop_share * side / 16) * 16 for side in config.size_wh)
-        top = int(rng.integers(grey.shape[1] - high + 1))
-        left = int(rng.integers(grey.shape[2] - wide + 1))
-        clip = grey[first : first + steps * STACK, top : top + high, left : left + wide]
-        if rng.random() < 0.5:
-            clip = clip[..., ::-1]
-        light = clip * np.float32(rng.uniform(0.8, 1.2)) + np.float32(rng.uniform(-20, 20))
-        image = np.clip(light, 0, 255).astype(np.uint8).reshape(steps, STACK, high, wide)
-        return image, *self._targets(at, first / STACK, steps)
-
-    def _targets(self, at: int, first: float, steps: int) -> tuple[Arrays, Arrays]:
-        middles = first + np.arange(steps) + 0.5
-        target = np.zeros((steps, len(self.classes)), np.float32)
-        offset = np.zeros_like(target)
-        best = np.full(target.shape, np.inf)
-        is_near = (self.when[at] > middles[0] - 2) & (self.when[at] < middles[-1] + 2)
-        for when, label in zip(self.when[at][is_near], self.label[at][is_near], strict=True):
-            gap = when - middles
-            closer = (np.abs(gap) <= _NEAR) & (np.abs(gap) < best[:, label])
-            target[closer, label], offset[closer, label] = 1, gap[closer]
-            best[closer, label] = np.abs(gap[closer])
-        return target, offset
-
-
-@dataclass(frozen=True)
-class _Epoch(Dataset[Batch]):
-    clips: Clips
-    epoch: int
-
-    def __getitem__(self, place: int) -> Batch:
-        image, target, offset = self.clips.draw(self.epoch, place)
-        return torch.from_numpy(image), torch.from_numpy(target), torch.from_numpy(offset)
-
-
 def train_spotter(
     train_on: Sequence[LabelledMatch],
     valid: Sequence[LabelledMatch],
     run_dir: Path,
     config: SpotterConfig,
     cache_dir: Path,
+    more: More | None = None,
     **callbacks: Unpack[Callbacks],
 ) -> TrainingResult:
     """Train until the run in a folder is finished, then decide on the validation matches.
@@ -294,6 +198,7 @@ def train_spotter(
         run_dir: The run's folder.
         config: The settings.
         cache_dir: Where grey frames are kept; deleting it is safe.
+        more: Out-of-fold scores, or a second set of labels to learn from, too.
         callbacks: As the loop's.
 
     Raises:
@@ -306,13 +211,11 @@ def train_spotter(
             f"{sorted(names)} to learn from and to judge on" if names else "no match on a side",
             "give matches to learn from, and others to choose by",
         )
-    made_of = {
-        part: [(content_digest(match.video), match.events.rows()) for match in matches]
-        for part, matches in (("train", train_on), ("valid", valid))
-    }
-    classes = list(train_on[0].events.classes)
-    identity = identity_of(config, classes=classes, matches=_digest(made_of))
-    make_learner = partial(SpotterLearner, config, train_on, valid, cache_dir)
+    made_of = {"train": _made_of(train_on), "valid": _made_of(valid)}
+    classes, more = list(train_on[0].events.classes), more or More()
+    data = {"classes": classes, "matches": _digest(made_of), "more": more.digest()}
+    identity = identity_of(config, **data)
+    make_learner = partial(SpotterLearner, config, train_on, valid, cache_dir, more)
     result = train(make_learner, run_dir, config, identity, **callbacks)
     if not (run_dir / DECISIONS).exists():
         network, _ = load_network(run_dir)
@@ -321,6 +224,54 @@ def train_spotter(
         truth = {match.name: match.events for match in valid}
         save_decisions(run_dir, choose_decisions(raws, truth, JUDGED_BY))
     return result
+
+
+def train_folds(
+    matches: Sequence[LabelledMatch],
+    folder: Path,
+    config: SpotterConfig,
+    cache_dir: Path,
+    folds: int,
+    rounds: int = 1,
+    **callbacks: Unpack[Callbacks],
+) -> list[TrainingResult]:
+    """Train a network per fold of matches, each judged on the matches it has not learned from.
+
+    Their scores of those matches stay in `folder`; together they choose the decisions of all. In a
+    second round what the first one took for events is shown more often. `spot_video` takes the
+    folder as the mean of its networks.
+
+    Returns:
+        The last round's networks.
+
+    Raises:
+        DatasetError: If there are fewer matches than folds, or folds than two.
+    """
+    if not 2 <= folds <= len(matches):
+        raise DatasetError(
+            f"{folds} folds of {len(matches)} matches", "give 2 folds or more, a match for each"
+        )
+    raws: dict[str, npt.NDArray[np.float32]] = {}
+    results: list[TrainingResult] = []
+    for number in range(1, rounds + 1):
+        results, more = [], More(hard=dict(raws))
+        for fold in range(folds):
+            held = list(matches[fold::folds])
+            rest = [match for match in matches if match not in held]
+            run_dir = folder / f"round_{number}" / f"fold_{fold + 1}"
+            results.append(train_spotter(rest, held, run_dir, config, cache_dir, more, **callbacks))
+            with torch_threads(config.threads):
+                raws |= match_scores(load_network(run_dir)[0], held, cache_dir)
+    with replacing(folder / OUT_OF_FOLD) as part:
+        np.savez(part, **{name.replace("/", "|"): raw for name, raw in raws.items()})  # type: ignore[arg-type]
+    truth = {match.name: match.events for match in matches}
+    save_decisions(folder, choose_decisions(raws, truth, JUDGED_BY))
+    save_json(folder / FOLDS, [result.run_dir.relative_to(folder).as_posix() for result in results])
+    return results
+
+
+def _made_of(matches: Sequence[LabelledMatch]) -> list[Any]:
+    return [(content_digest(match.video), match.events.rows()) for match in matches]
 
 
 def _digest(made_of: Mapping[str, Any]) -> str:
@@ -332,10 +283,12 @@ def run_dir_of(
     config: SpotterConfig,
     train_on: Sequence[LabelledMatch],
     valid: Sequence[LabelledMatch],
+    more: More | None = None,
 ) -> Path:
     """Return the folder of the run with these settings and matches."""
     names = [[match.name for match in part] for part in (train_on, valid)]
-    return models_dir / run_name("spotter", {**asdict(config), "matches": names})
+    also = {"more": more.digest()} if more and more.digest() else {}
+    return models_dir / run_name("spotter", {**asdict(config), "matches": names, **also})
 
 
 def train_in(
@@ -346,9 +299,29 @@ def train_in(
     valid_share: float = 0.2,
     *,
     skip_bad: bool = False,
+    folds: int = 0,
+    rounds: int = 1,
+    also: Path | None = None,
+    also_classes: str = "ball",
     **callbacks: Unpack[Callbacks],
-) -> TrainingResult:
+) -> tuple[Path, list[float]]:
     """Train on the matches below a folder; the last share of them, one at least, validates.
+
+    Args:
+        root: The folder.
+        models_dir: Where runs go.
+        config: The settings.
+        cache_dir: Of grey frames.
+        valid_share: Of the matches.
+        skip_bad: Whether labels with a fault are left out.
+        folds: How many networks, each validated on other matches; 0: one network.
+        rounds: See `train_folds`.
+        also: A folder of matches with a second set of labels to learn from, too.
+        also_classes: Their class map.
+        callbacks: As the loop's.
+
+    Returns:
+        The run's folder, or that of the folds, and mAP@1 of each network on its validation matches.
 
     Raises:
         DatasetError: As `load_matches` and `train_spotter`; or if there is but one match.
@@ -356,9 +329,17 @@ def train_in(
     matches = load_matches(root, load_class_map(config.class_map), skip_bad=skip_bad)
     if len(matches) < 2:
         raise DatasetError(f"one match below {root}", "give two at least: one must validate")
+    if folds:
+        named = {**asdict(config), "matches": [match.name for match in matches], "folds": folds}
+        folder = models_dir / run_name("spotter", {**named, "rounds": rounds})
+        results = train_folds(matches, folder, config, cache_dir, folds, rounds, **callbacks)
+        shelve(replace(results[0], run_dir=folder), "spotter")
+        return folder, [result.best.scores[result.best_by] for result in results]
     kept = max(1, round(valid_share * len(matches)))
     train_on, valid = matches[:-kept], matches[-kept:]
-    run_dir = run_dir_of(models_dir, config, train_on, valid)
-    result = train_spotter(train_on, valid, run_dir, config, cache_dir, **callbacks)
+    second = load_matches(also, load_class_map(also_classes), skip_bad=skip_bad) if also else ()
+    more = More(also=second)
+    run_dir = run_dir_of(models_dir, config, train_on, valid, more)
+    result = train_spotter(train_on, valid, run_dir, config, cache_dir, more, **callbacks)
     shelve(result, "spotter")
-    return result
+    return run_dir, [result.best.scores[result.best_by]]

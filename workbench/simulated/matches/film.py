@@ -39,10 +39,12 @@ from workbench.simulated.matches.stadium import (
 from workbench.simulated.matches.story import PlayedMatch
 
 Floats = npt.NDArray[np.float64]
+Box = tuple[float, float, float, float]
 
 CUT_AWAY_EVERY_S = 75.0  # on average
 _GOAL_M = (3.66, 2.44, 2.2, 1.9)  # half the width, height, depth below, height behind
 _NET, _POST = (150, 160, 150), (250, 250, 250)
+_TALL_M, _WIDE, _BALL_M = 1.85, 0.45, 0.12  # of boxes: height, its share that is width; radius
 _NOISES = 4  # pictures of noise, in turn
 _BITS, _SCALE = 4, 16  # of a pixel
 _LINE = (cv2.LINE_AA, _BITS)
@@ -121,6 +123,26 @@ class Film:
             target, view_m = np.array([*direction.target[frame], 0.8]), direction.view_m[frame]
         focal_px = self.size_wh[0] * float(np.linalg.norm(target - direction.eye)) / view_m
         return Camera.looking_at(direction.eye, target, focal_px, self.size_wh)
+
+    def boxes(self, frame: int) -> list[tuple[str, Box]]:
+        """Return class and box (left, top, width, height) of who is in the picture, and the ball.
+
+        Boxes are of standing people, in pixels; nobody is left out for standing behind another.
+        """
+        camera, (width, height) = self._camera(frame), self.size_wh
+        places = np.concatenate([self.match.position[frame], self.match.ball[frame, None, :2]])
+        low = np.concatenate([np.zeros(PEOPLE), self.match.ball[frame, 2:] - _BALL_M])
+        high = np.concatenate([np.full(PEOPLE, _TALL_M), self.match.ball[frame, 2:] + _BALL_M])
+        feet, depth = camera.project(np.column_stack([places, low]))
+        heads, _ = camera.project(np.column_stack([places, high]))
+        found: list[tuple[str, Box]] = []
+        for at in np.flatnonzero(depth > 1).tolist():
+            tall = float(feet[at, 1] - heads[at, 1])
+            wide = tall if at == PEOPLE else _WIDE * tall
+            left, top = float(heads[at, 0]) - wide / 2, float(heads[at, 1])
+            if left < width and left + wide > 0 and top < height and top + tall > 0:
+                found.append(("ball" if at == PEOPLE else "person", (left, top, wide, tall)))
+        return found
 
     def _draw(self, frame: int) -> Image:
         match, camera, (width, height) = self.match, self._camera(frame), self.size_wh

@@ -5,7 +5,7 @@ The unit is one match: a folder with `224p.mp4` (or by its height), `Labels-ball
 has it is whole, and is kept. The same seed gives the same bytes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -20,7 +20,7 @@ from workbench.engines.engine import Engine
 from workbench.errors import DatasetError, FootageError
 from workbench.footage.writer import VideoWriter
 from workbench.saving import reading, replacing, save_json
-from workbench.simulated.matches.film import Film
+from workbench.simulated.matches.film import Box, Film
 from workbench.simulated.matches.pitch import FPS, RATES
 from workbench.simulated.matches.story import play_match
 
@@ -91,6 +91,24 @@ def make_match(plan: MatchPlan, root: Path, folder: str) -> Path:
         np.save(part, match.ball)
     save_json(target / MADE, made_with)
     return target
+
+
+def true_boxes(folder: Path) -> Iterator[list[tuple[str, Box]]]:
+    """Yield for every frame of a match's video what is where (see `Film.boxes`).
+
+    Raises:
+        DatasetError: If the folder is not that of a built-in match of this version.
+    """
+    made_with = _made_with(folder / MADE)
+    if made_with is None or made_with.pop("version") != _VERSION:
+        raise DatasetError(
+            f"{folder} is no built-in match of this version", "take a teacher's boxes, or make it"
+        )
+    plan = MatchPlan(**made_with)
+    match = play_match(plan.seed, round(plan.minutes * 60 * FPS), RATES[plan.rates])
+    film = Film(match, plan.seed, (plan.width, plan.height))
+    for frame in range(0, len(match), plan.every):
+        yield film.boxes(frame)
 
 
 def make_matches(

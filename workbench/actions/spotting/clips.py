@@ -1,0 +1,193 @@
+"""Clips of matches as a spotter learns from them, drawn at random.
+
+The unit is a clip of some steps with what it shows at each. Half are drawn around an event, rare
+classes more often than their share; the others anywhere, or where a network that has not learned
+from the match sees an event and nobody labelled one. A clip depends on the seed, the epoch and its
+place alone.
+
+Sources: sampling, shaken frames and the moving camera after Baikulov (2023), SoccerNet's ball
+action winner.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from workbench.actions.spotting.greyframes import STACK, STEP_S, cached_grey
+from workbench.actions.spotting.matches import LabelledMatch
+from workbench.actions.spotting.recipe import SpotterConfig
+from workbench.errors import DatasetError
+from workbench.labels.events import TEAMS
+
+_NEAR = 1.5  # steps around an event that are labelled with it
+_RING_STEPS = 4.5  # around a label, where scores that see something are no mistake
+_MISTAKEN = 0.05  # less sure scores are none
+_SIGNS = np.array([{"left": -1, "right": 1}.get(team, 0) for team in TEAMS], np.float32)
+
+Arrays = npt.NDArray[np.float32]
+Batch = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]  # see `Clip`; then which set of labels
+
+
+class Clips:
+    """Clips of matches, drawn at random.
+
+    Args:
+        config: The settings.
+        matches: What is drawn from.
+        cache_dir: Of grey frames.
+        hard: Raw scores of matches by networks that have not learned from them. Where they see
+            an event far from any label, other clips are drawn more often.
+    """
+
+    def __init__(
+        self,
+        config: SpotterConfig,
+        matches: Sequence[LabelledMatch],
+        cache_dir: Path,
+        hard: Mapping[str, npt.NDArray[np.floating]] | None = None,
+    ) -> None:
+        self.config = config
+        self.classes = matches[0].events.classes
+        self.grey = [cached_grey(match.video, cache_dir, config.size_wh) for match in matches]
+        # Steps, and places of classes, of what a picture shows.
+        shown = [match.events.take(match.events.is_shown) for match in matches]
+        self.when = [one.position_ms / 1000 / STEP_S for one in shown]
+        self.label = [one.label for one in shown]
+        self.side = [_SIGNS[one.team] for one in shown]
+        self.by_class = [
+            [
+                (at, when)
+                for at, label in enumerate(self.label)
+                for when in self.when[at][label == k]
+            ]
+            for k in range(len(self.classes))
+        ]
+        if config.sides and not all(one.all() for one in self.side):
+            raise DatasetError(
+                "labels without a side", "give every label 'team' left or right, or sides=false"
+            )
+        mistaken = [
+            _mistaken(hard[match.name], when, len(self.classes))
+            for match, when in zip(matches if hard else (), self.when, strict=bool(hard))
+        ]
+        self.mistaken = [
+            (at, step, float(values[step]))
+            for at, values in enumerate(mistaken)
+            for step in np.flatnonzero(values > _MISTAKEN).tolist()
+        ]
+        counts = np.sqrt([len(rows) for rows in self.by_class])
+        if not counts.any():
+            raise DatasetError("matches without an event", "give matches with labels")
+        self.shares = counts / counts.sum()
+        shortest = min(len(grey) // STACK for grey in self.grey)
+        if shortest <= config.clip_steps:
+            raise DatasetError(
+                f"a match of {shortest * STEP_S:.1f} s, shorter than a clip", "set clip_steps lower"
+            )
+
+    def draw(self, epoch: int, place: int) -> "Clip":
+        """Return a clip with what it shows."""
+        config, steps = self.config, self.config.clip_steps
+        rng = np.random.default_rng([config.seed, epoch, place])
+        if rng.random() < config.around_events:
+            rows = self.by_class[int(rng.choice(len(self.shares), p=self.shares))]
+            at, when = rows[int(rng.integers(len(rows)))]
+            start = when - steps / 2 + rng.uniform(-0.4, 0.4) * steps
+        elif self.mistaken and rng.random() < config.hard_share:
+            sure = np.array([one[2] for one in self.mistaken])
+            at, step, _ = self.mistaken[int(rng.choice(len(sure), p=sure / sure.sum()))]
+            start = step - steps / 2 + rng.uniform(-0.4, 0.4) * steps
+        else:
+            at = int(rng.integers(len(self.grey)))
+            start = rng.uniform(0, len(self.grey[at]) / STACK - steps)
+        grey = self.grey[at]
+        # At any frame, not at whole steps: thrice as many clips.
+        first = int(np.clip(round(start * STACK), 0, len(grey) - steps * STACK))
+        wide, high = (round(config.crop_share * side / 16) * 16 for side in config.size_wh)
+        top = int(rng.integers(grey.shape[1] - high + 1))
+        left = int(rng.integers(grey.shape[2] - wide + 1))
+        frames = np.arange(first, first + steps * STACK)
+        if config.shake and rng.random() < config.shake:
+            early = rng.choice([-1, 0, 1], len(frames), p=[0.2, 0.6, 0.2])
+            frames = np.clip(frames + early, 0, len(grey) - 1)
+            clip = grey[frames, top : top + high, left : left + wide]
+        else:
+            clip = grey[first : first + steps * STACK, top : top + high, left : left + wide]
+        if config.camera and rng.random() < config.camera:
+            clip = _filmed_moving(clip, rng)
+        is_mirrored = rng.random() < 0.5
+        if is_mirrored:
+            clip = clip[..., ::-1]
+        light = clip * np.float32(rng.uniform(0.8, 1.2)) + np.float32(rng.uniform(-20, 20))
+        image = np.clip(light, 0, 255).astype(np.uint8).reshape(steps, STACK, high, wide)
+        target, offset, side = self._targets(at, first / STACK, steps)
+        return Clip(image, target, offset, -side if is_mirrored else side)
+
+    def _targets(self, at: int, first: float, steps: int) -> tuple[Arrays, Arrays, Arrays]:
+        middles = first + np.arange(steps) + 0.5
+        target = np.zeros((steps, len(self.classes)), np.float32)
+        offset = np.zeros_like(target)
+        side = np.zeros(steps, np.float32)
+        best = np.full(target.shape, np.inf)
+        is_near = (self.when[at] > middles[0] - 2) & (self.when[at] < middles[-1] + 2)
+        near = (one[at][is_near] for one in (self.when, self.label, self.side))
+        for when, label, sign in zip(*near, strict=True):
+            gap = when - middles
+            side[(np.abs(gap) <= _NEAR) & (np.abs(gap) < best.min(axis=1))] = sign
+            closer = (np.abs(gap) <= _NEAR) & (np.abs(gap) < best[:, label])
+            target[closer, label], offset[closer, label] = 1, gap[closer]
+            best[closer, label] = np.abs(gap[closer])
+        return target, offset, side
+
+
+class Clip(NamedTuple):
+    """A clip of T steps."""
+
+    image: npt.NDArray[np.uint8]  # (T, 3, h, w)
+    target: Arrays  # (T, K) 1 near an event of the class
+    offset: Arrays  # (T, K) steps to it
+    side: Arrays  # (T,) of the event nearest: 1 right, -1 left, 0 none
+
+
+def _mistaken(
+    raw: npt.NDArray[np.floating], when: npt.NDArray[np.float64], classes: int
+) -> npt.NDArray[np.float64]:
+    """How sure scores are of an event at each step, nothing in a ring around what is labelled."""
+    sure = 1 / (1 + np.exp(-raw[:, :classes].astype(np.float64).max(axis=1)))
+    gaps = np.abs(np.arange(len(sure))[:, None] + 0.5 - when)
+    return np.where((gaps < _RING_STEPS).any(axis=1), 0.0, sure)
+
+
+def _filmed_moving(clip: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """A clip (F, h, w) by a camera that drifts from one place, angle and zoom to another."""
+    high, wide = clip.shape[1:]
+    ends = rng.uniform(-1, 1, (2, 4)) * [0.06 * wide, 0.06 * high, 3.0, 0.06]
+    moved = []
+    for share, frame in zip(np.linspace(0, 1, len(clip)), clip, strict=True):
+        right, down, turn_deg, nearer = (1 - share) * ends[0] + share * ends[1]
+        matrix = cv2.getRotationMatrix2D((wide / 2, high / 2), turn_deg, 1 + nearer)
+        matrix[:, 2] += (right, down)
+        moved.append(cv2.warpAffine(frame, matrix, (wide, high), borderMode=cv2.BORDER_REFLECT_101))
+    return np.stack(moved).astype(np.uint8, copy=False)
+
+
+@dataclass(frozen=True)
+class EpochClips(Dataset[Batch]):
+    """The clips of an epoch by their places."""
+
+    sets: Sequence[Clips]  # in turn, a batch of each
+    epoch: int
+    batch_size: int
+
+    def __getitem__(self, place: int) -> Batch:
+        of = place // self.batch_size % len(self.sets)
+        image, target, offset, side = map(torch.from_numpy, self.sets[of].draw(self.epoch, place))
+        return image, target, offset, side, torch.tensor(of)
