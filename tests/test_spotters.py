@@ -311,8 +311,17 @@ def test_mistakes_far_from_labels_are_drawn_more_often(monkeypatch: pytest.Monke
 def test_a_spotter_learns_in_folds_twice_and_from_other_labels_and_goes_on_longer(
     matches: Path, tmp_path: Path
 ) -> None:
-    arguments = ["-p", "clip_steps=8", "-p", "crop_share=0.3", "-p", "amp=off", "--epochs", "1"]
-    arguments += ["--steps", "2", "--models", str(tmp_path), "--cache", str(tmp_path / "cache")]
+    arguments = ["-p", "clip_steps=8", "-p", "size_wh=[64, 36]", "-p", "amp=off", "--epochs", "1"]
+    arguments += [
+        "-p",
+        "crop_share=1",
+        "--steps",
+        "2",
+        "--models",
+        str(tmp_path),
+        "--cache",
+        str(tmp_path / "cache"),
+    ]
 
     def run(*more: str) -> Path:
         said = runner.invoke(app, ["spot", "train", str(matches), *arguments, *more])

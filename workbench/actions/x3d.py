@@ -61,7 +61,7 @@ class _Stage(nn.Module):
         super().__init__()
         self.res_blocks = nn.Sequential(
             *(
-                _Block(width if place else before, width, is_first=not place, weighs=not place % 2)
+                Block(width if place else before, width, is_first=not place, weighs=not place % 2)
                 for place in range(count)
             )
         )
@@ -71,7 +71,7 @@ class _Stage(nn.Module):
         return found
 
 
-class _Block(nn.Module):
+class Block(nn.Module):
     """A bottleneck beside its input; the first of a stage halves the picture."""
 
     def __init__(self, before: int, width: int, is_first: bool, weighs: bool) -> None:
@@ -82,6 +82,7 @@ class _Block(nn.Module):
         self.branch2 = _Bottleneck(before, width, stride, weighs)
 
     def forward(self, clips: Tensor) -> Tensor:
+        """Return maps (N, C, T, h, w) of maps."""
         found: Tensor = self.branch2(clips)
         for layer in (self.branch1_conv, self.branch1_norm):
             clips = clips if layer is None else layer(clips)

@@ -16,11 +16,11 @@ differences of the stack's frames are part of its input.
 | dense | convolutions over time on the maps, then a recurrent network in both directions |
 | tdeed | convolutions over time on the maps, then an encoder and decoder of SGP layers |
 | tridet | the same with one level, and displacements as the mean of bins |
-| x3d | X3D's blocks on the maps (depthwise in time and space, squeezed), from random weights |
+| x3d | three blocks of X3D on the maps, from random weights |
 
 Source: `slow_fusion` after Baikulov (2023), SoccerNet's ball action winner, its windows of five
 stacks run as convolutions along the clip; generalised mean pooling after Radenović et al. (2019);
-X3D, Feichtenhofer (2020), arXiv:2004.04730; `context` names those of the others.
+`x3d` and `context` name those of the others.
 """
 
 from collections.abc import Callable
@@ -30,8 +30,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.ops import SqueezeExcitation
 
+from workbench.actions import x3d
 from workbench.actions.spotting.context import (
     Attention,
     EncoderDecoder,
@@ -187,30 +187,15 @@ class _TimeMix(nn.Module):
 
 
 class _X3dMix(nn.Module):
-    """A residual block of X3D: widened, over time and space channel by channel, squeezed, narrowed.
-
-    The kernel of (3, 3, 3) is one over time and one over space.
-    """
+    """A block of X3D, without the squeeze over the clip: scores must not depend on windows."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        wide = 9 * channels // 4
-        self.widen = nn.Sequential(nn.Conv2d(channels, wide, 1, bias=False), nn.BatchNorm2d(wide))
-        self.time = nn.Conv2d(wide, wide, (3, 1), padding=(1, 0), groups=wide, bias=False)
-        self.space = nn.Conv2d(wide, wide, 3, padding=1, groups=wide, bias=False)
-        self.norm = nn.BatchNorm2d(wide)
-        self.squeeze = SqueezeExcitation(wide, max(4, wide // 16))
-        self.narrow = nn.Sequential(
-            nn.Conv2d(wide, channels, 1, bias=False), nn.BatchNorm2d(channels)
-        )
+        self.block = x3d.Block(channels, channels, is_first=False, weighs=False)
 
     def forward(self, maps: Tensor) -> Tensor:
-        steps, (high, wide) = maps.shape[:2], maps.shape[3:]
-        x = F.relu(self.widen(maps.flatten(0, 1)))
-        along = x.unflatten(0, steps).flatten(3).transpose(1, 2)
-        x = self.time(along).transpose(1, 2).flatten(0, 1).unflatten(2, (high, wide))
-        x = F.silu(self.squeeze(self.norm(self.space(x))))
-        return F.relu(maps + self.narrow(x).unflatten(0, steps))
+        mixed: Tensor = self.block(maps.transpose(1, 2)).transpose(1, 2)
+        return mixed
 
 
 def spotting_losses(
