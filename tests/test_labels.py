@@ -9,11 +9,13 @@ from fractions import Fraction
 import psycopg
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from workbench import __version__
 from workbench.errors import WorkbenchError
 from workbench.labels.database import LabelStoreError
-from workbench.labels.records import Entry
+from workbench.labels.records import Entry, current
 from workbench.labels.store import LabelStore
 from workbench.labels.values import LabelError
 
@@ -336,6 +338,7 @@ def test_a_database_of_the_first_version_is_brought_up_to_date(match, database):
     engine = sa.create_engine(database.replace("postgresql://", "postgresql+psycopg://"))
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE workbench_schema SET version = 1")
+        connection.exec_driver_sql("DROP TABLE standing")
         if engine.dialect.name == "postgresql":
             connection.exec_driver_sql(
                 f"ALTER TABLE entries ADD CONSTRAINT entries_kind_check {kinds}"
@@ -348,6 +351,7 @@ def test_a_database_of_the_first_version_is_brought_up_to_date(match, database):
     engine.dispose()
     with LabelStore(database) as store:
         assert store.history() == said
+        assert store.current("rating") == {("ann", "clip_1"): said[0]}
         new = store.append(Entry("corners", "clip_1", CORNERS, annotator="ann", tool="t"))
         assert new.seq > said[-1].seq
         assert store.history() == [*said, new]
@@ -358,13 +362,45 @@ def test_a_database_of_the_first_version_is_brought_up_to_date(match, database):
     engine.dispose()
 
 
+@given(data=st.data())
+@settings(max_examples=12, suppress_health_check=list(HealthCheck))
+def test_what_stands_is_what_the_history_comes_to(match, store, data):
+    """Whatever is appended, undone, redone, cleared or taken in from elsewhere, in any order."""
+    store.add_source(match)
+    prefix = uuid.uuid4().hex[:6]  # the examples share a database
+    for _ in range(data.draw(st.integers(1, 10))):
+        who = data.draw(st.sampled_from(["ann", "ben"]))
+        item = f"{prefix}/{data.draw(st.integers(1, 2))}"
+        before = store.history("rating", item, who)
+        said = {"annotator": who, "tool": "t"}
+        if before and data.draw(st.booleans()):
+            undone = data.draw(st.sampled_from(before))
+            entry = Entry("rating", item, None, undoes=undone.entry_id, **said)
+        else:
+            value = data.draw(st.sampled_from([None, {"stars": 1}, {"stars": 5}]))
+            source_id = data.draw(st.sampled_from([None, match.source_id]))
+            entry = Entry("rating", item, value, source_id=source_id, **said)
+        if entry.undoes is None and data.draw(st.booleans()):
+            back = timedelta(seconds=data.draw(st.integers(0, 60)))
+            store.add_all([], [replace(entry, created_at=entry.created_at - back)])
+        else:
+            store.append(entry)
+    ours = [entry for entry in store.history() if entry.item_id.startswith(prefix)]
+    stands = current(ours)
+    items = {f"{prefix}/1", f"{prefix}/2"}
+    assert store.current("rating", items=items) == stands
+    assert store.values("rating", items) == {key: one.value for key, one in stands.items()}
+    mine = {key: one for key, one in stands.items() if key[0] == "ann" and one.source_id}
+    assert store.current("rating", "ann", match.source_id, items) == mine
+
+
 def test_corners_are_kept_from_left_bottom_on_however_they_were_given(store):
     kept = CORNERS["corners_px"]
-    for item, given in {
+    for item, corners in {
         "from_the_top": [*kept[1:], kept[0]],
         "the_other_way": kept[::-1],
     }.items():
-        store.append(Entry("corners", item, four(*given), annotator="ann", tool="t"))
+        store.append(Entry("corners", item, four(*corners), annotator="ann", tool="t"))
     assert all(entry.value["corners_px"] == kept for entry in store.history())
 
 

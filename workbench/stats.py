@@ -29,6 +29,7 @@ Statistic = Callable[[Weights], Floats]
 
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
+_MOST_DRAWS, _FEWEST_RESAMPLES = 20_000_000, 200  # items times resamples bound the memory
 ENOUGH_SESSIONS = 5
 _ROUNDING = 1e-24  # a variance of shares below is that of floating point
 _Z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
@@ -234,7 +235,7 @@ def bootstrap(
         statistic: Judges all resamples at once; weights of one give the value itself.
         clusters: See `choose_clusters`.
         within: The least and the greatest value that the statistic can take.
-        resamples: Number of data sets drawn.
+        resamples: Number of data sets drawn; fewer of very many items, where few do.
         seed: Of the draws.
 
     Raises:
@@ -250,6 +251,7 @@ def bootstrap(
     if not items:
         raise ValueError("no items to resample")
     value = float(statistic(np.ones((1, items), dtype=np.int64))[0])
+    resamples = min(resamples, max(_FEWEST_RESAMPLES, _MOST_DRAWS // items))
     drawn = statistic(cluster_weights(clusters, resamples, seed))
     return from_resamples(value, drawn, items, clusters, within)
 

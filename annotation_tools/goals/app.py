@@ -165,7 +165,7 @@ def _event_labels(store: "LabelStore", labelling: Round, source_ids: set[str]) -
     """The labels of events: those that were named, then those that people have used here."""
     used = [
         entry.value["label"]
-        for entry in store.current("event").values()
-        if entry.value is not None and entry.source_id in source_ids
+        for entry in store.current("event", source_id=source_ids).values()
+        if entry.value is not None
     ]
     return list(dict.fromkeys([*labelling.events, *sorted(set(used))]))

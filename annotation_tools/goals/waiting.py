@@ -29,17 +29,15 @@ def waiting(
     item_ids = set(video_to_id.values())
     settled = set(last_words(store, "verdict"))
     found = dict.fromkeys(disagreements(store, "verdict", item_ids, tolerance_frames), "people")
-    unmatched = differing_events(store, tolerance_frames)
+    unmatched = differing_events(store, tolerance_frames, set(video_to_source.values()))
     for video, item_id in video_to_id.items():
         if unmatched.get(video_to_source[video]) and item_id not in settled:
             found.setdefault(item_id, "events")
     contradicted = {
         item_id
-        for (_, item_id), entry in store.current("verdict").items()
-        if entry.value is not None
-        and item_id in item_ids - settled
-        and item_id in model_said
-        and model_said[item_id]["verdict"] not in ("unsure", entry.value["verdict"])
+        for (_, item_id), value in store.values("verdict", item_ids & model_said.keys()).items()
+        if item_id not in settled
+        and model_said[item_id]["verdict"] not in ("unsure", value["verdict"])
     }
     for item_id in sorted(contradicted):
         found.setdefault(item_id, "model")

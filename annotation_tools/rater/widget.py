@@ -117,10 +117,8 @@ class ClipRater(anywidget.AnyWidget):
         self.on_msg(self._on_message)
 
     def _load(self, annotator: str, kind: Kind) -> dict[str, Any]:
-        entries = self._store.current(kind, annotator=annotator)
-        return {
-            item: entry.value for (_, item), entry in entries.items() if item in self._id_to_file
-        }
+        entries = self._store.current(kind, annotator, items=self._id_to_file)
+        return {item: entry.value for (_, item), entry in entries.items()}
 
     def _on_message(self, _: Any, message: dict[str, Any], buffers: Any) -> None:
         if "video" in message:

@@ -5,17 +5,16 @@ ratings, classes and verdicts; how far apart people see an event in time is meas
 
 Sources: Cohen (1960), "A coefficient of agreement for nominal scales"; Cohen (1968), "Weighted
 kappa"; Krippendorff (2011), "Computing Krippendorff's alpha-reliability", whose example the tests
-hold; alpha itself comes from the package `krippendorff`.
+hold, as they do the package `krippendorff`, which takes one data set at a time.
 """
 
 import math
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Collection, Hashable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import combinations
 from typing import Any, Literal, NamedTuple
 
-import krippendorff
 import numpy as np
 import numpy.typing as npt
 
@@ -38,7 +37,9 @@ from workbench.stats import (
 Level = Literal["nominal", "ordinal", "interval"]
 KappaWeights = Literal["none", "linear", "quadratic"]
 
-RESAMPLES = 2_000  # alpha is computed anew for each
+RESAMPLES = 2_000  # every coefficient is computed anew for each
+MOST_IN_PAIRS = 20  # annotators; 200 of them would be 19,900 pairs
+OTHERS = "most others"
 UNSURE = "unsure"
 RELIABLE_ALPHA = 0.667  # Krippendorff (2004), "Reliability in content analysis": the least
 _SCALES: dict[str, tuple[str, ...] | None] = {  # None: the answers that occur, in no order
@@ -80,7 +81,8 @@ class Agreement:
     unsure: int  # judgements "unsure"
     judgements: int  # all of them
     overall: tuple[Measure, ...]
-    pairs: tuple[Measure, ...]  # Cohen's kappa of each two that share items
+    # Cohen's kappa of each two that share items; of many people, of each with what most others say
+    pairs: tuple[Measure, ...]
 
     def answer(self) -> str:
         """Say whether annotators agree, in a sentence that begins with the verdict."""
@@ -142,14 +144,14 @@ def measure_agreement(
             alpha = measured(krippendorff_alpha(codes, level))
             overall.append(Measure(f"Krippendorff's alpha, {level}", unsure, alpha))
     pairs = []
-    for first, second in combinations(range(len(judged.annotators)), 2):
-        names = judged.annotators[first], judged.annotators[second]
-        for codes, unsure in ((judged.codes, "a category"), (sure, "left out")):
-            weights: KappaWeights = "quadratic" if kind == "rating" and codes is sure else "none"
-            kappa = cohen_kappa(codes[first], codes[second], weights)
+    for codes, unsure in ((judged.codes, "a category"), (sure, "left out")):
+        weights: KappaWeights = "quadratic" if kind == "rating" and codes is sure else "none"
+        name = "Cohen's kappa" if weights == "none" else f"Cohen's kappa, {weights} weights"
+        for names, first, second in _compared(judged.annotators, codes):
+            kappa = cohen_kappa(first, second, weights)
             if kappa.shared.any():
-                name = "Cohen's kappa" if weights == "none" else f"Cohen's kappa, {weights} weights"
                 pairs.append(Measure(name, unsure, measured(kappa), names))
+    pairs.sort(key=lambda pair: pair.annotators)
     said = np.isfinite(judged.codes)
     return Agreement(
         kind=kind,
@@ -175,9 +177,9 @@ def judgements(store: LabelStore, kind: str, items: Collection[str] | None = Non
         problem = f"agreement in labels of the kind {kind} is not measured"
         raise LabelError(problem, f"choose {' or '.join(_SCALES)}")
     answers = {}
-    for (annotator, item_id), entry in store.current(kind).items():
-        answer = answer_of(kind, entry.value or {})
-        if answer is not None and (items is None or item_id in items):
+    for (annotator, item_id), value in store.values(kind, items).items():
+        answer = answer_of(kind, value)
+        if answer is not None:
             answers[annotator, item_id] = answer
     annotators = tuple(sorted({annotator for annotator, _ in answers}))
     found = tuple(sorted({item_id for _, item_id in answers}))
@@ -187,9 +189,11 @@ def judgements(store: LabelStore, kind: str, items: Collection[str] | None = Non
     scale = (*known, UNSURE)
     annotator_to_row = {name: row for row, name in enumerate(annotators)}
     item_to_column = {name: column for column, name in enumerate(found)}
+    answer_to_code = {answer: code for code, answer in enumerate(scale)}
     codes = np.full((len(annotators), len(found)), np.nan)
     for (annotator, item_id), answer in answers.items():
-        codes[annotator_to_row[annotator], item_to_column[item_id]] = scale.index(answer)
+        place = annotator_to_row[annotator], item_to_column[item_id]
+        codes[place] = answer_to_code[answer]
     return Judgements(kind, annotators, found, scale, codes)
 
 
@@ -213,27 +217,32 @@ def disagreements(
     """
     judged = judgements(store, kind, items)
     distances = _distances(len(judged.scale) - 1, is_ordered=_SCALES[kind] is not None)
+    counts = np.stack([(judged.codes == code).sum(axis=0) for code in range(len(judged.scale))], 1)
+    said = counts.sum(axis=1)
+    # Of all ordered pairs of judgements; equal ones are at no distance.
+    total = np.einsum("ic,ck,ik->i", counts, distances, counts)
     item_to_frames = event_frames(store, items) if kind == "verdict" else {}
+    timed = {item for item, frames in item_to_frames.items() if len(frames) > 1}
     done = last_words(store, kind)
     item_to_distance, item_to_said = {}, {}
-    for item, codes in zip(judged.items, judged.codes.T, strict=True):
-        who_to_code = {
-            who: int(code)
-            for who, code in zip(judged.annotators, codes, strict=True)
-            if code == code  # not NaN
-        }
-        pairs = list(combinations(who_to_code, 2))
-        if item in done or not pairs:
+    for place, item in enumerate(judged.items):
+        if item in done or said[place] < 2 or not (total[place] or item in timed):
             continue
+        codes = judged.codes[:, place]
+        given = np.flatnonzero(np.isfinite(codes))
+        who_to_code = {judged.annotators[row]: int(codes[row]) for row in given}
+        distance, tells_frames = total[place] / (said[place] * (said[place] - 1)), False
         frames = item_to_frames.get(item, {})
-        apart = {pair: are_apart(frames, *pair, tolerance_frames) for pair in pairs}
-        distance = sum(
-            max(distances[who_to_code[first], who_to_code[second]], 0.5 * apart[first, second])
-            for first, second in pairs
-        ) / len(pairs)
+        if item in timed:
+            pairs = list(combinations(who_to_code, 2))
+            apart = {pair: are_apart(frames, *pair, tolerance_frames) for pair in pairs}
+            tells_frames = any(apart.values())
+            distance = sum(
+                max(distances[who_to_code[first], who_to_code[second]], 0.5 * apart[first, second])
+                for first, second in pairs
+            ) / len(pairs)
         if distance > 0:
             item_to_distance[item] = distance
-            tells_frames = any(apart.values())
             item_to_said[item] = {
                 who: judged.scale[code]
                 + (f" at frame {frames[who]}" if tells_frames and who in frames else "")
@@ -241,6 +250,31 @@ def disagreements(
             }
     queue = sorted(item_to_distance, key=lambda item: (-item_to_distance[item], item))
     return {item: item_to_said[item] for item in queue}
+
+
+def _compared(
+    names: tuple[str, ...], codes: Floats
+) -> Iterator[tuple[tuple[str, str], Floats, Floats]]:
+    """Yield who is compared with whom, and the codes of both."""
+    if len(names) <= MOST_IN_PAIRS:
+        for first, second in combinations(range(len(names)), 2):
+            yield (names[first], names[second]), codes[first], codes[second]
+    else:
+        for row, name in enumerate(names):
+            yield (name, OTHERS), codes[row], _most_others(codes, row)
+
+
+def _most_others(codes: Floats, row: int) -> Floats:
+    """The commonest answer of everybody else to each item that one has judged; NaN for a tie."""
+    found = np.full(codes.shape[1], np.nan)
+    own = np.flatnonzero(np.isfinite(codes[row]))
+    domain, counts = _count_values(np.delete(codes, row, axis=0)[:, own])
+    if len(domain) and len(own):
+        best = counts.argmax(axis=1)
+        most = counts.max(axis=1)
+        is_clear = (most > 0) & ((counts == most[:, None]).sum(axis=1) == 1)
+        found[own] = np.where(is_clear, domain[best], np.nan)
+    return found
 
 
 class Coefficient(NamedTuple):
@@ -265,15 +299,35 @@ def krippendorff_alpha(codes: npt.ArrayLike, level: Level) -> Coefficient:
         0.884
     """
     domain, counts = _count_values(codes)
-
-    def alpha(weights: Weights) -> Floats:
-        return np.array([_alpha(np.repeat(kept, row, axis=0), domain, level) for row in weights])
-
     shared = counts.sum(axis=1) >= 2
-    kept = counts[shared]
+    kept, size = counts[shared], len(domain)
     totals = kept.sum(axis=0)
     apart = 1 - (totals * (totals - 1)).sum() / max(totals.sum() * (totals.sum() - 1), 1)
+    ordered_pairs = kept[:, :, None] * (
+        kept[:, None, :] - np.eye(size)
+    )  # of each item's judgements
+    coincidences = ordered_pairs / (kept.sum(axis=1)[:, None, None] - 1)
+
+    def alpha(weights: Weights) -> Floats:
+        together = (weights @ coincidences.reshape(len(kept), -1)).reshape(-1, size, size)
+        each = together.sum(axis=2)  # (B, values): how often each was said
+        distances = _squared_distances(domain, each, level)
+        observed = (together * distances).sum(axis=(1, 2))
+        chance = (each[:, :, None] * each[:, None, :] * distances).sum(axis=(1, 2))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            value = 1 - (each.sum(axis=1) - 1) * observed / chance
+        return np.asarray(np.where(chance > 0, value, np.nan))  # else nothing to tell apart
+
     return Coefficient(alpha, float(apart), shared)
+
+
+def _squared_distances(domain: Floats, each: Floats, level: Level) -> Floats:
+    """Distances of each two values (B, values, values); ordinal ones depend on how often."""
+    if level == "ordinal":
+        place = np.cumsum(each, axis=1) - each / 2
+        return np.asarray((place[:, :, None] - place[:, None, :]) ** 2)
+    apart = domain[:, None] - domain[None, :]
+    return np.asarray((apart != 0).astype(float) if level == "nominal" else apart**2)[None]
 
 
 def cohen_kappa(
@@ -360,14 +414,6 @@ def _count_values(codes: npt.ArrayLike) -> tuple[Floats, npt.NDArray[np.int_]]:
     known = np.asarray(codes, dtype=float)
     domain = np.unique(known[np.isfinite(known)])
     return domain, (known.T[:, :, None] == domain).sum(axis=1)
-
-
-def _alpha(counts: npt.NDArray[np.int_], domain: Floats, level: Level) -> float:
-    if np.count_nonzero(counts.sum(axis=0)) < 2:
-        return float("nan")  # nothing to tell apart
-    return float(
-        krippendorff.alpha(value_counts=counts, value_domain=domain, level_of_measurement=level)
-    )
 
 
 def _distances(steps: int, *, is_ordered: bool) -> Floats:

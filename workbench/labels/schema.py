@@ -1,7 +1,7 @@
 """The tables of the label database, the same on SQLite and PostgreSQL.
 
-Two tables: the videos that frame numbers count in, and the entries. Triggers in the database
-refuse to change or delete an entry, whichever program tries.
+The videos that frame numbers count in, the entries, and which of them stand, which follows from the
+entries. Triggers in the database refuse to change or delete an entry, whichever program tries.
 """
 
 import json
@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.types import TypeDecorator
 
 from workbench.labels.values import LONGEST_TEXT, LabelError
 
-SCHEMA_VERSION = 2  # 1 had the kinds of label in a constraint, so that a new one met a wall
+# 1 had the kinds of label in a constraint, so that a new one met a wall; 2 no table of what stands
+SCHEMA_VERSION = 3
 _SCHEMA_LOCK = 0x776F726B  # any number; all openers of one PostgreSQL database wait for the same
 
 
@@ -74,6 +76,18 @@ entry_table = sa.Table(
     sqlite_autoincrement=True,  # a number is never given twice
 )
 
+standing_table = sa.Table(
+    "standing",
+    metadata,
+    sa.Column("kind", sa.String(20), primary_key=True),
+    sa.Column("annotator", sa.String(LONGEST_TEXT), primary_key=True),
+    sa.Column("item_id", sa.String(LONGEST_TEXT), primary_key=True),
+    sa.Column("source_id", sa.ForeignKey("sources.source_id")),
+    sa.Column("seq", sa.ForeignKey("entries.seq"), nullable=False),
+    sa.Index("standing_by_item", "kind", "item_id"),
+    sa.Index("standing_by_source", "source_id", "kind"),
+)
+
 _REFUSAL = "labels are appended, never changed or deleted"
 _KEEP_ENTRIES = {
     "sqlite": [
@@ -103,23 +117,32 @@ def has_schema(connection: Connection) -> bool:
     return version == SCHEMA_VERSION
 
 
-def create_schema(connection: Connection) -> None:
+def create_schema(connection: Connection) -> bool:
     """Create the tables where they are absent, or bring older ones up to date, labels and all.
 
-    Of several that try at once, one does it. The transaction of `connection` must have taken
-    SQLite's write lock.
+    Of several that try at once, one does it, and is told so: what stands is still to be worked out.
+    The transaction of `connection` must have taken SQLite's write lock.
     """
     dialect = connection.dialect.name
     if dialect == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
     if has_schema(connection):
-        return
-    if _version(connection):
+        return False
+    version = _version(connection)
+    if version == 1:
         _from_version_1(connection)
-    else:
-        metadata.create_all(connection)
+    metadata.create_all(connection)
+    if not version:
         _keep_entries(connection)
     connection.execute(schema_table.insert().values(version=SCHEMA_VERSION))
+    return True
+
+
+def insert_into(connection: Connection, table: sa.Table) -> Any:
+    """Return an insertion that can say what to do where the row is there already."""
+    # The two databases spell it alike, yet SQLAlchemy offers it per dialect.
+    is_sqlite = connection.dialect.name == "sqlite"
+    return sqlite.insert(table) if is_sqlite else postgresql.insert(table)
 
 
 def _version(connection: Connection) -> int:

@@ -55,11 +55,10 @@ def settle(
         {'settled by all': 212, 'settled by the adjudicator': 9, 'left out: a tie': 4}
     """
     choice = choice or Choice()
-    last = {(_LAST, item): entry for item, entry in last_words(store, "class").items()}
+    last = {(_LAST, item): entry.value or {} for item, entry in last_words(store, "class").items()}
     item_to_said: dict[str, dict[str, str]] = {}
     names: dict[str, tuple[str, ...]] = {UNSURE: ()}  # by answer
-    for (who, item), entry in {**store.current("class"), **last}.items():
-        value = entry.value or {}
+    for (who, item), value in {**store.values("class", items), **last}.items():
         answer = answer_of("class", value)
         if answer is not None and (items is None or item in items):
             names[answer] = tuple(value.get("classes", ()))
@@ -106,7 +105,7 @@ def _answer(said: Mapping[str, str]) -> tuple[str | None, By]:
 
 def _median_stars(store: LabelStore) -> dict[str, float]:
     item_to_stars: dict[str, list[int]] = {}
-    for (_, item), entry in store.current("rating").items():
-        if entry.value and "stars" in entry.value:
-            item_to_stars.setdefault(item, []).append(entry.value["stars"])
+    for (_, item), value in store.values("rating").items():
+        if "stars" in value:
+            item_to_stars.setdefault(item, []).append(value["stars"])
     return {item: median(stars) for item, stars in item_to_stars.items()}

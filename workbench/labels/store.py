@@ -5,16 +5,15 @@ an entry that `append` has returned is on the disk. Values are checked by `value
 worked out by `records`, files are left to `exchange`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from workbench.labels.database import Database
@@ -24,11 +23,17 @@ from workbench.labels.records import (
     check_entry,
     check_in_video,
     check_source,
-    current,
     in_order,
 )
-from workbench.labels.schema import create_schema, entry_table, has_schema, source_table
-from workbench.labels.values import LabelError, check_kind, check_text
+from workbench.labels.schema import (
+    create_schema,
+    entry_table,
+    has_schema,
+    insert_into,
+    source_table,
+)
+from workbench.labels.standing import fill, in_batches, renew, select_standing, set_latest
+from workbench.labels.values import LabelError, Value, check_kind, check_text
 
 _subject = attrgetter("kind", "item_id", "annotator")
 _said = attrgetter("kind", "item_id", "annotator", "value", "undoes")
@@ -55,7 +60,7 @@ class LabelStore(AbstractContextManager["LabelStore"]):
         self.url = self._database.url  # without the password
         try:
             if not self._database.read(has_schema):  # whoever may only read can open it too
-                self._database.write(create_schema)
+                self._database.write(_prepare)
         except BaseException:
             self.close()
             raise
@@ -105,7 +110,11 @@ class LabelStore(AbstractContextManager["LabelStore"]):
         def add(connection: Connection) -> int:
             for source in checked_sources:
                 self._store_source(connection, source)
-            return sum(self._store_as_is(connection, entry) for entry in checked)
+            for annotator in sorted({entry.annotator for entry in checked}):
+                self._take_turn(connection, annotator)
+            new = [one for some in in_batches(checked) for one in _store_as_is(connection, some)]
+            renew(connection, {(one.kind, one.annotator, one.item_id) for one in new})
+            return len(new)
 
         return self._database.write(add)
 
@@ -132,10 +141,40 @@ class LabelStore(AbstractContextManager["LabelStore"]):
         return [Entry(**row) for row in rows]
 
     def current(
-        self, kind: str, annotator: str | None = None, source_id: str | None = None
+        self,
+        kind: str,
+        annotator: str | None = None,
+        source_id: str | Collection[str] | None = None,
+        items: Collection[str] | None = None,
     ) -> dict[tuple[str, str], Entry]:
-        """Return the value that stands for each (annotator, item id); cleared ones are left out."""
-        return current(self.history(kind, annotator=annotator, source_id=source_id))
+        """Return the value that stands for each (annotator, item id); cleared ones are left out.
+
+        Reads what stands, not the history, and of that only what is asked for.
+
+        Args:
+            kind: Of the labels.
+            annotator: Whose; None for everybody's.
+            source_id: In which video, or videos.
+            items: Of which items.
+        """
+        rows = self._standing(entry_table.c, kind, annotator, source_id, items)
+        entries = (Entry(**row._mapping) for row in rows)
+        return {(entry.annotator, entry.item_id): entry for entry in entries}
+
+    def values(
+        self, kind: str, items: Collection[str] | None = None
+    ) -> dict[tuple[str, str], Value]:
+        """Return what stands as `current` does, values alone: for many at a time."""
+        of = entry_table.c
+        rows = self._standing((of.annotator, of.item_id, of.value), kind, None, None, items)
+        return {(row.annotator, row.item_id): row.value for row in rows}
+
+    def digest(self) -> str:
+        """Return what changes with every label that is added, on a server; reads ids alone."""
+        hashed = sa.func.hashtextextended(entry_table.c.entry_id, 0)
+        query = sa.select(sa.func.count(), sa.func.sum(hashed)).select_from(entry_table)
+        count, total = self._database.read(lambda connection: connection.execute(query).one())
+        return f"{count} labels, {total or 0}"
 
     def close(self) -> None:
         """Close all connections."""
@@ -145,7 +184,7 @@ class LabelStore(AbstractContextManager["LabelStore"]):
         self.close()
 
     def _store_source(self, connection: Connection, source: Source) -> None:
-        insert = self._insert(source_table).on_conflict_do_nothing()
+        insert = insert_into(connection, source_table).on_conflict_do_nothing()
         connection.execute(insert, source.to_row())
         known = _read_source(connection, source.source_id)
         for what in ("fps", "frame_count", "width", "height"):
@@ -158,13 +197,10 @@ class LabelStore(AbstractContextManager["LabelStore"]):
 
     def _store(self, connection: Connection, entry: Entry) -> Entry:
         """Append an entry that is said now; one that is stored already is returned as it is."""
-        if not self._database.is_sqlite:
-            # One annotator's labels go in one after the other, so that their times are in order.
-            name = sa.func.hashtextextended(entry.annotator, 0)
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(name)))
-        stored = _find(connection, entry.entry_id)
+        self._take_turn(connection, entry.annotator)
+        stored = _find(connection, [entry.entry_id]).get(entry.entry_id)
         if stored is None:
-            entry = self._link(connection, entry)
+            entry = _link(connection, entry, _targets(connection, [entry]), {})
             last = connection.scalar(
                 sa.select(sa.func.max(entry_table.c.created_at)).where(
                     entry_table.c.annotator == entry.annotator
@@ -174,59 +210,124 @@ class LabelStore(AbstractContextManager["LabelStore"]):
                 # The clock was set back, or labels came from a machine whose clock is ahead. The
                 # new label still has to be the one that counts.
                 entry = replace(entry, created_at=last + timedelta(microseconds=1))
-            stored = self._insert_entry(connection, entry)
+            stored = _insert(connection, [entry])[0]
+            if stored.undoes is None and _said(stored) == _said(entry):
+                set_latest(connection, stored)
+            else:
+                renew(connection, [(stored.kind, stored.annotator, stored.item_id)])
         if _said(stored) != _said(entry):
             raise _id_taken(entry)
         return stored
 
-    def _store_as_is(self, connection: Connection, entry: Entry) -> bool:
-        stored = _find(connection, entry.entry_id)
+    def _take_turn(self, connection: Connection, annotator: str) -> None:
+        """Let one annotator's labels go in one after the other: their times are in order then."""
+        if not self._database.is_sqlite:  # which has one writer anyway
+            name = sa.func.hashtextextended(annotator, 0)
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(name)))
+
+    def _standing(
+        self,
+        columns: Iterable[Any],
+        kind: str,
+        annotator: str | None,
+        source_id: str | Collection[str] | None,
+        items: Collection[str] | None,
+    ) -> list[sa.Row[Any]]:
+        if annotator is not None:
+            annotator = check_text(annotator, "the annotator's name")
+        if isinstance(source_id, str):
+            source_id = {check_text(source_id, "the source id")}
+        asked = check_kind(kind), annotator, source_id, items
+        queries = list(select_standing(list(columns), *asked))  # may be tried again
+        return self._database.read(
+            lambda connection: [row for query in queries for row in connection.execute(query)]
+        )
+
+
+def _prepare(connection: Connection) -> None:
+    if create_schema(connection):
+        fill(connection)
+
+
+def _store_as_is(connection: Connection, entries: list[Entry]) -> list[Entry]:
+    """Append entries of another database, in their order; return those that are new."""
+    known = _find(connection, (entry.entry_id for entry in entries))
+    targets = _targets(connection, entries)
+    sources: dict[str, Source] = {}
+    new: dict[str, Entry] = {}
+    for entry in entries:
+        stored = known.get(entry.entry_id) or new.get(entry.entry_id)
         if stored is None:
-            self._insert_entry(connection, self._link(connection, entry))
-            return True
+            linked = _link(connection, entry, targets, sources)
+            new[entry.entry_id] = targets[entry.entry_id] = linked
+        elif replace(stored, seq=0) != replace(entry, seq=0):
+            raise _id_taken(entry)
+    stored_now = _insert(connection, list(new.values()))
+    for entry, stored in zip(new.values(), stored_now, strict=True):
         if replace(stored, seq=0) != replace(entry, seq=0):
             raise _id_taken(entry)
-        return False
-
-    def _insert_entry(self, connection: Connection, entry: Entry) -> Entry:
-        """Insert an entry and return it as stored; if another got there first, what that stored."""
-        row = asdict(entry)
-        del row["seq"]  # the database counts
-        statement = self._insert(entry_table).on_conflict_do_nothing(index_elements=["entry_id"])
-        seq = connection.scalar(statement.values(row).returning(entry_table.c.seq))
-        if seq is not None:
-            return replace(entry, seq=seq)
-        stored = _find(connection, entry.entry_id)
-        assert stored is not None
-        return stored
-
-    def _link(self, connection: Connection, entry: Entry) -> Entry:
-        """Check what an entry points at; an undo is about the video of what it takes back."""
-        if entry.undoes is not None:
-            target = _find(connection, entry.undoes)
-            if target is None:
-                raise LabelError(f"entry {entry.undoes} is not known", "undo a stored label")
-            if _subject(target) != _subject(entry):
-                problem = (
-                    f"an undo of {entry.annotator} on {entry.kind} {entry.item_id} names an entry "
-                    f"of {target.annotator} on {target.kind} {target.item_id}"
-                )
-                raise LabelError(problem, "undo a label of the same annotator and item")
-            return replace(entry, source_id=target.source_id)
-        if entry.source_id is not None:
-            source = _read_source(connection, entry.source_id)
-            check_in_video(entry.kind, entry.value, source)
-        return entry
-
-    def _insert(self, table: sa.Table) -> Any:
-        # The two databases spell "unless it is there" alike, yet SQLAlchemy offers it per dialect.
-        return sqlite.insert(table) if self._database.is_sqlite else postgresql.insert(table)
+    return stored_now
 
 
-def _find(connection: Connection, entry_id: str) -> Entry | None:
-    query = sa.select(entry_table).where(entry_table.c.entry_id == entry_id)
-    row = connection.execute(query).mappings().first()
-    return None if row is None else Entry(**row)
+def _insert(connection: Connection, entries: list[Entry]) -> list[Entry]:
+    """Insert entries and return them as stored; if another got there first, what that stored."""
+    if not entries:
+        return []
+    of = entry_table.c
+    statement = insert_into(connection, entry_table)
+    statement = statement.on_conflict_do_nothing(index_elements=["entry_id"])
+    names = [column.name for column in of if column.name != "seq"]  # the database counts
+    rows = [{name: getattr(one, name) for name in names} for one in entries]
+    made = connection.execute(statement.returning(of.entry_id, of.seq), rows)
+    seqs = dict(made.tuples().all())
+    others = _find(connection, (one.entry_id for one in entries if one.entry_id not in seqs))
+    return [
+        replace(one, seq=seqs[one.entry_id]) if one.entry_id in seqs else others[one.entry_id]
+        for one in entries
+    ]
+
+
+def _targets(connection: Connection, entries: Iterable[Entry]) -> dict[str, Entry]:
+    """The stored entries that these take back, by id."""
+    return _find(connection, (entry.undoes for entry in entries if entry.undoes is not None))
+
+
+def _link(
+    connection: Connection,
+    entry: Entry,
+    targets: Mapping[str, Entry],
+    sources: dict[str, Source],
+) -> Entry:
+    """Check what an entry points at; an undo is about the video of what it takes back.
+
+    `sources` takes the videos that were looked up, so that each is once.
+    """
+    if entry.undoes is not None:
+        target = targets.get(entry.undoes)
+        if target is None:
+            raise LabelError(f"entry {entry.undoes} is not known", "undo a stored label")
+        if _subject(target) != _subject(entry):
+            problem = (
+                f"an undo of {entry.annotator} on {entry.kind} {entry.item_id} names an entry "
+                f"of {target.annotator} on {target.kind} {target.item_id}"
+            )
+            raise LabelError(problem, "undo a label of the same annotator and item")
+        return replace(entry, source_id=target.source_id)
+    if entry.source_id is not None:
+        if entry.source_id not in sources:
+            sources[entry.source_id] = _read_source(connection, entry.source_id)
+        check_in_video(entry.kind, entry.value, sources[entry.source_id])
+    return entry
+
+
+def _find(connection: Connection, entry_ids: Iterable[str]) -> dict[str, Entry]:
+    """Return the stored entries among these ids."""
+    found: dict[str, Entry] = {}
+    for some in in_batches(entry_ids):
+        query = sa.select(entry_table).where(entry_table.c.entry_id.in_(some))
+        rows = connection.execute(query).mappings()
+        found |= {row["entry_id"]: Entry(**row) for row in rows}
+    return found
 
 
 def _read_source(connection: Connection, source_id: str) -> Source:

@@ -100,9 +100,9 @@ def measure_timing(
 def event_frames(store: LabelStore, items: Collection[str] | None = None) -> dict[str, Frames]:
     """Return in which frame each annotator sees the event of each clip, where they say one."""
     found: dict[str, dict[str, int]] = defaultdict(dict)
-    for (annotator, item_id), entry in store.current("verdict").items():
-        frame = (entry.value or {}).get("event_frame")
-        if frame is not None and (items is None or item_id in items):
+    for (annotator, item_id), value in store.values("verdict", items).items():
+        frame = value.get("event_frame")
+        if frame is not None:
             found[item_id][annotator] = frame
     return dict(found)
 
@@ -136,10 +136,18 @@ def match_frames(
     return pairs
 
 
-def differing_events(store: LabelStore, tolerance_frames: int = TOLERANCE_FRAMES) -> dict[str, int]:
-    """Return the videos in which two people's events do not match, with how many do not."""
+def differing_events(
+    store: LabelStore,
+    tolerance_frames: int = TOLERANCE_FRAMES,
+    sources: Collection[str] | None = None,
+) -> dict[str, int]:
+    """Return the videos, of these or of all, in which two people's events do not match.
+
+    With how many do not.
+    """
     unmatched: dict[str, int] = defaultdict(int)
-    for source_id, _, hits, touching in _compare_events(store, None, tolerance_frames):
+    compared = _compare_events(store, None, tolerance_frames, sources)
+    for source_id, _, hits, touching in compared:
         unmatched[source_id] += touching - hits
     return {source_id: count for source_id, count in unmatched.items() if count}
 
@@ -148,19 +156,22 @@ _Row = tuple[str, str, int, int]  # video, label, matched, matched and unmatched
 
 
 def _compare_events(
-    store: LabelStore, items: Collection[str] | None, tolerance_frames: int
+    store: LabelStore,
+    items: Collection[str] | None,
+    tolerance_frames: int,
+    sources: Collection[str] | None = None,
 ) -> Iterable[_Row]:
     """Yield the events of each two people in each video that both have looked at."""
     seen: dict[str, set[str]] = defaultdict(set)  # video to who has looked at it
     wanted: set[str] = set()
-    for (annotator, item_id), entry in store.current("verdict").items():
+    for (annotator, item_id), entry in store.current("verdict", source_id=sources).items():
         if entry.source_id is not None:
             seen[entry.source_id].add(annotator)
             if items is None or item_id in items:
                 wanted.add(entry.source_id)
     said: dict[tuple[str, str, str], list[int]] = defaultdict(list)
     labels: dict[str, set[str]] = defaultdict(set)
-    for (annotator, _), entry in store.current("event").items():
+    for (annotator, _), entry in store.current("event", source_id=sources).items():
         if entry.source_id is None or entry.value is None:
             continue
         seen[entry.source_id].add(annotator)

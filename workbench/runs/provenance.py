@@ -311,12 +311,12 @@ def _shown(value: Any) -> str:
 
 
 def _digest_rows(path: Path) -> str:
-    """Digest the rows of a database, but for those that say which version its tables have."""
+    """Digest the rows of a database, but for what follows from others: versions, what stands."""
     whole, rows = hashlib.sha256(), 0
     with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
         names = db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
         for (name,) in names.fetchall():
-            if name.startswith("sqlite_") or name.endswith("_schema"):
+            if name.startswith("sqlite_") or name.endswith(("_schema", "standing")):
                 continue
             for row in db.execute(f'SELECT * FROM "{name}"'):
                 whole.update(f"{name}{row!r}\n".encode(errors="backslashreplace"))
@@ -329,7 +329,7 @@ def _digest_label_server() -> str:
     from workbench.labels.store import LabelStore  # takes half a second, and most need no server
 
     with LabelStore() as store:
-        return _digest("\n".join(sorted(entry.entry_id for entry in store.history())))
+        return _digest(store.digest())
 
 
 def _digest(text: str) -> str:
