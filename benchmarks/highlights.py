@@ -119,7 +119,7 @@ def loop(video: Path, minutes: float, out: Path) -> Path:
     return out
 
 
-def endurance(out: Path, model: Path | None, minutes: float) -> None:
+def endurance(out: Path, model: Path | None, eye: str, minutes: float) -> None:
     """Measure memory and time, kill three times, and compare."""
     video = loop(out / "test" / "long00.mp4", minutes, out / "looped.mp4")
     started = time.process_time()
@@ -127,20 +127,29 @@ def endurance(out: Path, model: Path | None, minutes: float) -> None:
     decoding_s = time.process_time() - started
     print(f"decoding alone: {decoding_s:.0f} CPU s for {frames} frames")
     random.seed(0)
-    answers = []
+    answers, whole_s = [], 0.0
     for name, kills in (("whole", 0), ("killed", 3)):
         command = [sys.executable, "-m", "workbench.cli", "highlights", str(video), "--no-reel"]
-        command += ["-o", str(out / name), *(["--model", str(model)] if model else [])]
+        command += [
+            "-o",
+            str(out / name),
+            "--eye",
+            eye,
+            *(["--model", str(model)] if model else []),
+        ]
         cpu_s, peaks = 0.0, []
         for attempt in range(kills + 1):
-            wait_s = random.uniform(20, 90) if attempt < kills else float("inf")
+            wait_s = random.uniform(0.1, 0.3) * whole_s if attempt < kills else float("inf")
+            started = time.monotonic()
             done_s, seen = _run(command, wait_s)
+            whole_s = whole_s or time.monotonic() - started
             cpu_s += done_s
             peaks += seen
-        half = len(peaks) // 2
+        quarters = [max(part) / 1e6 for part in np.array_split(peaks, 4)]
         print(
-            f"{name}: {cpu_s:.0f} CPU s, {cpu_s / decoding_s:.1f} times decoding; peak "
-            f"{max(peaks) / 1e6:.0f} MB, of the first half {max(peaks[:half]) / 1e6:.0f} MB"
+            f"{name}: {cpu_s:.0f} CPU s, {cpu_s / decoding_s:.1f} times decoding; peak in MB by "
+            f"quarters of the time: {', '.join(f'{peak:.0f}' for peak in quarters)}",
+            flush=True,
         )
         answers.append(json.loads((out / name / "highlights.json").read_text()))
     same = answers[0]["highlights"] == answers[1]["highlights"]
@@ -183,4 +192,5 @@ if __name__ == "__main__":
     elif args.what == "real":
         real(args.out, args.footage, args.eye)
     else:
-        endurance(args.out, args.model, 90.0 if args.minutes == 10.0 else args.minutes)
+        minutes = 90.0 if args.minutes == 10.0 else args.minutes
+        endurance(args.out, args.model, args.eye, minutes)

@@ -107,12 +107,13 @@ def draw_misses(assessment: Assessment, ax: "Axes | None" = None) -> "Axes":
         left -= lost
         ax.bar(place, lost, bottom=left, color=VERMILION)
         ax.bar(place, left, color=GREY, alpha=0.35)
-        ax.text(place, left + lost, f"−{lost}", ha="center", va="bottom")
+        ax.text(place, left + lost, f"−{lost}" if lost else "0", ha="center", va="bottom")
     found = assessment.recall()
     ax.bar(len(STAGES) + 1, left, color=GREEN)
     ax.text(len(STAGES) + 1, left, f"{left} ({found.value:.0%})", ha="center", va="bottom")
     ax.set_xticks(range(len(STAGES) + 2), ["true", *STAGES, "found"])
     ax.set(ylabel="true highlights", ylim=(0, 1.15 * max(total, 1)))
+    ax.yaxis.get_major_locator().set_params(integer=True)
     ax.set_title("At which stage are highlights lost?", loc="left")
     return ax
 
