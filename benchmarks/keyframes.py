@@ -52,7 +52,7 @@ def main() -> None:
     for k in (4, 8, 16):
         report(acts, k, METHODS[:2])
         if options.deep and k == 8:
-            report(acts[:: max(1, len(acts) // options.deep)], k, METHODS)
+            report(acts[:: max(1, len(acts) // options.deep)], k, METHODS[:4])
     finder, errors = fit_moments(
         [local_motion(act.frames) for act in acts],
         [act.name for act in acts],

@@ -79,5 +79,6 @@ def test_what_is_no_video_is_refused(page_of, name, kind, content, status):
         assert answer.status_code == status, answer.text
         assert "/tmp" not in answer.text
         assert client.get("/api/jobs/none").status_code == 404
+        assert client.get("/api/uploads/none").status_code == 404
         corners = {"media_id": "x", "goal": {"frame": 0, "corners_px": [[1, 2]]}}
         assert client.post("/api/analyse", json=corners).status_code == 400

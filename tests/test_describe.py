@@ -5,12 +5,20 @@ import json
 import numpy as np
 import pytest
 
-from workbench.describe.check import bleu, check_text, read_facts, score_table, score_writer
+from workbench.describe.check import (
+    check_text,
+    cider,
+    read_facts,
+    score_table,
+    score_writer,
+    word_scores,
+)
 from workbench.describe.clips import as_clips, describe_clips, save_key_frames
 from workbench.describe.facts import ClipFacts, true_facts
 from workbench.describe.keyframes import DescribeError, choose_frames, haar_low, local_motion
 from workbench.describe.moment import MomentFinder, fit_moments, shipped_finder
 from workbench.describe.writers import OTHERS, WRITERS, plant_lie, write_by_rules
+from workbench.errors import WorkbenchError
 from workbench.simulated.sessions import make_footage
 
 
@@ -63,6 +71,21 @@ def test_key_frames_by_discriminants_are_as_many_as_asked_for(method):
     assert sorted(set(chosen.tolist())) == chosen.tolist()
 
 
+def test_the_papers_network_is_asked_for_by_name(monkeypatch):
+    from torchvision import models
+
+    network = models.vgg16()
+    monkeypatch.setattr(models, "vgg16", lambda weights: network)
+    assert len(choose_frames(moving_square(12, 6), 4, "lda-vgg16")) == 4
+
+    def unreachable(weights):
+        raise OSError("no route")
+
+    monkeypatch.setattr(models, "vgg16", unreachable)
+    with pytest.raises(WorkbenchError, match=r"VGG-16 cannot be had \(no route\)"):
+        choose_frames(moving_square(12, 6), 4, "lda-vgg16")
+
+
 @pytest.mark.parametrize(("k", "method"), [(0, "motion"), (4, "guess")])
 def test_key_frames_that_cannot_be_chosen_are_said(k, method):
     with pytest.raises(DescribeError):
@@ -93,8 +116,9 @@ def test_a_planted_lie_costs_truth_and_hardly_any_bleu():
     }
     assert scores["rules"].truthfulness.value == 1.0
     assert scores["lie"].truthfulness.value <= 0.6
-    assert scores["lie"].bleu > 60
-    assert bleu(honest, honest) == pytest.approx(100)
+    assert scores["lie"].words.bleu > 60
+    same = word_scores(honest, honest)
+    assert (same.bleu, same.rouge_l) == pytest.approx((100, 100))
     assert "true / stated" in score_table(scores)
 
 
@@ -106,6 +130,12 @@ def test_a_planted_lie_costs_truth_and_hardly_any_bleu():
 )  # fmt: skip
 def test_facts_are_read_from_other_words_too(text, kinds):
     assert {one.kind for one in read_facts(text)[0]} == kinds
+
+
+def test_cider_is_that_of_the_reference():
+    ours = ["a player runs up and shoots", "a batter takes a swing at 0.8 s", "somebody waves"]
+    theirs = ["a player runs up and strikes the ball", "a batter swings at 0.8 s", "somebody waves"]
+    assert cider(ours, theirs) == pytest.approx(4.751051896915484)  # pycocoevalcap 1.2
 
 
 def test_everything_that_is_said_of_nothing_known_is_that_nothing_is_known():

@@ -172,7 +172,7 @@ def _analyse(
         "facts": facts,
         "result": facts.result,
         "headline": words.headline(verdict),
-        "sure": words.sure_words(verdict),
+        "sure": words.sure_words(verdict) if facts.sure else "",
         "because": words.reason_words(verdict) + words.remedy_words(verdict),
         "speed": words.speed_words(verdict.speed_kmh, verdict.speed_interval_kmh),
         "foot": words.foot_words(shot.foot),

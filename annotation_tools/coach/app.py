@@ -79,6 +79,12 @@ def make_coach_page(
         own[medium.media_id] = medium
         return JSONResponse({"media_id": medium.media_id}, 201)
 
+    def get_upload(request: Request) -> Response:
+        medium = own.get(request.path_params["media_id"])
+        if medium is None:
+            raise ServingError("there is no such clip", "send it again", 404)
+        return VideoResponse(medium.path, medium.media_type, medium.path.stat())
+
     async def analyse(request: Request) -> Response:
         body = await read_body(request)
         media_id, goal = str(body.get("media_id")), _goal(body.get("goal"))
@@ -128,6 +134,7 @@ def make_coach_page(
         uploads={"/api/upload": upload_bytes},
         routes=[
             Route("/api/upload", upload, methods=["POST"]),
+            Route("/api/uploads/{media_id}", get_upload),
             Route("/api/analyse", analyse, methods=["POST"]),
             Route("/api/jobs/{job}", get_job),
             Route("/api/jobs/{job}/{name}", get_file),

@@ -1,10 +1,11 @@
 """Descriptions of clips: what a classifier and the motion tell of each, written by a writer.
 
 The unit is one clip. A sport is said only from a probability on that was chosen on other clips, the
-decisive moment only of footage like that which its finder has learned from.
+decisive moment and the side only of footage like that which their finders have learned from.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,12 +19,14 @@ from workbench.actions.predict import Predictions, load_classifier, predict_clip
 from workbench.describe.facts import ClipFacts, found_facts
 from workbench.describe.keyframes import choose_frames, local_motion
 from workbench.describe.moment import shipped_finder
+from workbench.describe.posture import AFTER_S, BEFORE_S, find_side_features, shipped_sides
 from workbench.describe.writers import WRITERS, Writer
 from workbench.footage.clips import Clip, load_clips, origin_of
 from workbench.footage.cut import clip_row
 from workbench.footage.frames import iter_frames, sample_frames
 from workbench.footage.video_info import probe
 from workbench.saving import save_bytes
+from workbench.shots.players.pose import GEOMETRIC, Find, PoseFinder
 from workbench.training.history import last_run, learned_from
 
 _ROW_PX = 160  # height of saved key frames
@@ -38,6 +41,7 @@ class Description:
     facts: ClipFacts
     text: str
     frames: tuple[int, ...]  # its key frames
+    learned: str = ""  # what a trained writer says; nobody has checked it
 
 
 def small_frames(clip: Clip, footage_dir: Path) -> NDArray[np.uint8]:
@@ -59,6 +63,7 @@ def describe_clips(
     least: float = 0.5,
     k: int = 8,
     writer: Writer = WRITERS["rules"],
+    pose: PoseFinder | None = None,
     on_progress: Callable[[Clip], None] | None = None,
 ) -> list[Description]:
     """Describe clips.
@@ -70,6 +75,7 @@ def describe_clips(
         least: Probability from which on a class is said.
         k: Key frames of each.
         writer: Who writes.
+        pose: Who finds the performer's joints; without, or where they are guessed, no side is told.
         on_progress: Called after each clip.
 
     Raises:
@@ -81,16 +87,38 @@ def describe_clips(
         rows = zip(predictions.clip_ids, predictions.predicted, sure, strict=True)
         called = {name: sport for name, sport, is_sure in rows if is_sure}
     described = []
-    for clip in clips:
-        frames = small_frames(clip, footage_dir)
-        finder = shipped_finder() if clip.truth is not None else None
-        energy, sport = local_motion(frames), called.get(clip.clip_id)
-        facts = found_facts(sport, energy, len(frames) / float(clip.fps), finder)
-        chosen = tuple(choose_frames(frames, k).tolist())
-        described.append(Description(clip.clip_id, facts, writer(facts, None), chosen))
-        if on_progress is not None:
-            on_progress(clip)
+    looks = pose is not None and pose.name != GEOMETRIC
+    with pose.session() if pose is not None and looks else nullcontext() as find:
+        for clip in clips:
+            frames = small_frames(clip, footage_dir)
+            finder = shipped_finder() if clip.truth is not None else None
+            energy, sport = local_motion(frames), called.get(clip.clip_id)
+            facts = found_facts(sport, energy, len(frames) / float(clip.fps), finder)
+            if find is not None and facts.act is not None and facts.moment_s is not None:
+                seen = side_features(clip, footage_dir, facts.moment_s, find)
+                facts = replace(facts, side=shipped_sides().find(seen, facts.act))
+            chosen = tuple(choose_frames(frames, k).tolist())
+            described.append(Description(clip.clip_id, facts, writer(facts, None), chosen))
+            if on_progress is not None:
+                on_progress(clip)
     return described
+
+
+def side_features(
+    clip: Clip, footage_dir: Path, moment_s: float, find: Find
+) -> NDArray[np.float64] | None:
+    """Return what a pose around a moment tells of the side, as `posture` wants it.
+
+    Raises:
+        FootageError: If the clip cannot be read.
+    """
+    fps = float(clip.fps)
+    start = max(0, round((moment_s - BEFORE_S) * fps))
+    stop = max(start + 1, round((moment_s + AFTER_S) * fps))
+    frames = [one.image for one in iter_frames(footage_dir / clip.file, start=start, stop=stop)]
+    if not frames:
+        return None
+    return find_side_features(np.stack(frames), start / fps, fps, moment_s, find)
 
 
 def as_clips(videos: Sequence[Path]) -> dict[Path, list[Clip]]:

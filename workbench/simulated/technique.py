@@ -16,11 +16,7 @@ from workbench.simulated.motions import LAYUP_AIRTIME_S
 from workbench.simulated.scene import JOINT, Angles
 
 _DRIVE_S, _STEP_S = 0.15, 1 / 480  # before the moment, in which the hip counts
-_STARTS_S = {
-    "shot": 0.34,
-    "swing": 0.35,
-    "layup": 0.3,
-}  # before the moment
+STARTS_S = {"shot": 0.34, "swing": 0.35, "layup": 0.3}  # of the execution, before the moment
 _ENDS_S = {"shot": 0.0, "swing": 0.0, "layup": 0.5 * LAYUP_AIRTIME_S}  # contact, contact, release
 # What the bent knees are called: of the leg that strikes, leads or lifts, and of the other.
 KNEES = {
@@ -124,7 +120,7 @@ def true_phases(act: str, at_s: float, tempo: float, duration_s: float) -> dict[
         >>> true_phases("shot", 1.0, 1.0, 3.0)["execution"]
         [0.66, 1.0]
     """
-    starts, ends = at_s - tempo * _STARTS_S[act], at_s + tempo * _ENDS_S[act]
+    starts, ends = at_s - tempo * STARTS_S[act], at_s + tempo * _ENDS_S[act]
     bounds = [0.0, max(0.0, starts), min(ends, duration_s), duration_s]
     names = ("preparation", "execution", "follow-through")
     return {name: [round(bounds[i], 4), round(bounds[i + 1], 4)] for i, name in enumerate(names)}

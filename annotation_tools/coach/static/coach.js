@@ -27,7 +27,7 @@ const post = async (url, body, type = "application/json", signal = undefined) =>
 
 function row({ media_id, name }) {
   const picture = element("img", { src: `api/media/${media_id}/image?frame=0&width=160`, alt: "", loading: "lazy" });
-  const button = element("button", { title: name }, picture, element("span", {}, name.replace(/^clips\//, "")));
+  const button = element("button", { title: name }, picture, element("span", {}, name.replace(/^clips\//, "").replace(/\.\w+$/, "")));
   button.dataset.id = media_id;
   button.addEventListener("click", () => choose(media_id));
   return element("li", {}, button);
@@ -55,8 +55,7 @@ async function choose(media_id, goal = null) {
   $("#empty").hidden = true;
   $("#video").hidden = false;
   try {
-    if (gallery.some((one) => one.media_id === media_id)) show(`media/${media_id}`);
-    else $("#video").hidden = true;
+    show(gallery.some((one) => one.media_id === media_id) ? `media/${media_id}` : `api/uploads/${media_id}`);
     job = (await (await post("api/analyse", JSON.stringify({ media_id, goal }))).json()).job;
     while (mine === turn) {
       const found = await fetchJson(`api/jobs/${job}`);
@@ -192,6 +191,7 @@ async function bring(given) {
   if (given.size > session.upload_mb << 20) return trouble(`${given.name} is larger than ${session.upload_mb} MB: cut the shot out of it`);
   clear();
   turn++;
+  $("#empty").hidden = true;
   stages({ state: "running", stage: STAGES[0] });
   try {
     const answer = await post(`api/upload?${new URLSearchParams({ name: given.name })}`, given, "application/octet-stream");

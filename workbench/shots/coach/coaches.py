@@ -156,24 +156,12 @@ class LocalCoach:
 
     def _load(self) -> tuple[Any, Any]:
         if self._loaded is None:
-            from pathlib import Path
+            from workbench.training.language import load_language_model
 
-            import transformers
-
-            found = sorted(Path(self._model).glob("*.gguf"))
-            more = {"gguf_file": found[0].name} if found else {}
-            kind = "AutoModelForImageTextToText" if self._sees else "AutoModelForCausalLM"
-            reader = transformers.AutoProcessor if self._sees else transformers.AutoTokenizer
             try:
-                processor = reader.from_pretrained(self._model, **more)
-                model = getattr(transformers, kind).from_pretrained(self._model, **more)
-            except (OSError, ValueError, ImportError, KeyError) as error:
-                why = (str(error).splitlines() or ["?"])[0][:120]
-                raise CoachError(
-                    f"{self._model} is no model that can be loaded ({why})",
-                    "give the folder of one, or a name on the hub",
-                ) from None
-            self._loaded = processor, model.eval()
+                self._loaded = load_language_model(self._model, sees=self._sees)
+            except WorkbenchError as error:
+                raise CoachError(error.problem, error.remedy) from None
         return self._loaded
 
 
