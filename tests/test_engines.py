@@ -1,12 +1,10 @@
 """One map over items, on every engine: the same results, and no failure takes others with it."""
 
 import json
-import os
-import signal
 from pathlib import Path
 
 import pytest
-from engine_jobs import die_of_two, hang_on_two, log_and_wait, refuse_three, square
+from engine_jobs import die_of_two, hang_on_two, refuse_three, square
 
 from workbench.engines.each import (
     EngineError,
@@ -19,26 +17,6 @@ from workbench.engines.each import (
 from workbench.engines.engine import TRIES, Failure
 
 NUMBERS = {str(number): number for number in range(6)}
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    """A head and another node, each a set of processes of its own, on the loopback address."""
-    pytest.importorskip("ray")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-        patch.setenv("RAY_DISABLE_IMPORT_WARNING", "1")
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
-        import ray
-        from ray.cluster_utils import Cluster
-
-        node = {"num_cpus": 1, "object_store_memory": 80_000_000, "include_dashboard": False}
-        started = Cluster(initialize_head=True, head_node_args=node)
-        other = started.add_node(**node)
-        patch.setenv("RAY_ADDRESS", started.address)
-        yield other
-        ray.shutdown()
-        started.shutdown()
 
 
 @pytest.mark.parametrize("engine", ["here", "processes:2"])
@@ -80,22 +58,6 @@ def test_a_process_that_dies_or_hangs_is_named_and_the_others_go_on() -> None:
     assert hung["2"].result == Failure("it took more than 1.5 s")
     for ended in (died, hung):
         assert [one.result for name, one in sorted(ended.items()) if name != "2"] == [0, 1, 3, 4, 5]
-
-
-def test_a_node_that_dies_takes_no_item_with_it(cluster, tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    items = {str(number): (number, log) for number in range(8)}
-    results, tried_again = {}, 0
-    for ended in each(log_and_wait, items.items(), out=tmp_path / "out", engine="ray"):
-        results[ended.name] = ended.result
-        tried_again += len(ended.lost)
-        if len(results) == 1:
-            raylet = cluster.all_processes["raylet"][0].process
-            os.kill(raylet.pid, signal.SIGKILL)
-    assert results == {str(number): number for number in range(8)}
-    assert len(list((tmp_path / "out").glob("*.json"))) == 8
-    # Whatever was started twice is told.
-    assert len(log.read_text().split()) <= 8 + tried_again
 
 
 @pytest.mark.parametrize("name", ["processes:0", "process", "ray:host", "herE", "ray://"])

@@ -54,3 +54,20 @@ def test_the_tree_of_the_readme_shows_every_file_and_folder(folder: str) -> None
         if not path.name.startswith(("_", ".")) and path.name != "py.typed"
     ]
     assert sorted(shown) == sorted(there)
+
+
+def test_the_compose_file_is_a_head_and_workers_that_nobody_else_reaches() -> None:
+    """Read, not run: it needs Docker."""
+    folder = ROOT / "docs/cluster"
+    compose = yaml.safe_load((folder / "compose.yaml").read_text())
+    head, worker = compose["services"]["head"], compose["services"]["worker"]
+    assert worker["deploy"]["replicas"] == 2
+    assert head["command"].startswith("ray start --head")
+    assert "--include-dashboard=false" in head["command"]
+    assert f"--address {head['environment']['RAY_ADDRESS']}" in worker["command"]
+    for service in (head, worker):
+        (folder / service["build"]["context"] / service["build"]["dockerfile"]).resolve(strict=True)
+        assert service["volumes"] == ["../..:/project"]
+        assert not service.keys() & {"ports", "network_mode"}
+        assert service["networks"] == ["cluster"]
+    assert compose["networks"]["cluster"]["internal"]

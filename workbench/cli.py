@@ -117,10 +117,12 @@ def run(
     ] = 1,
     out: OutOption = None,
     data: Annotated[
-        Path | None, typer.Option("--data", metavar="DIR", help="Where stages keep products.")
+        str | None,
+        typer.Option("--data", metavar="DIR|URL", help="Where stages keep products."),
     ] = None,
     footage: Annotated[
-        Path | None, typer.Option("--footage", metavar="DIR", help="A folder of your own videos.")
+        str | None,
+        typer.Option("--footage", metavar="DIR|URL", help="A folder of your own videos."),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Run the stages named even if unchanged.")
@@ -149,7 +151,7 @@ def run(
         typer.Option(
             "--engine",
             metavar="ENGINE",
-            help="Where a stage works on its clips: here, processes:N, ray, ray://HOST:PORT.",
+            help="Where clips are worked on: here, processes:N; ray, ray://HOST:PORT: stages, too.",
         ),
     ] = None,
 ) -> None:
@@ -165,18 +167,15 @@ def run(
     - `workbench run -p train_classifier.seed=3`: everything, with one change in one stage
     - `workbench run --footage ~/videos`: your own videos
     - `workbench run --engine processes:8`: the clips of a stage on eight processes
+    - `workbench run --engine ray://head:10001 --jobs 4`: stages and clips on a cluster
+    - `workbench run --data s3://bucket/match-7`: products in an object store
     - `workbench run --like confusion_report/demo-1a2b3c4d --data data/other`: this report again
     - `workbench run --pipeline my/pipeline.yaml --jobs 2`: your own notebooks
     """
+    from workbench.engines.each import use_engine
     from workbench.runs.plan import check_reads, make_plan
 
-    if engine is not None:
-        import os
-
-        from workbench.engines.each import ENGINE_VARIABLE, check_engine
-
-        check_engine(engine)
-        os.environ[ENGINE_VARIABLE] = engine  # stages inherit it
+    use_engine(engine)
     loaded = _load(pipeline)
     if like is not None:
         from workbench.runs.log import load_example
@@ -184,12 +183,19 @@ def run(
         stage, example, settings = load_example(_out(out, loaded), like)
         stages, profile = stages or [stage], profile or (None if footage else example)
         param = [*settings, *(param or [])]
-    plan = make_plan(loaded, stages or [], profile, param or [], data, footage)
-    check_reads(plan)
-    if footage is not None:
-        _check_footage(footage)
-    _check_eyes([planned.values for planned in plan.stages.values()])
     out = _out(out, loaded)
+    stored, videos, folder = None, _fetched(footage, loaded), Path(data) if data else None
+    if data is not None and "://" in data:
+        from workbench.runs.mirror import Mirror
+
+        stored = Mirror(data, loaded.root, out)
+        stored.pull()
+        folder = stored.data
+    plan = make_plan(loaded, stages or [], profile, param or [], folder, videos)
+    check_reads(plan)
+    if videos is not None:
+        _check_footage(videos)
+    _check_eyes([planned.values for planned in plan.stages.values()])
 
     from rich.console import Console
 
@@ -202,8 +208,14 @@ def run(
     skip_iri_grammar()
     console = Console()
     limits = Limits(run_s=timeout, cell_s=cell_timeout, threads=threads)
+    nodes = None
+    if engine is not None and engine.startswith("ray"):
+        from workbench.runs.nodes import Nodes
+
+        nodes = Nodes(engine, jobs, spread=True)
     with stop_on_signals() as stop, Progress(console, list(plan.stages), why) as progress:
-        outcomes = run_plan(plan, out, progress, stop.event, jobs, force, limits)
+        keep = stored.push if stored is not None else None
+        outcomes = run_plan(plan, out, progress, stop.event, jobs, force, limits, nodes, keep)
     _print_paths(console, outcomes, out)
     for name, reason in plan.left_out.items():
         console.print(f"left out: {name}, {reason}", markup=False, highlight=False, soft_wrap=True)
@@ -362,6 +374,15 @@ def _check_eyes(stages: "Iterable[Mapping[str, Any]]") -> None:
             from workbench.detect.detectors import check_detector
 
             check_detector(named)
+
+
+def _fetched(footage: str | None, pipeline: "Pipeline") -> Path | None:
+    """Return the folder of videos, brought here where it is in a store."""
+    if footage is None or "://" not in footage:
+        return Path(footage) if footage is not None else None
+    from workbench.runs.mirror import fetch_folder
+
+    return fetch_folder(footage, pipeline.root)
 
 
 def _check_footage(folder: Path) -> None:

@@ -8,9 +8,9 @@ decoding to `workbench.footage` and variety to `augment`.
 """
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from math import ceil
@@ -33,6 +33,8 @@ from workbench.actions.items import (
     list_sessions,
 )
 from workbench.actions.likeness import near_duplicates
+from workbench.engines.each import ENGINE_VARIABLE, every
+from workbench.engines.engine import Threads
 from workbench.errors import DatasetError, FootageError
 from workbench.footage.cache import cached_frames
 from workbench.footage.clips import Clip, Origin
@@ -332,21 +334,20 @@ def _read_block(
     return frames[:, top : top + height, left : left + width]
 
 
+def _hash_block(clip: Clip, *, read: partial[Frames]) -> str | FootageError:
+    try:
+        return hashlib.sha256(np.ascontiguousarray(read(clip)).data).hexdigest()
+    except FootageError as error:
+        return error
+
+
 def _fingerprint(
     clips: Sequence[Clip], read: partial[Frames], footage_dir: Path, jobs: int
 ) -> tuple[dict[str, str], list[dict[str, str]]]:
     """Decode every clip once; return content hashes by clip id, and what could not be read."""
-
-    def attempt(clip: Clip) -> str | FootageError:
-        try:
-            return hashlib.sha256(np.ascontiguousarray(read(clip)).data).hexdigest()
-        except FootageError as error:
-            return error
-
-    with ThreadPoolExecutor(jobs) as pool:
-        outcomes = dict(
-            zip((clip.clip_id for clip in clips), pool.map(attempt, clips), strict=True)
-        )
+    engine = os.environ.get(ENGINE_VARIABLE) or Threads(jobs)
+    work = partial(_hash_block, read=read)
+    outcomes = every(work, {clip.clip_id: clip for clip in clips}, "clips", engine=engine)
     hashes = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, str)}
     skipped = [
         {"clip_id": name, "reason": str(outcome).replace(f"{footage_dir}/", "")}

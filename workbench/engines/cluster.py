@@ -19,6 +19,7 @@ from workbench.engines.engine import Ended, EngineError, Failure, Needs, Task, c
 
 _ON_LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # 0: as on a Mac, Ray listens on 127.0.0.1 alone
 _GRACE_S = 10.0  # for a task over its time that no signal reaches, before its process is ended
+_LOOK_EVERY_S = 0.25  # while tasks run
 
 
 class Ray:
@@ -27,15 +28,23 @@ class Ray:
     Args:
         address: As `ray.init` takes it; without one, that in RAY_ADDRESS, else a cluster is started
             on this machine, which ends with this process.
+        while_waiting: Called now and then while tasks run; what it raises ends them.
+        spread: Whether tasks go to nodes in turn; else a node is filled before the next.
 
     Raises:
         EngineError: If Ray is not installed, or no cluster answers.
     """
 
-    def __init__(self, address: str | None = None) -> None:
+    def __init__(
+        self,
+        address: str | None = None,
+        while_waiting: Callable[[], None] | None = None,
+        spread: bool = False,
+    ) -> None:
         address = address or os.environ.get("RAY_ADDRESS")
         if address is None:
             os.environ.setdefault(_ON_LOOPBACK, "0")  # is read when Ray is imported
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reports to its makers else
         try:
             import ray
         except ImportError:
@@ -43,6 +52,7 @@ class Ray:
                 "the engine ray needs the package ray", "install it: pip install 'workbench[ray]'"
             ) from None
         self._ray: Any = ray
+        self._while_waiting, self._spread = while_waiting, spread
         if not ray.is_initialized():
             _join(ray, address)
 
@@ -56,25 +66,37 @@ class Ray:
         """Yield how each task ended, as it does; see `Engine`. Function and values are pickled."""
         ray = self._ray
         # Tried again by us and not by Ray, so that the record can tell.
-        options = {"num_cpus": needs.cpus, "num_gpus": needs.gpus, "max_retries": 0}
+        options: dict[str, Any] = {"num_cpus": needs.cpus, "num_gpus": needs.gpus}
+        options |= {"max_retries": 0, "scheduling_strategy": "SPREAD" if self._spread else None}
         remote, shared = ray.remote(**options)(_call_there), ray.put(function)
         running: dict[Any, tuple[Task, Ended]] = {}
 
         def at_once() -> int:
-            cpus = ray.cluster_resources().get("CPU", 1.0)
-            return max(1, int(cpus / max(needs.cpus, 0.01)))
+            return max(1, int(self.resources().get("CPU", 1.0) / max(needs.cpus, 0.01)))
 
         def start(task: Task) -> Any:
             return remote.remote(shared, task.value, timeout_s)
 
         def wait(references: list[Any]) -> list[Any]:
-            return list(ray.wait(references)[0])
+            while True:
+                done = list(ray.wait(references, timeout=_LOOK_EVERY_S)[0])
+                if self._while_waiting is not None:
+                    self._while_waiting()
+                if done:
+                    return done
 
         try:
             yield from keep_busy(tasks, running, at_once, start, wait, self._ended)
         finally:
-            for reference in running:
-                ray.cancel(reference, force=True)
+            for force in (False, True):  # what does not leave when it is asked to is killed
+                for reference in running:
+                    ray.cancel(reference, force=force)
+                if running and not force:
+                    ray.wait(list(running), num_returns=len(running), timeout=2 * _GRACE_S)
+
+    def resources(self) -> dict[str, float]:
+        """Return what the nodes that live have, in all: CPU, GPU, and more."""
+        return dict(self._ray.cluster_resources())
 
     def _ended(self, reference: Any, so_far: Ended) -> Ended:
         try:
@@ -87,12 +109,17 @@ class Ray:
         return replace(so_far, result=result, took_s=took_s, node=node)
 
 
+def node_name() -> str:
+    """Return the name of the node that this process works on: the machine's, and Ray's."""
+    import ray
+
+    return f"{socket.gethostname()}/{ray.get_runtime_context().get_node_id()[:8]}"
+
+
 def _call_there(
     function: Callable[[Any], Any], value: Any, timeout_s: float | None
 ) -> tuple[Any | Failure, float, str]:
-    import ray
-
-    node = f"{socket.gethostname()}/{ray.get_runtime_context().get_node_id()[:8]}"
+    node = node_name()
     with _at_most(timeout_s):
         return *call(function, value), node
 

@@ -69,6 +69,18 @@ def check_engine(name: str) -> None:
         raise EngineError(f"no engine is called {name!r}", f"choose one of {_NAMES}")
 
 
+def use_engine(name: str | None) -> str:
+    """Make this engine the one of this process and of those that it starts; return its name.
+
+    Raises:
+        EngineError: If there is none of that name.
+    """
+    if name is not None:
+        check_engine(name)
+        os.environ[ENGINE_VARIABLE] = name
+    return name or ""
+
+
 def each(
     function: Callable[[Any], Any],
     items: Iterable[tuple[str, Any]],
@@ -99,26 +111,25 @@ def each(
         >>> {ended.name: ended.result for ended in done}
         {'a': 2, 'b': 1}
     """
-    kept: list[Ended] = []
+    kept: list[str] = []  # names alone: results that nobody asks for yet stay on the disk
     stamps: dict[str, str] = {}
 
     def open_tasks() -> Iterator[Task]:
         for name, value in items:
             made_of = stamp(value) if stamp is not None else ""
-            saved = read_object(out / f"{name}.json") if out is not None else None
-            if saved is not None and saved.get("stamp") == made_of:
-                kept.append(Ended(name, saved.get("result"), 0.0, "kept"))
+            if out is not None and _saved(out, name).get("stamp") == made_of:
+                kept.append(name)
             else:
                 stamps[name] = made_of
                 yield Task(name, value)
 
     chosen = make_engine(engine) if engine is None or isinstance(engine, str) else engine
     for ended in chosen.run(function, open_tasks(), needs, timeout_s):
-        yield from _drained(kept)
+        yield from _drained(kept, out)
         if out is not None:
             _save(out, ended, stamps.pop(ended.name))
         yield ended
-    yield from _drained(kept)
+    yield from _drained(kept, out)
 
 
 def every(
@@ -171,9 +182,14 @@ def item_seed(seed: int, name: str) -> int:
     return int(np.random.SeedSequence([seed, zlib.crc32(name.encode())]).generate_state(1)[0])
 
 
-def _drained(kept: list[Ended]) -> Iterator[Ended]:
-    while kept:
-        yield kept.pop(0)
+def _drained(kept: list[str], out: Path | None) -> Iterator[Ended]:
+    while out is not None and kept:
+        name = kept.pop(0)
+        yield Ended(name, _saved(out, name).get("result"), 0.0, "kept")
+
+
+def _saved(out: Path, name: str) -> dict[str, Any]:
+    return read_object(out / f"{name}.json") or {}
 
 
 def _save(out: Path, ended: Ended, stamp: str) -> None:

@@ -7,7 +7,8 @@ what the function does; that is `each`.
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Protocol
 
@@ -88,6 +89,37 @@ class Here:
         for task in tasks:
             result, took_s = call(function, task.value)
             yield Ended(task.name, result, took_s)
+
+
+class Threads:
+    """Threads of this process: for work outside Python's lock, such as decoding."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def run(
+        self,
+        function: Callable[[Any], Any],
+        tasks: Iterable[Task],
+        needs: Needs = Needs(),
+        timeout_s: float | None = None,
+    ) -> Iterator[Ended]:
+        """Yield how each task ended, as it does; see `Engine`. Nothing can end one that hangs."""
+        running: dict[Any, tuple[Task, Ended]] = {}
+
+        def ended_of(future: Future[Any], so_far: Ended) -> Ended:
+            result, took_s = future.result()
+            return replace(so_far, result=result, took_s=took_s)
+
+        with ThreadPoolExecutor(self.count) as pool:
+            yield from keep_busy(
+                tasks,
+                running,
+                lambda: self.count,
+                lambda task: pool.submit(call, function, task.value),
+                lambda futures: wait(futures, return_when=FIRST_COMPLETED).done,
+                ended_of,
+            )
 
 
 def keep_busy(

@@ -8,14 +8,16 @@ content is kept, with what people have written in its row.
 import os
 import re
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate, pairwise
 from pathlib import Path
 
 import av
 import numpy as np
 
+from workbench.engines.each import ENGINE_VARIABLE, every
+from workbench.engines.engine import Engine, Threads
 from workbench.errors import FootageError
 from workbench.footage.clips import (
     LEFT_OUT,
@@ -87,6 +89,7 @@ def ingest_folder(
     propose: Propose | None = None,
     workers: int = 1,
     on_progress: Callable[[int, int, str], None] | None = None,
+    engine: Engine | str | None = None,
 ) -> IngestReport:
     """Cut every readable video below `folder` into windows and write `out_dir/clips.json`.
 
@@ -104,8 +107,9 @@ def ingest_folder(
             that a split must keep them together. By default every video is a session of its own.
         propose: Says where something happens in a part of a video without a cut; windows are then
             those, and the rest is in no clip. Where it cannot tell (None), they follow the clock.
-        workers: Clips cut at the same time.
+        workers: Clips cut at the same time, in threads, where there is no other engine.
         on_progress: Called after each clip with the number done, the number in all, and its id.
+        engine: Who works on the clips (`workbench.engines.each.make_engine`).
 
     Raises:
         FootageError: If the folder does not exist, holds no readable video, or yields no clip; or
@@ -124,9 +128,9 @@ def ingest_folder(
     names = _names(folder, videos, before)
     windows: list[_Window] = []
     left_out: list[Unreadable] = []
-    with ThreadPoolExecutor(workers) as pool:  # decoding and encoding run outside Python's lock
-        all_takes = list(pool.map(_takes, videos))
-    for info, takes in zip(videos, all_takes, strict=True):
+    engine = engine or os.environ.get(ENGINE_VARIABLE) or Threads(workers)
+    all_takes = every(_takes, {str(info.path): info for info in videos}, "videos", engine=engine)
+    for info, takes in zip(videos, all_takes.values(), strict=True):
         inside = info.path.relative_to(folder)
         session = name = names[info.path]
         if one_session_per_folder:
@@ -137,16 +141,12 @@ def ingest_folder(
             _Window(info, f"{name}_{number:04d}", session, interval) for number, interval in chosen
         ]
         left_out += rest
-    clips: list[Clip] = []
-    with ThreadPoolExecutor(workers) as pool:
-        made = pool.map(lambda window: _make(window, out_dir, before), windows)
-        for done, (window, result) in enumerate(zip(windows, made, strict=True), start=1):
-            if isinstance(result, Unreadable):
-                unreadable.append(result)
-            else:
-                clips.append(result)
-            if on_progress:
-                on_progress(done, len(windows), window.clip_id)
+    id_to_window = {one.clip_id: (one, before.get(one.clip_id)) for one in windows}
+    told = None if on_progress is None else lambda name, done: on_progress(done, len(windows), name)
+    work = partial(_make, out_dir=out_dir)
+    made = every(work, id_to_window, "windows", told, engine=engine).values()
+    clips = [one for one in made if isinstance(one, Clip)]
+    unreadable += [one for one in made if isinstance(one, Unreadable)]
     if not clips:
         raise FootageError(
             f"no clip could be cut from {folder} ({(*unreadable, *left_out)[0].reason})",
@@ -339,12 +339,13 @@ def _names(folder: Path, videos: list[VideoInfo], before: dict[str, Clip]) -> di
     return {path: names[file] for path, file in files.items()}
 
 
-def _make(window: _Window, out_dir: Path, before: dict[str, Clip]) -> Clip | Unreadable:
+def _make(cut: tuple[_Window, Clip | None], *, out_dir: Path) -> Clip | Unreadable:
+    """Cut a window, unless it was cut before: then its row says so, and is kept."""
+    window, row = cut
     info, interval = window.info, window.interval
     out = out_dir / "clips" / f"{window.clip_id}.mp4"
     try:
         there = is_cut(info.path, out, *interval)
-        row = before.get(window.clip_id)
         if there and row and (row.start_frame, row.end_frame) == interval:
             return row
         clip = probe(out) if there else cut_clip(info.path, out, *interval)

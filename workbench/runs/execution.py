@@ -51,6 +51,7 @@ def execute(
     limits: Limits,
     on_event: Callable[[Event], None],
     stop: threading.Event,
+    keep_open: tuple[int, ...] = (),
 ) -> None:
     """Run a notebook in a process of its own and return when nothing of it is left.
 
@@ -62,6 +63,7 @@ def execute(
         on_event: Called with each event (see `notebook_client`). The last one is `end`, or `failed`
             however the run ended, even if its process was killed.
         stop: Set from another thread to end the run.
+        keep_open: Files that the process inherits, such as a lock to be held as long as it lives.
     """
     private = Path(tempfile.mkdtemp(prefix="workbench-"))
     mark = secrets.token_hex(16)
@@ -86,7 +88,7 @@ def execute(
                 stdin=subprocess.PIPE,  # closed by our end, whatever ends us
                 stdout=log,
                 stderr=log,
-                pass_fds=[writer.fileno()],
+                pass_fds=[writer.fileno(), *keep_open],
                 start_new_session=True,
             )
     finally:

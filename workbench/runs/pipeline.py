@@ -106,6 +106,7 @@ class Stage(_Entry):
     params: _Params = {}
     reads: tuple[str, ...] | None = None  # None: what the stages it needs produce
     products: tuple[str, ...] = ()
+    gpus: float = Field(0, ge=0)  # what it takes of a cluster that has some
     absent: str = ""  # why it is left out where a thing it reads is absent that no stage makes
 
 

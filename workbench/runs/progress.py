@@ -41,20 +41,24 @@ _LOGGED_CELL_S = 1.0  # cells that took less are not worth a line in a log
 class Progress:
     """A `Watcher` that shows the stages on a console.
 
-    Use it as a context manager around `run_plan`.
+    Use it as a context manager around `run_plan`. `among` names it where others show at the same
+    time, on lines of their own.
     """
 
-    def __init__(self, console: Console, stages: list[str], why: bool = False) -> None:
+    def __init__(
+        self, console: Console, stages: list[str], why: bool = False, among: str = ""
+    ) -> None:
         self._console = console
         self._stages = stages
         self._runs: dict[str, Run] = {}  # as far as each has come
         self._outcomes: dict[str, Outcome] = {}
         self._why = why
         self._ended = threading.Event()
+        self._among, self._moves = among, console.is_terminal and not among
         self._live = Live(get_renderable=self._table, console=console, refresh_per_second=8)
 
     def __enter__(self) -> "Progress":
-        if self._console.is_terminal:
+        if self._moves:
             self._live.start()
         else:
             threading.Thread(target=self._log_now_and_then, daemon=True).start()
@@ -62,7 +66,7 @@ class Progress:
 
     def __exit__(self, *error: object) -> None:
         self._ended.set()
-        if self._console.is_terminal:
+        if self._moves:
             self._live.stop()
 
     def decided(self, stage: str, decision: Decision) -> None:
@@ -79,13 +83,16 @@ class Progress:
     def started(self, stage: str, run: Run) -> None:
         """Show that a stage has begun."""
         self._runs[stage] = run
-        if not self._console.is_terminal:
+        if not self._moves:
             self._print(f"{stage}: started ({len(run.cells)} cells)")
 
     def event(self, stage: str, event: Event, run: Run) -> None:
         """Move a stage's bar; in a log, say that a cell has ended."""
         self._runs[stage] = run
-        if event["event"] != "cell_end" or self._console.is_terminal:
+        if event["event"] == "node":
+            again = ", again" if len(run.nodes) > 1 else ""
+            self._print(f"{stage}: runs on {event['node']}{again}")
+        if event["event"] != "cell_end" or self._moves:
             return
         cell = next(cell for cell in run.cells if cell.index == event["index"])
         if cell.wall_s is not None and cell.wall_s >= _LOGGED_CELL_S:
@@ -96,7 +103,7 @@ class Progress:
         """Show how a stage ended, and a failure in full."""
         self._outcomes[outcome.stage] = outcome
         record = outcome.record
-        if not self._console.is_terminal:
+        if not self._moves:
             state, took, text = self._look(outcome.stage)
             after = f" after {took}" if outcome.fate == "ran" else ""
             self._print(f"{outcome.stage}: {state}{after}{f' ({escape(text)})' if text else ''}")
@@ -114,6 +121,8 @@ class Progress:
                     self._print(f"{name}: {where} ({so_far} so far)")
 
     def _print(self, content: Any) -> None:
+        if self._among and isinstance(content, str):
+            content = f"[dim]{escape(self._among)}[/]  {content}"
         self._console.print(content, highlight=False, soft_wrap=isinstance(content, str))
 
     def _look(self, stage: str) -> tuple[str, str, str]:

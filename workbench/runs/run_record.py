@@ -101,6 +101,8 @@ class Run:
     products: Sequence[Product] = ()
     conclusion: Conclusion | None = None  # what the notebook answered
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
+    nodes: Sequence[str] = ()  # of a cluster that it was started on, one after the other
+    lost: Sequence[str] = ()  # why all but the last of them came to nothing
     parent: Sequence[float] = ()  # process id and start time of the `workbench run` under way
 
     @property
@@ -231,6 +233,10 @@ class Recorder:
         elif event["event"] == "cell_end":
             known = {key: event[key] for key in ("status", "wall_s", "peak_mb")}
             self._set_cell(event, **known, items=None)
+        elif event["event"] == "node":
+            self._move(event)
+        elif event["event"] == "lost":
+            self.record = replace(self.record, lost=event["lost"])
         elif event["event"] == "quit":
             cell = next(cell for cell in self.record.cells if cell.index == event["index"])
             self._note = f"code cell {cell.number} ended the notebook"
@@ -242,6 +248,17 @@ class Recorder:
             self._saved_at = time.monotonic()
             with suppress(SavingError):  # a full disk may have room again at the end
                 save_run(self._run_dir, self.record)
+
+    def _move(self, event: Event) -> None:
+        """Note the node that starts the run, from its first cell on."""
+        cells = [
+            replace(cell, status="pending", wall_s=None, peak_mb=None, items=None)
+            for cell in self.record.cells
+        ]
+        nodes = (*self.record.nodes, event["node"])
+        self.record = replace(
+            self.record, cells=cells, nodes=nodes, fingerprint=event["fingerprint"]
+        )
 
     def _fail(self, event: Event) -> None:
         if self.record.status != "running":

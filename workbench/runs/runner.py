@@ -11,12 +11,12 @@ import fcntl
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from workbench.errors import PipelineError, SavingError
 from workbench.runs.conclusion import FILE_NAME as CONCLUSION
@@ -42,6 +42,11 @@ from workbench.runs.run_record import (
 )
 from workbench.saving import writing
 
+if TYPE_CHECKING:
+    from workbench.runs.nodes import Nodes
+
+FORCED = "--force"  # a reason to run
+_turns: dict[Path, threading.Lock] = {}  # of cells of a sweep that have a run in common
 _POLL_S = 0.2  # how soon a stop is noticed
 _RENEW_S = 3.0  # how often the index page tells how far running stages have come
 
@@ -107,6 +112,8 @@ def run_plan(
     jobs: int = 1,
     force: bool = False,
     limits: Limits | None = None,
+    nodes: "Nodes | None" = None,
+    keep: Callable[[Outcome], None] | None = None,
 ) -> list[Outcome]:
     """Bring every stage of the plan up to date, independent ones at the same time.
 
@@ -118,6 +125,8 @@ def run_plan(
         jobs: How many stages may run at the same time.
         force: Run the stages that were asked for even if unchanged.
         limits: What each run may take.
+        nodes: The cluster that stages run on; None for this machine.
+        keep: Given each stage that is up to date before anybody hears of it.
 
     Returns:
         What became of each stage, in the order in which they ended; without those that were still
@@ -133,6 +142,8 @@ def run_plan(
         outcomes[outcome.stage] = outcome
         if outcome.record is not None and outcome.is_good:
             _forget_skips(outcome.stage, plan.profile.name, out)
+            if keep is not None:
+                keep(outcome)
         watcher.finished(outcome)
 
     def ahead() -> dict[str, str]:
@@ -168,10 +179,10 @@ def run_plan(
                     continue
                 decision = decide(planned, plan, out, digests)
                 if force and name in plan.named:
-                    decision = replace(decision, run=True, reasons=("--force",))
+                    decision = replace(decision, run=True, reasons=(FORCED,))
                 watcher.decided(name, decision)
                 if decision.run:
-                    arguments = (planned, plan, decision, digests, limits, watcher, stop)
+                    arguments = (planned, plan, decision, digests, limits, watcher, stop, nodes)
                     running[pool.submit(_run_stage, *arguments)] = name
                 else:
                     record = load_run(decision.run_dir)
@@ -253,10 +264,19 @@ def _run_stage(
     limits: Limits,
     watcher: Watcher,
     stop: threading.Event,
+    nodes: "Nodes | None",
 ) -> Outcome:
-    """Run one stage in a process of its own and leave its record and its report."""
+    """Run one stage in a process of its own and leave its record and its report.
+
+    Two cells of a sweep may have the stage in common: the second waits, and finds it done.
+    """
     name, run_dir = planned.stage.name, decision.run_dir
-    with writing(run_dir), _alone_in(run_dir):
+    turn = _turns.setdefault(run_dir, threading.Lock())
+    with turn, writing(run_dir), _alone_in(run_dir):
+        out, parts = run_dir.parents[1], decision.parts
+        is_forced = decision.reasons == (FORCED,)
+        if not (is_forced or _reasons(planned, plan, out, run_dir, parts, digests)):
+            return Outcome(name, "unchanged", run_dir, load_run(run_dir))
         _clear(planned, run_dir)
         record = new_record(planned, plan, decision.parts, decision.run_dir, decision.reasons)
         save_run(run_dir, record)
@@ -276,7 +296,12 @@ def _run_stage(
             # Drawing the report needs packages that take a second to import: now is idle time.
             threading.Thread(target=import_module, args=("workbench.runs.report",)).start()
             values = planned.values_in(run_dir)
-            execute(planned.stage.notebook, run_dir, values, limits, on_event, stop)
+            arguments = (planned.stage.notebook, run_dir, values, limits, on_event, stop)
+            if nodes is None:
+                execute(*arguments)
+            else:
+                root, gpus = plan.pipeline.root, planned.stage.gpus
+                nodes.execute(*arguments, root=root, gpus=gpus)
         record = finish(recorder.record, planned, plan, run_dir, digests)
         save_run(run_dir, record)
         record = _make_report(run_dir, record, plan)

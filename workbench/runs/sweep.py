@@ -13,10 +13,11 @@ import json
 import random
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from workbench.errors import PipelineError
 from workbench.runs.execution import Limits
@@ -24,6 +25,9 @@ from workbench.runs.pipeline import Pipeline
 from workbench.runs.plan import Plan, PlannedStage, check_reads, make_plan
 from workbench.runs.runner import Watcher, run_plan
 from workbench.saving import reading, save_json
+
+if TYPE_CHECKING:
+    from workbench.runs.nodes import Nodes
 
 CELLS, SWEEP = "cells", "sweep.json"
 SWEEP_FORMAT = "workbench-sweep/1"
@@ -211,8 +215,9 @@ def run_sweep(
     jobs: int = 1,
     limits: Limits | None = None,
     propose: Callable[[Sweep], Settings | None] = lambda sweep: None,
+    nodes: "Nodes | None" = None,
 ) -> Sweep:
-    """Bring every cell up to date, one after the other, and keep what became of them in `folder`.
+    """Bring every cell up to date, and keep what became of them in `folder`.
 
     A cell that fails is recorded, and the others go on.
 
@@ -225,36 +230,51 @@ def run_sweep(
         stop: Set from elsewhere to end everything.
         given: What all cells have in common.
         data: What `{data}` stands for, instead of what the pipeline file says.
-        jobs: How many stages of a cell may run at the same time.
+        jobs: How many cells may be at work at the same time.
         limits: What each run may take.
         propose: Given the sweep when all its cells are done, one more; None: no more.
+        nodes: The cluster that stages run on; None for this machine.
     """
-    for place in itertools.count():
-        if place == len(sweep.cells) and (more := propose(sweep)) is not None:
-            sweep = replace(sweep, cells=(*sweep.cells, Cell(more)))
-        if stop.is_set() or place == len(sweep.cells):
-            break
+
+    def run(place: int) -> Cell | None:
         cell = sweep.cells[place]
+        if stop.is_set():
+            return None
         plan = plan_cell(pipeline, sweep.stage, cell.settings, sweep.profile, given, data)
         check_reads(plan)
         with watch(place, cell.settings, plan) as watcher:
-            ended = run_plan(plan, out, watcher, stop, jobs, limits=limits)
+            ended = run_plan(plan, out, watcher, stop, limits=limits, nodes=nodes)
         outcomes = {one.stage: one for one in ended}
         outcome = outcomes.get(sweep.stage)
         if outcome is None:
-            break  # stopped
+            return None  # stopped
         own = [outcomes[name].record for name, one in plan.stages.items() if _is_moved(one, plan)]
         walls = [record.wall_s for record in own if record and record.wall_s is not None]
-        done = replace(
+        return replace(
             cell,
             run=f"{sweep.stage}/{outcome.run_dir.name}" if outcome.run_dir else "",
             status=outcome.record.status if outcome.record else "skipped",
             wall_s=round(sum(walls), 1) if walls else None,
         )
-        cells = (*sweep.cells[:place], done, *sweep.cells[place + 1 :])
-        sweep = replace(sweep, cells=cells)
-        sweep.save(folder)
-    return sweep
+
+    waiting = range(len(sweep.cells))
+    while True:
+        with ThreadPoolExecutor(jobs) as pool:
+            places = {pool.submit(run, place): place for place in waiting}
+            try:
+                for task in as_completed(places):
+                    if (done := task.result()) is not None:
+                        place = places[task]
+                        cells = (*sweep.cells[:place], done, *sweep.cells[place + 1 :])
+                        sweep = replace(sweep, cells=cells)
+                        sweep.save(folder)
+            except BaseException:
+                stop.set()  # or leaving the pool would wait for cells that nobody ends
+                raise
+        if stop.is_set() or (more := propose(sweep)) is None:
+            return sweep
+        waiting = range(len(sweep.cells), len(sweep.cells) + 1)
+        sweep = replace(sweep, cells=(*sweep.cells, Cell(more)))
 
 
 def _is_moved(planned: PlannedStage, plan: Plan) -> bool:

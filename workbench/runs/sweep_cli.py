@@ -42,7 +42,11 @@ DataOption = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", help="Where stages keep products.")
 ]
 JobsOption = Annotated[
-    int, typer.Option("--jobs", "-j", metavar="N", min=1, help="Stages at the same time.")
+    int, typer.Option("--jobs", "-j", metavar="N", min=1, help="Cells at the same time.")
+]
+EngineOption = Annotated[
+    str | None,
+    typer.Option("--engine", metavar="ENGINE", help="Where cells run: here, ray, ray://HOST:PORT."),
 ]
 CommonOption = Annotated[
     list[str] | None,
@@ -85,6 +89,7 @@ def sweep(
     out: OutOption = None,
     data: DataOption = None,
     jobs: JobsOption = 1,
+    engine: EngineOption = None,
 ) -> None:
     """Run a stage with many settings, each part of the work once, and compare the runs.
 
@@ -110,7 +115,7 @@ def sweep(
     planned = Sweep(stage, plan.profile.name, axes, tuple(Cell(one) for one in cells))
     folder = folder_of(SWEEPS, planned, seed)
     planned.save(folder)
-    _run(loaded, planned, folder, common, data, jobs, COMPARE, chooser)
+    _run(loaded, planned, folder, common, data, jobs, engine, COMPARE, chooser)
 
 
 def ablate(
@@ -144,6 +149,7 @@ def ablate(
     out: OutOption = None,
     data: DataOption = None,
     jobs: JobsOption = 1,
+    engine: EngineOption = None,
 ) -> None:
     """Find out which change helped: each alone, on the same test items, over the same seeds.
 
@@ -161,7 +167,7 @@ def ablate(
     folder = folder_of(ABLATIONS, planned)
     plans.save(folder, metric)
     planned.save(folder)
-    _run(loaded, planned, folder, common, data, jobs, ABLATE)
+    _run(loaded, planned, folder, common, data, jobs, engine, ABLATE)
 
 
 def _open(
@@ -206,12 +212,14 @@ def _run(
     common: Sequence[str] | None,
     data: Path | None,
     jobs: int,
+    engine: str | None,
     report: tuple[str, str],
     chooser: "OptunaSampler | None" = None,
 ) -> None:
     """Run the cells and then the notebook that compares them, and say where its report is."""
     from rich.console import Console
 
+    from workbench.engines.each import use_engine
     from workbench.runs.engine import skip_iri_grammar
     from workbench.runs.plan import make_plan
     from workbench.runs.progress import Progress
@@ -223,18 +231,26 @@ def _run(
     skip_iri_grammar()
     console, reports = Console(), folder.parents[1]
     total = chooser.count if chooser else len(planned.cells)
+    nodes = None
+    if use_engine(engine).startswith("ray"):
+        from workbench.runs.nodes import Nodes
+
+        nodes = Nodes(str(engine), jobs, spread=False)
 
     @contextmanager
     def watch(place: int, settings: "Settings", plan: "Plan") -> "Iterator[Progress]":
         words = ", ".join(f"{name.partition('.')[2]}={value}" for name, value in settings.items())
-        console.rule(f"{place + 1} of {total}: {words}", style="dim", align="left")
-        with Progress(console, list(plan.stages)) as progress:
+        title = f"{place + 1} of {total}: {words}"
+        if jobs == 1:
+            console.rule(title, style="dim", align="left")
+        with Progress(console, list(plan.stages), among="" if jobs == 1 else title) as progress:
             yield progress
 
     with stop_on_signals() as stop:
         done = run_sweep(
             pipeline, planned, reports, folder, watch, stop.event,
             given=common or [], data=data, jobs=jobs, propose=chooser or (lambda sweep: None),
+            nodes=nodes,
         )  # fmt: skip
         if stop.exit_code is not None:
             raise typer.Exit(stop.exit_code)
