@@ -17,7 +17,6 @@ from workbench.labels.schema import entry_table, insert_into, standing_table
 
 Subject = tuple[str, str, str]  # kind, annotator, item id
 MOST_NAMES = 5_000  # in one query; SQLite takes 32,766
-_key = (standing_table.c.kind, standing_table.c.annotator, standing_table.c.item_id)
 
 
 def fill(connection: Connection) -> None:
@@ -46,16 +45,6 @@ def renew(connection: Connection, subjects: Iterable[Subject]) -> None:
             _put(connection, current(read_entries(connection, said)).values())
 
 
-def set_latest(connection: Connection, entry: Entry) -> None:
-    """Let a label stand that is newer than all others of its subject, and no undo."""
-    if entry.value is None:
-        subject = (entry.kind, entry.annotator, entry.item_id)
-        same = sa.and_(*(column == one for column, one in zip(_key, subject, strict=True)))
-        connection.execute(standing_table.delete().where(same))
-    else:
-        _put(connection, [entry])
-
-
 def select_standing(
     columns: Sequence[Any],
     kind: str,
@@ -63,13 +52,13 @@ def select_standing(
     sources: Collection[str] | None,
     items: Collection[str] | None,
 ) -> Iterator[sa.Select[Any]]:
-    """Yield queries for columns of the entries that stand and fit; one, but for very many names."""
+    """Yield queries for columns of the entries that stand and fit; one, but for very many names.
+
+    They come in no order: a server would sort very many on its disk.
+    """
     of = standing_table.c
     query = (
-        sa.select(*columns)
-        .join(standing_table, of.seq == entry_table.c.seq)
-        .where(of.kind == kind)
-        .order_by(entry_table.c.created_at, entry_table.c.entry_id)
+        sa.select(*columns).join(standing_table, of.seq == entry_table.c.seq).where(of.kind == kind)
     )
     if annotator is not None:
         query = query.where(of.annotator == annotator)
@@ -103,7 +92,7 @@ def _put(connection: Connection, entries: Iterable[Entry]) -> None:
     for some in in_batches(entries):
         of_them = rows.where(entry_table.c.seq.in_([entry.seq for entry in some]))
         statement = insert.from_select(names, of_them).on_conflict_do_update(
-            index_elements=[column.name for column in _key],
+            index_elements=["kind", "annotator", "item_id"],
             set_={name: insert.excluded[name] for name in ("seq", "source_id")},
         )
         connection.execute(statement)

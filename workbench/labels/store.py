@@ -32,7 +32,7 @@ from workbench.labels.schema import (
     insert_into,
     source_table,
 )
-from workbench.labels.standing import fill, in_batches, renew, select_standing, set_latest
+from workbench.labels.standing import fill, in_batches, renew, select_standing
 from workbench.labels.values import LabelError, Value, check_kind, check_text
 
 _subject = attrgetter("kind", "item_id", "annotator")
@@ -158,7 +158,7 @@ class LabelStore(AbstractContextManager["LabelStore"]):
             items: Of which items.
         """
         rows = self._standing(entry_table.c, kind, annotator, source_id, items)
-        entries = (Entry(**row._mapping) for row in rows)
+        entries = in_order(Entry(**row._mapping) for row in rows)
         return {(entry.annotator, entry.item_id): entry for entry in entries}
 
     def values(
@@ -211,10 +211,7 @@ class LabelStore(AbstractContextManager["LabelStore"]):
                 # new label still has to be the one that counts.
                 entry = replace(entry, created_at=last + timedelta(microseconds=1))
             stored = _insert(connection, [entry])[0]
-            if stored.undoes is None and _said(stored) == _said(entry):
-                set_latest(connection, stored)
-            else:
-                renew(connection, [(stored.kind, stored.annotator, stored.item_id)])
+            renew(connection, [(stored.kind, stored.annotator, stored.item_id)])
         if _said(stored) != _said(entry):
             raise _id_taken(entry)
         return stored
