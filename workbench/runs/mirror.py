@@ -26,7 +26,6 @@ from workbench.saving import replacing
 
 LIST_FORMAT = "workbench-stored-run/1"
 CACHE_VARIABLE = "WORKBENCH_CACHE"  # of the environment: where read contents are kept
-_BLOCK = 1 << 20  # bytes
 
 
 class Mirror:
@@ -183,8 +182,5 @@ def _cache() -> Path:
 
 
 def _digest(path: Path) -> str:
-    whole = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            whole.update(block)
-    return whole.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
