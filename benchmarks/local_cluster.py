@@ -4,6 +4,8 @@ For benchmarks and tests. All listen on the loopback address; a machine where mu
 more time to start them than Ray gives.
 """
 
+import functools
+import inspect
 import os
 import signal
 import socket
@@ -13,11 +15,12 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
-# Without ports given, a node's agents must start within 15 s.
-_AGENTS = (
-    "metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port",
-    "runtime_env_agent_port",
-)  # fmt: skip
+# A node gives its agents 15 s to say where they listen. We need one of them, and say it first.
+_UNUSED = (
+    "METRICS_AGENT_PORT_NAME",
+    "METRICS_EXPORT_PORT_NAME",
+    "DASHBOARD_AGENT_LISTEN_PORT_NAME",
+)
 ENVIRONMENT = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # 0: on the loopback address
     "RAY_DISABLE_IMPORT_WARNING": "1",
@@ -37,13 +40,39 @@ class _Patient:
 
 
 @contextmanager
+def _patiently() -> Iterator[None]:
+    from ray import _raylet
+    from ray._private import services
+
+    start = services.start_raylet
+
+    @functools.wraps(start)  # also of this one, where it is patched already
+    def start_raylet(*args: Any, **named: Any) -> Any:
+        known = inspect.signature(start).bind(*args, **named).arguments
+        said = dict.fromkeys((getattr(_raylet, name) for name in _UNUSED), -1)
+        said[_raylet.RUNTIME_ENV_AGENT_PORT_NAME] = known["runtime_env_agent_port"]
+        for name, port in said.items():
+            _raylet.persist_port(known["session_dir"], known["node_id"], name, port)
+        return start(*args, **named)
+
+    with (
+        mock.patch("ray._private.node.time", _Patient()),
+        mock.patch("ray._private.services.start_raylet", start_raylet),
+    ):
+        yield
+
+
+@contextmanager
 def local_cluster(workers: int) -> Iterator[Any]:
     """Run a cluster while the block lasts, and name it in RAY_ADDRESS; yield it."""
     with mock.patch.dict(os.environ, ENVIRONMENT):
         import ray
         from ray.cluster_utils import Cluster
 
-        with mock.patch("ray._private.node.time", _Patient()):
+        # In case Ray was imported before the environment said so.
+        loopback = mock.patch("ray._private.ray_constants.ENABLE_RAY_CLUSTER", False)
+        loopback.start()
+        with _patiently():
             cluster = Cluster(initialize_head=True, head_node_args=_node(0))
             for _ in range(workers):
                 add_worker(cluster)
@@ -53,11 +82,12 @@ def local_cluster(workers: int) -> Iterator[Any]:
         finally:
             ray.shutdown()
             cluster.shutdown()
+            loopback.stop()
 
 
 def add_worker(cluster: Any) -> None:
     """Add a node with one core."""
-    with mock.patch("ray._private.node.time", _Patient()):
+    with _patiently():
         cluster.add_node(**_node(1))
 
 
@@ -67,9 +97,7 @@ def kill_node(node: Any) -> None:
 
 
 def _node(cpus: int) -> dict[str, Any]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in _AGENTS]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
     node: dict[str, Any] = {"num_cpus": cpus, "object_store_memory": 80_000_000}
-    return node | {"include_dashboard": False} | dict(zip(_AGENTS, ports, strict=True))
+    return node | {"include_dashboard": False, "runtime_env_agent_port": port}

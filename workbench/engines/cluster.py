@@ -149,6 +149,8 @@ def _at_most(timeout_s: float | None) -> Iterator[None]:
 
 def _join(ray: Any, address: str | None) -> None:
     settings: dict[str, Any] = {} if address else {"include_dashboard": False}
+    if address is None:  # Ray may have been imported before we said so
+        ray._private.ray_constants.ENABLE_RAY_CLUSTER = False
     try:
         ray.init(address=address, logging_level=logging.ERROR, **settings)
     except (ConnectionError, RuntimeError, ValueError, ImportError) as error:
