@@ -1,5 +1,6 @@
 """Spotters learn, resume, and see in a video of any frame rate what they saw in training."""
 
+import json
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -347,7 +348,9 @@ def test_a_spotter_learns_in_folds_twice_and_from_other_labels_and_goes_on_longe
     assert "did you mean 'mixup'" in str(said.exception)
 
 
-def test_matches_that_cannot_be_used_are_named(matches: Path, tmp_path: Path) -> None:
+def test_matches_that_cannot_be_used_are_named(
+    matches: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     folder = tmp_path / "a/b/c"
     labels = Events.of_rows(BALL, [{"label": "PASS", "position_ms": 9_000}])
     write_labels(folder / LABELS_BALL, labels)
@@ -357,6 +360,25 @@ def test_matches_that_cannot_be_used_are_named(matches: Path, tmp_path: Path) ->
     with pytest.raises(DatasetError, match="9000 ms, the video ends at 6000 ms"):
         load_matches(tmp_path, BALL_MAP)
     assert len(load_matches(tmp_path, BALL_MAP, skip_bad=True)[0].events) == 0
+    assert "left out" in caplog.text
+    for row, fault in (
+        ({"label": "DIVE", "gameTime": "1 - 00:01", "position": "1000"}, "unknown class"),
+        ({"label": "PASS", "gameTime": "3 - 00:01", "position": "1000"}, "'half' is 3"),
+        ({"label": "PASS", "gameTime": "2 - 00:01", "position": "1000"}, "has a second half"),
+        ({"label": "PASS", "gameTime": "1 - 00:02", "position": "2005"}, "within one bin"),
+    ):
+        good = {"label": "PASS", "gameTime": "1 - 00:02", "position": "2010"}
+        (folder / LABELS_BALL).write_text(json.dumps({"annotations": [row, good]}))
+        with pytest.raises(DatasetError, match=fault) as raised:
+            load_matches(tmp_path, BALL_MAP)
+        assert "--skip-bad" in str(raised.value)
+        assert len(load_matches(tmp_path, BALL_MAP, skip_bad=True)[0].events) == 1
+    (folder / LABELS_BALL).write_text(json.dumps({"annotations": [good]}))
+    write_ramp(folder / "match.mp4", Fraction(5), 6)
+    with pytest.raises(DatasetError, match="has 5 frames a second"):
+        load_matches(tmp_path, BALL_MAP)
+    with pytest.raises(DatasetError, match="no match below"):
+        load_matches(tmp_path, BALL_MAP, skip_bad=True)
     read = load_matches(matches, BALL_MAP)
     with pytest.raises(DatasetError, match="to learn from and to judge on"):
         train_spotter(read, read, tmp_path / "run", SpotterConfig(), tmp_path / "cache")

@@ -152,7 +152,7 @@ def draw_rankings(ranked: Sequence[Ranked], ax: Axes | None = None) -> Axes:
     """Draw the average precision of each class by every combination, and what guessing gets."""
     first = ranked[0].precisions
     names = list(first.by_class)
-    ax = axes_or_new(ax, (9, 1.2 + 0.45 * len(names)), layout="constrained")
+    ax = axes_or_new(ax, (10, 1.2 + 0.45 * len(names)), layout="constrained")
     colours = class_colours([one.name for one in ranked])
     for row, name in enumerate(names):
         share = first.clips[name] / len(ranked[0].predictions)
@@ -171,9 +171,7 @@ def draw_rankings(ranked: Sequence[Ranked], ax: Axes | None = None) -> Axes:
         ylim=(len(names) - 0.5, -0.5),
         title="Which actions does which network know in a clip?",
     )
-    ax.legend(
-        frameon=False, ncols=4, fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.1)
-    )
+    ax.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
     return open_frame(ax)
 
 
@@ -202,9 +200,10 @@ def draw_clips(one: Ranked, clipset: Clipset, *, right: bool, limit: int = 5) ->
     # Against the others of its class: what is common is likely everywhere.
     lift = np.where(sure < 0, -1, sure - predictions.probabilities.mean(axis=0))
     best = lift.argmax(axis=0)
-    order = np.argsort(-lift[best, np.arange(len(best))])[:limit]
+    highest = lift[best, np.arange(len(best))]
+    order = [place for place in np.argsort(-highest)[:limit] if highest[place] > -1]
     rows, captions = [], []
-    for place in order.tolist():
+    for place in order:
         clip = int(best[place])
         view = plain_view(clipset.frames_of(predictions.clip_ids[clip]), count, (width, height))
         rows.append(list(view[1::3][:8]))

@@ -21,7 +21,6 @@ from workbench.actions.clipset import CLIPSET_FORMAT, TRACKS, Clipset, load_clip
 from workbench.actions.items import (
     Item,
     count_clips,
-    find_gaps,
     hash_items,
     list_sessions,
     several_classes,
@@ -114,7 +113,11 @@ def cut_matches(
         "sessions": list_sessions(items),
         "frames": len(ticks),
         "size_wh": list(size_wh),
-        "warnings": find_gaps(counts),
+        "warnings": [
+            f"{split} shows no {', '.join(name for name in classes if not counts[split][name])}"
+            for split in parts
+            if not all(counts[split].values())
+        ],
         "several": True,
         "tracks_by": boxes_by,
     }
