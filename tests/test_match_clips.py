@@ -82,7 +82,7 @@ def test_combinations_train_and_are_ranked_on_the_same_clips(
     assert list(table.index) == ["RegNetY", "RegNetY, varied, tracks"]
     assert ranked[1].parameters > ranked[0].parameters
     assert ranked[1].gflops > ranked[0].gflops > 0
-    assert set(ranked[0].over_ten.by_class) <= set(TEN)
+    assert set(ranked[0].precisions.enough) <= set(TEN)
     assert "RegNetY" in answer(ranked)
     draw_clips(ranked[1], clips, right=True)
     with pytest.raises(Exception, match="mix pictures, not tracks"):

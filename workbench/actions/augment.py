@@ -126,7 +126,7 @@ def _warp(
     matrices = [to_view] * len(frames)
     if a.shake and rng.random() < a.shake:
         matrices = [
-            hand @ np.vstack([to_view, [0, 0, 1]]) for hand in _hands(frames, size_wh, a, rng)
+            hand @ np.vstack([to_view, [0, 0, 1]]) for hand in hand_moves(frames, size_wh, a, rng)
         ]
     return np.stack(
         [
@@ -136,7 +136,7 @@ def _warp(
     ).astype(np.uint8, copy=False)
 
 
-def _hands(
+def hand_moves(
     frames: Frames, size_wh: tuple[int, int], a: Augmentation, rng: np.random.Generator
 ) -> list[npt.NDArray[np.float64]]:
     """How a hand that never holds quite still moves each picture (2, 3): shift, turn and zoom."""

@@ -250,23 +250,6 @@ def build_clipset(
         for clip in rows
     )
     check_leakage(items)
-    version, counts = hash_items(items, names, frames, size_wh), count_clips(items, names)
-    meta = {
-        **meta_head(out_dir, CLIPSET_FORMAT, version, origin),
-        "classes": list(names),
-        "counts": counts,
-        "sessions": list_sessions(items),
-        "frames": frames,
-        "size_wh": list(size_wh),
-        "fractions": list(fractions),
-        "seed": seed,
-        "duplicates": duplicates,
-        "near_duplicates": [[one.clip_id, other.clip_id] for one, other in alike],
-        "skipped": skipped,
-        "warnings": find_gaps(counts),
-        **({"several": True} if several else {}),
-        **(facts or {}),
-    }
     with replacing(out_dir / "frames.npy") as part:
         shape = (len(rows), frames, size_wh[1], size_wh[0], 3)
         blocks = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
@@ -274,6 +257,35 @@ def build_clipset(
             blocks[row] = read(clip)
         blocks.flush()
         del blocks
+    return finish_clipset(
+        out_dir, items, names, frames, size_wh, origin,
+        fractions=list(fractions), seed=seed, duplicates=duplicates, skipped=skipped,
+        near_duplicates=[[one.clip_id, other.clip_id] for one, other in alike],
+        **({"several": True} if several else {}), **(facts or {}),
+    )  # fmt: skip
+
+
+def finish_clipset(
+    out_dir: Path,
+    items: Sequence[Item],
+    classes: Sequence[str],
+    frames: int,
+    size_wh: tuple[int, int],
+    origin: Origin,
+    **facts: Any,
+) -> Clipset:
+    """Write what makes a folder of stored frames a clip set; `facts` are what else it says."""
+    version, counts = hash_items(items, classes, frames, size_wh), count_clips(items, classes)
+    meta = {
+        **meta_head(out_dir, CLIPSET_FORMAT, version, origin),
+        "classes": list(classes),
+        "counts": counts,
+        "sessions": list_sessions(items),
+        "frames": frames,
+        "size_wh": list(size_wh),
+        "warnings": find_gaps(counts),
+        **facts,
+    }
     table = pd.DataFrame([asdict(item) for item in items])
     save_text(out_dir / "items.csv", table.to_csv(index=False))
     save_json(out_dir / META, meta)  # last: it vouches for the other two

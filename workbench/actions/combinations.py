@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from workbench.actions.augment import Augmentation, plain_view
 from workbench.actions.clipset import Clipset
-from workbench.actions.items import classes_in, several_classes
+from workbench.actions.items import classes_in
 from workbench.actions.matchtracks import WIDTH
 from workbench.actions.precision import AveragePrecisions, average_precisions, precision_difference
 from workbench.actions.predict import Predictions
@@ -76,7 +76,6 @@ class Ranked:
     name: str
     predictions: Predictions
     precisions: AveragePrecisions
-    over_ten: AveragePrecisions
     parameters: int
     gflops: float  # of one clip, forward
     result: TrainingResult
@@ -88,8 +87,7 @@ def rank(name: str, result: TrainingResult, predictions: Predictions, network: n
     return Ranked(
         name,
         predictions,
-        average_precisions(predictions),
-        average_precisions(_of_classes(predictions, TEN)),
+        average_precisions(predictions, enough=TEN),
         sum(one.numel() for one in network.parameters()),
         count_gflops(network, (frames, height, width)),
         result,
@@ -106,18 +104,6 @@ def count_gflops(network: nn.Module, shape: tuple[int, int, int], ticks: int = 5
     return flops.get_total_flops() / 1e9
 
 
-def _of_classes(predictions: Predictions, names: Sequence[str]) -> Predictions:
-    kept = [name for name in predictions.classes if name in names]
-    places = [predictions.classes.index(name) for name in kept]
-    labels = [several_classes(set(classes_in(said)) & set(kept)) for said in predictions.labels]
-    return replace(
-        predictions,
-        classes=tuple(kept),
-        labels=tuple(labels),
-        probabilities=predictions.probabilities[:, places],
-    )
-
-
 def ranking_table(ranked: Sequence[Ranked]) -> pd.DataFrame:
     """Return one row per combination: both means, what it adds to the first, cost."""
     rows = []
@@ -125,8 +111,7 @@ def ranking_table(ranked: Sequence[Ranked]) -> pd.DataFrame:
         added = precision_difference(ranked[0].predictions, one.predictions)
         rows.append(
             {
-                f"mAP_{len(one.precisions.by_class)}": show(one.precisions.over_all),
-                f"mAP_{len(one.over_ten.by_class)}": show(one.over_ten.over_all),
+                **{name: show(value) for name, value in one.precisions.means().items()},
                 f"against {ranked[0].name}": "" if one is ranked[0] else show(added, signed=True),
                 "M parameters": f"{one.parameters / 1e6:.1f}",
                 "GFLOPs a clip": f"{one.gflops:.1f}",
@@ -171,22 +156,6 @@ def draw_rankings(ranked: Sequence[Ranked], ax: Axes | None = None) -> Axes:
         ylim=(len(names) - 0.5, -0.5),
         title="Which actions does which network know in a clip?",
     )
-    ax.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
-    return open_frame(ax)
-
-
-def draw_curves(ranked: Sequence[Ranked], ax: Axes | None = None) -> Axes:
-    """Draw training loss (dashed) and validation loss of every combination by epoch."""
-    ax = axes_or_new(ax, (8, 3.6), layout="constrained")
-    colours = class_colours([one.name for one in ranked])
-    for one in ranked:
-        epochs = [row.epoch for row in one.result.history]
-        for key, style in (("train_loss", "--"), ("valid_loss", "-")):
-            values = [row.scores[key] for row in one.result.history]
-            label = one.name if style == "-" else None
-            ax.plot(epochs, values, style, marker=".", color=colours[one.name], label=label)
-    ax.set(xlabel="epoch", ylabel="loss (dashed: training)", title="Does it learn, or overfit?")
-    ax.set_xticks(epochs)
     ax.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
     return open_frame(ax)
 

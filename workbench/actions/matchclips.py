@@ -10,32 +10,23 @@ there. Rows of `matchtracks` may lie beside them, all 50 of a clip.
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from workbench.actions.clipset import CLIPSET_FORMAT, TRACKS, Clipset, load_clipset
-from workbench.actions.items import (
-    Item,
-    count_clips,
-    hash_items,
-    list_sessions,
-    several_classes,
-)
+from workbench.actions.clipset import TRACKS, Clipset, finish_clipset
+from workbench.actions.items import Item, count_clips, several_classes
 from workbench.actions.matchtracks import match_tracks
-from workbench.actions.spotting.greyframes import STACK, TICK_S, frames_of_ticks
+from workbench.actions.spotting.greyframes import STACK, TICK_S, GreyFrames, frames_of_ticks
 from workbench.actions.spotting.matches import LabelledMatch
 from workbench.errors import DatasetError
 from workbench.footage.clips import BUILT_IN_FOOTAGE, OWN_FOOTAGE
 from workbench.footage.decoder import decode_frames
 from workbench.footage.frames import Developer
 from workbench.footage.packets import read_packets
-from workbench.saving import replacing, save_json, save_text
+from workbench.saving import replacing
 from workbench.simulated.matches.making import MADE
-from workbench.training.versions import META, meta_head
 
 CLIP_TICKS = 50
 CLIP_S = CLIP_TICKS * TICK_S
@@ -71,66 +62,49 @@ def cut_matches(
         )
     if any(small > large for small, large in zip(size_wh, picture_wh, strict=True)):
         raise DatasetError(f"{size_wh} of a picture of {picture_wh}", "store a part of the picture")
-    rows = [
-        (split, match, start)
+    starts = [
+        (split, match, first)
         for split, matches in parts.items()
         for match in matches
-        for start in _starts(match, overlap if split == "train" else 0.0)
+        if (first := _starts(match, overlap if split == "train" else 0.0))
     ]
-    if not rows:
+    if not starts:
         raise DatasetError(f"no match is as long as a clip, {CLIP_S:.0f} s", "give longer ones")
-    ticks = _stored_ticks(looks)
-    items, done = [], 0
-    with replacing(out_dir / "frames.npy") as part, replacing(out_dir / TRACKS) as tracked:
-        shape = (len(rows), len(ticks), size_wh[1], size_wh[0], 3)
+    ticks, items, tracks = _stored_ticks(looks), [], []
+    with replacing(out_dir / "frames.npy") as part:
+        shape = (sum(len(first) for _, _, first in starts), len(ticks), *size_wh[::-1], 3)
         blocks = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
-        tracks = []
-        for split, matches in parts.items():
-            for match in matches:
-                starts = [start for kept, of, start in rows if kept == split and of is match]
-                _fill(blocks[done : done + len(starts)], match, starts, ticks, picture_wh)
-                if boxes_by is not None and starts:
-                    whole = match_tracks(match.video, boxes_by)
-                    tracks += [whole[start : start + CLIP_TICKS] for start in starts]
-                for place, start in enumerate(starts, done):
-                    digest = hashlib.sha256(np.ascontiguousarray(blocks[place]).data).hexdigest()
-                    name = f"{match.name.replace('/', '_')}_{start:06d}"
-                    label = _label(match, start)
-                    items.append(Item(name, match.name, match.name, split, label, digest))
-                done += len(starts)
+        for split, match, first in starts:
+            own = blocks[len(items) : len(items) + len(first)]
+            _fill(own, match, first, ticks, picture_wh)
+            for block, start in zip(own, first, strict=True):
+                digest = hashlib.sha256(np.ascontiguousarray(block).data).hexdigest()
+                name = f"{match.name.replace('/', '_')}_{start:06d}"
+                label = _label(match, start)
+                items.append(Item(name, match.name, match.name, split, label, digest))
+            if boxes_by is not None:
+                whole = match_tracks(match.video, boxes_by)
+                tracks += [whole[start : start + CLIP_TICKS] for start in first]
         blocks.flush()
-        del blocks
-        np.save(tracked, np.array(tracks, np.float32))
-    classes = rows[0][1].events.classes
-    is_built_in = all((match.video.parent / MADE).exists() for _, match, _ in rows)
+        del blocks, own, block
+    with replacing(out_dir / TRACKS) as part:
+        np.save(part, np.array(tracks, np.float32))
+    classes = starts[0][1].events.classes
+    is_built_in = all((match.video.parent / MADE).exists() for _, match, _ in starts)
     origin = BUILT_IN_FOOTAGE if is_built_in else OWN_FOOTAGE
-    version = hash_items(items, classes, len(ticks), size_wh)
     counts = count_clips(items, classes)
-    meta = {
-        **meta_head(out_dir, CLIPSET_FORMAT, version, origin),
-        "classes": list(classes),
-        "counts": counts,
-        "sessions": list_sessions(items),
-        "frames": len(ticks),
-        "size_wh": list(size_wh),
-        "warnings": [
-            f"{split} shows no {', '.join(name for name in classes if not counts[split][name])}"
-            for split in parts
-            if not all(counts[split].values())
-        ],
-        "several": True,
-        "tracks_by": boxes_by,
+    lacks = {
+        split: ", ".join(name for name in classes if not counts[split][name]) for split in parts
     }
-    table = pd.DataFrame([asdict(item) for item in items])
-    save_text(out_dir / "items.csv", table.to_csv(index=False))
-    save_json(out_dir / META, meta)
-    return load_clipset(out_dir)
+    return finish_clipset(
+        out_dir, items, classes, len(ticks), size_wh, origin, several=True, tracks_by=boxes_by,
+        warnings=[f"{split} shows no {names}" for split, names in lacks.items() if names],
+    )  # fmt: skip
 
 
 def _starts(match: LabelledMatch, overlap: float) -> list[int]:
     """First ticks of a match's clips."""
-    table = read_packets(match.video)
-    ticks = int(table.time_s(table.frame_count - 1) / TICK_S) + 1
+    ticks = GreyFrames(read_packets(match.video)).ticks
     step = max(1, round(CLIP_TICKS * (1 - overlap)))
     return list(range(0, ticks - CLIP_TICKS + 1, step))
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from workbench.actions.spotting.greyframes import TICK_S, frames_of_ticks
+from workbench.actions.spotting.greyframes import GreyFrames, frames_of_ticks
 from workbench.detect.detections import BALL, PERSON, Detection
 from workbench.detect.tracking import Tracker
 from workbench.footage.packets import read_packets
@@ -51,8 +51,7 @@ def match_tracks(video: Path, boxes_by: str = TRUTH) -> Tracks:
         from workbench.detect.teachers.registry import make_teacher
 
         found = make_teacher(boxes_by).label(video)
-    ticks = np.arange(int(table.frame_count / float(info.fps) / TICK_S))
-    frames = frames_of_ticks(table, ticks).tolist()
+    frames = frames_of_ticks(table, np.arange(GreyFrames(table).ticks)).tolist()
     tracker, before = Tracker(reach_px=_REACH * info.width), _Seen({})
     rows: list[list[float]] = []
     for frame, boxes in enumerate(found):

@@ -68,9 +68,13 @@ class AveragePrecisions:
 
 
 def average_precisions(
-    predictions: Predictions, least_clips: int = ENOUGH_CLIPS
+    predictions: Predictions,
+    least_clips: int = ENOUGH_CLIPS,
+    enough: Sequence[str] | None = None,
 ) -> AveragePrecisions:
     """Score predictions on labelled clips; classes that no clip shows are left out.
+
+    The second mean is over classes with `least_clips`, or over those named `enough`.
 
     Example:
         >>> average_precisions(predictions).means()  # doctest: +SKIP
@@ -79,7 +83,8 @@ def average_precisions(
     marks, shown, clusters, values = _resampled(predictions)
     names = [predictions.classes[k] for k in shown]
     counts = dict(zip(names, marks[:, shown].sum(axis=0).tolist(), strict=True))
-    is_enough = np.array([counts[name] >= least_clips for name in names])
+    kept = [name for name in names if counts[name] >= least_clips] if enough is None else enough
+    is_enough = np.array([name in kept for name in names])
     n = len(predictions)
     return AveragePrecisions(
         {name: _interval(values[:, [k]], n, clusters) for k, name in enumerate(names)},

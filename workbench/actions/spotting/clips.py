@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from workbench.actions.augment import Augmentation, hand_moves
 from workbench.actions.spotting.greyframes import STACK, STEP_S, cached_grey
 from workbench.actions.spotting.matches import LabelledMatch
 from workbench.actions.spotting.recipe import SpotterConfig
@@ -167,15 +168,12 @@ def _mistaken(
 
 
 def _filmed_moving(clip: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """A clip (F, h, w) by a camera that drifts from one place, angle and zoom to another."""
-    high, wide = clip.shape[1:]
-    ends = rng.uniform(-1, 1, (2, 4)) * [0.06 * wide, 0.06 * high, 3.0, 0.06]
-    moved = []
-    for share, frame in zip(np.linspace(0, 1, len(clip)), clip, strict=True):
-        right, down, turn_deg, nearer = (1 - share) * ends[0] + share * ends[1]
-        matrix = cv2.getRotationMatrix2D((wide / 2, high / 2), turn_deg, 1 + nearer)
-        matrix[:, 2] += (right, down)
-        moved.append(cv2.warpAffine(frame, matrix, (wide, high), borderMode=cv2.BORDER_REFLECT_101))
+    """A clip (F, h, w) by a camera that drifts, turns and zooms."""
+    size_wh = clip.shape[2], clip.shape[1]
+    moves = zip(clip, hand_moves(clip, size_wh, Augmentation(), rng), strict=True)
+    moved = [
+        cv2.warpAffine(frame, to, size_wh, borderMode=cv2.BORDER_REFLECT_101) for frame, to in moves
+    ]
     return np.stack(moved).astype(np.uint8, copy=False)
 
 

@@ -62,6 +62,11 @@ class GreyFrames:
         return table.time_s(table.frame_count - 1) + last_s
 
     @property
+    def ticks(self) -> int:
+        """Number of whole ticks."""
+        return int(self.duration_s / TICK_S + 1e-6)
+
+    @property
     def steps(self) -> int:
         """Number of whole steps."""
         return int(self.duration_s / STEP_S + 1e-6)

@@ -5,7 +5,7 @@ Those that every training run has are `training.recipe`'s.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -56,23 +56,20 @@ def with_settings(config: SpotterConfig, said: Sequence[str]) -> SpotterConfig:
     Raises:
         WorkbenchError: If there is no such setting, or the value is not of its kind.
     """
-    known = {one.name: getattr(config, one.name) for one in fields(config)}
+    known = asdict(config)
     changed: dict[str, Any] = {}
     for one in said:
         name, is_there, text = one.partition("=")
         if name not in known or not is_there:
-            close = get_close_matches(name, known, 1)
-            remedy = f"did you mean {close[0]!r}?" if close else f"say one of {', '.join(known)}"
-            raise WorkbenchError(f"no setting {one!r}", f"give NAME=VALUE; {remedy}")
+            close = get_close_matches(name, known, 1) or known
+            raise WorkbenchError(f"no setting {one!r}", f"did you mean {', '.join(close)}?")
         before = known[name]
         try:
-            value = text if isinstance(before, str) or before is None else json.loads(text)
-        except ValueError:
-            value = text
-        number = isinstance(value, int) and not isinstance(value, bool) and type(before) is float
-        value = float(value) if number else tuple(value) if isinstance(value, list) else value
-        if before is not None and type(value) is not type(before):
+            read = text if isinstance(before, str | None) else json.loads(text)
+            changed[name] = read if before is None else type(before)(read)
+        except (ValueError, TypeError):
             kind = type(before).__name__
-            raise WorkbenchError(f"{name} is {text!r}", f"give a {kind}, such as {before}")
-        changed[name] = value
+            raise WorkbenchError(
+                f"{name} is {text!r}", f"give a {kind}, such as {before}"
+            ) from None
     return replace(config, **changed)
