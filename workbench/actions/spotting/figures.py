@@ -114,9 +114,10 @@ def draw_tolerance(rungs: Sequence[Rung], ax: Axes | None = None) -> Axes:
 def draw_minute(
     one: Rung, truth: Mapping[str, Events], match: str, start_s: float, ax: Axes | None = None
 ) -> Axes:
-    """Draw a minute: raw scores by class and step, what happened, and what is said to happen."""
+    """Draw a minute, or what there is: raw scores by class and step, what happened, and what is said to happen."""
     classes = one.score.classes
     ax = axes_or_new(ax, (12, 0.8 + 0.33 * len(classes)), layout="constrained")
+    start_s = max(0.0, min(start_s, len(one.raws[match]) * STEP_S - 60))
     first, end = int(start_s / STEP_S), int((start_s + 60) / STEP_S)
     chances = 1 / (1 + np.exp(-one.raws[match][first:end, : len(classes)].astype(float)))
     extent = (first * STEP_S, (first + len(chances)) * STEP_S, len(classes) - 0.5, -0.5)

@@ -163,8 +163,10 @@ def answer(floor: Rung, best: Rung, what: str = "matches") -> str:
     there = [name for name in best.score.classes if scored[name].n]
     found = [name.lower() for name in there if scored[name].low > by_chance[name].value]
     weak = [name.lower() for name in there if scored[name].value <= by_chance[name].value]
+    count = len(best.score.matches)
+    what = what.removesuffix("es") if count == 1 else what
     parts = [
-        f"mAP@1 is {show(mean)} on {mean.n} actions of {len(best.score.matches)} {what} it has "
+        f"mAP@1 is {show(mean)} on {mean.n} actions of {count} {what} it has "
         f"never seen, where chance gets {by_chance[MEAN_PRESENT].value:.3f}"
     ]
     parts += [f"found beyond doubt: {', '.join(found)}"] if found else []
