@@ -120,7 +120,7 @@ class FramesNet(nn.Module):
         """
         if self.stacked:
             grey = clips.float() @ clips.new_tensor(_GREY, dtype=torch.float)
-            clips = grey.unflatten(1, (-1, len(_GREY))).movedim(2, -1)
+            clips = grey.reshape(len(grey), -1, len(_GREY), *grey.shape[2:]).movedim(2, -1)
         features = self.frames(clips.flatten(0, 1)).unflatten(0, clips.shape[:2])
         over_time = self.over_time(features)
         pooled = over_time.amax(1) if self.is_max else over_time.mean(1)

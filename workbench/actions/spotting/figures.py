@@ -114,7 +114,7 @@ def draw_tolerance(rungs: Sequence[Rung], ax: Axes | None = None) -> Axes:
 def draw_minute(
     one: Rung, truth: Mapping[str, Events], match: str, start_s: float, ax: Axes | None = None
 ) -> Axes:
-    """Draw a minute, or what there is: raw scores by class and step, what happened, and what is said to happen."""
+    """Draw a minute: raw scores by class and step, what happened, and what is said to happen."""
     classes = one.score.classes
     ax = axes_or_new(ax, (12, 0.8 + 0.33 * len(classes)), layout="constrained")
     start_s = max(0.0, min(start_s, len(one.raws[match]) * STEP_S - 60))

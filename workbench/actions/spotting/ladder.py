@@ -54,6 +54,11 @@ class Rung:
         """Return mAP@1 and the average precision of each class, with intervals."""
         return estimates(self.score, AT1)
 
+    @property
+    def team_at1(self) -> Interval | None:
+        """Team mAP@1 over the classes with labels."""
+        return estimates(self.sided, AT1)[MEAN_PRESENT] if self.sided else None
+
 
 def chance(truth: Mapping[str, Events]) -> Rung:
     """Return the rung of spots at an even rhythm, of each class the best for these very labels."""
@@ -132,7 +137,7 @@ def side_table(one: Rung) -> pd.DataFrame | None:
     right, wrong = kinds.count("right"), kinds.count("wrong side")
     rows = {
         "mAP@1, whatever the side": show(one.at1[MEAN_PRESENT]),
-        "Team mAP@1: class and side": show(estimates(one.sided, AT1)[MEAN_PRESENT]),
+        "Team mAP@1: class and side": show(one.team_at1),
         "side of the right spots (a coin: .5)": show(wilson(right, right + wrong)),
     }
     return pd.DataFrame({"": rows}, index=pd.Index(list(rows), name="whose action"))

@@ -157,7 +157,8 @@ class Spotter(nn.Module):
         parts = [said]
         if self.bins:
             classes = head.out_features // (1 + self.bins)
-            chances = said[..., classes:].unflatten(-1, (classes, self.bins)).softmax(-1)
+            bins = said[..., classes:].reshape(*said.shape[:-1], classes, self.bins)
+            chances = bins.softmax(-1)
             places = torch.linspace(-_FARTHEST, _FARTHEST, self.bins, device=said.device)
             parts = [said[..., :classes], chances @ places.to(chances.dtype)]
         return torch.cat([*parts, *([self.side(pooled)] if self.side else [])], dim=-1)
