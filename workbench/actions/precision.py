@@ -139,7 +139,10 @@ def _mean_of_known(values: Floats) -> Floats:
     """The mean of each row; a resample may lack a class: its mean is over the others."""
     known = np.isfinite(values)
     total = np.where(known, values, 0).sum(axis=1)
-    return np.divide(total, known.sum(axis=1), out=np.full(len(values), np.nan), where=known.any(1))
+    means: Floats = np.divide(
+        total, known.sum(axis=1), out=np.full(len(values), np.nan), where=known.any(1)
+    )
+    return means
 
 
 def _precision(shows: npt.NDArray[np.bool_], scores: Floats, weights: Weights) -> Floats:

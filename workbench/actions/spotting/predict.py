@@ -147,11 +147,13 @@ def spot_video(
         WorkbenchError: If the folder holds the scores of another video or network.
     """
     if spotter.others:
-        options = {"precision": precision, "flip": flip, "on_steps": on_steps}
         each = [
-            spot_video(video, replace(one, others=()), work_dir / one.identity, **options)
+            spot_video(
+                video, replace(one, others=()), work_dir / one.identity,
+                precision=precision, flip=flip, on_steps=on_steps,
+            )
             for one in (spotter, *spotter.others)
-        ]
+        ]  # fmt: skip
         raws = torch.stack([torch.from_numpy(one.raw.astype(np.float32)) for one in each])
         mean = merge_ways(raws).numpy().astype(np.float16)
         return replace(each[0], raw=mean, events=decide(mean, spotter.classes, spotter.decisions))
