@@ -77,7 +77,8 @@ class Clips:
             )
         mistaken = [
             _mistaken(hard[match.name], when, len(self.classes))
-            for match, when in zip(matches if hard else (), self.when, strict=bool(hard))
+            for match, when in zip(matches, self.when, strict=True)
+            if hard
         ]
         self.mistaken = [
             (at, step, float(values[step]))

@@ -126,9 +126,10 @@ class SpotterLearner:
         clips, target, offset, side, of = batch
         also, config = bool(of[0]), self.config
         if config.frozen:  # nor do the scales of its normalisation learn
-            self.network.encoder.eval()  # type: ignore[union-attr,operator]
+            self.network.encoder.eval()  # type: ignore[union-attr]
         if config.mixup:
-            share = float(torch.distributions.Beta(*[torch.tensor(config.mixup)] * 2).sample())
+            alpha = torch.tensor(config.mixup)
+            share = float(torch.distributions.Beta(alpha, alpha).sample())
             other = torch.randperm(len(clips)).to(clips.device)
             near = target + target[other]
             clips = share * clips.float() + (1 - share) * clips[other].float()
