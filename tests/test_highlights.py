@@ -131,12 +131,12 @@ def test_busy_sessions_teach_more_a_minute(session: Path, tmp_path: Path) -> Non
     assert all(a.end_s < b.start_s for a, b in itertools.pairwise(acts))  # one person plays them
 
 
-def test_an_actor_who_runs_is_where_the_motion_peaks() -> None:
-    peak = Proposal(10, 1.0, 0.5, 0.5, 9.0)
+def test_an_actor_who_runs_is_between_the_looks() -> None:
+    peak = Proposal(10, 1.0, 0.7, 0.5, 9.0)  # the ball, say
     track = [(5, np.array([0.2, 0.4, 0.3, 0.8])), (15, np.array([0.6, 0.4, 0.7, 0.8]))]
     box = _at_peak(peak, track)
-    assert box == pytest.approx([0.425, 0.4, 0.525, 0.8])  # between the looks, and the motion
-    assert _at_peak(peak, track[:1]) == pytest.approx([0.325, 0.4, 0.425, 0.8])
+    assert box == pytest.approx([0.4, 0.4, 0.5, 0.8])  # between the looks
+    assert _at_peak(peak, track[:1]) == pytest.approx([0.2, 0.4, 0.3, 0.8])
 
 
 def test_what_was_killed_goes_on_to_the_same_highlights(

@@ -126,12 +126,12 @@ def _follow(
 
 
 def _at_peak(one: Proposal, track: Sequence[tuple[int, Floats]]) -> Floats:
-    """Where the actor is at the peak: between looks they run on, and it is they who move there."""
+    """Where the actor is at the peak: between looks they run on."""
     boxes = np.array([own for _, own in track])
     middles, halves = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2
     places = [place for place, _ in track]
-    x, y = (float(np.interp(one.place, places, middles[:, axis])) for axis in (0, 1))
-    middle, half = np.array([(x + one.x) / 2, y]), np.median(halves, axis=0)
+    middle = np.array([np.interp(one.place, places, middles[:, axis]) for axis in (0, 1)])
+    half = np.median(halves, axis=0)
     return np.concatenate([middle - half, middle + half])
 
 
