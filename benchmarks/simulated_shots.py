@@ -24,11 +24,13 @@ from workbench.shots.fit3d.question import ask
 from workbench.shots.judge import is_seen, judge_shot
 from workbench.shots.verdict import METHODS, ShotVerdict
 from workbench.simulated.cameras import PLACEMENTS
-from workbench.simulated.shots import SimulatedShot, simulate_shot
+from workbench.simulated.shots import SimulatedShot
+from workbench.simulated.tracked import SIMULATORS, STRANGE
 from workbench.stats import Interval, mcnemar, median_interval, wilson
 from workbench.style import BLUE, GREY, ORANGE, axes_or_new
 
 HELD_OUT_SEEDS = range(50_000, 51_000)  # nothing is tuned or trained on these shots
+WORLDS = SIMULATORS | STRANGE
 EVERYWHERE = "all"  # the row of a table that holds all placements
 
 _CLOSE_KMH = 5.0
@@ -40,20 +42,24 @@ _ACCURACY_TITLES = {
 _METHOD_STYLE = {"2d": ("2D rules", ORANGE, "s"), "3d": ("3D fit", BLUE, "o")}
 
 
-def judge_seeds(seeds: Sequence[int], engine: str | None = None) -> pd.DataFrame:
-    """Simulate the shots of these seeds, judge each by every method, return one row for each.
+def judge_seeds(
+    seeds: Sequence[int], engine: str | None = None, world: str = "usual"
+) -> pd.DataFrame:
+    """Simulate a world's shots of these seeds, judge each by every method, return a row for each.
 
     Columns: seed, method, placement, kind, view_angle_deg, distance_m, true_goal,
     goal_probability, called, right, abstained, true_speed, speed, speed_low, speed_high,
     true_line_speed, line_speed, line_low, line_high (km/h, NaN where absent), cpu_s, reason.
     Rows come in the order of the seeds, whatever the engine.
     """
-    found = every(_judge_seed, {str(seed): seed for seed in seeds}, "shots", engine=engine)
+    shots = {str(seed): (world, seed) for seed in seeds}
+    found = every(_judge_seed, shots, "shots", engine=engine)
     return pd.DataFrame([row for rows in found.values() for row in rows])
 
 
-def _judge_seed(seed: int) -> list[dict[str, Any]]:
-    shot, rows = simulate_shot(seed), []
+def _judge_seed(shot_of: tuple[str, int]) -> list[dict[str, Any]]:
+    world, seed = shot_of
+    shot, rows = WORLDS[world](seed), []
     for method in reversed(METHODS):
         begin = time.process_time()
         verdict = judge_shot(ask(**shot.question()), method)

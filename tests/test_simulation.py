@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from workbench.footage.pinhole import goal_corners
 from workbench.shots.ball.track import TRACK_COLUMNS
 from workbench.simulated.shots import STANDARD, SimulationSettings, simulate_shot
-from workbench.simulated.tracked import SIMULATORS
+from workbench.simulated.tracked import SIMULATORS, STRANGE
 
 SEEDS = st.integers(0, 10**9)
+WORLDS = SIMULATORS | STRANGE
 
 
 @settings(max_examples=25)
@@ -73,16 +74,16 @@ def test_a_perfect_detector_reports_the_truth() -> None:
         assert seen[frames, :2] / seen[frames, 2:] == pytest.approx(shot.pixels[frames])
 
 
-@pytest.mark.parametrize("name", SIMULATORS)
+@pytest.mark.parametrize("name", WORLDS)
 def test_every_world_is_true_to_itself(name: str) -> None:
     caught = 0
     for seed in range(40):
-        shot = SIMULATORS[name](seed)
+        shot = WORLDS[name](seed)
         assert shot.is_goal == (shot.kind == "goal")
         assert np.isfinite(shot.track.to_numpy(float)).all()
         assert np.isfinite(shot.goal_corners_px).all()
         assert 5 < shot.speed_kmh < 140
-        again = SIMULATORS[name](seed)
+        again = WORLDS[name](seed)
         pd.testing.assert_frame_equal(shot.track, again.track)
         pd.testing.assert_frame_equal(shot.people, again.people)
         last = shot.people[(shot.people["frame"] >= len(shot.pixels) - 8)]

@@ -255,7 +255,10 @@ def _contact(
         up = math.sqrt(2 * GRAVITY_MPS2 * (goal.height_m + 0.8)) + rng.uniform(-0.5, 1.5)
         after = rng.normal(0, 1.5), -left * rng.uniform(0.3, 1.0), max(2.0, up)
         return Contact(meant, plane, after)
-    return Contact(meant, plane, (*away, rng.uniform(-1.0, 4.5)))
+    up = rng.uniform(-1.0, 4.5)
+    if world.pushed_down_share and rng.random() < world.pushed_down_share:
+        up = rng.uniform(-12.0, -2.0)
+    return Contact(meant, plane, (*away, up))
 
 
 def _throw_out(rng: np.random.Generator, goal: GoalFrame) -> tuple[Vector, Vector]:

@@ -26,7 +26,7 @@ from workbench.simulated.crowd import (
     standing_body,
 )
 from workbench.simulated.kicks import StagedShot, draw_within, stage
-from workbench.simulated.worlds import PARK, STADIUM, USUAL, Kind, Range, World
+from workbench.simulated.worlds import FREE_KICKS, PARK, STADIUM, USUAL, Kind, Range, World
 
 _WATCHED = Watched()
 _STAGINGS = 20  # attempts to find a camera that sees the shot
@@ -51,6 +51,8 @@ class SimulationSettings:
     decoy_share: float = 0.40  # outliers at one fixed place
     diameter_noise: Range = (0.05, 0.12)  # relative, frame by frame
     diameter_bias: float = 0.05  # relative, of a whole shot, standard deviation
+    clock_s: float = 0.0  # how far pictures are off their even beat, at most
+    seen_on_s: Range = (0.5, 1.1)  # after what matters of the flight
     exposure_s: Range = (0.001, 0.015)
     corner_noise_px: Range = (1.0, 3.0)
     corner_outside_m: Range = (0.0, 0.0)  # clicked so far outside the inner edge
@@ -107,6 +109,30 @@ BY_HAND = SimulationSettings(
     watched=Watched(share=0.7, seen=(0.5, 0.95), noise_px=(2.0, 6.0)),
     kick_error_frames=2.0,
     world=PARK,
+)
+# A phone by hand at night, its film shared and encoded anew: small pictures off their beat, dark
+# balls of which the lit side is seen, and a film that goes on after the shot.
+AT_NIGHT = SimulationSettings(
+    image_wh=(854, 480),
+    placement_share=(0.6, 0.3, 0.05, 0.05),
+    focal_px_at_1920=(1250.0, 1900.0),
+    camera_m=(1.2, 2.0),
+    noise_px=(0.25, 0.9),
+    drift_px=(0.2, 0.9),
+    drift_s=(0.1, 0.5),
+    gap_share=(0.05, 0.45),
+    gap_frames=(1.0, 5.0),
+    outlier_share=(0.0, 0.08),
+    diameter_noise=(0.08, 0.25),
+    diameter_bias=0.12,
+    clock_s=0.012,
+    seen_on_s=(0.5, 1.8),
+    exposure_s=(0.005, 0.02),
+    corner_noise_px=(0.5, 1.8),
+    people=(0, 3),
+    watched=Watched(share=0.85, seen=(0.5, 0.95), noise_px=(1.0, 4.0)),
+    kick_error_frames=2.0,
+    world=FREE_KICKS,
 )
 
 
@@ -170,8 +196,11 @@ def simulate_shot(
     staged, camera, readout_s = _stage_in_view(rng, placement, settings, kind)
     fps = settings.fps
     contact_frame = rng.uniform(0.5, 1.2) * fps + rng.random()
-    frames = int(contact_frame + (_interest_s(staged) + rng.uniform(0.5, 1.1)) * fps)
+    frames = int(contact_frame + (_interest_s(staged) + rng.uniform(*settings.seen_on_s)) * fps)
     times_s = (np.arange(frames, dtype=np.float64) - contact_frame) / fps
+    if settings.clock_s:
+        off_s = rng.uniform(0, settings.clock_s)
+        times_s += rng.uniform(-off_s, off_s, frames)
     half = readout_s / 2
     before_m, after_m = staged.positions_at(times_s - half), staged.positions_at(times_s + half)
     track = observe(rng, camera, times_s, before_m, after_m, settings)

@@ -15,6 +15,7 @@ from workbench.footage.pinhole import Floats, goal_corners
 from workbench.simulated.crowd import Watched, boxes_of
 from workbench.simulated.scene import Scene
 from workbench.simulated.shots import (
+    AT_NIGHT,
     BY_HAND,
     FROM_THE_STANDS,
     SimulatedShot,
@@ -112,6 +113,10 @@ SIMULATORS: dict[str, Callable[[int], SimulatedShot]] = {
     "stadium": partial(simulate_shot, settings=FROM_THE_STANDS),
     "park": partial(simulate_shot, settings=BY_HAND),
     "rendered": track_rendered_shot,
+}
+# And one that none is calibrated on.
+STRANGE: dict[str, Callable[[int], SimulatedShot]] = {
+    "night": partial(simulate_shot, settings=AT_NIGHT),
 }
 
 

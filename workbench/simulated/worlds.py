@@ -58,6 +58,7 @@ class World:
     parry_m: Range = (0.15, 3.5)
     hold_z_m: Range = (0.2, 1.3)  # height at which a caught ball is held
     carry_mps: Range = (0.0, 0.0)  # how fast a caught ball is carried away from the line
+    pushed_down_share: float = 0.0  # of the parries
     keeper_share: float = 0.75  # of the shots that nobody touches
 
 
@@ -125,3 +126,36 @@ PARK = World(
     carry_mps=(0.0, 1.2),
     keeper_share=0.6,
 )  # fmt: skip
+# Free kicks that curl as hard as a foot can make them, by a five-a-side evening's goalkeeper.
+FREE_KICKS = World(
+    kind_share={
+        "goal": 0.42,
+        "wide": 0.11,
+        "over": 0.11,
+        "parried": 0.17,
+        "held": 0.08,
+        "blocked": 0.02,
+        "post": 0.05,
+        "side_net": 0.02,
+        "short": 0.02,
+    },
+    goal_share={FULL_GOAL_M: 0.7, (5.0, 2.0): 0.3},
+    drag=(0.18, 0.36),
+    side_mps2=3.8,
+    lift_mps2=3.0,
+    wind_mps=0.8,
+    kick_mps=(20.0, 4.0),
+    fastest_mps=30.0,
+    volley_share=0.01,
+    rolling_share=0.15,
+    low_share=0.2,
+    bounce=(0.45, 0.8),
+    depth_m=(1.0, 2.2),
+    damping=(5.0, 35.0),
+    stiffness=(10.0, 120.0),
+    catch_m=(-0.1, 2.0),
+    parry_m=(0.05, 2.5),
+    carry_mps=(0.0, 1.5),
+    pushed_down_share=0.35,
+    keeper_share=0.9,
+)
