@@ -1,6 +1,7 @@
 """The closed-form flight against small steps, and the fit on tracks whose truth is known."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from workbench.shots.fit3d.ballistics import FALLS, HELD, NETTED, Kicks, after_c
 from workbench.shots.fit3d.firstguess import guess_kicks
 from workbench.shots.fit3d.fit import Observations
 from workbench.shots.fit3d.search import fit_hypotheses
-from workbench.shots.goal.camera import find_cameras, project
+from workbench.shots.goal.camera import CameraMode, find_cameras, project
 from workbench.simulated.flight import Air, GoalFrame, Ground
 from workbench.simulated.flight import follow as step_along
 
@@ -73,7 +74,9 @@ def test_what_a_touched_ball_does() -> None:
     place, velocity = np.tile([[0.0], [-1.0], [1.2]], 3), np.tile([[1.0], [0.0], [0.0]], 3)
     times = np.tile(np.linspace(0, 3, 60), (3, 1))
     endings = np.array([FALLS, HELD, NETTED])
-    path = after_contact(place, velocity, np.full(3, 2.0), np.full(3, 3.0), endings, times)
+    path = after_contact(
+        place, velocity, np.full(3, 2.0), np.full(3, 3.0), endings, times, np.full(3, 0.6)
+    )
     falls, held, netted = path[2]
     np.testing.assert_allclose(held, 1.2)
     assert falls[-1] == pytest.approx(0.11)
@@ -98,6 +101,7 @@ def test_fit_finds_the_kick_and_where_the_ball_was_stopped(in_net: bool) -> None
     still = after_contact(
         path[:, :, -1], np.zeros((3, 1)), np.ones(1), np.full(1, 5.0),
         np.array([NETTED if in_net else HELD]), np.maximum(since - stop, 0.0)[None],
+        np.full(1, 0.6),
     )  # fmt: skip
     path = np.where(since > stop, still, path)
     u, v, depth = project(camera[None], path, CENTER)
@@ -126,3 +130,22 @@ def test_fit_finds_the_kick_and_where_the_ball_was_stopped(in_net: bool) -> None
     assert np.linalg.norm(ball[col.VELOCITY]) == pytest.approx(np.linalg.norm(velocity), rel=0.06)
     np.testing.assert_allclose(ball[col.POSITION], START, atol=0.6)
     assert len(ball) == col.BALL_SIZE + 8
+
+
+@pytest.mark.parametrize("side_mps2", [-7.0, 7.0])
+def test_first_guesses_follow_a_free_kick_that_curls(side_mps2: float) -> None:
+    rng = np.random.default_rng(4)
+    camera = np.array([4.0, 24.0, 1.7, -math.pi / 2 - 0.1, 0.0, 0.0, math.log(1550.0), 0.0])
+    kick = replace(kicks((-5.0, -20.0, 7.0)), side_mps2=np.array([side_mps2]))
+    times = np.arange(45) / 30.0
+    path = follow(kick, np.array([2.0])).at(np.maximum(times - 0.3, 0.0)[None])
+    u, v, _ = project(camera[None], path, CENTER)
+    none = np.zeros(45)
+    uv = np.stack([u[0], v[0]], axis=1) + rng.normal(0, 1.0, (45, 2))
+    observations = Observations(times, uv, none, none, CENTER, (7.32, 2.44), fps=30.0, kick_s=0.3)
+    mode = CameraMode(camera, np.eye(8), 0.0)
+    [best, *_], _ = guess_kicks(
+        observations, [mode], np.array([0.3]), samples=64, keep=1, rng=np.random.default_rng(1)
+    )
+    assert best[col.EVENT_S] > 1.2  # it is not left behind halfway
+    assert best[col.SIDE] == pytest.approx(side_mps2, abs=3.0)

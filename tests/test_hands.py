@@ -34,11 +34,19 @@ def body(spot_m: tuple[float, float], tall_m: float = 1.8) -> Floats:
     return np.array([across[0], top, across[1], left[1]], np.float64)
 
 
-def told(ball_m: Floats, people: list[Floats] | None) -> Hands:
-    """Who is near a ball at these places (60, 3) whose free path ends after a second."""
+def told(ball_m: Floats, people: list[Floats] | None, lost_s: float = np.inf) -> Hands:
+    """Who is near a ball at these places (60, 3) whose free path ends after a second.
+
+    The first of the people is lost from sight at some time.
+    """
     boxes = None
     if people is not None:
-        rows = [np.concatenate([[time], box]) for time in TIMES_S for box in people]
+        rows = [
+            np.concatenate([[time], box])
+            for time in TIMES_S
+            for number, box in enumerate(people)
+            if number or time < lost_s
+        ]
         boxes = np.array(rows).reshape(-1, 5)
     none = np.zeros(len(TIMES_S))
     seen = Observations(
@@ -76,6 +84,15 @@ def test_a_ball_in_the_net_with_nobody_near_stays_with_nobody(x: float, off: flo
     assert found.stays == 0
     assert touch_odds(found, held=True) < -2
     assert touch_odds(found, held=False) < -0.5
+
+
+def test_a_goalkeeper_who_is_not_found_as_he_dives_may_have_been_there() -> None:
+    ball, keeper = path((1.0, 0.5, 1.0)), [body((0.0, 0.4)), body((6.0, 0.5))]
+    there, lost = told(ball, keeper), told(ball, keeper, lost_s=0.8)
+    assert there.meets is not None
+    assert there.meets < 0.1
+    assert lost.meets is None
+    assert touch_odds(lost, held=False) == 0
 
 
 def test_the_shooter_in_front_of_the_goal_holds_nothing() -> None:

@@ -71,6 +71,14 @@ def test_among_spare_balls_the_one_that_leaves_is_kicked():
     assert off.max() < 3
 
 
+def test_the_lit_side_of_a_ball_is_no_ball_of_its_own():
+    whole, lit = ball(100, 300), Detection(BALL, (101, 296, 5, 5), score=0.7, found_by="auto")
+    other = ball(104, 300, score=0.6)
+    labels = replace(labels_of([[person(185.0, 306)]]), candidates=[(lit, whole, other)])
+    seen = sight_balls(labels, SteadyView(), follow_people(labels, FPS), FPS)
+    assert seen.found == (whole, other)
+
+
 @pytest.mark.parametrize("unseen", [0.3, 0.5])
 def test_a_ball_that_is_often_unseen_is_followed(unseen):
     for seed in range(3):

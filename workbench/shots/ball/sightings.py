@@ -20,6 +20,7 @@ from workbench.shots.players.people import People
 
 HIDDEN_S = 0.3  # that a ball may be unseen at the kick
 _MOST = 12  # of a frame, the likeliest
+_INSIDE, _MOST_OF_PART, _AS_LIKELY = 0.8, 5.0, 0.5  # shares of areas and of scores
 _SURE = 0.98  # score of a ball whose labeller gives none
 _FEET, _FEET_SIDE, _FEET_BELOW = 0.4, 0.15, 0.1  # of a person's height: where feet are
 
@@ -66,6 +67,7 @@ def sight_balls(
             balls = [_told_ball(place, told_px) for place in (told[frame],) if place is not None]
         elif has_candidates:
             balls = sorted(labels.candidates[frame], key=lambda ball: -(ball.score or 0.0))[:_MOST]
+            balls = [ball for ball in balls if not any(_is_part(ball, whole) for whole in balls)]
         else:
             balls = labels.of_class(frame, BALL)
         for ball in balls:
@@ -91,6 +93,17 @@ def sight_balls(
         frame_count=len(labels.frames),
         size_wh=(labels.width, labels.height),
     )
+
+
+def _is_part(ball: Detection, whole: Detection) -> bool:
+    """Whether it is the lit side of another ball, which is about as likely one."""
+    (x, y, w, h), (left, top, wide, high) = ball.xywh, whole.xywh
+    if not 1.0 < wide * high / max(w * h, 1.0) < _MOST_OF_PART:
+        return False
+    across = min(x + w, left + wide) - max(x, left)
+    along = min(y + h, top + high) - max(y, top)
+    inside = max(across, 0.0) * max(along, 0.0) / max(w * h, 1.0)
+    return inside > _INSIDE and (whole.score or 0.0) > _AS_LIKELY * (ball.score or 0.0)
 
 
 def _told_ball(place: Point, wide_px: float) -> Detection:

@@ -26,7 +26,6 @@ _LEAST_KAPPA = 0.02  # below it the formulas above lose digits and drag is negli
 _NEWTON_STEPS = 3
 _SPIN_LEFT = 0.5  # after a bounce
 FALLS, HELD, NETTED = range(3)  # what a ball does once it is touched
-_CONTACT_BOUNCE = 0.45  # vertical, after a touch
 
 
 @dataclass(frozen=True)
@@ -156,10 +155,11 @@ def after_contact(
     sinking_per_s: Floats,
     ending: NDArray[np.int64],
     time_s: Floats,
+    bounce: Floats,
 ) -> Floats:
     """Positions (3, B, N) of a ball that somebody or something has stopped or turned.
 
-    Horizontal motion decays exponentially. A ball that falls bounces twice, weakly, and stays down;
+    Horizontal motion decays exponentially. A ball that falls bounces twice and stays down;
     a held ball comes to rest in the hands; a ball in a net slides down, braked by the net.
 
     Args:
@@ -169,13 +169,16 @@ def after_contact(
         sinking_per_s: Damping of the vertical motion in a net (B,).
         ending: FALLS, HELD or NETTED (B,).
         time_s: Since the touch (B, N), not negative.
+        bounce: Share of its vertical speed (B,) that a ball that falls has after a bounce.
     """
     damping = damping_per_s[:, None]
     along = -np.expm1(-damping * time_s) / damping
     path = position_m[:, :, None] + velocity_mps[:, :, None] * along
     rows = np.flatnonzero(ending == FALLS)
     if len(rows):
-        path[2, rows] = _bouncing(position_m[2, rows], velocity_mps[2, rows], time_s[rows])
+        path[2, rows] = _bouncing(
+            position_m[2, rows], velocity_mps[2, rows], time_s[rows], bounce[rows, None]
+        )
     rows = np.flatnonzero(ending == NETTED)
     if len(rows):
         brake, since = sinking_per_s[rows, None], time_s[rows]
@@ -186,12 +189,12 @@ def after_contact(
     return path
 
 
-def _bouncing(height_m: Floats, climb_mps: Floats, time_s: Floats) -> Floats:
+def _bouncing(height_m: Floats, climb_mps: Floats, time_s: Floats, bounce: Floats) -> Floats:
     """Heights (B, N) of a ball that falls and bounces twice."""
     above = np.maximum(height_m - BALL_RADIUS_M, 0.0)[:, None]
     climb = climb_mps[:, None]
     lands = (climb + np.sqrt(climb * climb + 2 * GRAVITY_MPS2 * above)) / GRAVITY_MPS2
-    up = _CONTACT_BOUNCE * np.maximum(GRAVITY_MPS2 * lands - climb, 0.0)
+    up = bounce * np.maximum(GRAVITY_MPS2 * lands - climb, 0.0)
     height = above + (climb - 0.5 * GRAVITY_MPS2 * time_s) * time_s
     start = lands
     height = np.where(time_s < start, height, 0.0)
@@ -200,5 +203,5 @@ def _bouncing(height_m: Floats, climb_mps: Floats, time_s: Floats) -> Floats:
         hop = (up - 0.5 * GRAVITY_MPS2 * since) * since
         height = np.where((since >= 0) & (hop > 0), hop, height)
         start = start + 2 * up / GRAVITY_MPS2
-        up = up * _CONTACT_BOUNCE
+        up = up * bounce
     return height + BALL_RADIUS_M

@@ -1,8 +1,9 @@
-"""First guesses of a kick by RANSAC: velocities from random pairs of observations.
+"""First guesses of a kick by RANSAC: velocity and curl from a few random observations.
 
 A ball that is kicked usually lies on the grass, so that its pixel gives its place; with that place,
-two later observations determine the velocity by linear equations. Guesses are scored by how long
-the observations follow them, which tolerates outliers and whatever ends the flight.
+two later observations determine the velocity by linear equations, and three how it curls, too.
+Guesses are scored by how long the observations follow them, which tolerates outliers and whatever
+ends the flight.
 """
 
 from collections.abc import Sequence
@@ -24,6 +25,8 @@ _GATE_PX, _GATE_PX_PER_S = 6.0, 12.0
 _MISS = -0.6
 _EARLY_S, _EARLY_GATE_PX_PER_S, _EARLY_WORTH = 0.3, 160.0, 0.35
 _TYPICAL_KAPPA = 0.3
+_CURL_MPS2, _ROW_M = 4.0, 0.05  # spread of the acceleration by spin, and of one equation
+_MOST_CURL = 9.0
 
 
 def guess_kicks(
@@ -53,11 +56,13 @@ def guess_kicks(
     anchor = _draw(rng, observations.times_s, kick - _ANCHOR_S[0], kick + _ANCHOR_S[1])
     first = _draw(rng, observations.times_s, kick + 0.02, kick + _FLIGHT_S)
     second = _draw(rng, observations.times_s, kick + 0.02, kick + _FLIGHT_S)
-    style = np.arange(len(kick)) % 8  # 0: along the ground; 1: from the air; the others: usual
+    third = _draw(rng, observations.times_s, kick + 0.02, kick + _FLIGHT_S)
+    style = np.arange(len(kick)) % 8  # 0: along the ground; 1: from the air; odd: curled
     height = np.where(style == 1, rng.uniform(0.3, 1.6, len(kick)), BALL_RADIUS_M)
     parts: list[tuple[Floats, Floats, int]] = []
     for number, mode in enumerate(modes):
-        ball = _solve_kicks(observations, mode, kick, height, anchor, first, second, style == 0)
+        seen = anchor, first, second, third
+        ball = _solve_kicks(observations, mode, kick, height, seen, style == 0, style % 2 == 1)
         score, ball[:, col.EVENT_S] = _score(observations, ball, anchor)
         parts += [(ball[row], score[row], number) for row in _distinct(ball, score, keep)]
     parts.sort(key=lambda part: -part[1])
@@ -80,12 +85,12 @@ def _solve_kicks(
     mode: CameraMode,
     kick: Floats,
     height: Floats,
-    anchor: NDArray[np.intp],
-    first: NDArray[np.intp],
-    second: NDArray[np.intp],
+    seen: tuple[NDArray[np.intp], ...],
     rolls: Bools,
+    curls: Bools,
 ) -> Floats:
-    """Parameters (K, 30) of kicks through an anchor and two observations."""
+    """Parameters (K, 30) of kicks through an anchor and two observations, or three if they curl."""
+    anchor, *later = seen
     camera, count = mode.parameters[None], len(kick)
     toward = rays(camera, observations.uv, observations.center_px)[:, 0]  # (3, N)
     place = np.stack([camera[0, :3]] * count, axis=1)
@@ -95,36 +100,46 @@ def _solve_kicks(
     grass = on_height(camera, observations.uv, BALL_RADIUS_M, observations.center_px)[:, 0]
 
     kappa = np.full(count, _TYPICAL_KAPPA)
-    velocity = np.zeros((3, count))
+    found = np.zeros((6, count))  # velocity, then the acceleration by spin
+    free = np.diag([1e-9] * 3 + [(_ROW_M / _CURL_MPS2) ** 2] * 3)
+    straight = np.diag([1e-9] * 3 + [1e6] * 3)
     for _ in range(2):
         rows, sides = [], []
-        for index in (first, second):
+        for number, index in enumerate(later):
+            counts = np.where(curls, 1.0, number < 2)
             time = np.maximum(observations.times_s[index] - kick, 0.01)
             along = np.log1p(kappa * time) / kappa
             fall = (time + 0.5 * kappa * time**2 - along) / (2 * kappa)
-            ray = toward[:, index]
+            ray = counts * toward[:, index]
             gap = start - place
             gap[2] -= GRAVITY_MPS2 * fall
             # p − C is parallel to the ray: the rows of their cross product vanish.
             for low, high in ((0, 2), (1, 2), (0, 1)):
-                row = np.zeros((3, count))
+                row = np.zeros((6, count))
                 row[low], row[high] = ray[high] * along, -ray[low] * along
+                row[3 + low], row[3 + high] = ray[high] * fall, -ray[low] * fall
                 rows.append(row)
                 sides.append(-(ray[high] * gap[low] - ray[low] * gap[high]))
         matrix, side = np.stack(rows).transpose(2, 0, 1), np.stack(sides).T
-        normal = matrix.transpose(0, 2, 1) @ matrix + 1e-9 * np.eye(3)
-        velocity = np.linalg.solve(normal, matrix.transpose(0, 2, 1) @ side[..., None])[..., 0].T
-        speed = np.minimum(np.sqrt((velocity**2).sum(axis=0)), _FAST_MPS)
+        normal = matrix.transpose(0, 2, 1) @ matrix
+        normal += np.where(curls[:, None, None], free, straight)
+        found = np.linalg.solve(normal, matrix.transpose(0, 2, 1) @ side[..., None])[..., 0].T
+        speed = np.minimum(np.sqrt((found[:3] ** 2).sum(axis=0)), _FAST_MPS)
         kappa = np.maximum(DRAG_PER_M * speed, 0.02)
+    second = later[1]
     time = np.maximum(observations.times_s[second] - kick, 0.02)
     level = (grass[:, second] - start) / time
     level[2] = 0.3
-    velocity = np.where(rolls, level, velocity)
+    velocity = np.where(rolls, level, found[:3])
+    spin = np.where(rolls, 0.0, found[3:]) * 20.0 / np.maximum(speed, 5.0)
+    ahead = velocity[:2] / np.maximum(np.hypot(*velocity[:2]), 1e-6)
 
     ball = np.zeros((count, col.SIZE))
     ball[:, col.KICK_S] = kick
     ball[:, col.POSITION] = start.T
     ball[:, col.VELOCITY] = velocity.T
+    ball[:, col.SIDE] = np.clip(spin[1] * ahead[0] - spin[0] * ahead[1], -_MOST_CURL, _MOST_CURL)
+    ball[:, col.LIFT] = np.clip(spin[2], -_MOST_CURL, _MOST_CURL)
     ball[:, col.BOUNCE], ball[:, col.GRIP] = 0.62, 0.78
     ball[:, col.BALL_SIZE :] = camera
     return ball

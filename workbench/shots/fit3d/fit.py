@@ -8,7 +8,7 @@ points of the flight. Knows nothing about which hypotheses there are (`hypothese
 come from (`firstguess`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -48,7 +48,7 @@ class Observations:
     times_s: Floats  # (N,)
     uv: Floats  # (N, 2) pixels
     log_diameter: Floats  # (N,) pixels; 0 where not known
-    has_diameter: Floats  # (N,) 1 or 0
+    has_diameter: Floats  # (N,) how well it is known: 0 not at all, 1 as of a large ball
     center_px: Floats  # (2,) principal point
     goal_size_m: tuple[float, float]
     fps: float
@@ -60,6 +60,15 @@ class Observations:
     def frame(self, time_s: float) -> float:
         """The frame of the clip, perhaps between two, at `time_s`."""
         return self.first_frame + time_s * self.fps
+
+    def until(self, time_s: float) -> "Observations":
+        """Those up to a time."""
+        kept = self.times_s <= time_s
+        return replace(
+            self, times_s=self.times_s[kept], uv=self.uv[kept],
+            log_diameter=self.log_diameter[kept], has_diameter=self.has_diameter[kept],
+            worth=np.broadcast_to(self.worth, kept.shape)[kept],
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -136,6 +145,7 @@ def _finish(ball: Floats, times_s: Floats, ending: Ints, free: Traced) -> Traced
             np.exp(np.clip(ball[:, col.LOG_SINKING], -2.0, 4.0)),
             ending,
             np.maximum(later, 0.0),
+            np.clip(ball[:, col.BOUNCE], 0.2, 0.9),
         )
         path = np.where(later > 0, after, path)
     return path, place, motion

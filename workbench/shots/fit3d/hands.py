@@ -23,6 +23,7 @@ _BESIDE_M = 5.0  # of the posts
 _BEFORE_S, _AFTER_S, _LATER_S, _UNTIL_S = 0.08, 0.12, 0.2, 1.0  # about the end of the free path
 _TOUCHES_M = 0.25  # outside of a box: hands that a box has cut off
 _FAR_M = 2.0
+_UNSEEN_S, _REACH_MPS = 0.8, 5.0  # who was seen so long ago may be anywhere that they can run to
 _TRUSTED = 0.2  # weight of an observation; below, it is an outlier
 # Shares of the training shots that end like this, if somebody touches the ball and if nobody does.
 _STAYS = 0.95, 0.37  # within a box: a held ball, and one in the net behind somebody
@@ -98,6 +99,7 @@ def _nearest(observations: Observations, ball: Floats, looked: Ints) -> tuple[In
     beside = np.abs(east) - observations.goal_size_m[0] / 2
     in_the_way = (depth > _DEPTHS_M[0]) & (depth < _DEPTHS_M[1]) & (beside < _BESIDE_M)
     found = []
+    most = max((in_the_way & (times_s == at)).sum() for at in np.unique(times_s))
     for number in looked:
         now = np.abs(times_s - observations.times_s[number]) < _SAME_S
         if not now.any():
@@ -105,8 +107,14 @@ def _nearest(observations: Observations, ball: Floats, looked: Ints) -> tuple[In
         u, v = observations.uv[number]
         across = np.maximum(np.maximum(x0 - u, u - x1), 0.0)
         along = np.maximum(np.maximum(y0 - v, v - y1), 0.0)
-        gaps_m = np.where(now & in_the_way, np.hypot(across, along) * m_per_px, np.inf)
+        gaps_m = np.where(in_the_way, np.hypot(across, along) * m_per_px, np.inf)
+        ago_s = np.abs(times_s - observations.times_s[number])
+        may_be = (ago_s < _UNSEEN_S) & (gaps_m - _REACH_MPS * ago_s < _TOUCHES_M)
+        gaps_m[~now] = np.inf
         nearest = int(np.argmin(gaps_m))
+        found_now = (in_the_way & (ago_s == ago_s.min())).sum()
+        if gaps_m[nearest] > _TOUCHES_M and found_now < most and may_be.any():
+            continue  # somebody is out of the detector's sight, not of the ball's reach
         height_m = (y1[nearest] - v) * m_per_px[nearest]
         found.append((number, min(gaps_m[nearest], _FAR_M), height_m))
     rows = np.array(found, np.float64).reshape(-1, 3)

@@ -46,7 +46,7 @@ BANK = (
                 (-0.6, -1.3), (1, 0), "net"),
     Hypothesis("held", 0.06, (-0.1, 3.6), ANYWHERE, HELD, (0, 0, 0), (2.5, 4.0), (2.0, 0.5),
                 (0.4, 1.2, 2.4), (0, 1), "save"),
-    Hypothesis("parried", 0.15, (0.12, 3.6), ANYWHERE, FALLS, (0, 1, 1.5), (5.0, 2.3), (-1.0, 1.0),
+    Hypothesis("parried", 0.15, (0.12, 3.6), ANYWHERE, FALLS, (0, 1, 1.0), (5.0, 4.0), (-1.0, 1.0),
                 (0.4, 1.2, 2.4), (0.1, 1), "save"),
     Hypothesis("blocked", 0.04, (3.0, 9.0), ANYWHERE, FALLS, (0, 2, 1.5), (5.0, 2.3), (-1.0, 1.0),
                 (4.0, 6.0), (0.05, 1), "deflection"),
@@ -66,8 +66,8 @@ LAST_EVENT_S = 1.0  # "none" has its event this long after the end of the track
 
 _MEAN_AND_SIGMA = {
     col.LOG_DRAG: (0.0, 0.32),
-    col.SIDE: (0.0, 2.3),
-    col.LIFT: (0.0, 1.9),
+    col.SIDE: (0.0, 3.5),
+    col.LIFT: (0.0, 3.0),
     col.BOUNCE: (0.60, 0.12),
     col.GRIP: (0.76, 0.12),
     col.LOG_ROLLING: (0.1, 0.5),

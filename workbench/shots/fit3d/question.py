@@ -23,6 +23,7 @@ _PEOPLE_REMEDY = "give (n, 4): foot x, foot y, head x, head y, or a table of box
 _BOX_COLUMNS = ["frame", "x0", "y0", "x1", "y1"]
 _STANDING_RATIO = 2.2  # a standing person's box is so many times as high as wide
 _STANDING_EACH = 3  # boxes of one player: their errors are alike, more add nothing
+_SIZE_PX = 16.0  # of a ball whose size is unsure by reading it, to two pixels, as by how balls look
 _EDGE_PX = 2.0  # boxes that touch the picture's edge are cut off
 
 
@@ -56,7 +57,8 @@ class Question:
             times_s=(frames - frames[0]) / self.fps,
             uv=self.scale * self.track.xy,
             log_diameter=np.log(np.where(known, diameter, 1.0)),
-            has_diameter=known.astype(np.float64),
+            has_diameter=known
+            / np.hypot(1.0, self.scale * _SIZE_PX / np.where(known, diameter, 1)),
             center_px=self.scale * np.array(self.image_wh, dtype=np.float64) / 2.0,
             goal_size_m=self.goal_size_m,
             fps=self.fps,

@@ -31,6 +31,8 @@ _MOST_COST = 45.0  # a hypothesis worse than the best by this after screening is
 _AIR_START_M = 0.4
 _UNREACHED_COST = 1.7  # of an observation after the end of a base: nearly that of an outlier
 _NEAR_MPS, _NEAR_S = 0.7, 0.05  # bases closer together than this count as one
+_FLIES_S = 3.0
+_TAIL_S = 0.6  # that counts of what follows the flight: later, other things act on the ball
 _REACH_M = 0.5  # beyond its depths: a hypothesis whose event is this near starts there
 
 
@@ -42,6 +44,7 @@ def fit_hypotheses(
 ) -> Posterior:
     """Fit every hypothesis from the guesses of `firstguess`, at least one, and weigh them."""
     bases, their_cases = _fit_bases(observations, modes, *guesses)
+    observations = observations.until(_last_end_s(bases) + _TAIL_S)
     parameters, cases = _starts(observations, bases, their_cases)
     priors = priors_of(observations, modes, cases, parameters[:, col.KICK_S])
     for steps in (_SCREEN_STEPS, _FINAL_STEPS):
@@ -99,6 +102,16 @@ def _fit_bases(
     return found[index], cases.take(index)
 
 
+def _last_end_s(bases: Floats) -> float:
+    """When the last of the bases is left by what is seen, or reaches the goal line."""
+    since = np.linspace(0.0, _FLIES_S, 150)
+    depth = legs_of(bases).at(np.tile(since, (len(bases), 1)))[1]
+    arrives = (depth <= 0.0).any(axis=1)
+    line_s = bases[:, col.KICK_S] + since[np.argmax(depth <= 0.0, axis=1)]
+    ends_s = np.where(arrives, np.maximum(bases[:, col.EVENT_S], line_s), bases[:, col.EVENT_S])
+    return float(ends_s.max())
+
+
 def _starts(observations: Observations, bases: Floats, base_cases: Cases) -> tuple[Floats, Cases]:
     """Starts of every hypothesis from every base, and what each is about."""
     found = [
@@ -119,7 +132,7 @@ def _events(observations: Observations, base: Floats) -> Iterator[tuple[int, Flo
     One more start has the event where the observations leave the path; if the depth there is wrong,
     the path is bent to the right one.
     """
-    times = base[col.KICK_S] + np.linspace(0.02, 3.0, 150)
+    times = base[col.KICK_S] + np.linspace(0.02, _FLIES_S, 150)
     path = legs_of(base[None]).at((times - base[col.KICK_S])[None])[:, 0]
     left_at = np.array([np.interp(base[col.EVENT_S], times, row) for row in path])
     for number, item in enumerate(BANK):
