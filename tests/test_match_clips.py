@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from workbench.errors import DatasetError
 from workbench.labels.events import BALL, load_class_map
 from workbench.simulated.matches.making import make_matches, true_boxes
 
-SIZE = {"looks": 2, "picture_wh": (64, 36), "size_wh": (32, 32)}
+SIZE: dict[str, Any] = {"looks": 2, "picture_wh": (64, 36), "size_wh": (32, 32)}
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +71,10 @@ def test_combinations_train_and_are_ranked_on_the_same_clips(
     parts = dict(zip(("train", "valid", "test"), ([one] for one in matches), strict=True))
     clips = cut_matches(parts, tmp_path / "clips", boxes_by="truth", **SIZE)
     assert clips.tracks().shape == (len(clips), CLIP_TICKS, WIDTH)
-    shared = {"epochs": 1, "batch_size": 3, "frames": 6, "size_wh": (32, 32), "balance": False,
-              "shown_weight": 5.0, "device": "cpu", "amp": "off"}  # fmt: skip
+    shared: dict[str, Any] = {
+        "epochs": 1, "batch_size": 3, "frames": 6, "size_wh": (32, 32), "balance": False,
+        "shown_weight": 5.0, "device": "cpu", "amp": "off",
+    }  # fmt: skip
     ranked = []
     for name in ("RegNetY", "RegNetY, varied, tracks"):
         result = train_classifier(clips, tmp_path / name, recipe_of(name, **shared))

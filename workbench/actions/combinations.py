@@ -101,7 +101,7 @@ def count_gflops(network: nn.Module, shape: tuple[int, int, int], ticks: int = 5
         fed.append(torch.zeros(1, ticks, WIDTH))
     with torch.inference_mode(), FlopCounterMode(display=False) as flops:
         network.eval()(*fed)
-    return flops.get_total_flops() / 1e9
+    return float(flops.get_total_flops()) / 1e9
 
 
 def ranking_table(ranked: Sequence[Ranked]) -> pd.DataFrame:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from workbench.actions.clipset import TRACKS, Clipset, finish_clipset
 from workbench.actions.items import Item, count_clips, several_classes
-from workbench.actions.matchtracks import match_tracks
+from workbench.actions.matchtracks import Tracks, match_tracks
 from workbench.actions.spotting.greyframes import STACK, TICK_S, GreyFrames, frames_of_ticks
 from workbench.actions.spotting.matches import LabelledMatch
 from workbench.errors import DatasetError
@@ -70,7 +70,9 @@ def cut_matches(
     ]
     if not starts:
         raise DatasetError(f"no match is as long as a clip, {CLIP_S:.0f} s", "give longer ones")
-    ticks, items, tracks = _stored_ticks(looks), [], []
+    ticks = _stored_ticks(looks)
+    items: list[Item] = []
+    tracks: list[Tracks] = []
     with replacing(out_dir / "frames.npy") as part:
         shape = (sum(len(first) for _, _, first in starts), len(ticks), *size_wh[::-1], 3)
         blocks = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
@@ -134,8 +136,8 @@ def _fill(
     table = read_packets(match.video)
     frames = frames_of_ticks(table, np.array(starts)[:, None] + ticks)
     wanted: dict[int, list[tuple[int, int]]] = {}
-    for (clip, place), frame in np.ndenumerate(frames):
-        wanted.setdefault(int(frame), []).append((clip, place))
+    for (clip, place), shown in np.ndenumerate(frames):
+        wanted.setdefault(int(shown), []).append((clip, place))
     develop = Developer(table, picture_wh)
     high, wide = blocks.shape[2:4]
     left, top = (picture_wh[0] - wide) // 2, (picture_wh[1] - high) // 2

@@ -65,7 +65,7 @@ def match_tracks(video: Path, boxes_by: str = TRUTH) -> Tracks:
 class _Seen:
     """Who was in the tick before, by id, and who was nearest the ball."""
 
-    by_id: Mapping[int | None, Detection]
+    by_id: Mapping[int, Detection]
     holder: int | None = None
 
 
@@ -109,7 +109,7 @@ def _row(found: Sequence[Detection], before: _Seen, aspect: float) -> tuple[list
 
 def _step(one: Detection, before: _Seen) -> npt.NDArray[np.float64] | None:
     """How far somebody has come since the tick before, in pixels; None for who is new."""
-    then = before.by_id.get(one.track_id)
+    then = None if one.track_id is None else before.by_id.get(one.track_id)
     return None if then is None else np.subtract(one.centre, then.centre)
 
 
