@@ -86,6 +86,22 @@ def test_same_seed_same_run_and_features_made_once(clipset, trained, tmp_path, m
     assert summaries[0]["final_weights"] == summaries[1]["final_weights"]
 
 
+def test_varied_views_are_of_training_clips_and_made_once(clipset, trained, tmp_path, monkeypatch):
+    config = replace(CONFIG, variants=2, augmentation=Augmentation(flip=0, blur=1))
+    before = set((clipset.folder.parent / "features").rglob("*.npy"))
+    varied = train_classifier(clipset, tmp_path / "varied", config)
+    made = set((clipset.folder.parent / "features").rglob("*.npy")) - before
+    names = {item.fingerprint for item in clipset.take("train").items}
+    assert sorted(path.stem for path in made) == sorted([*names] * 2)
+    monkeypatch.setattr(FrozenClipNet, "features", None)
+    again = train_classifier(clipset, tmp_path / "again", config)
+    weights = [
+        json.loads((run.run_dir / "summary.json").read_text())["final_weights"]
+        for run in (trained, varied, again)
+    ]
+    assert weights[1] == weights[2] != weights[0]
+
+
 def test_the_classifier_of_the_version_before_calls_the_same_clips(clipset, tmp_path):
     run = train_classifier(clipset, run_dir_for(tmp_path, clipset, CONFIG), CONFIG)
     facts = {"parent": "v1", "parent_version": clipset.version}

@@ -204,7 +204,7 @@ def _fetch_weights(name: str, weights: str | Path) -> dict[str, Tensor]:
             ) from None
     path = Path(weights)
     content = load_checkpoint(path, "give the path of a state dict, kinetics400 or imagenet")
-    content = content.get("model_state", content)  # as PyTorchVideo publishes them
+    content = dict(content.get("model_state", content))  # as PyTorchVideo publishes them
     if not all(isinstance(value, Tensor) for value in content.values()):
         raise WorkbenchError(f"{path} is not a state dict", "save model.state_dict() to it")
     return content

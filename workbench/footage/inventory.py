@@ -39,11 +39,13 @@ class Inventory:
     def answer(self, unreadable: int = 0) -> str:
         """Say whether the footage is sound; `unreadable` files could not be taken in at all."""
         sessions = len({clip.session for clip in self.clips})
-        what = f"{len(self.clips)} clips of {sessions} sessions, {self.duration_s / 60:.1f} minutes"
+        what = f"{_counted(len(self.clips), 'clip')} of {_counted(sessions, 'session')}, {self.duration_s / 60:.1f} minutes"
         odd = len(self.clip_to_oddities) + len(self.video_to_oddities)
-        oddly = f"{odd} of the files are odd" if odd else "none of them odd"
+        oddly = f"odd files: {odd}" if odd else "none of them odd"
         if unreadable:
-            return f"No: {unreadable} files could not be read whole; there are {what}, {oddly}."
+            return (
+                f"No: files that could not be read whole: {unreadable}; there are {what}, {oddly}."
+            )
         return f"Yes: {what}, every file could be read, {oddly}."
 
     def to_frame(self) -> pd.DataFrame:
@@ -138,3 +140,7 @@ def _below(base: str, info: VideoInfo) -> str:
 def _common(values: "pd.Series[Any]") -> Any:
     """The one value there is, or that there are several."""
     return values.iloc[0] if values.nunique() == 1 else "mixed"
+
+
+def _counted(number: int, name: str) -> str:
+    return f"{number} {name}" if number == 1 else f"{number} {name}s"
