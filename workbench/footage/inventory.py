@@ -39,7 +39,8 @@ class Inventory:
     def answer(self, unreadable: int = 0) -> str:
         """Say whether the footage is sound; `unreadable` files could not be taken in at all."""
         sessions = len({clip.session for clip in self.clips})
-        what = f"{_counted(len(self.clips), 'clip')} of {_counted(sessions, 'session')}, {self.duration_s / 60:.1f} minutes"
+        what = f"{_counted(len(self.clips), 'clip')} of {_counted(sessions, 'session')}"
+        what += f", {self.duration_s / 60:.1f} minutes"
         odd = len(self.clip_to_oddities) + len(self.video_to_oddities)
         oddly = f"odd files: {odd}" if odd else "none of them odd"
         if unreadable:
