@@ -146,5 +146,5 @@ def test_verdicts_on_shots_are_judged_by_truth_else_by_people() -> None:
 def test_footage_is_sound_where_every_file_could_be_read() -> None:
     stock = Inventory((), {}, {"a.mp4": ("rotated",)})
     assert conclude(stock.answer()).verdict == "yes"
-    assert "1 of the files are odd" in stock.answer()
+    assert "odd files: 1" in stock.answer()
     assert conclude(stock.answer(unreadable=2)).verdict == "no"
