@@ -112,9 +112,7 @@ class Mirror:
         return {"base": base[0], "path": name, "sha256": digest, "size": size}
 
     def _fetch(self, file: dict[str, Any]) -> None:
-        target = self._bases[file["base"]] / file["path"]
-        if self._bases[file["base"]].resolve() not in target.resolve().parents:
-            raise DatasetError(f"{self.url} names {file['path']}, outside its folder", "mend it")
+        target = self._inside(self._bases[file["base"]], file["path"])
         if target.is_file() and _digest(target) == file["sha256"]:
             return
         kept = _cache() / file["sha256"]
@@ -126,6 +124,12 @@ class Mirror:
                     raise DatasetError(problem, "run its stage again where it was made")
         with replacing(target) as part:
             shutil.copyfile(kept, part)
+
+    def _inside(self, folder: Path, name: str) -> Path:
+        target = folder / name
+        if folder.resolve() not in target.resolve().parents:
+            raise DatasetError(f"{self.url} names {name}, outside its folder", "mend it")
+        return target
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -147,7 +151,7 @@ def fetch_folder(url: str, root: Path) -> Path:
     with mirror._explained():
         found = fs.find(prefix, detail=True)
     for path, info in found.items():
-        target = mirror.data / PurePosixPath(path).relative_to(prefix)
+        target = mirror._inside(mirror.data, str(PurePosixPath(path).relative_to(prefix)))
         changed = info.get("ETag") or info.get("mtime") or info.get("last_modified")
         # Of videos, which are large and many, the store's own mark of the version is trusted.
         mark = target.with_name(f".{target.name}.version")
