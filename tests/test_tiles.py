@@ -60,7 +60,7 @@ def test_the_front_page_is_a_tile_with_the_tools_below_it(jupyter: str) -> None:
     with httpx.Client(base_url=jupyter, headers=headers, timeout=60) as client:
         assert 'src="/' not in client.get("/workbench/").text
         overview = client.get("/workbench/api/overview").json()
-        assert [tool["missing"] for tool in overview["tools"]] == ["", "", ""]
+        assert [tool["missing"] for tool in overview["tools"]] == [""] * 4
         for tool in ("clipper", "goals"):
             assert client.get(f"/workbench/{tool}/api/session").json()["tool"] == tool
 
