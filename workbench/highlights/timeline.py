@@ -98,6 +98,8 @@ def _relative(path: Path, folder: Path) -> str:
 
 def draw_misses(assessment: Assessment, ax: "Axes | None" = None) -> "Axes":
     """Draw a waterfall: how many true highlights each stage leaves, and how many it loses."""
+    from matplotlib.ticker import MaxNLocator
+
     ax = open_frame(axes_or_new(ax, (8, 3.4), layout="constrained"))
     total = left = len(assessment.fates)
     ax.bar(0, total, color=GREY)
@@ -113,7 +115,7 @@ def draw_misses(assessment: Assessment, ax: "Axes | None" = None) -> "Axes":
     ax.text(len(STAGES) + 1, left, f"{left} ({found.value:.0%})", ha="center", va="bottom")
     ax.set_xticks(range(len(STAGES) + 2), ["true", *STAGES, "found"])
     ax.set(ylabel="true highlights", ylim=(0, 1.15 * max(total, 1)))
-    ax.yaxis.get_major_locator().set_params(integer=True)
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_title("At which stage are highlights lost?", loc="left")
     return ax
 
