@@ -11,7 +11,14 @@ from videos import make_video, read_numbers
 
 from workbench.errors import FootageError
 from workbench.footage.frames import FrameRangeError, iter_frames
-from workbench.footage.smartcut import ParameterSets, is_smart_cut, plan_cut, smart_cut
+from workbench.footage.packets import read_packets
+from workbench.footage.smartcut import (
+    ParameterSets,
+    _Encoder,
+    is_smart_cut,
+    plan_cut,
+    smart_cut,
+)
 from workbench.footage.video_info import probe
 
 SHORT_GOP = {"g": "20", "bf": "3", "x264-params": "scenecut=0"}
@@ -79,6 +86,28 @@ def test_any_interval_of_any_groups(tmp_path_factory, data):
     assert read_numbers([frame.image for frame in frames]) == list(range(start, end))
     expected = [(TIMES[i] - TIMES[start]) / 30_000 for i in range(start, end)]
     assert [frame.time_s for frame in frames] == pytest.approx(expected)
+
+
+def test_a_group_that_leans_on_the_one_before_is_encoded(tmp_path):
+    """Marked as keyframes, but refreshed bit by bit: only the first picture begins anew."""
+    options = {"g": "20", "bf": "0", "x264-params": "scenecut=0:intra-refresh=1"}
+    video = make_video(tmp_path / "source.mp4", options=options)
+    assert read_packets(video).is_key.sum() > 3
+    assert smart_cut(video, tmp_path / "clip.mp4", 13, 71).copied == (13, 13)
+    assert smart_cut(video, tmp_path / "start.mp4", 0, 71).copied == (0, 60)
+    before, after = stored(video), stored(tmp_path / "clip.mp4")
+    assert len(after) == 58
+    assert max(np.abs(before[13 + i] - after[i].astype(float)).mean() for i in range(58)) < 3
+
+
+def test_a_cut_that_comes_out_wrong_leaves_the_clip_that_was_there(tmp_path, source, monkeypatch):
+    smart_cut(source, tmp_path / "clip.mp4", 13, 71)
+    kept = (tmp_path / "clip.mp4").read_bytes()
+    monkeypatch.setattr(_Encoder, "packets", lambda self: iter(()))
+    with pytest.raises(FootageError, match="cannot be cut smartly"):
+        smart_cut(source, tmp_path / "clip.mp4", 13, 75)
+    assert (tmp_path / "clip.mp4").read_bytes() == kept
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
 
 
 def test_it_knows_what_it_was_made_of(tmp_path, source):

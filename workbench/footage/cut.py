@@ -174,6 +174,13 @@ def copy_clip(path: Path | str, out: Path | str, start: int, end: int) -> tuple[
                 clip.metadata["comment"] = _copy_recipe(path, start, end)
                 track = sound_of(source) if has_own_sound(table, real_start, real_end) else None
                 _copy(table, source, video, track, clip, first, last)
+            written = read_packets(part).frame_count
+            if written != real_end - real_start:  # what was there before stays
+                raise FootageError(
+                    f"a copy of frames [{start}, {end}) of {path} holds {written} frames instead of"
+                    f" {real_end - real_start}",
+                    "cut them exactly instead",
+                )
     except SavingError:
         raise
     except (OSError, ValueError, *READ_ERRORS) as error:
@@ -182,14 +189,6 @@ def copy_clip(path: Path | str, out: Path | str, start: int, end: int) -> tuple[
             f"frames [{start}, {end}) of {path} cannot be copied to {out.name} ({why})",
             "cut them exactly instead",
         ) from error
-    written = read_packets(out).frame_count
-    if written != real_end - real_start:
-        out.unlink()
-        raise FootageError(
-            f"a copy of frames [{start}, {end}) of {path} holds {written} frames instead of"
-            f" {real_end - real_start}",
-            "cut them exactly instead",
-        )
     return real_start, real_end
 
 

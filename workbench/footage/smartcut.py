@@ -43,6 +43,7 @@ SMART_FORMAT = "workbench-smart/1"  # raise when the same cut would give another
 CRF, PRESET = 15, "medium"  # the encoded ends stand beside copied pictures
 PIXELS = ("yuv420p", "yuvj420p")
 SETS = 32  # sequence parameter sets that H.264 can tell apart
+SLICES, ANEW = range(1, 6), 5  # kinds of units that are pictures; of those after which nothing old
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,12 @@ def smart_cut(path: Path | str, out: Path | str, start: int, end: int) -> SmartC
     try:
         with replacing(out) as part, open_video(path) as (source, video):
             _write(table, source, video, part, plan)
+            written = read_packets(part).frame_count
+            if written != end - start:  # what was there before stays
+                raise FootageError(
+                    f"a smart cut of frames [{start}, {end}) of {path} holds {written} frames",
+                    "cut them exactly",
+                )
     except SavingError:
         raise
     except (OSError, ValueError, *READ_ERRORS) as error:
@@ -87,13 +94,6 @@ def smart_cut(path: Path | str, out: Path | str, start: int, end: int) -> SmartC
         raise FootageError(
             f"frames [{start}, {end}) of {path} cannot be cut smartly ({why})", "cut them exactly"
         ) from error
-    written = read_packets(out).frame_count
-    if written != end - start:
-        out.unlink()
-        raise FootageError(
-            f"a smart cut of frames [{start}, {end}) of {path} holds {written} frames",
-            "cut them exactly",
-        )
     return plan
 
 
@@ -135,12 +135,11 @@ def _plan(table: PacketTable, start: int, end: int) -> SmartCut:
     if fault:
         raise FootageError(f"{table.path} {fault}", "cut exactly instead")
     keys = [int(table.index[key]) for key in _closed_keys(table) if table.index[key] >= 0]
-    inside = [frame for frame in keys if start <= frame < end]
     # A group ends where the next one begins; the last of a file ends with it.
-    ends = [frame for frame in [*keys, table.frame_count] if frame <= end]
-    if not inside or ends[-1] <= inside[0]:
-        return SmartCut(start, end, (start, start))
-    return SmartCut(start, end, (inside[0], ends[-1]))
+    last = max((frame for frame in [*keys, table.frame_count] if frame <= end), default=start)
+    entries = (frame for frame in keys if start <= frame < last and _begins_anew(table, frame))
+    first = next(entries, None)
+    return SmartCut(start, end, (start, start) if first is None else (first, last))
 
 
 def _closed_keys(table: PacketTable) -> list[int]:
@@ -150,6 +149,27 @@ def _closed_keys(table: PacketTable) -> list[int]:
     hidden = np.where(index < 0, table.frame_count, index)
     earliest = np.minimum.accumulate(hidden[::-1])[::-1]
     return np.flatnonzero(table.is_key & (latest < index) & (earliest >= index)).tolist()
+
+
+def _begins_anew(table: PacketTable, frame: int) -> bool:
+    """Whether a keyframe is an IDR picture, ITU-T H.264 §7.4.1.2.4.
+
+    Others go on with the numbers of the pictures before them, or lean on these (a picture that is
+    refreshed bit by bit); where those are encoded anew, such a group cannot follow.
+    """
+    place = int(table.position[frame])
+    with open_video(table.path) as (source, video):
+        if not table.jumps:
+            source.seek(int(table.dts[place]), stream=video, backward=True)
+        packets = (packet for packet in source.demux(video) if packet.size)
+        unit = next((bytes(packet) for packet in packets if table.is_at(place, packet)), b"")
+    at = 0
+    while at + 4 < len(unit):
+        kind = unit[at + 4] & 31
+        if kind in SLICES:
+            return kind == ANEW
+        at += 4 + int.from_bytes(unit[at : at + 4], "big")
+    return False
 
 
 def _write(

@@ -129,15 +129,8 @@ PARK = World(
 # Free kicks that curl as hard as a foot can make them, by a five-a-side evening's goalkeeper.
 FREE_KICKS = World(
     kind_share={
-        "goal": 0.42,
-        "wide": 0.11,
-        "over": 0.11,
-        "parried": 0.17,
-        "held": 0.08,
-        "blocked": 0.02,
-        "post": 0.05,
-        "side_net": 0.02,
-        "short": 0.02,
+        "goal": 0.42, "wide": 0.11, "over": 0.11, "parried": 0.17, "held": 0.08, "blocked": 0.02,
+        "post": 0.05, "side_net": 0.02, "short": 0.02,
     },
     goal_share={FULL_GOAL_M: 0.7, (5.0, 2.0): 0.3},
     drag=(0.18, 0.36),
@@ -158,4 +151,4 @@ FREE_KICKS = World(
     carry_mps=(0.0, 1.5),
     pushed_down_share=0.35,
     keeper_share=0.9,
-)
+)  # fmt: skip
