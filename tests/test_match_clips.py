@@ -14,7 +14,7 @@ from workbench.actions.matchtracks import WIDTH, match_tracks
 from workbench.actions.predict import load_classifier, predict_clips
 from workbench.actions.spotting.matches import LabelledMatch, load_matches
 from workbench.actions.train import train_classifier
-from workbench.errors import DatasetError
+from workbench.errors import DatasetError, WorkbenchError
 from workbench.labels.events import BALL, load_class_map
 from workbench.simulated.matches.making import make_matches, true_boxes
 
@@ -92,3 +92,8 @@ def test_combinations_train_and_are_ranked_on_the_same_clips(
         train_classifier(
             clips, tmp_path / "mixed", replace(recipe_of("RegNetY, tracks", **shared), mixup=0.2)
         )
+
+
+def test_a_combination_that_is_none_is_named():
+    with pytest.raises(WorkbenchError, match="combinations has 'VGG'"):
+        recipe_of("VGG")

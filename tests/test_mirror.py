@@ -171,6 +171,19 @@ def test_a_place_that_is_none_is_told(bucket, url: str, tmp_path: Path) -> None:
         fetch_folder(url, tmp_path)
 
 
+def test_a_store_that_asks_who_we_are_is_told(bucket, tmp_path: Path, monkeypatch) -> None:
+    import s3fs
+
+    s3fs.S3FileSystem.clear_instance_cache()
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(DatasetError, match=r"cannot be used .*credentials.*: check the address"):
+        Mirror(bucket, tmp_path, tmp_path / "out").pull()
+    s3fs.S3FileSystem.clear_instance_cache()
+
+
 def test_a_list_that_names_a_place_outside_is_refused(tmp_path: Path) -> None:
     store = tmp_path / "store/runs/s"
     store.mkdir(parents=True)

@@ -25,6 +25,7 @@ from workbench.actions.matchtracks import WIDTH
 from workbench.actions.precision import AveragePrecisions, average_precisions, precision_difference
 from workbench.actions.predict import Predictions
 from workbench.actions.recipe import TrainConfig
+from workbench.errors import WorkbenchError
 from workbench.labels.events import BALL
 from workbench.stats import show
 from workbench.style import GREY, axes_or_new, class_colours, draw_interval, draw_sheet, open_frame
@@ -60,10 +61,16 @@ def recipe_of(name: str, stacked: bool = True, **recipe: Any) -> TrainConfig:
     With `stacked` three neighbouring frames, grey, are the colours of one picture; else every frame
     is looked at by itself, in colour.
 
+    Raises:
+        WorkbenchError: If there is no combination of that name.
+
     Example:
         >>> recipe_of("ResNet-50", epochs=2).model
         'resnet50'
     """
+    if name not in COMBINATIONS:
+        names = "; ".join(COMBINATIONS)
+        raise WorkbenchError(f"combinations has {name!r}, which is none", f"choose from {names}")
     model, augmentation, made_with = COMBINATIONS[name]
     settings = {"over_time": "max", "stacked": stacked, **made_with}
     return TrainConfig(model=model, augmentation=augmentation, model_settings=settings, **recipe)

@@ -190,7 +190,11 @@ def _fetch_weights(name: str, weights: str | Path) -> dict[str, Tensor]:
     architecture = architecture_of(name)
     if weights in ("kinetics400", "imagenet"):
         if architecture.published is None or weights != architecture.weights_word:
-            remedy = f"say {architecture.weights_word}" if architecture.published else "say None"
+            remedy = (
+                f"say {architecture.weights_word}"
+                if architecture.published
+                else "give a file, or None"
+            )
             raise WorkbenchError(f"no {weights} weights are published for {name}", remedy)
         published = get_weight(architecture.published)
         try:

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from workbench.errors import DatasetError
+from workbench.errors import DatasetError, WorkbenchError
 from workbench.runs.provenance import files_in
 from workbench.runs.run_record import RECORD, load_runs
 from workbench.runs.runner import Outcome
@@ -135,9 +135,13 @@ class Mirror:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except (OSError, ValueError, KeyError) as error:
+        except WorkbenchError:
+            raise
+        except Exception as error:  # each kind of store has kinds of errors of its own
             said = " ".join(str(error).split()) or type(error).__name__
-            raise DatasetError(f"{self.url} cannot be used ({said})", "check it") from error
+            raise DatasetError(
+                f"{self.url} cannot be used ({said})", "check the address, and your access to it"
+            ) from error
 
 
 def fetch_folder(url: str, root: Path) -> Path:
