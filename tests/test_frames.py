@@ -8,6 +8,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from av.codec.hwaccel import hwdevices_available
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from videos import flip_bits, make_video, read_numbers, run_python
@@ -24,6 +25,7 @@ from workbench.footage.frames import (
     spell_runs,
     uniform_indices,
 )
+from workbench.footage.writer import VideoWriter
 
 SMALL = (40, 24)
 OPEN_GOP = {"g": "30", "keyint_min": "30", "bf": "3", "x264-params": "open-gop=1:scenecut=0"}
@@ -336,3 +338,17 @@ def test_phone_video_stands_upright_as_in_opencv(shared):
     ours = sample_frames(path, [0])[0]
     assert ours.shape == bgr.shape
     assert np.abs(ours.astype(int) - bgr[..., ::-1]).mean() < 3
+
+
+def test_a_decoding_device_that_is_not_there_is_named(tmp_path, monkeypatch):
+    path = tmp_path / "a.mp4"
+    with VideoWriter(path, (64, 36), 25) as video:
+        video.write(np.zeros((36, 64, 3), np.uint8))
+    monkeypatch.setenv("WORKBENCH_DECODER", "warp-drive")
+    with pytest.raises(FootageError, match=r"WORKBENCH_DECODER is 'warp-drive'"):
+        sample_frames(path, [0])
+    if "qsv" not in hwdevices_available():
+        pytest.skip("no FFmpeg device at hand that can be opened without hardware")
+    # A device that cannot decode this leaves it to the CPU.
+    monkeypatch.setenv("WORKBENCH_DECODER", "qsv")
+    assert sample_frames(path, [0]).shape == (1, 36, 64, 3)

@@ -14,14 +14,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from workbench.actions.spotting.clips import Clips
+from workbench.actions.spotting.clips import Clip, Clips, seen
 from workbench.actions.spotting.decide import (
     Decision,
     choose_decisions,
     decide,
     likely_events,
 )
-from workbench.actions.spotting.greyframes import SIZE_WH, STACK, STEP_S, GreyFrames, cached_grey
+from workbench.actions.spotting.greyframes import (
+    SIZE_WH,
+    STACK,
+    STEP_S,
+    Grey,
+    GreyFrames,
+    Ticks,
+    cached_grey,
+)
 from workbench.actions.spotting.ladder import answer, chance, ladder_table, rung
 from workbench.actions.spotting.matches import LabelledMatch, load_matches
 from workbench.actions.spotting.network import NAMES, Spotter, spotting_losses
@@ -268,10 +276,53 @@ def test_spots_become_a_page_and_entries_that_people_answer(tmp_path: Path) -> N
     assert labels[0]["position_ms"] == pytest.approx(likely.rows()[0]["position_ms"], abs=40)
 
 
+def keep(monkeypatch: pytest.MonkeyPatch, grey: Grey) -> None:
+    ticks = Ticks(len(grey), grey.__getitem__)
+    monkeypatch.setattr("workbench.actions.spotting.clips.Ticks.of", lambda *_: ticks)
+
+
+def seen_clip(clip: Clip) -> Grey:
+    image, look, moves = (torch.from_numpy(part)[None] for part in (clip.image, *clip[-2:]))
+    return np.asarray(seen(image, look, moves)[0].numpy())
+
+
+def test_clips_are_the_same_with_and_without_a_cache(matches: Path, tmp_path: Path) -> None:
+    read = load_matches(matches, BALL_MAP)[:2]
+    config = SpotterConfig(clip_steps=12, shake=0.5, camera=0.5)
+    kept, decoded = Clips(config, read, tmp_path / "cache"), Clips(config, read, None)
+    for place in range(6):
+        pairs = zip(kept.draw(1, place), decoded.draw(1, place), strict=True)
+        assert all((one == other).all() for one, other in pairs)
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
+def test_a_clip_is_moved_mirrored_and_lit_as_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    coarse = rng.uniform(20, 200, (90, 5, 7)).astype(np.float32)
+    grey = np.stack([cv2.resize(one, (48, 32), interpolation=cv2.INTER_CUBIC) for one in coarse])
+    keep(monkeypatch, grey.clip(0, 255).astype(np.uint8))
+    rows = [{"label": "PASS", "position_ms": 3_000}]
+    one = LabelledMatch("a", Path("a.mp4"), Events.of_rows(BALL, rows))
+    config = SpotterConfig(size_wh=(48, 32), crop_share=1.0, clip_steps=12, camera=1.0)
+    clip = Clips(config, [one], Path()).draw(1, 3)
+    mirrored, contrast, brightness = clip.look
+    to_pixels = np.array([[23.5, 0, 23.5], [0, 15.5, 15.5], [0, 0, 1]])
+    found = seen_clip(clip).reshape(36, 32, 48)
+    for own, move, image in zip(clip.image.reshape(36, 32, 48), clip.moves, found, strict=True):
+        back = (to_pixels @ np.vstack([move, [0, 0, 1]]) @ np.linalg.inv(to_pixels))[:2]
+        how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        moved = cv2.warpAffine(own, back, (48, 32), flags=how, borderMode=cv2.BORDER_REFLECT_101)
+        turned = moved[:, ::-1] if mirrored else moved
+        expected = np.clip(turned * contrast + brightness, 0, 255)
+        assert np.abs(expected - image).max() < 4
+        assert np.abs(expected - image).mean() < 1
+    assert np.abs(clip.moves - np.eye(2, 3)).max() > 0.01
+
+
 def test_a_mirrored_clip_swaps_the_sides(monkeypatch: pytest.MonkeyPatch) -> None:
     grey = np.zeros((300, 32, 48), np.uint8)
     grey[:, :, 24:] = 200  # bright on the right
-    monkeypatch.setattr("workbench.actions.spotting.clips.cached_grey", lambda *_: grey)
+    keep(monkeypatch, grey)
     rows = [{"label": "PASS", "position_ms": 2_000 * k, "team": "right"} for k in range(1, 11)]
     one = LabelledMatch("a", Path("a.mp4"), Events.of_rows(BALL, rows))
     config = SpotterConfig(
@@ -280,7 +331,8 @@ def test_a_mirrored_clip_swaps_the_sides(monkeypatch: pytest.MonkeyPatch) -> Non
     drawn = [Clips(config, [one], Path()).draw(1, place) for place in range(12)]
     seen = set()
     for clip in drawn:
-        is_mirrored = clip.image[..., :8].mean() > clip.image[..., -8:].mean()
+        image = seen_clip(clip)
+        is_mirrored = image[..., :8].mean() > image[..., -8:].mean()
         assert set(np.unique(clip.side)) <= {0, -1 if is_mirrored else 1}
         assert (clip.side != 0).any()
         seen.add(bool(is_mirrored))
@@ -293,7 +345,7 @@ def test_a_mirrored_clip_swaps_the_sides(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_mistakes_far_from_labels_are_drawn_more_often(monkeypatch: pytest.MonkeyPatch) -> None:
     grey = np.zeros((600, 32, 48), np.uint8)
     grey[450:453] = 255  # step 150
-    monkeypatch.setattr("workbench.actions.spotting.clips.cached_grey", lambda *_: grey)
+    keep(monkeypatch, grey)
     rows = [{"label": "PASS", "position_ms": 5_000}]
     one = LabelledMatch("a", Path("a.mp4"), Events.of_rows(BALL, rows))
     raw = np.full((200, 2 * len(BALL)), -6.0)
@@ -303,7 +355,7 @@ def test_mistakes_far_from_labels_are_drawn_more_often(monkeypatch: pytest.Monke
     assert [step for _, step, _ in hard.mistaken] == [150]
     plain = Clips(config, [one], Path())
     often, seldom = (
-        sum(int(one.draw(1, place).image.max() > 150) for place in range(40))
+        sum(int(seen_clip(one.draw(1, place)).max() > 150) for place in range(40))
         for one in (hard, plain)
     )
     assert often > 10 > seldom

@@ -126,7 +126,8 @@ def _warp(
     matrices = [to_view] * len(frames)
     if a.shake and rng.random() < a.shake:
         matrices = [
-            hand @ np.vstack([to_view, [0, 0, 1]]) for hand in hand_moves(frames, size_wh, a, rng)
+            hand @ np.vstack([to_view, [0, 0, 1]])
+            for hand in hand_moves(len(frames), size_wh, a, rng)
         ]
     return np.stack(
         [
@@ -137,10 +138,10 @@ def _warp(
 
 
 def hand_moves(
-    frames: Frames, size_wh: tuple[int, int], a: Augmentation, rng: np.random.Generator
+    count: int, size_wh: tuple[int, int], a: Augmentation, rng: np.random.Generator
 ) -> list[npt.NDArray[np.float64]]:
     """How a hand that never holds quite still moves each picture (2, 3): shift, turn and zoom."""
-    times = np.linspace(0, 1, len(frames))
+    times = np.linspace(0, 1, count)
     moves = CubicSpline(np.linspace(0, 1, 5), rng.uniform(-1, 1, (5, 4)))(times)
     share, turn_deg, zoom = a.shake_most
     middle = ((size_wh[0] - 1) / 2, (size_wh[1] - 1) / 2)

@@ -13,6 +13,7 @@ frame may be wrong, so none of them is returned. Damage that the codec itself ca
 from __future__ import annotations  # PyAV's Packet is generic to the type checker only
 
 import bisect
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
 from itertools import chain
@@ -25,7 +26,7 @@ from av.video.stream import VideoStream
 
 from workbench.errors import FootageError
 from workbench.footage.packets import PacketTable, decode_packet
-from workbench.footage.streams import READ_ERRORS, open_video
+from workbench.footage.streams import DECODER, READ_ERRORS, open_video
 
 # A frame that has not come out once this many later packets were decoded never will: H.264 and
 # HEVC hold at most 16 frames back, and the decoder's thread one more.
@@ -173,4 +174,5 @@ class _Run:
     def _open(self) -> None:
         self._is_read = False
         self._opened.close()
-        self._container, self._stream = self._opened.enter_context(open_video(self.table.path))
+        opened = open_video(self.table.path, os.environ.get(DECODER, ""))
+        self._container, self._stream = self._opened.enter_context(opened)

@@ -13,6 +13,7 @@ from typing import cast
 import av
 from av.audio.stream import AudioStream
 from av.codec import CodecContext
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
@@ -25,13 +26,19 @@ NOT_VIDEO = ("tty", "image2", "hls", "concat", "lrc", "txt")
 READ_ERRORS = (av.error.FFmpegError, IndexError)
 PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 DEFAULT_PIXELS = 5_000_000  # what a stream's mark as the default counts for where FFmpeg chooses
+DECODER = "WORKBENCH_DECODER"  # environment: cuda has a GPU decode what it can
 
 
-def open_container(path: Path) -> InputContainer:
+def open_container(path: Path, device: str = "") -> InputContainer:
     """Open a file as FFmpeg understands it.
 
+    Args:
+        path: The file.
+        device: FFmpeg's name of what decodes: cuda; or nothing, for the CPU. A codec that the
+            device does not know is decoded by the CPU all the same.
+
     Raises:
-        FootageError: If the path is not a file that FFmpeg can open.
+        FootageError: If the path is not a file that FFmpeg can open, or there is no such device.
     """
     try:
         state = path.stat()
@@ -49,22 +56,35 @@ def open_container(path: Path) -> InputContainer:
         # that a playlist reaches nothing. Names of tracks in odd encodings must not keep us from
         # the pictures.
         files_only = {"protocol_whitelist": "file"}
-        return av.open(str(path.absolute()), metadata_errors="replace", options=files_only)
+        plain = av.open(str(path.absolute()), metadata_errors="replace", options=files_only)
     except av.error.FFmpegError as error:
         raise FootageError(
             f"{path} cannot be read as a video ({error.strerror})",
             "check that it plays, and copy it again; a recording cut short may lack its index",
         ) from None
+    if not device:
+        return plain
+    plain.close()
+    try:
+        return av.open(
+            str(path.absolute()), metadata_errors="replace", options=files_only,
+            hwaccel=HWAccel(device),
+        )  # fmt: skip
+    except av.error.FFmpegError as error:
+        raise FootageError(
+            f"{DECODER} is {device!r}: this machine cannot decode on that ({error.strerror})",
+            "give cuda where there is an NVIDIA GPU with its driver, or unset it for the CPU",
+        ) from None
 
 
 @contextmanager
-def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+def open_video(path: Path, device: str = "") -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open the moving-picture stream of a file: of several, the one that FFmpeg would take.
 
     Raises:
         FootageError: If the path is not a readable video file.
     """
-    with open_container(path) as container:
+    with open_container(path, device) as container:
         name = container.format.name
         streams = _moving_pictures(container)
         if name in NOT_VIDEO or name.endswith("_pipe") or not streams:

@@ -212,6 +212,9 @@ def train(
     cache_dir: Annotated[
         Path, typer.Option("--cache", metavar="DIR", help="Grey frames; safe to delete.")
     ] = Path("data/cache/grey"),
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Decode clips as they are drawn; set -p workers=N.")
+    ] = False,
 ) -> None:
     """Train a spotter on matches with labels; the last fifth of them validates.
 
@@ -243,8 +246,9 @@ def train(
     first = "reading the matches"
     with training_bar(console, first, score="valid_map", score_name="mAP@1") as bar:
         run_dir, scores = train_in(
-            matches, models_dir, config, cache_dir, skip_bad=skip_bad, folds=folds, rounds=rounds,
-            also=also, also_classes=also_classes, on_step=bar.on_step, on_epoch=bar.on_epoch,
+            matches, models_dir, config, None if no_cache else cache_dir, skip_bad=skip_bad,
+            folds=folds, rounds=rounds, also=also, also_classes=also_classes,
+            on_step=bar.on_step, on_epoch=bar.on_epoch,
         )  # fmt: skip
     console.print(f"valid mAP@1 {', '.join(f'{one:.3f}' for one in scores)}\n  {run_dir}")
 

@@ -6,7 +6,7 @@ frame that cannot be decoded is replaced by the one before, and counted: a playe
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,11 +73,24 @@ class GreyFrames:
 
     def read(self, first_step: int, end_step: int) -> Iterator[Grey]:
         """Yield the stack (3, H, W) of each step, decoding each frame once."""
+        stack: list[Grey] = []
+        for grey in self._decode(np.arange(first_step * STACK, end_step * STACK)):
+            stack.append(grey)
+            if len(stack) == STACK:
+                yield np.stack(stack)
+                stack = []
+
+    def take(self, ticks: npt.NDArray[np.integer]) -> Grey:
+        """Return ticks (N, H, W) in the order asked for, decoding each frame once."""
+        wanted, places = np.unique(ticks, return_inverse=True)
+        return np.stack(list(self._decode(wanted)))[places]
+
+    def _decode(self, ticks: npt.NDArray[np.integer]) -> Iterator[Grey]:
+        """Yield growing ticks."""
         table = self.table
-        frames = frames_of_ticks(table, np.arange(first_step * STACK, end_step * STACK))
+        frames = frames_of_ticks(table, ticks)
         develop = Developer(table, self.size_wh)
         grey = np.full(self.size_wh[::-1], 128, np.uint8)
-        stack: list[Grey] = []
         place = 0
         with closing(decode_frames(table, np.unique(frames).tolist())) as decoded:  # type: ignore[type-var]
             for index, picture in decoded:
@@ -85,11 +98,29 @@ class GreyFrames:
                     grey = cv2.cvtColor(develop(picture), cv2.COLOR_RGB2GRAY).astype(np.uint8)
                 while place < len(frames) and frames[place] == index:
                     self.lost += picture is None
-                    stack.append(grey)
+                    yield grey
                     place += 1
-                    if len(stack) == STACK:
-                        yield np.stack(stack)
-                        stack = []
+
+
+@dataclass(frozen=True)
+class Ticks:
+    """The ticks of a video by number: from a cache, or decoded each time they are asked for."""
+
+    count: int  # of whole steps
+    take: Callable[[npt.NDArray[np.integer]], Grey]  # (N,) to (N, H, W)
+
+    @classmethod
+    def of(cls, video: Path, cache_dir: Path | None, size_wh: tuple[int, int]) -> "Ticks":
+        """Open a video's ticks; without a cache nothing is kept on disk.
+
+        Raises:
+            FootageError: If it cannot be read.
+        """
+        if cache_dir is None:
+            frames = GreyFrames.of(video, size_wh)
+            return cls(frames.steps * STACK, frames.take)
+        grey = cached_grey(video, cache_dir, size_wh)
+        return cls(len(grey), grey.__getitem__)
 
 
 def check_rate(video: Path) -> None:

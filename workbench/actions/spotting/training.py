@@ -18,10 +18,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from workbench.actions.spotting.clips import Batch, Clips, EpochClips
+from workbench.actions.spotting.clips import Batch, Clips, EpochClips, seen
 from workbench.actions.spotting.decide import choose_decisions, decide
 from workbench.actions.spotting.encoders import SLIM
-from workbench.actions.spotting.greyframes import STACK, Grey, cached_grey
+from workbench.actions.spotting.greyframes import STACK, Grey, GreyFrames, cached_grey
 from workbench.actions.spotting.matches import LabelledMatch, load_matches
 from workbench.actions.spotting.network import Spotter, spotting_losses
 from workbench.actions.spotting.predict import (
@@ -83,7 +83,7 @@ class SpotterLearner:
         config: SpotterConfig,
         train_on: Sequence[LabelledMatch],
         valid: Sequence[LabelledMatch],
-        cache_dir: Path,
+        cache_dir: Path | None,
         more: More,
     ) -> None:
         self.config = config
@@ -123,7 +123,8 @@ class SpotterLearner:
 
     def losses(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Return the loss and its parts."""
-        clips, target, offset, side, of = batch
+        clips, target, offset, side, look, moves, of = batch
+        clips = seen(clips, look, moves)
         also, config = bool(of[0]), self.config
         if config.frozen:  # nor do the scales of its normalisation learn
             self.network.encoder.eval()  # type: ignore[union-attr]
@@ -165,13 +166,18 @@ class SpotterLearner:
 
 
 def match_scores(
-    network: Spotter, matches: Sequence[LabelledMatch], cache_dir: Path
+    network: Spotter, matches: Sequence[LabelledMatch], cache_dir: Path | None
 ) -> dict[str, npt.NDArray[np.float32]]:
-    """Return the raw scores (T, 2 K) of matches by name; their grey frames are kept in a cache."""
-    return {
-        match.name: _of_grey(cached_grey(match.video, cache_dir, network.size_wh), network)
-        for match in matches
-    }
+    """Return the raw scores (T, 2 K) of matches by name, by way of a cache if there is one."""
+    raws = {}
+    for match in matches:
+        if cache_dir is None:
+            frames = GreyFrames.of(match.video, network.size_wh)
+            raws[match.name] = raw_scores(frames.read, frames.steps, network)
+        else:
+            grey = cached_grey(match.video, cache_dir, network.size_wh)
+            raws[match.name] = _of_grey(grey, network)
+    return raws
 
 
 def _of_grey(grey: Grey, network: Spotter) -> npt.NDArray[np.float32]:
@@ -185,7 +191,7 @@ def train_spotter(
     valid: Sequence[LabelledMatch],
     run_dir: Path,
     config: SpotterConfig,
-    cache_dir: Path,
+    cache_dir: Path | None,
     more: More | None = None,
     **callbacks: Unpack[Callbacks],
 ) -> TrainingResult:
@@ -198,7 +204,8 @@ def train_spotter(
         valid: What chooses the epoch, and how scores become events.
         run_dir: The run's folder.
         config: The settings.
-        cache_dir: Where grey frames are kept; deleting it is safe.
+        cache_dir: Where grey frames are kept; deleting it is safe. None: clips are decoded from the
+            videos as they are drawn, by `config.workers` processes.
         more: Out-of-fold scores, or a second set of labels to learn from, too.
         callbacks: As the loop's.
 
@@ -231,7 +238,7 @@ def train_folds(
     matches: Sequence[LabelledMatch],
     folder: Path,
     config: SpotterConfig,
-    cache_dir: Path,
+    cache_dir: Path | None,
     folds: int,
     rounds: int = 1,
     **callbacks: Unpack[Callbacks],
@@ -296,7 +303,7 @@ def train_in(
     root: Path,
     models_dir: Path,
     config: SpotterConfig,
-    cache_dir: Path,
+    cache_dir: Path | None,
     valid_share: float = 0.2,
     *,
     skip_bad: bool = False,
@@ -312,7 +319,7 @@ def train_in(
         root: The folder.
         models_dir: Where runs go.
         config: The settings.
-        cache_dir: Of grey frames.
+        cache_dir: Of grey frames; None: none.
         valid_share: Of the matches.
         skip_bad: Whether labels with a fault are left out.
         folds: How many networks, each validated on other matches; 0: one network.
