@@ -182,6 +182,15 @@ def seen(clips: Tensor, look: Tensor, moves: Tensor) -> Tensor:
         return picture.float().mul_(contrast).add_(brightness).clamp_(0, 255).byte()
 
 
+def _mistaken(
+    raw: npt.NDArray[np.floating], when: npt.NDArray[np.float64], classes: int
+) -> npt.NDArray[np.float64]:
+    """How sure scores are of an event at each step, nothing in a ring around what is labelled."""
+    sure = 1 / (1 + np.exp(-raw[:, :classes].astype(np.float64).max(axis=1)))
+    gaps = np.abs(np.arange(len(sure))[:, None] + 0.5 - when)
+    return np.where((gaps < _RING_STEPS).any(axis=1), 0.0, sure)
+
+
 def _camera_moves(count: int, size_wh: tuple[int, int], rng: np.random.Generator) -> Arrays:
     """The moves (F, 2, 3) of a camera that drifts, turns and zooms, as `seen` takes them."""
     wide, high = size_wh
