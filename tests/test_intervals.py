@@ -222,7 +222,7 @@ def test_what_is_no_estimate_is_refused(value, low, high, n):
     [
         (Interval(0.9, 0.77, 1.0, 40), {}, "0.900 [0.770, 1.000]"),
         (Interval(0.925, 0.873, 0.961, 40), {"percent": True}, "92.5 % [87.3, 96.1]"),
-        (Interval(0.05, -0.01, 0.11, 40), {"signed": True}, "+0.050 [-0.010, +0.110]"),
+        (Interval(0.05, -0.01, 0.11, 40), {"signed": True}, "+0.050 [−0.010, +0.110]"),
         (Interval(92.35, 80.1, 110.7, 40, unit="km/h"), {}, "92.35 km/h [80.10, 111]"),
         (wilson(0, 0), {}, "–"),
         (None, {}, "–"),

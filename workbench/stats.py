@@ -115,7 +115,9 @@ def show_number(value: float, *, signed: bool = False, percent: bool = False) ->
         form = ".2f"
     else:
         form = ".3f" if size >= 1e-3 else ".1e"  # scores: always the same width
-    return f"{value:{'+' if signed and value else ''}{form}}"
+    written = f"{abs(value):{form}}"
+    sign = "−" if value < 0 else "+" if signed and value else ""
+    return f"{sign}{written}"
 
 
 @dataclass(frozen=True)
