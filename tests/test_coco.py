@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from pickled import Pickled
 from pycocotools import mask as rle
 from pycocotools.coco import COCO
 
@@ -16,7 +17,12 @@ from workbench.detect.dataset.coco_check import check_coco
 from workbench.detect.dataset.derived import FIVE_CLASSES
 from workbench.detect.dataset.quality import count_oddities, find_oddities, object_sizes_px
 from workbench.detect.detections import CLASSES, from_coco
-from workbench.detect.store import ClipDetections
+from workbench.detect.store import (
+    ClipDetections,
+    image_row,
+    load_detections,
+    write_detections,
+)
 from workbench.errors import DatasetError
 from workbench.footage.clips import Clip
 from workbench.footage.writer import VideoWriter
@@ -117,6 +123,25 @@ def test_same_content_same_version_and_nothing_of_the_old_lingers(
     assert export(footage, tmp_path / "a", every=10, min_change=0).meta == fewer.meta
     there = sorted(path.name for path in (tmp_path / "a/train").iterdir())
     assert there == ["_annotations.coco.json", "a_000000.jpg", "a_000010.jpg", "mine.txt"]
+
+
+def test_an_engine_writes_the_same_dataset_from_stored_labels(
+    footage: Path, tmp_path: Path
+) -> None:
+    labels, folders = [], (tmp_path / "here/set", tmp_path / "away/set")
+    for clip in CLIPS:
+        with write_detections(tmp_path / f"{clip.clip_id}.json", {"clip": {}}) as out:
+            for number in range(FRAMES):
+                image = image_row(clip.clip_id, number, (WIDTH, HEIGHT))
+                out.add(image, found(EVERYTHING[: number % 4]))
+        labels.append(load_detections(tmp_path / f"{clip.clip_id}.json", clip))
+    options: dict[str, Any] = {"every": 2, "min_score": 0.3, "min_change": 0}
+    for folder, engine in zip(folders, ("here", Pickled()), strict=True):
+        export_dataset(CLIPS, labels, footage, folder, SPLITS, engine=engine, **options)
+    here, away = ({path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")}
+                  for folder in folders)  # fmt: skip
+    assert len(here) == 2 * (FRAMES // 2 + 1) + 1
+    assert here == away
 
 
 def test_five_classes_follow_from_three(footage: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from pickled import Pickled
 
 from workbench.describe.check import (
     check_text,
@@ -166,6 +167,7 @@ def test_clips_are_described_from_their_files(tmp_path):
     assert "cannot be told" in told.text
     assert len(told.frames) == 8
     assert save_key_frames(rows[0], folder, told, tmp_path / "key.jpg").stat().st_size > 500
+    assert describe_clips(clips, folder, None, engine=Pickled())[0] == told
     truths = [true_facts(clip, tmp_path) for clip in clips]
     assert sorted(one.sport for one in truths) == ["baseball", "basketball", "none", "soccer"]
     told = json.loads((tmp_path / clips[0].truth).read_text())["clip"]

@@ -1,17 +1,20 @@
 """The classifier for few clips: frozen features, a head that learns on the one loop in seconds."""
 
 import json
+import pickle
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from moving_shapes import film_shapes
+from pickled import Pickled
 from transformers import VideoMAEConfig, VideoMAEModel, VJEPA2Config, VJEPA2Model
 
 from workbench.actions import models, probes
 from workbench.actions.augment import Augmentation
 from workbench.actions.clipset import build_clipset
+from workbench.actions.frozen import clip_features, varied_features
 from workbench.actions.predict import load_classifier, predict_clips, predict_with_parent
 from workbench.actions.probes import FrozenClipNet, lite0_probe
 from workbench.actions.train import TrainConfig, run_dir_for, train_classifier
@@ -32,7 +35,9 @@ def random_body():
     body = lite0.Lite0(head=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(probes, "imagenet_lite0", lambda **_: body)
+        probes._lite0_body.cache_clear()
         yield
+    probes._lite0_body.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +63,18 @@ def test_only_the_head_learns_and_is_saved(clipset, trained):
     made = list((clipset.folder.parent / "features").rglob("*.npy"))
     assert len(made) == len(clipset.take("train")) + len(clipset.take("valid"))  # none of test
     assert trained.history[-1].scores["train_loss"] < trained.history[0].scores["train_loss"]
+
+
+def test_an_engine_makes_the_same_features(clipset, trained, tmp_path):
+    network = load_classifier(trained.run_dir).network
+    assert len(pickle.dumps(network.body)) < 200  # what knows pictures is not sent along
+    apart = replace(clipset, folder=tmp_path / "set")
+    view = (4, (32, 32))
+    away = clip_features(network, apart, *view, engine=Pickled())
+    assert np.array_equal(away, clip_features(network, clipset, *view))
+    varied = [varied_features(network, one, *view, CONFIG.augmentation, 0, engine=engine)
+              for one, engine in ((apart, Pickled()), (clipset, "here"))]  # fmt: skip
+    assert np.array_equal(*varied)
 
 
 def test_features_or_clips_give_the_same_scores_whatever_the_batch(clipset, trained):

@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pickled import Pickled
 from typer.testing import CliRunner
 
 from workbench.actions.spotting.clips import Clip, Clips, seen
@@ -33,11 +34,17 @@ from workbench.actions.spotting.greyframes import (
 from workbench.actions.spotting.ladder import answer, chance, ladder_table, rung
 from workbench.actions.spotting.matches import LabelledMatch, load_matches
 from workbench.actions.spotting.network import NAMES, Spotter, spotting_losses
-from workbench.actions.spotting.predict import Spotted, load_spotter, raw_scores, spot_video
+from workbench.actions.spotting.predict import (
+    Spotted,
+    load_spotter,
+    raw_scores,
+    spot_video,
+    spot_videos,
+)
 from workbench.actions.spotting.recipe import SpotterConfig
 from workbench.actions.spotting.scores import metric, score_spots
 from workbench.actions.spotting.timeline import offer_for_review, save_timeline
-from workbench.actions.spotting.training import train_spotter
+from workbench.actions.spotting.training import match_scores, train_spotter
 from workbench.cli import app
 from workbench.errors import DatasetError, FootageError, WorkbenchError
 from workbench.footage.writer import VideoWriter
@@ -206,6 +213,14 @@ def test_a_run_trains_spots_and_goes_on_where_it_was(matches: Path, tmp_path: Pa
     assert resumed.events.rows() == found.events.rows()
     with pytest.raises(WorkbenchError, match="another video or network"):
         spot_video(read[0].video, spotter, tmp_path / "whole")
+    # Several videos, as items of an engine.
+    folders = {match.video: tmp_path / match.name for match in read}
+    several = spot_videos(folders, [tmp_path / "run"], engine=Pickled())
+    assert (several[1].raw == found.raw).all()
+    whole = [match_scores(spotter.network, read, cache, engine)
+             for cache, engine in ((tmp_path / "cache", "here"), (None, Pickled()))]  # fmt: skip
+    assert list(whole[0]) == list(whole[1]) == [match.name for match in read]
+    assert all((whole[0][name] == whole[1][name]).all() for name in whole[0])
 
 
 @pytest.mark.parametrize(("name", "most"), [("slow_fusion", 1e-3), ("tridet", 0.02)])

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pickled import Pickled
 from small_detector import CLASSES, ONE_EPOCH, make_dataset
 from typer.testing import CliRunner
 
@@ -15,7 +16,12 @@ from workbench.detect.dataset.coco import load_dataset
 from workbench.detect.student.checkpoint import Student, load_student
 from workbench.detect.student.comparison import compare, judge_student
 from workbench.detect.student.eye import RfDetrEye
-from workbench.detect.student.predict import PredictOptions, detect_images, predict_video
+from workbench.detect.student.predict import (
+    PredictOptions,
+    detect_images,
+    predict_video,
+    predict_videos,
+)
 from workbench.detect.student.recipe import StudentError, quiet
 from workbench.detect.student.testing import (
     LABELS,
@@ -109,6 +115,25 @@ def test_a_video_becomes_coco_and_an_overlay(student: Student, video: Path, tmp_
     with pytest.raises(StudentError, match=r"coco\.json is of .*: give another folder"):
         predict_video(namesake, student, tmp_path / "out", options)
     assert made.coco.read_bytes() == before
+
+
+def test_an_engine_sees_the_same_in_several_videos(
+    result: TrainingResult, video: Path, tmp_path: Path
+) -> None:
+    videos = [video, tmp_path / "again.mp4"]
+    videos[1].write_bytes(video.read_bytes())
+    options, seen = PredictOptions(min_score=0.0, every=4), {}
+    for name, engine in (("here", "here"), ("away", Pickled())):
+        told: list[tuple[int, int]] = []
+        made = predict_videos(
+            videos, result.run_dir, tmp_path / name, options, engine=engine,
+            on_done=lambda *done, told=told: told.append(done),
+        )  # fmt: skip
+        assert told == [(1, 2), (2, 2)]
+        seen[name] = [path.read_bytes() for one in made for path in (one.coco, one.overlay)]
+    assert seen["here"] == seen["away"]
+    with pytest.raises(StudentError, match="the same name"):
+        predict_videos([video, tmp_path / "x" / video.name], result.run_dir, tmp_path)
 
 
 def test_the_command_line_writes_the_same_and_names_what_is_wrong(

@@ -1,13 +1,14 @@
 """Training of a classifier whose body is frozen: features made once, only the head learns.
 
-The unit is one clip's features: as the clip is, mirrored, and some varied views. They are kept
-beside the clip set, so that another run takes seconds. Settings and loop are those of every
-classifier (`train`, `training.loop`), but that a view's variations are drawn once, not each epoch.
-Never looks at the test split.
+The unit is one clip's features: as the clip is, mirrored, and some varied views, made wherever
+WORKBENCH_ENGINE says. They are kept beside the clip set, so that another run takes seconds.
+Settings and loop are those of every classifier (`train`, `training.loop`), but that a view's
+variations are drawn once, not each epoch. Never looks at the test split.
 """
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,8 @@ from workbench.actions.clipset import Clipset
 from workbench.actions.learner import Batch, ClipLearner, Draw
 from workbench.actions.probes import FrozenClipNet
 from workbench.actions.recipe import TrainConfig
+from workbench.engines.each import each, refuse_failures
+from workbench.engines.engine import Engine
 from workbench.errors import WorkbenchError
 from workbench.saving import replacing
 
@@ -70,7 +73,11 @@ class FeatureLearner(ClipLearner):
 
 
 def clip_features(
-    network: FrozenClipNet, clipset: Clipset, frames: int, size_wh: tuple[int, int]
+    network: FrozenClipNet,
+    clipset: Clipset,
+    frames: int,
+    size_wh: tuple[int, int],
+    engine: Engine | str | None = None,
 ) -> Features:
     """Return the features of clips as they are and mirrored (N, 2, T', D).
 
@@ -80,19 +87,22 @@ def clip_features(
             makes those of new clips only.
         frames: T.
         size_wh: Of the pictures.
+        engine: Who makes those that are not there (`make_engine`).
     """
     name = f"{network.body_name}-{frames}x{size_wh[0]}x{size_wh[1]}"
 
-    def both(place: int) -> Frames:
-        view = plain_view(clipset.frames(place), frames, size_wh)
-        return np.stack([view, view[:, :, ::-1]])
+    both = partial(_both_ways, count=frames, size_wh=size_wh)
+    return _kept_features(network, clipset, name, both, engine)
 
-    return _kept_features(network, clipset, name, both)
+
+def _both_ways(shown: Frames, _: str, *, count: int, size_wh: tuple[int, int]) -> Frames:
+    view = plain_view(shown, count, size_wh)
+    return np.stack([view, view[:, :, ::-1]])
 
 
 def varied_features(
     network: FrozenClipNet, clipset: Clipset, frames: int, size_wh: tuple[int, int],
-    augmentation: Augmentation, number: int,
+    augmentation: Augmentation, number: int, engine: Engine | str | None = None,
 ) -> Features:  # fmt: skip
     """Return the features (N, T', D) of one varied view of each clip, kept like the others.
 
@@ -101,24 +111,40 @@ def varied_features(
     drawn = hashlib.sha256(repr(augmentation).encode()).hexdigest()[:12]
     name = f"{network.body_name}-{frames}x{size_wh[0]}x{size_wh[1]}-{drawn}-{number}"
 
-    def one(place: int) -> Frames:
-        rng = np.random.default_rng([number, int(clipset.items[place].fingerprint[:12], 16)])
-        return varied_view(clipset.frames(place), frames, size_wh, augmentation, rng)[None]
+    settings = {"count": frames, "size_wh": size_wh, "augmentation": augmentation}
+    one_way = partial(_varied, **settings, number=number)  # type: ignore[arg-type]
+    return _kept_features(network, clipset, name, one_way, engine)[:, 0]
 
-    return _kept_features(network, clipset, name, one)[:, 0]
+
+def _varied(
+    shown: Frames, fingerprint: str, *, count: int, size_wh: tuple[int, int],
+    augmentation: Augmentation, number: int,
+) -> Frames:  # fmt: skip
+    rng = np.random.default_rng([number, int(fingerprint[:12], 16)])
+    return varied_view(shown, count, size_wh, augmentation, rng)[None]
 
 
 def _kept_features(
-    network: FrozenClipNet, clipset: Clipset, name: str, views: Callable[[int], Frames]
+    network: FrozenClipNet,
+    clipset: Clipset,
+    name: str,
+    views: Callable[[Frames, str], Frames],
+    engine: Engine | str | None,
 ) -> Features:
     folder = clipset.folder.parent / "features" / name
-    found = []
-    for place, item in enumerate(clipset.items):
-        path = folder / f"{item.fingerprint}.npy"
-        if path.is_file():
-            found.append(np.load(path))
-            continue
-        found.append(network.features(torch.from_numpy(views(place))).numpy())
-        with replacing(path) as part:
-            np.save(part, found[-1])
-    return np.stack(found)
+    paths = [folder / f"{item.fingerprint}.npy" for item in clipset.items]
+    missing = ((path.stem, (clipset.frames(place), path))
+               for place, path in enumerate(paths) if not path.is_file())  # fmt: skip
+    work = partial(_keep_features, network=network, views=views)
+    made = {ended.name: ended.result for ended in each(work, missing, engine=engine)}
+    refuse_failures(made, "clips")
+    return np.stack([np.load(path) for path in paths])
+
+
+def _keep_features(
+    item: tuple[Frames, Path], *, network: FrozenClipNet, views: Callable[[Frames, str], Frames]
+) -> None:
+    shown, path = item
+    made = network.features(torch.from_numpy(views(shown, path.stem))).numpy()
+    with replacing(path) as part:
+        np.save(part, made)

@@ -12,6 +12,8 @@ time: VideoMAE (Tong et al. 2022, arXiv:2203.12602) and V-JEPA 2 (Assran et al. 
 arXiv:2506.09985).
 """
 
+from functools import cache, lru_cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -84,6 +86,9 @@ class _EveryFrame(nn.Module):
         super().__init__()
         self.network = network
 
+    def __reduce__(self) -> tuple[Any, ...]:  # another process reads the weights itself, once
+        return _lite0_body, ()
+
     def forward(self, clips: Tensor) -> Tensor:
         pictures = normalised(clips.flatten(0, 1).movedim(-1, 1))
         parts = torch.split(pictures, _AT_ONCE)
@@ -91,12 +96,20 @@ class _EveryFrame(nn.Module):
         return torch.cat(made).reshape(*clips.shape[:2], -1)
 
 
+@cache  # of a process that bodies are sent to
+def _lite0_body() -> _EveryFrame:
+    return _EveryFrame(imagenet_lite0(head=True)).eval().requires_grad_(False)
+
+
 class _Tubelets(nn.Module):
     """A video transformer's last states, the mean over the picture: (N, T/2, D)."""
 
-    def __init__(self, encoder: Any) -> None:
+    def __init__(self, encoder: Any, folder: Path) -> None:
         super().__init__()
-        self.encoder = encoder
+        self.encoder, self.folder = encoder, folder
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _tubelets_body, (self.folder,)
 
     def forward(self, clips: Tensor) -> Tensor:
         pictures = normalised(clips.flatten(0, 1).movedim(-1, 1))
@@ -108,6 +121,17 @@ class _Tubelets(nn.Module):
         steps = clips.shape[1] // self.encoder.config.tubelet_size
         features: Tensor = states.view(len(clips), steps, -1, states.shape[-1]).mean(2)
         return features
+
+
+@lru_cache(maxsize=1)  # of a process that bodies are sent to
+def _tubelets_body(folder: Path) -> _Tubelets:
+    return _read_tubelets(folder).eval().requires_grad_(False)
+
+
+def _read_tubelets(folder: Path) -> _Tubelets:
+    from transformers import AutoModel
+
+    return _Tubelets(AutoModel.from_pretrained(folder), folder)
 
 
 def lite0_probe(classes: int, **settings: Any) -> FrozenClipNet:
@@ -126,11 +150,10 @@ def transformer_probe(known: str, classes: int, checkpoint: str = "", **settings
     Raises:
         WeightsError: If the weights are missing, or are those of another kind of model.
     """
-    from transformers import AutoModel
-
     folder = find_weights(checkpoint or known)
     try:
-        encoder = AutoModel.from_pretrained(folder)
+        body = _read_tubelets(folder)
+        encoder = body.encoder
         kind = encoder.config.model_type
         fault = None if kind in ("videomae", "vjepa2") else f"it is a {kind}"
     except (OSError, ValueError, KeyError, RuntimeError) as error:
@@ -140,6 +163,4 @@ def transformer_probe(known: str, classes: int, checkpoint: str = "", **settings
             f"{folder} holds no video transformer ({fault})", "give a VideoMAE or V-JEPA 2"
         )
     name = f"{kind}-{folder.name}"
-    return FrozenClipNet(
-        classes, _Tubelets(encoder), encoder.config.hidden_size, body_name=name, **settings
-    )
+    return FrozenClipNet(classes, body, encoder.config.hidden_size, body_name=name, **settings)

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from workbench.engines.cli import EngineOption
+
 
 def describe(
     clips: Annotated[list[Path], typer.Argument(metavar="CLIP…", help="Short videos.")],
@@ -29,6 +31,7 @@ def describe(
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Where key frames and texts go.")
     ] = Path("data/descriptions"),
+    engine: EngineOption = None,
 ) -> None:
     """Say what clips show, as far as it is known, and save their key frames.
 
@@ -60,7 +63,9 @@ def describe(
     console, told = Console(highlight=False, markup=False, soft_wrap=True), {}
     for folder, group in as_clips(clips).items():
         called = call_sports(group, folder, models_dir, out / "clipset")
-        described = describe_clips(group, folder, called, least=least, k=frames, pose=pose)
+        described = describe_clips(
+            group, folder, called, least=least, k=frames, pose=pose, engine=engine
+        )
         for clip, one in zip(group, described, strict=True):
             console.print(f"{one.clip_id}: {one.text}")
             if learned is not None:

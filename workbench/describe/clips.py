@@ -4,9 +4,9 @@ The unit is one clip. A sport is said only from a probability on that was chosen
 decisive moment and the side only of footage like that which their finders have learned from.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -21,6 +21,8 @@ from workbench.describe.keyframes import choose_frames, local_motion
 from workbench.describe.moment import shipped_finder
 from workbench.describe.posture import AFTER_S, BEFORE_S, find_side_features, shipped_sides
 from workbench.describe.writers import WRITERS, Writer
+from workbench.engines.each import every
+from workbench.engines.engine import Engine
 from workbench.footage.clips import Clip, load_clips, origin_of
 from workbench.footage.cut import clip_row
 from workbench.footage.frames import iter_frames, sample_frames
@@ -65,6 +67,7 @@ def describe_clips(
     writer: Writer = WRITERS["rules"],
     pose: PoseFinder | None = None,
     on_progress: Callable[[Clip], None] | None = None,
+    engine: Engine | str | None = None,
 ) -> list[Description]:
     """Describe clips.
 
@@ -77,31 +80,37 @@ def describe_clips(
         writer: Who writes.
         pose: Who finds the performer's joints; without, or where they are guessed, no side is told.
         on_progress: Called after each clip.
+        engine: Where clips are looked at (`make_engine`).
 
     Raises:
-        FootageError: If a clip cannot be read.
+        ItemsFailedError: If a clip cannot be read.
     """
     called: dict[str, str] = {}
     if predictions is not None:
         sure = predictions.probabilities.max(axis=1) >= least
         rows = zip(predictions.clip_ids, predictions.predicted, sure, strict=True)
         called = {name: sport for name, sport, is_sure in rows if is_sure}
-    described = []
+    work = partial(_describe, footage_dir=footage_dir, called=called, k=k, writer=writer, pose=pose)
+    by_id = {clip.clip_id: clip for clip in clips}
+    told = None if on_progress is None else lambda name, _: on_progress(by_id[name])
+    return list(every(work, by_id, "clips", told, engine=engine).values())
+
+
+def _describe(
+    clip: Clip, *, footage_dir: Path, called: Mapping[str, str], k: int, writer: Writer,
+    pose: PoseFinder | None,
+) -> Description:  # fmt: skip
+    frames = small_frames(clip, footage_dir)
+    finder = shipped_finder() if clip.truth is not None else None
+    energy, sport = local_motion(frames), called.get(clip.clip_id)
+    facts = found_facts(sport, energy, len(frames) / float(clip.fps), finder)
     looks = pose is not None and pose.name != GEOMETRIC
-    with pose.session() if pose is not None and looks else nullcontext() as find:
-        for clip in clips:
-            frames = small_frames(clip, footage_dir)
-            finder = shipped_finder() if clip.truth is not None else None
-            energy, sport = local_motion(frames), called.get(clip.clip_id)
-            facts = found_facts(sport, energy, len(frames) / float(clip.fps), finder)
-            if find is not None and facts.act is not None and facts.moment_s is not None:
-                seen = side_features(clip, footage_dir, facts.moment_s, find)
-                facts = replace(facts, side=shipped_sides().find(seen, facts.act))
-            chosen = tuple(choose_frames(frames, k).tolist())
-            described.append(Description(clip.clip_id, facts, writer(facts, None), chosen))
-            if on_progress is not None:
-                on_progress(clip)
-    return described
+    if pose is not None and looks and facts.act is not None and facts.moment_s is not None:
+        with pose.session() as find:
+            seen = side_features(clip, footage_dir, facts.moment_s, find)
+        facts = replace(facts, side=shipped_sides().find(seen, facts.act))
+    chosen = tuple(choose_frames(frames, k).tolist())
+    return Description(clip.clip_id, facts, writer(facts, None), chosen)
 
 
 def side_features(

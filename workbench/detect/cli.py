@@ -7,6 +7,7 @@ import typer
 
 from workbench.detect.ballnet.cli import DEFAULT, VideoByDefault, train_ball
 from workbench.detect.lite.cli import train_student
+from workbench.engines.cli import EngineOption
 
 if TYPE_CHECKING:
     from workbench.detect.scores.evaluation import CocoScore
@@ -150,7 +151,7 @@ def import_dataset(
 
 @detect_app.command(DEFAULT)
 def detect(
-    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="What to look at.")],
+    videos: Annotated[list[Path], typer.Argument(metavar="VIDEO…", help="What to look at.")],
     model: Annotated[
         Path | None,
         typer.Option(
@@ -188,8 +189,9 @@ def detect(
     models_dir: Annotated[
         Path, typer.Option("--models", metavar="DIR", help="Where runs are.")
     ] = Path("data/models"),
+    engine: EngineOption = None,
 ) -> None:
-    """Find people, ball and goal in a video with a trained student.
+    """Find people, ball and goal in videos with a trained student.
 
     Writes VIDEO.coco.json (the format of labels, one image per frame) and VIDEO_overlay.mp4.
     Memory does not grow with the length of the video. Exit code 2 if it cannot be read.
@@ -201,32 +203,31 @@ def detect(
     from rich.console import Console
     from rich.progress import Progress
 
-    from workbench.detect.student.checkpoint import SHIPPED_NAME, load_student, shipped_student
-    from workbench.detect.student.predict import PredictOptions, predict_video
+    from workbench.detect.student.checkpoint import SHIPPED_NAME
+    from workbench.detect.student.predict import PredictOptions, predict_videos
     from workbench.training.compute import choose_device, torch_threads
     from workbench.training.history import last_run
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
     options = PredictOptions(batch, min_score, tiles, every, track, overlay)
     where = str(choose_device(device))
+    is_shipped = model == Path(SHIPPED_NAME) and not model.is_dir()
+    run_dir = None if is_shipped else model or last_run(models_dir, "student")
     with torch_threads(1), Progress(console=console) as progress:
-        if model == Path(SHIPPED_NAME) and not model.is_dir():
-            student = shipped_student(where)
-        else:
-            student = load_student(model or last_run(models_dir, "student"), where)
         task = progress.add_task("looking", total=None)
-        made = predict_video(
-            video,
-            student,
-            out,
-            options,
-            on_frames=lambda done, total: progress.update(task, completed=done, total=total),
+
+        def show(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        found = predict_videos(
+            videos, run_dir, out, options, device=where, on_done=show, engine=engine
         )
-    rate = made.frames / made.seconds if made.seconds else 0.0
-    console.print(f"{made.detections} detections in {made.frames} frames, {rate:.1f} frames/s")
-    for path in (made.coco, made.overlay):
-        if path is not None:
-            console.print(f"  {path}")
+    for made in found:
+        rate = made.frames / made.seconds if made.seconds else 0.0
+        console.print(f"{made.detections} detections in {made.frames} frames, {rate:.1f} frames/s")
+        for path in (made.coco, made.overlay):
+            if path is not None:
+                console.print(f"  {path}")
 
 
 def _print_score(score: "CocoScore", resamples: int, seed: int) -> None:

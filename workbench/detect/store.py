@@ -280,30 +280,39 @@ def stored_frames(path: Path, head: Mapping[str, Any]) -> LazyFrames:
         path: The file.
         head: As read by `read_head`.
     """
-    names, starts = _names_of(head), head[_STARTS]
-    count = len(starts) - 1
-    blocks: dict[int, list[FrameDetections]] = {}
+    stored = _StoredFrames(path, _names_of(head), head[_STARTS])
+    return LazyFrames(len(stored.starts) - 1, stored)
 
-    def frame_at(frame: int) -> FrameDetections:
+
+class _StoredFrames:
+    """Reads a file of ours by blocks. Another process that is sent it reads the file itself."""
+
+    def __init__(self, path: Path, names: dict[int, str], starts: list[int]) -> None:
+        self.path, self.names, self.starts = path, names, starts
+        self._blocks: dict[int, list[FrameDetections]] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _StoredFrames, (self.path, self.names, self.starts)
+
+    def __call__(self, frame: int) -> FrameDetections:
         number, place = divmod(frame, BLOCK_FRAMES)
+        blocks = self._blocks
         if number not in blocks:
             if len(blocks) >= MOST_BLOCKS:
                 del blocks[next(iter(blocks))]
             start = number * BLOCK_FRAMES
-            blocks[number] = read(start, min(start + BLOCK_FRAMES, count))
+            blocks[number] = self._read(start, min(start + BLOCK_FRAMES, len(self.starts) - 1))
         return blocks[number][place]
 
-    def read(start: int, stop: int) -> list[FrameDetections]:
+    def _read(self, start: int, stop: int) -> list[FrameDetections]:
         frames: list[list[Detection]] = [[] for _ in range(start, stop)]
         try:
-            with path.open("rb") as file:
-                file.seek(starts[start])
-                text = file.read(starts[stop] - starts[start]).strip(b",\n")
+            with self.path.open("rb") as file:
+                file.seek(self.starts[start])
+                text = file.read(self.starts[stop] - self.starts[start]).strip(b",\n")
             for row in json.loads(b"[" + text + b"]"):
-                found = from_coco(row, names[row["category_id"]])
+                found = from_coco(row, self.names[row["category_id"]])
                 frames[row["image_id"] - 1 - start].append(found)
         except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-            raise _unreadable(path, error) from None
+            raise _unreadable(self.path, error) from None
         return [tuple(found) for found in frames]
-
-    return LazyFrames(count, frame_at)

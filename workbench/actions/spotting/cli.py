@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workbench.detect.ballnet.cli import DEFAULT, VideoByDefault
+from workbench.engines.cli import EngineOption
 from workbench.labels.cli import DatabaseOption
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from workbench.actions.spotting.predict import Spotted, TrainedSpotter
     from workbench.labels.events import Events
 
 
@@ -20,7 +24,9 @@ spot_app = typer.Typer(
 
 @spot_app.command(DEFAULT)
 def spot(
-    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="Of any length and frame rate.")],
+    videos: Annotated[
+        list[Path], typer.Argument(metavar="VIDEO…", help="Of any length and frame rate.")
+    ],
     out: Annotated[
         Path | None,
         typer.Option("-o", "--out", metavar="FILE", help="[default: VIDEO_spots.json]"),
@@ -53,8 +59,9 @@ def spot(
         bool, typer.Option("--any-rate", help="Also where there are few frames a second.")
     ] = False,
     db: DatabaseOption = None,
+    engine: EngineOption = None,
 ) -> None:
-    """Say which actions happen when in a video, as SoccerNet's results_spotting.json.
+    """Say which actions happen when in videos, as SoccerNet's results_spotting.json.
 
     The file holds every candidate, as evaluators want it. What is counted here, in the table and on
     the page to click through are the likely ones, as validation matches chose. Raw scores stay
@@ -68,59 +75,75 @@ def spot(
     from rich.console import Console
     from rich.progress import Progress
 
-    from workbench.actions.spotting.decide import likely_events
     from workbench.actions.spotting.greyframes import check_rate
-    from workbench.actions.spotting.predict import load_spotter, spot_video
-    from workbench.actions.spotting.timeline import offer_for_review, save_timeline
-    from workbench.labels.events import write_csv
-    from workbench.labels.soccernet import write_results
+    from workbench.actions.spotting.predict import load_spotter, spot_videos
+    from workbench.errors import DatasetError
     from workbench.training.compute import choose_device, choose_precision, torch_threads
     from workbench.training.history import last_run
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
     where = choose_device(device)
-    last = [] if model else [last_run(models_dir, "spotter", "workbench spot train MATCHES")]
-    first, *others = model or last
-    spotter = load_spotter(first, str(where), *others)
-    if not any_rate:
-        check_rate(video)
-    file = out or video.with_name(f"{video.stem}_spots.json")
-    work_dir = file.with_name(f"{file.stem}_raw")
+    runs = model or [last_run(models_dir, "spotter", "workbench spot train MATCHES")]
+    if out is not None and len(videos) > 1:
+        raise DatasetError(f"{out} is one file, for {len(videos)} videos", "leave out --out")
+    for video in videos:
+        if not any_rate:
+            check_rate(video)
+    files = {video: out or video.with_name(f"{video.stem}_spots.json") for video in videos}
+    work_dirs = {video: file.with_name(f"{file.stem}_raw") for video, file in files.items()}
     with torch_threads(1), Progress(console=console) as progress:
         task = progress.add_task("watching", total=None)
-        found = spot_video(
-            video,
-            spotter,
-            work_dir,
-            precision=choose_precision(precision, where),
-            flip=flip,
-            on_steps=lambda done, total: progress.update(task, completed=done, total=total),
+
+        def show(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        spotted = spot_videos(
+            work_dirs, runs, str(where), precision=choose_precision(precision, where),
+            flip=flip, on_done=show, engine=engine,
+        )  # fmt: skip
+    spotter = load_spotter(runs[0])
+    if spotter.built_in:
+        console.print(
+            "trained on built-in matches alone: of real footage it says little that is right"
         )
+    for (video, file), found in zip(files.items(), spotted, strict=True):
+        likely = _write(console, spotter, video, file, found, csv=csv)
+        if review:
+            from workbench.actions.spotting.timeline import offer_for_review
+            from workbench.labels.store import LabelStore
+
+            with LabelStore(db) as store:
+                new = offer_for_review(store, video, likely)
+            folder = video.parent
+            where_to = f"workbench serve goals --footage {folder}, then V (review) and W (events)"
+            console.print(f"  {new} new events to review: {where_to}")
+
+
+def _write(
+    console: "Console", spotter: "TrainedSpotter", video: Path, file: Path, found: "Spotted", *,
+    csv: bool,
+) -> "Events":  # fmt: skip
+    """Write what was spotted in a video, say what it is, and return the likely events."""
+    from workbench.actions.spotting.decide import likely_events
+    from workbench.actions.spotting.timeline import save_timeline
+    from workbench.labels.events import write_csv
+    from workbench.labels.soccernet import write_results
+
     write_results(file, found.events, video.parent.name)
     likely = likely_events(found.events, spotter.decisions)
     names = [row["label"] for row in likely.rows()]
     counts = ", ".join(f"{names.count(name)} {name}" for name in spotter.classes if name in names)
     lost = f"; {found.lost_frames} frames could not be decoded" if found.lost_frames else ""
-    if spotter.built_in:
-        console.print(
-            "trained on built-in matches alone: of real footage it says little that is right"
-        )
     console.print(
         f"{len(likely)} likely events of {len(found.events)} candidates in "
         f"{found.duration_s / 60:.1f} minutes{lost}: {counts or 'none'}\n"
-        f"  {file}\n  {work_dir} (raw scores)"
+        f"  {file}\n  {file.with_name(f'{file.stem}_raw')} (raw scores)"
     )
     console.print(f"  {save_timeline(video, found, likely, file.with_suffix('.html'))}")
     if csv:
         write_csv(file.with_suffix(".csv"), likely)
         console.print(f"  {file.with_suffix('.csv')}")
-    if review:
-        from workbench.labels.store import LabelStore
-
-        with LabelStore(db) as store:
-            new = offer_for_review(store, video, likely)
-        where_to = f"workbench serve goals --footage {video.parent}, then V (review) and W (events)"
-        console.print(f"  {new} new events to review: {where_to}")
+    return likely
 
 
 @spot_app.command("labels")

@@ -6,15 +6,18 @@ frame that cannot be decoded is replaced by the one before, and counted: a playe
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from workbench.engines.each import every
+from workbench.engines.engine import Engine
 from workbench.errors import FootageError
 from workbench.footage.decoder import decode_frames
 from workbench.footage.frames import Developer
@@ -162,3 +165,22 @@ def cached_grey(video: Path, cache_dir: Path, size_wh: tuple[int, int] = SIZE_WH
             kept.flush()
     mapped: Grey = np.load(entry, mmap_mode="r", allow_pickle=False)
     return mapped
+
+
+def fill_cache(
+    videos: Iterable[Path],
+    cache_dir: Path,
+    size_wh: tuple[int, int] = SIZE_WH,
+    engine: Engine | str | None = None,
+) -> None:
+    """Decode the videos that are not in the cache, each as an item of an engine.
+
+    Raises:
+        ItemsFailedError: If some cannot be read; the others are there.
+    """
+    work = partial(_fill, cache_dir=cache_dir, size_wh=size_wh)
+    every(work, {str(video): video for video in videos}, "videos", engine=engine)
+
+
+def _fill(video: Path, *, cache_dir: Path, size_wh: tuple[int, int]) -> None:
+    cached_grey(video, cache_dir, size_wh)  # the frames stay on the disk

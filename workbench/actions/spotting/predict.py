@@ -6,8 +6,9 @@ it was, to the same scores, because windows and batches start at fixed steps.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from torch import Tensor
 from workbench.actions.spotting.decide import Decision, decide
 from workbench.actions.spotting.greyframes import Grey, GreyFrames
 from workbench.actions.spotting.network import HIDDEN, Spotter
+from workbench.engines.each import every
+from workbench.engines.engine import Engine
 from workbench.errors import WorkbenchError
 from workbench.footage.video_info import content_digest
 from workbench.labels.events import Events
@@ -185,6 +188,63 @@ def spot_video(
     lost = sum(int(part["lost"]) for part in loaded)
     events = decide(scores, spotter.classes, spotter.decisions)
     return Spotted(events, scores, frames.duration_s, lost)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One video to spot in, as another process is told of it."""
+
+    video: Path
+    run_dirs: tuple[Path, ...]
+    work_dir: Path
+    device: str
+    settings: dict[str, Any]
+
+
+def spot_videos(
+    videos: Mapping[Path, Path],
+    run_dirs: Sequence[Path],
+    device: str = "cpu",
+    *,
+    on_done: Callable[[int, int], None] = lambda done, total: None,
+    engine: Engine | str | None = None,
+    **settings: Any,
+) -> list[Spotted]:
+    """Return the events of several videos; see `spot_video`, which takes the other settings.
+
+    Args:
+        videos: Each with a folder of its own for its raw scores.
+        run_dirs: What `load_spotter` reads, once in each process.
+        device: Of every process.
+        on_done: Called with videos done and in all; where there is but one video, with steps.
+        engine: Where videos are watched (`make_engine`).
+        **settings: The others.
+
+    Raises:
+        ItemsFailedError: If some of several cannot be read; the others' scores are kept.
+    """
+    runs = tuple(run_dirs)
+    if len(videos) == 1 and engine is None:
+        ((video, work_dir),) = videos.items()
+        told = {"on_steps": on_done, **settings}
+        return [spot_video(video, _spotter(runs, device), work_dir, **told)]
+    jobs = {
+        str(video): _Job(video, runs, work_dir, device, settings)
+        for video, work_dir in videos.items()
+    }
+    all_told = every(
+        _spot, jobs, "videos", lambda _, done: on_done(done, len(jobs)), engine=engine
+    )  # fmt: skip
+    return list(all_told.values())
+
+
+def _spot(job: _Job) -> Spotted:
+    return spot_video(job.video, _spotter(job.run_dirs, job.device), job.work_dir, **job.settings)
+
+
+@lru_cache(maxsize=1)  # loaded once by each process
+def _spotter(run_dirs: tuple[Path, ...], device: str) -> TrainedSpotter:
+    return load_spotter(run_dirs[0], device, *run_dirs[1:])
 
 
 def raw_scores(

@@ -21,7 +21,13 @@ from torch.utils.data import DataLoader
 from workbench.actions.spotting.clips import Batch, Clips, EpochClips, seen
 from workbench.actions.spotting.decide import choose_decisions, decide
 from workbench.actions.spotting.encoders import SLIM
-from workbench.actions.spotting.greyframes import STACK, Grey, GreyFrames, cached_grey
+from workbench.actions.spotting.greyframes import (
+    STACK,
+    Grey,
+    GreyFrames,
+    cached_grey,
+    fill_cache,
+)
 from workbench.actions.spotting.matches import LabelledMatch, load_matches
 from workbench.actions.spotting.network import Spotter, spotting_losses
 from workbench.actions.spotting.predict import (
@@ -33,6 +39,8 @@ from workbench.actions.spotting.predict import (
 )
 from workbench.actions.spotting.recipe import SpotterConfig
 from workbench.actions.spotting.scores import metric, score_spots
+from workbench.engines.each import every
+from workbench.engines.engine import Engine
 from workbench.errors import DatasetError, WorkbenchError
 from workbench.footage.video_info import content_digest
 from workbench.labels.events import load_class_map
@@ -101,6 +109,9 @@ class SpotterLearner:
             self.network.compile()
         # What knows pictures already shall not forget them at once.
         self.rates = {} if config.encoder == SLIM else {"encoder.": 0.2}
+        if cache_dir is not None:
+            videos = [match.video for match in (*train_on, *more.also)]
+            fill_cache(videos, cache_dir, config.size_wh)
         self.sets = [Clips(config, train_on, cache_dir, more.hard)]
         if more.also:
             self.sets.append(Clips(config, more.also, cache_dir))
@@ -143,7 +154,7 @@ class SpotterLearner:
     def judge(self, network: nn.Module) -> dict[str, float]:
         """Return mAP@1 over the classes that validation matches have, as decided by default."""
         assert isinstance(network, Spotter)
-        raws = match_scores(network, self.valid, self.cache_dir)
+        raws = match_scores(network, self.valid, self.cache_dir, engine="here")
         found = {name: decide(raw, self.classes, {}) for name, raw in raws.items()}
         score = score_spots({match.name: match.events for match in self.valid}, found)
         there = np.array(list(score.labels.values())) > 0
@@ -166,18 +177,30 @@ class SpotterLearner:
 
 
 def match_scores(
-    network: Spotter, matches: Sequence[LabelledMatch], cache_dir: Path | None
+    network: Spotter,
+    matches: Sequence[LabelledMatch],
+    cache_dir: Path | None,
+    engine: Engine | str | None = None,
 ) -> dict[str, npt.NDArray[np.float32]]:
-    """Return the raw scores (T, 2 K) of matches by name, by way of a cache if there is one."""
-    raws = {}
-    for match in matches:
-        if cache_dir is None:
-            frames = GreyFrames.of(match.video, network.size_wh)
-            raws[match.name] = raw_scores(frames.read, frames.steps, network)
-        else:
-            grey = cached_grey(match.video, cache_dir, network.size_wh)
-            raws[match.name] = _of_grey(grey, network)
-    return raws
+    """Return the raw scores (T, 2 K) of matches by name, by way of a cache if there is one.
+
+    Each match is one item of the engine; a network on a GPU is for the engine "here".
+
+    Raises:
+        ItemsFailedError: If a match cannot be read.
+    """
+    work = partial(_match_scores, network=network, cache_dir=cache_dir)
+    videos = {match.name: match.video for match in matches}
+    return every(work, videos, "matches", engine=engine)
+
+
+def _match_scores(
+    video: Path, *, network: Spotter, cache_dir: Path | None
+) -> npt.NDArray[np.float32]:
+    if cache_dir is None:
+        frames = GreyFrames.of(video, network.size_wh)
+        return raw_scores(frames.read, frames.steps, network)
+    return _of_grey(cached_grey(video, cache_dir, network.size_wh), network)
 
 
 def _of_grey(grey: Grey, network: Spotter) -> npt.NDArray[np.float32]:

@@ -14,6 +14,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,10 @@ from numpy.typing import NDArray
 
 from workbench.detect.dataset.coco_file import read_json
 from workbench.detect.dataset.derived import derive_classes
-from workbench.detect.detections import CLASSES, Detection, accepted, to_coco
+from workbench.detect.detections import CLASSES, Detection, FrameDetections, accepted, to_coco
 from workbench.detect.store import ClipDetections, LazyFrames, coco_categories, image_row
+from workbench.engines.each import every as each_of
+from workbench.engines.engine import Engine
 from workbench.errors import DatasetError
 from workbench.footage.clips import Clip, Origin, origin_of
 from workbench.footage.frames import iter_frames
@@ -39,6 +42,7 @@ JPEG_QUALITY = 95
 MIN_CHANGE = 6.0  # grey levels, see `Thinner`
 
 _THUMBNAIL_WH = (64, 36)
+_Written = tuple[str, bytes, dict[str, Any], list[dict[str, Any]]]  # name, digest, COCO rows
 _COMPARED = 50  # frames that a new one is compared with: bounded for any length of clip
 
 
@@ -77,12 +81,16 @@ def accept_labels(
         labels: Raw detections.
         min_score: Least score, one for all or per class (a class not named: 0).
     """
+    return [
+        replace(own, frames=LazyFrames(len(own.frames), partial(_accepted, own.frames, min_score)))
+        for own in labels
+    ]
 
-    def filtered(own: ClipDetections) -> ClipDetections:
-        frames = LazyFrames(len(own.frames), lambda frame: accepted(own.frames[frame], min_score))
-        return replace(own, frames=frames)
 
-    return list(map(filtered, labels))
+def _accepted(
+    frames: Sequence[FrameDetections], min_score: float | Mapping[str, float], frame: int
+) -> FrameDetections:
+    return accepted(frames[frame], min_score)
 
 
 def export_dataset(
@@ -96,6 +104,7 @@ def export_dataset(
     min_score: float | Mapping[str, float] = 0.3,
     classes: Sequence[str] = CLASSES,
     min_change: float = MIN_CHANGE,
+    engine: Engine | str | None = None,
 ) -> CocoDataset:
     """Write frames and accepted labels as a COCO dataset with `dataset_meta.json`.
 
@@ -114,36 +123,28 @@ def export_dataset(
         classes: The base classes, or `derived.FIVE_CLASSES`. Derived ones follow from accepted
             labels only.
         min_change: Frames of a clip that differ less, in grey levels, are left out; 0 keeps all.
+        engine: Where clips are decoded and their frames written (`make_engine`).
 
     Raises:
         DatasetError: If nothing was labelled.
-        FootageError: If a clip cannot be read.
+        ItemsFailedError: If a clip cannot be read.
     """
     if not labels:
         raise DatasetError("no labelled clip", "label clips before exporting them")
     clip_to_labels = {own.clip_id: own for own in accept_labels(labels, min_score)}
     writer, thinned = DatasetWriter(out_dir, classes), Counter[str]()
-    for clip in sorted(clips, key=lambda clip: clip.clip_id):
-        split, own = session_to_split[clip.session], clip_to_labels[clip.clip_id]
-        thinner = Thinner(min_change)
-        # Checked frames go in whatever the grid. A label file may be shorter than its clip:
-        # unlabelled frames are not negatives.
-        step = every if all(number % every == 0 for number in own.checked) else 1
-        frames = iter_frames(footage_dir / clip.file, step=step)
-        for frame in islice(frames, len(range(0, len(own.frames), step))):
-            is_checked = frame.index in own.checked
-            is_on_grid = frame.index % every == 0 and frame.index not in own.unseen
-            if not is_checked and not (is_on_grid and thinner.keeps(frame.image)):
-                continue
-            found: Sequence[Detection] = own.frames[frame.index]
-            if len(classes) > len(CLASSES):
-                found = derive_classes(found, own.height, own.width)
-            image = image_row(clip.clip_id, frame.index, (clip.width, clip.height))
-            image["session"] = clip.session
-            name = f"{clip.clip_id}_{frame.index:06d}.jpg"
-            annotations = [to_coco(one, classes) for one in found]
-            writer.add(split, name, to_jpeg(frame.image), image, annotations)
-        thinned[split] += thinner.left_out
+    by_id = {clip.clip_id: clip for clip in sorted(clips, key=lambda clip: clip.clip_id)}
+    jobs = {}
+    for name, clip in by_id.items():
+        folder = out_dir / session_to_split[clip.session]
+        video = footage_dir / clip.file
+        own = clip_to_labels[name]
+        jobs[name] = _Job(clip, video, own, folder, every, tuple(classes), min_change)
+    for name, (rows, left_out) in each_of(_write_frames, jobs, "clips", engine=engine).items():
+        split = session_to_split[by_id[name].session]
+        for row in rows:
+            writer.remember(split, *row)
+        thinned[split] += left_out
     teachers = {one.found_by for own in labels for found in own.frames for one in found}
     return writer.finish(
         origin_of(clips),
@@ -154,6 +155,44 @@ def export_dataset(
         min_change=min_change,
         thinned=dict(sorted(thinned.items())),
     )
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One clip whose frames go into a dataset, as another process is told of it."""
+
+    clip: Clip
+    video: Path
+    labels: ClipDetections  # those that are accepted
+    folder: Path  # of its split
+    every: int
+    classes: tuple[str, ...]
+    min_change: float
+
+
+def _write_frames(job: _Job) -> tuple[list[_Written], int]:
+    """Write a clip's frames; return what was written, and how many were left out as alike."""
+    clip, own, every = job.clip, job.labels, job.every
+    thinner, written = Thinner(job.min_change), list[_Written]()
+    # Checked frames go in whatever the grid. A label file may be shorter than its clip:
+    # unlabelled frames are not negatives.
+    step = every if all(number % every == 0 for number in own.checked) else 1
+    frames = iter_frames(job.video, step=step)
+    for frame in islice(frames, len(range(0, len(own.frames), step))):
+        is_checked = frame.index in own.checked
+        is_on_grid = frame.index % every == 0 and frame.index not in own.unseen
+        if not is_checked and not (is_on_grid and thinner.keeps(frame.image)):
+            continue
+        found: Sequence[Detection] = own.frames[frame.index]
+        if len(job.classes) > len(CLASSES):
+            found = derive_classes(found, own.height, own.width)
+        image = image_row(clip.clip_id, frame.index, (clip.width, clip.height))
+        image["session"] = clip.session
+        name, content = f"{clip.clip_id}_{frame.index:06d}.jpg", to_jpeg(frame.image)
+        save_bytes(job.folder / name, content)
+        annotations = [to_coco(one, job.classes) for one in found]
+        written.append((name, hashlib.sha256(content).digest(), image, annotations))
+    return written, thinner.left_out
 
 
 class Thinner:
@@ -248,14 +287,29 @@ class DatasetWriter:
         Raises:
             DatasetError: If the split has an image of this name.
         """
+        self.remember(split, file_name, hashlib.sha256(content).digest(), image, annotations)
+        save_bytes(self.out_dir / split / file_name, content)
+
+    def remember(
+        self,
+        split: str,
+        file_name: str,
+        digest: bytes,
+        image: Mapping[str, Any],
+        annotations: Sequence[Mapping[str, Any]],
+    ) -> None:
+        """Remember an image that is there, by the SHA-256 of its content, as `add` does.
+
+        Raises:
+            DatasetError: If the split has an image of this name.
+        """
         self._names.take(split, file_name)
         coco = self._splits.setdefault(
             split,
             {"info": {"description": f"{split} split", "version": DATASET_FORMAT}, "images": [],
              "annotations": [], "categories": coco_categories(self.classes)},
         )  # fmt: skip
-        save_bytes(self.out_dir / split / file_name, content)
-        self._digest.update(hashlib.sha256(content).digest())
+        self._digest.update(digest)
         image_id = len(coco["images"]) + 1
         coco["images"].append({**image, "id": image_id, "file_name": file_name})
         for annotation in annotations:

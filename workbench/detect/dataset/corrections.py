@@ -9,6 +9,7 @@ file name that the dataset gave them, whatever a tool has hung onto it.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,13 +99,15 @@ def _with_frames(
     own: ClipDetections, replaced: Mapping[tuple[str, int], Sequence[Detection]]
 ) -> ClipDetections:
     """A clip's detections with those of some frames replaced."""
+    here = {frame: tuple(found) for (name, frame), found in replaced.items() if name == own.clip_id}
+    frames = LazyFrames(len(own.frames), partial(_frame_at, own.frames, here))
+    return replace(own, frames=frames, checked=own.checked | here.keys())
 
-    def frame_at(frame: int) -> FrameDetections:
-        corrected = replaced.get((own.clip_id, frame))
-        return own.frames[frame] if corrected is None else tuple(corrected)
 
-    checked = own.checked | {frame for clip_id, frame in replaced if clip_id == own.clip_id}
-    return replace(own, frames=LazyFrames(len(own.frames), frame_at), checked=checked)
+def _frame_at(
+    frames: Sequence[FrameDetections], replaced: Mapping[int, FrameDetections], frame: int
+) -> FrameDetections:
+    return replaced[frame] if frame in replaced else frames[frame]
 
 
 def _place(

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -30,10 +31,12 @@ from workbench.detect.store import (
     read_head,
     write_detections,
 )
-from workbench.detect.student.checkpoint import Student, load_student
+from workbench.detect.student.checkpoint import Student, load_student, shipped_student
 from workbench.detect.student.recipe import StudentError
 from workbench.detect.tiles import DetectBatch, detect_tiled
 from workbench.detect.tracking import Tracker
+from workbench.engines.each import every
+from workbench.engines.engine import Engine
 from workbench.errors import DatasetError
 from workbench.footage.clips import Clip, label_id
 from workbench.footage.frames import Frame, iter_frames
@@ -177,8 +180,69 @@ def predict_video(
     return VideoPrediction(coco_path, overlay_path, coco.images, coco.annotations, seconds)
 
 
+@dataclass(frozen=True)
+class _Job:
+    """One video to look at, as another process is told of it."""
+
+    video: Path
+    run_dir: Path | None  # of the student; None: the one of the package
+    device: str
+    out_dir: Path
+    options: PredictOptions
+
+
+def predict_videos(
+    videos: Sequence[Path],
+    run_dir: Path | None,
+    out_dir: Path,
+    options: PredictOptions | None = None,
+    *,
+    device: str = "cpu",
+    on_done: Callable[[int, int], None] | None = None,
+    engine: Engine | str | None = None,
+) -> list[VideoPrediction]:
+    """Write what a student sees in several videos; see `predict_video`.
+
+    Args:
+        videos: What to look at.
+        run_dir: Of the student; None for the one of the package.
+        out_dir: Where the files go.
+        options: How to look.
+        device: Of every process.
+        on_done: Called with the number of videos done, and of all; where there is but one video,
+            of its frames.
+        engine: Where videos are looked at (`make_engine`).
+
+    Raises:
+        StudentError: If two videos would have the same files, or of one video as `predict_video`.
+        ItemsFailedError: If some of several cannot be read; the others are done.
+    """
+    options = options or PredictOptions()
+    if len(videos) == 1 and engine is None:
+        return [predict_video(videos[0], _student(run_dir, device), out_dir, options, on_done)]
+    by_name = {label_id(video.name): video for video in videos}
+    if len(by_name) < len(videos):
+        raise StudentError("two of the videos have the same name", "look at them one by one")
+    jobs = {name: _Job(video, run_dir, device, out_dir, options) for name, video in by_name.items()}
+    told = None if on_done is None else lambda _, done: on_done(done, len(jobs))
+    return list(every(_predict, jobs, "videos", told, engine=engine).values())
+
+
+def _predict(job: _Job) -> VideoPrediction:
+    return predict_video(job.video, _student(job.run_dir, job.device), job.out_dir, job.options)
+
+
+@lru_cache(maxsize=1)  # loaded once by each process
+def _student(run_dir: Path | None, device: str) -> Student:
+    return shipped_student(device) if run_dir is None else load_student(run_dir, device)
+
+
 def label_with_last(
-    models_dir: Path, clips: Sequence[Clip], footage_dir: Path, out_dir: Path
+    models_dir: Path,
+    clips: Sequence[Clip],
+    footage_dir: Path,
+    out_dir: Path,
+    engine: Engine | str | None = None,
 ) -> dict[str, ClipDetections]:
     """Let the student that was finished last label clips; returns labels by clip id.
 
@@ -187,19 +251,19 @@ def label_with_last(
     clip.
 
     Raises:
-        StudentError: If the student cannot be loaded.
-        FootageError: If a clip cannot be read.
+        ItemsFailedError: If the student cannot be loaded, or a clip not be read.
     """
     try:
         run_dir = last_run(models_dir, "student")
     except DatasetError:
         return {}
-    student, labels = load_student(run_dir), {}
-    for clip in clips:
-        video, folder = footage_dir / clip.file, out_dir / run_dir.name
-        seen = predict_video(video, student, folder, PredictOptions(overlay=False))
-        labels[clip.clip_id] = replace(load_detections(seen.coco, clip), found_by="student")
-    return labels
+    videos = [footage_dir / clip.file for clip in clips]
+    options = PredictOptions(overlay=False)
+    seen = predict_videos(videos, run_dir, out_dir / run_dir.name, options, engine=engine)
+    return {
+        clip.clip_id: replace(load_detections(one.coco, clip), found_by="student")
+        for clip, one in zip(clips, seen, strict=True)
+    }
 
 
 def _see_video(
