@@ -1,7 +1,8 @@
 """Training in processes of its own: for several GPUs, and for kernels that must stay usable.
 
 A notebook's kernel cannot become one of several processes. So it runs this module, under
-`torchrun` where there are to be several, and reads one JSON line per step and epoch from it.
+`torchrun` where there are to be several, or in Ray Train's workers where the engine is a cluster
+(`ray_workers`), and reads one JSON line per step and epoch from it.
 """
 
 import contextlib
@@ -18,6 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Unpack
 
+from workbench.engines.each import ENGINE_VARIABLE
 from workbench.errors import WorkbenchError
 from workbench.training.history import Callbacks, Epoch, Step
 
@@ -27,6 +29,7 @@ _ERROR_LINE = re.compile(
 )  # torchrun adds more
 _FAREWELL_S = 10.0  # for torchrun to end its processes, which are no children of ours
 _TORCHRUN = ("torch.distributed.run", "--standalone", "--nproc-per-node")
+_RAY_WORKERS = "workbench.training.ray_workers"
 
 
 def run_in_child(
@@ -42,7 +45,8 @@ def run_in_child(
     Args:
         function: Of a module that can be imported; it and its arguments are pickled.
         *arguments: What it takes.
-        processes: How many call it at the same time; several find each other by `torchrun`.
+        processes: How many call it at the same time; several find each other by `torchrun`, or
+            by Ray Train where WORKBENCH_ENGINE names a cluster.
         **callbacks: See `Callbacks`.
 
     Raises:
@@ -51,9 +55,8 @@ def run_in_child(
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as errors:
         call = Path(folder) / "call.pickle"
         call.write_bytes(pickle.dumps((function, arguments)))
-        launcher = [*_TORCHRUN, str(processes), "-m"] if processes > 1 else []
         child = subprocess.Popen(
-            [sys.executable, "-m", *launcher, "workbench.training.child", str(call)],
+            [sys.executable, "-m", *_launcher(processes), str(call)],
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
@@ -71,6 +74,15 @@ def run_in_child(
         if code:  # it had no time to say why
             errors.seek(0)
             raise _failure(_reason(errors.read()) or f"code {code}")
+
+
+def _launcher(processes: int) -> list[str]:
+    own = "workbench.training.child"
+    if processes == 1:
+        return [own]
+    if os.environ.get(ENGINE_VARIABLE, "").startswith("ray"):
+        return [_RAY_WORKERS, str(processes)]
+    return [*_TORCHRUN, str(processes), "-m", own]
 
 
 def _end(child: "subprocess.Popen[str]", *, gently: bool) -> None:
@@ -111,13 +123,9 @@ def _tell(line: str, callbacks: Callbacks) -> None:
         callbacks["on_epoch"](Epoch(**said["epoch"]))
 
 
-def _main(call: str) -> None:
-    def say(kind: str, what: Any) -> None:
-        # In one piece: several processes write to the same pipe.
-        sys.stdout.write(json.dumps({kind: what}) + "\n")
-        sys.stdout.flush()
-
-    function, arguments = pickle.loads(Path(call).read_bytes())
+def call_function(call: bytes, say: Callable[[str, Any], None]) -> None:
+    """Call the pickled function with its arguments; `say` is told of steps, epochs and an error."""
+    function, arguments = pickle.loads(call)
     try:
         function(
             *arguments,
@@ -133,5 +141,12 @@ def _main(call: str) -> None:
         raise
 
 
+def say_aloud(kind: str, what: Any) -> None:
+    """Write a line that `run_in_child` reads."""
+    # In one piece: several processes write to the same pipe.
+    sys.stdout.write(json.dumps({kind: what}) + "\n")
+    sys.stdout.flush()
+
+
 if __name__ == "__main__":
-    _main(*sys.argv[1:])
+    call_function(Path(sys.argv[1]).read_bytes(), say_aloud)

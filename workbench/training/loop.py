@@ -3,10 +3,10 @@
 A network joins by a `Learner`; the loop does the rest: seeds, learning rate, mixed precision that
 falls back to fp32, accumulated and clipped gradients, moving average, best epoch, early stop, and a
 state on disk after each epoch. A run killed at any moment and started again ends, on a CPU, in the
-very weights it would have had. Several processes (Lightning Fabric under `torchrun`) share each
-batch: the loss is that of one process with the whole batch. Only batch normalisation differs: on
-GPUs it is computed over the whole batch (`SyncBatchNorm`); on CPUs, where torch has no such thing,
-each process normalises its own share.
+very weights it would have had. Several processes (Lightning Fabric under `torchrun` or, on a
+cluster, Ray Train) share each batch: the loss is that of one process with the whole batch. Only
+batch normalisation differs: on GPUs it is computed over the whole batch (`SyncBatchNorm`); on CPUs,
+where torch has no such thing, each process normalises its own share.
 """
 
 import hashlib
@@ -344,13 +344,17 @@ class _Run:
 
 
 def _launch(device: torch.device) -> "Fabric":
-    """Join the processes that `torchrun` has started, or compute alone."""
+    """Join the processes that `torchrun` or Ray Train has started, or compute alone."""
     from lightning_fabric import Fabric  # its imports are slow, and inference needs none of them
 
     world = int(os.environ.get("WORLD_SIZE", 1))
     here: Any = [device.index or 0] if device.type == "cuda" else 1
     if world > 1:
         here = int(os.environ["LOCAL_WORLD_SIZE"])
+        if world % here:  # Fabric counts them so
+            raise WorkbenchError(
+                f"{world} processes, {here} of them on one node", "give each node as many"
+            )
     fabric = Fabric(
         accelerator=device.type,
         devices=here,
