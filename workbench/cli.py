@@ -154,6 +154,10 @@ def run(
             help="Where clips are worked on: here, processes:N; ray, ray://HOST:PORT: stages, too.",
         ),
     ] = None,
+    item_timeout: Annotated[
+        float | None,
+        typer.Option("--item-timeout", metavar="S", min=0.1, help="Seconds a clip may take."),
+    ] = None,
 ) -> None:
     """Run stages and make their reports; what is unchanged is skipped.
 
@@ -175,7 +179,7 @@ def run(
     from workbench.engines.each import use_engine
     from workbench.runs.plan import check_reads, make_plan
 
-    use_engine(engine)
+    use_engine(engine, item_timeout)
     loaded = _load(pipeline)
     if like is not None:
         from workbench.runs.log import load_example

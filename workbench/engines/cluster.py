@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -45,6 +46,8 @@ class Ray:
         if address is None:
             os.environ.setdefault(_ON_LOOPBACK, "0")  # is read when Ray is imported
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reports to its makers else
+        elif address.startswith("ray://") and _has_token():
+            os.environ.setdefault("RAY_AUTH_MODE", "token")  # else Ray shows it inside alone
         try:
             import ray
         except ImportError:
@@ -147,6 +150,11 @@ def _at_most(timeout_s: float | None) -> Iterator[None]:
         last.cancel()
 
 
+def _has_token() -> bool:
+    given = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    return given or (Path.home() / ".ray" / "auth_token").exists()
+
+
 def _join(ray: Any, address: str | None) -> None:
     settings: dict[str, Any] = {} if address else {"include_dashboard": False}
     if address is None:  # Ray may have been imported before we said so
@@ -155,6 +163,7 @@ def _join(ray: Any, address: str | None) -> None:
         ray.init(address=address, logging_level=logging.ERROR, **settings)
     except (ConnectionError, RuntimeError, ValueError, ImportError) as error:
         raise EngineError(
-            f"no Ray cluster answers at {address or 'this machine'} ({str(error).splitlines()[0]})",
-            "start one: ray start --head, and give ray://HOST:10001",
+            f"no Ray cluster answers at {address or 'this machine'} ({' '.join(str(error).split())})",
+            "start one: ray start --head, and give ray://HOST:10001; if it asks for a token, "
+            "copy its ~/.ray/auth_token here",
         ) from None

@@ -4,6 +4,7 @@ The unit is an item: a name, and a value that can be pickled. The same results c
 what is random takes a seed made of the item's name (`item_seed`), never of the order of work.
 """
 
+import logging
 import os
 import re
 import zlib
@@ -26,8 +27,11 @@ from workbench.errors import WorkbenchError
 from workbench.saving import read_object, save_json, to_json
 
 ENGINE_VARIABLE = "WORKBENCH_ENGINE"  # of the environment: what `--engine` says
+TIMEOUT_VARIABLE = "WORKBENCH_ITEM_TIMEOUT"  # seconds: what `--item-timeout` says
 _NAMES = "here, processes, processes:N, ray, ray://HOST:PORT"
 _SHOWN = 3  # failures that an error tells; their files tell them all
+
+log = logging.getLogger(__name__)
 
 
 class ItemsFailedError(WorkbenchError):
@@ -69,12 +73,18 @@ def check_engine(name: str) -> None:
         raise EngineError(f"no engine is called {name!r}", f"choose one of {_NAMES}")
 
 
-def use_engine(name: str | None) -> str:
+def use_engine(name: str | None, item_timeout_s: float | None = None) -> str:
     """Make this engine the one of this process and of those that it starts; return its name.
 
+    `item_timeout_s` is how long an item may take, as in `each`.
+
     Raises:
-        EngineError: If there is none of that name.
+        EngineError: If there is none of that name, or it cannot end an item.
     """
+    if item_timeout_s is not None:
+        if (name or os.environ.get(ENGINE_VARIABLE) or "here") == "here":
+            raise EngineError("the engine here cannot end an item", "add --engine processes:1")
+        os.environ[TIMEOUT_VARIABLE] = str(item_timeout_s)
     if name is not None:
         check_engine(name)
         os.environ[ENGINE_VARIABLE] = name
@@ -101,7 +111,8 @@ def each(
         stamp: What decides an item's result, as text; a kept result with another is made anew.
         engine: Who runs them (`make_engine`).
         needs: What one item takes.
-        timeout_s: How long one may take; not on the engine here, which cannot end it.
+        timeout_s: How long one may take, by default what WORKBENCH_ITEM_TIMEOUT says; not on the
+            engine here, which cannot end it.
 
     Raises:
         EngineError: If there is no such engine.
@@ -124,8 +135,12 @@ def each(
                 yield Task(name, value)
 
     chosen = make_engine(engine) if engine is None or isinstance(engine, str) else engine
+    if timeout_s is None and os.environ.get(TIMEOUT_VARIABLE):
+        timeout_s = float(os.environ[TIMEOUT_VARIABLE])
     for ended in chosen.run(function, open_tasks(), needs, timeout_s):
         yield from _drained(kept, out)
+        if ended.lost:  # a notebook's record keeps what is said
+            log.warning("%s was lost %dx: %s", ended.name, len(ended.lost), "; ".join(ended.lost))
         if out is not None:
             _save(out, ended, stamps.pop(ended.name))
         yield ended
