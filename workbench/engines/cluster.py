@@ -162,8 +162,9 @@ def _join(ray: Any, address: str | None) -> None:
     try:
         ray.init(address=address, logging_level=logging.ERROR, **settings)
     except (ConnectionError, RuntimeError, ValueError, ImportError) as error:
+        said = " ".join(str(error).split())
         raise EngineError(
-            f"no Ray cluster answers at {address or 'this machine'} ({' '.join(str(error).split())})",
+            f"no Ray cluster answers at {address or 'this machine'} ({said})",
             "start one: ray start --head, and give ray://HOST:10001; if it asks for a token, "
             "copy its ~/.ray/auth_token here",
         ) from None
