@@ -34,7 +34,7 @@ from workbench.actions.items import (
 )
 from workbench.actions.likeness import near_duplicates
 from workbench.engines.each import ENGINE_VARIABLE, every
-from workbench.engines.engine import Threads
+from workbench.engines.engine import Engine, Threads
 from workbench.errors import DatasetError, FootageError
 from workbench.footage.cache import cached_frames
 from workbench.footage.clips import Clip, Origin
@@ -194,7 +194,8 @@ def build_clipset(
     several: bool = False,  # a clip may show several classes: labels are `items.several_classes`
     seed: int = 0,
     cache_dir: Path | None = None,  # of decoded frames between builds; None: beside `out_dir`
-    jobs: int = 1,  # clips decoded at a time
+    jobs: int = 1,  # clips decoded at a time, in threads, where there is no other engine
+    engine: Engine | str | None = None,  # who decodes clips; None: WORKBENCH_ENGINE, else threads
 ) -> Clipset:
     """Decode clips to small frames, split them by session, and save the dataset.
 
@@ -223,7 +224,8 @@ def build_clipset(
         size_wh=size_wh,
         cache_dir=cache_dir or out_dir.parent / "frame_cache",
     )
-    fingerprints, skipped = _fingerprint(clips, read, footage_dir, jobs)
+    engine = engine or os.environ.get(ENGINE_VARIABLE) or Threads(jobs)
+    fingerprints, skipped = _fingerprint(clips, read, footage_dir, engine)
     rows = [clip for clip in clips if clip.clip_id in fingerprints]
     rows.sort(key=lambda clip: clip.clip_id)
     if not rows:
@@ -354,10 +356,9 @@ def _hash_block(clip: Clip, *, read: partial[Frames]) -> str | FootageError:
 
 
 def _fingerprint(
-    clips: Sequence[Clip], read: partial[Frames], footage_dir: Path, jobs: int
+    clips: Sequence[Clip], read: partial[Frames], footage_dir: Path, engine: Engine | str
 ) -> tuple[dict[str, str], list[dict[str, str]]]:
     """Decode every clip once; return content hashes by clip id, and what could not be read."""
-    engine = os.environ.get(ENGINE_VARIABLE) or Threads(jobs)
     work = partial(_hash_block, read=read)
     outcomes = every(work, {clip.clip_id: clip for clip in clips}, "clips", engine=engine)
     hashes = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, str)}
