@@ -7,12 +7,14 @@ import pytest
 from engine_jobs import die_of_two, hang_on_two, refuse_three, square
 
 from workbench.engines.each import (
+    TIMEOUT_VARIABLE,
     EngineError,
     ItemsFailedError,
     each,
     every,
     item_seed,
     make_engine,
+    use_engine,
 )
 from workbench.engines.engine import TRIES, Failure
 
@@ -47,17 +49,23 @@ def test_a_result_of_another_stamp_is_made_again(tmp_path: Path) -> None:
     assert [made("a"), made("a"), made("b")] == [list(NUMBERS), [], list(NUMBERS)]
 
 
-def test_a_process_that_dies_or_hangs_is_named_and_the_others_go_on() -> None:
+def test_a_process_that_dies_or_hangs_is_named_and_the_others_go_on(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     died = {one.name: one for one in each(die_of_two, NUMBERS.items(), engine="processes:2")}
     assert died["2"].result == Failure("its process died: killed, most likely for memory")
     assert len(died["2"].lost) == TRIES
-    hung = {
-        one.name: one
-        for one in each(hang_on_two, NUMBERS.items(), engine="processes:2", timeout_s=1.5)
-    }
+    assert f"2 was lost {TRIES}x: killed" in caplog.text  # a notebook's record keeps it
+    monkeypatch.setenv(TIMEOUT_VARIABLE, "1.5")
+    hung = {one.name: one for one in each(hang_on_two, NUMBERS.items(), engine="processes:2")}
     assert hung["2"].result == Failure("it took more than 1.5 s")
     for ended in (died, hung):
         assert [one.result for name, one in sorted(ended.items()) if name != "2"] == [0, 1, 3, 4, 5]
+
+
+def test_an_engine_that_can_end_no_item_gets_no_time_limit() -> None:
+    with pytest.raises(EngineError, match="add --engine processes"):
+        use_engine("here", item_timeout_s=5)
 
 
 @pytest.mark.parametrize("name", ["processes:0", "process", "ray:host", "herE", "ray://"])
