@@ -1,8 +1,9 @@
 """The check of every sentence of a coach against the facts, before anybody sees it.
 
 The unit is one sentence, in English. Caught are numbers that are no fact, the other foot, a result
-or a place that is contradicted, advice against a measure's flag or on what was not measured,
-markup, and text without end. What has no such claim in it passes: the guard knows no football.
+or a place that is contradicted, praise of a shot whose result is not known, advice against a
+measure's flag or on what was not measured, markup, and text without end. What has no such claim in
+it passes: the guard knows no football.
 """
 
 import re
@@ -59,16 +60,31 @@ _MISSED = re.compile(
     r"keeper (?:held|caught|stopped|got|parried)|stay(?:ed|s) out|\boff the (?:post|bar|crossbar)|"
     r"\bunlucky|bad luck|no luck|outside the|over the bar|hit the (?:post|bar)|blocked"
 )
+_FINE = (
+    r"(?:good|great|fine|nice|lovely|clean|sweet|superb|super|brilliant|beautiful|excellent|perfect|"
+    r"fantastic|amazing|awesome|wonderful|stunning|incredible|terrific|magnificent|marvell?ous|"
+    r"spectacular|sensational|impressive|outstanding|sublime|classy|cracking|unstoppable|tremendous|"
+    r"world[- ]class)"
+)
+_BETWEEN = r"(?: [\w-]+)?"  # as in a great left-footed shot
 _SCORED = re.compile(
-    r"\bgoal(?:!|$)|^goal\b|(?:what|that['’]?s|that is|it['’]?s|it is|great|lovely|nice|good|fine|"
-    r"this|beautiful|is) (?:a |the )?goal\b|goal (?:counts|stands)|\bscored?\b|went in\b|"
+    rf"\bgoal(?:!|$)|^goal\b|(?:what|that['’]?s|that is|it['’]?s|it is|this|is|{_FINE}){_BETWEEN} "
+    rf"goal\b|{_FINE}{_BETWEEN} finish\b|goal (?:counts|stands)|\bscored?\b|went in\b|golazo|"
+    r"keeper (?:had|stood) no chance|\bbeat the keeper|\b(?:buried|netted|slotted) it|"
+    r"(?:straight|right|flew|went|goes) in(?:to)? the (?:top |bottom |far |near )?corner|"
+    r"^top (?:corner|bins)|"
     r"(?:it|that)['’]s in\b|and in\b|"
     r"(?:back of|into|hit|found|in|bulged) the (?:back of the )?net\b|crossed the (?:goal )?line|"
     r"found the goal|says goal|flew into|celebrat|finish\b|inside the post|in off"
 )
-_ANY_SHOT = re.compile(
-    r"(?:great|good|fine|lovely|nice|clean|your) (?:shot|strike|kick)\b|well struck"
+_DEED = r"(?:shot|strike|kick|hit|effort|attempt|volley|finish|goal|technique|power|placement)"
+_PRAISE = re.compile(
+    rf"\bwhat an?(?: [\w-]+){{0,2}} {_DEED}\b|\bwhat (?:power|placement)|"
+    rf"{_FINE}{_BETWEEN} {_DEED}\b|"
+    rf"\b{_FINE} (?:one|job|work|stuff)\b|^{_FINE}!|"
+    r"(?:\bwell|ly) (?:struck|hit|taken|placed|done)\b|nailed it|congratulations|^bravo|screamer"
 )
+_IN_GENERAL = re.compile(r"\b(?:needs?|comes? from|(?:starts?|begins?) with)\b")
 
 _SIDE = re.compile(
     r"\b(left|right)[- ](?:foot(?:ed|er)?|leg|boot|instep|laces|toes?|knee|one)\b"
@@ -122,7 +138,8 @@ _GOOD = (
 _NO_PRAISE = re.compile(  # the range, not how it was
     r"(?:where|and)? ?[\d. ]*(?:to|–|-|and)? ?\d+\s*(?:is|are) (?:good|the most that is good)|"
     r"(?:above|below|outside|beyond) the good range|the good range of|most that is good|"
-    r"\bgood range\b(?! *[.;]? *$)(?= of)|(?:too near|near) an end"
+    r"\bgood range\b(?! *[.;]? *$)(?= of)|(?:too near|near) an end|"
+    rf"{_FINE}{_BETWEEN} {_DEED}s?\b"  # a shot as a whole
 )
 _UNJUDGED = re.compile(
     r"may or may not|can(?:not|['’]t)|could not|not measured|n[o'’]t known|nothing (?:can|is|was)\b"
@@ -225,19 +242,26 @@ def _wrong_foot(text: str, facts: ShotFacts) -> str | None:
 
 
 def _wrong_result(text: str, facts: ShotFacts) -> str | None:
+    if facts.result in ("can't tell", "no shot") and _praises(text):
+        return "nobody shoots" if facts.result == "no shot" else "the result is not known"
     open_ = _RESULT_OPEN.search(text) and _ABOUT_RESULT.search(text)
     if facts.result in ("can't tell", "no shot") and open_:
         return None
     for place in filter(None, facts.place.lower().split(", ")):
         text = text.replace(place, "")
-    claims = ". ".join(part for part in re.split(r"[.;:] ?", text) if not _NOT_YET.search(part))
+    parts = re.split(r"[.;:] ?", text)
+    claims = ". ".join(one for one in parts if not _about_others(one))
     if text.endswith("!") or "! " in text:
         claims = text
     missed = _MISSED.search(claims) is not None
     scored = _SCORED.search(_MISSED.sub("", claims)) is not None
     if facts.result == "no shot":
         claims = re.sub(r"no (?:shot|kick)", "", claims)
-        return "nobody shoots" if missed or scored or _ANY_SHOT.search(claims) else None
+        return (
+            "nobody shoots"
+            if missed or scored or re.search(r"your (?:shot|kick)\b", claims)
+            else None
+        )
     if facts.result == "can't tell":
         return "the result is not known" if missed or scored else None
     if re.search(r"(?:can(?:no|['’])?t|cannot|not clear)\b.*\b(?:in|goal|scored|out|line)\b", text):
@@ -245,6 +269,17 @@ def _wrong_result(text: str, facts: ShotFacts) -> str | None:
     if facts.result == "goal" and missed:
         return "it was a goal"
     return "it was no goal" if facts.result == "no goal" and scored else None
+
+
+def _praises(text: str) -> bool:
+    """Whether this shot is praised; not a good shot in general, nor the next one."""
+    clauses = re.split(r"(?<=[.;:,!]) ", text)
+    return any(_PRAISE.search(one) and not _about_others(one) for one in clauses)
+
+
+def _about_others(text: str) -> bool:
+    """Whether it speaks of shots in general, or of the next one."""
+    return _IN_GENERAL.search(text) is not None or _NOT_YET.search(text) is not None
 
 
 def _wrong_place(text: str, facts: ShotFacts) -> str | None:
