@@ -17,6 +17,7 @@ from workbench.labels.cli import DatabaseOption
 from workbench.shots.cli import (
     WORK,
     ModelOption,
+    PatienceOption,
     SeesOption,
     ServerOption,
     TeacherOption,
@@ -321,6 +322,7 @@ def coach(
     server: ServerOption = None,
     model: ModelOption = None,
     sees: SeesOption = False,
+    patience: PatienceOption = 10.0,
     teacher: TeacherOption = "auto",
     pose_model: Annotated[
         Path, typer.Option("--pose-model", metavar="FILE", help="A .task file, or its folder.")
@@ -350,7 +352,7 @@ def coach(
     coaches = {"Rules": make_coach("rules")}
     if server or model:
         name = "server" if server else "local"
-        other = make_coach(name, url=server, model=model, sees=sees)
+        other = make_coach(name, url=server, model=model, sees=sees, patience_s=patience)
         coaches[f"{other.name} ({name})"] = other
 
     def make(guard: "Guard") -> "Starlette":

@@ -114,12 +114,13 @@ class Hostile(BaseHTTPRequestHandler):
         elif what == "silent":
             self.wfile.flush()
             time.sleep(2.5)
-        elif what == "endless":
+        elif what in self.endless:
             try:
-                for _ in range(5000):
-                    self.say("and on ")
+                self.say("Verdict: What a goal, 79 km/h.\n" * what.startswith("goal"))
+                while True:
+                    self.endless[what](self)
             except OSError:
-                return
+                self.left.add(what)
         elif what != "broken":
             answer = self.answers[what]
             for start in range(0, len(answer), 7):
@@ -129,9 +130,23 @@ class Hostile(BaseHTTPRequestHandler):
             elif what != "cut":
                 self.wfile.write(b"data: [DONE]\n\n")
 
+    left = set()  # noqa: RUF012  # endless answers that the listener has hung up on
+    endless = {  # noqa: RUF012
+        "endless": lambda self: self.say("and on "),
+        "goal-on-and-on": lambda self: self.say("Verdict: What a goal, 79 km/h.\n"),
+        "goal-then-silence": lambda self: self.pause(2.5),
+        "goal-then-empty": lambda self: self.say(""),
+        "pings": lambda self: self.wfile.write(b": still there\n\n"),
+        "line": lambda self: self.wfile.write(b"x" * 4096),
+    }
+
     def say(self, text):
         content = json.dumps({"choices": [{"delta": {"content": text}}]})
         self.wfile.write(f"data: {content}\n\n".encode())
+
+    def pause(self, seconds):
+        time.sleep(seconds)
+        self.wfile.write(b": still there\n\n")
 
     def log_message(self, *_):
         pass
@@ -148,18 +163,23 @@ def server():
 
 @pytest.mark.parametrize(
     ("what", "own"),
-    [("lies", 0), ("honest", 4), ("plain", 4), ("cut", 1), ("silent", 0), ("endless", 0),
-     ("html", 0), ("broken", 0)],
+    [("lies", 0), ("honest", 4), ("plain", 4), ("cut", 1), ("silent", 0), ("html", 0),
+     ("broken", 0), ("endless", 0), ("pings", 0), ("line", 0), ("goal-on-and-on", 2),
+     ("goal-then-silence", 1), ("goal-then-empty", 1)],
 )  # fmt: skip
 def test_nothing_untrue_is_shown_whatever_a_server_sends(server, what, own):
     started = time.monotonic()
-    said = list(advise(GOAL, ServerCoach(f"{server}/{what}", "model", patience_s=1.0)))
+    coach = ServerCoach(f"{server}/{what}", "model", patience_s=1.0)
+    said = list(advise(GOAL, coach, longest_s=3.0))
     assert time.monotonic() - started < 8
     assert list(dict.fromkeys(one.part for one in said)) == list(PARTS)
     assert sum(not one.replaced for one in said) == own, said
     assert all(why_not(text, GOAL) is None for one in said for text in one.text.split(". "))
     rules = coach_by_rules(GOAL)
     assert all(one.text == rules[one.part] for one in said if one.replaced)
+    while what in Hostile.endless and what not in Hostile.left:
+        assert time.monotonic() - started < 12, "nobody hung up"
+        time.sleep(0.05)
 
 
 def test_the_facts_that_a_model_is_given_name_the_verdict_and_every_flag():

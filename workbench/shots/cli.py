@@ -21,6 +21,9 @@ SeesOption = Annotated[bool, typer.Option("--sees", help="Send pictures of the s
 TeacherOption = Annotated[
     str, typer.Option("--teacher", metavar="NAME", help="Who finds people and balls.")
 ]
+PatienceOption = Annotated[
+    float, typer.Option("--patience", metavar="S", help="How long a server may be silent.")
+]
 WorkOption = Annotated[
     Path, typer.Option("--out", metavar="DIR", help="Where uploads, analyses and pictures go.")
 ]
@@ -36,9 +39,7 @@ def coach(
     server: ServerOption = None,
     model: ModelOption = None,
     sees: SeesOption = False,
-    patience: Annotated[
-        float, typer.Option("--patience", metavar="S", help="How long a server may be silent.")
-    ] = 10.0,
+    patience: PatienceOption = 10.0,
     out: WorkOption = WORK,
     teacher: TeacherOption = "auto",
     facts_only: Annotated[

@@ -144,11 +144,13 @@ def _pieces(
 
     threading.Thread(target=listen, daemon=True).start()
     ends_at = time.monotonic() + longest_s
+    silent_at = time.monotonic() + coach.patience_s
     try:
         while True:
-            patience_s = min(coach.patience_s, ends_at - time.monotonic())
             try:
-                piece = heard.get(timeout=max(0.0, patience_s))
+                piece = heard.get(timeout=max(0.0, min(silent_at, ends_at) - time.monotonic()))
+                if piece == "" and time.monotonic() >= min(silent_at, ends_at):
+                    raise queue.Empty
             except queue.Empty:
                 if time.monotonic() >= ends_at:
                     raise CoachError("the coach did not come to an end", "ask again") from None
@@ -161,6 +163,7 @@ def _pieces(
             if isinstance(piece, Exception):
                 problem = f"the coach failed ({type(piece).__name__})"
                 raise CoachError(problem, "ask another") from piece
+            silent_at = time.monotonic() + coach.patience_s if piece else silent_at
             yield piece
     finally:
         over.set()

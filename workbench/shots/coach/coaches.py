@@ -18,6 +18,7 @@ from workbench.shots.coach.rules import coach_by_rules
 
 PATIENCE_S = 10.0  # of silence, after which the rules go on
 _TOKENS = 220
+_LONGEST_LINE = 1 << 20  # bytes of an answer's line
 _SYSTEM = (
     "You are a football shooting coach. The measurements are already decided. Never contradict the "
     "result. Use no number that is not listed. Say nothing about what was not measured."
@@ -43,6 +44,8 @@ class Coach(Protocol):
 
     def stream(self, facts: ShotFacts, pictures: Sequence[bytes] = ()) -> Iterator[str]:
         """Yield the answer piece by piece, in four lines: `Verdict: …`, `Fix 1: …` and so on.
+
+        Empty pieces are silence; between them a listener who has gone is noticed.
 
         Raises:
             CoachError: If there is no answer, or no end of it.
@@ -94,8 +97,9 @@ class ServerCoach:
                     said = f"{where} answers {answer.status_code}"
                     raise CoachError(said, "check the address and the name of the model")
                 is_whole = False
-                for line in answer.iter_lines():
+                for line in _lines(answer.iter_bytes()):
                     if not line.startswith("data:"):
+                        yield ""  # who listens may have gone
                         continue
                     data = line.removeprefix("data:").strip()
                     if data == "[DONE]":
@@ -163,6 +167,17 @@ class LocalCoach:
             except WorkbenchError as error:
                 raise CoachError(error.problem, error.remedy) from None
         return self._loaded
+
+
+def _lines(pieces: Iterator[bytes]) -> Iterator[str]:
+    """Whole lines, and an empty one after each piece; one without end is no line (ValueError)."""
+    rest = b""
+    for piece in pieces:
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from (line.decode("utf-8", "replace") for line in whole)
+        yield ""
+        if len(rest) > _LONGEST_LINE:
+            raise ValueError("a line has no end")
 
 
 def make_coach(
