@@ -28,7 +28,8 @@ def main() -> None:
     sizes = {"sessions": 5, "clips": 4, "epochs": 1, "rounds": 1, "llm_rounds": 1}
     if not given.tiny:
         sizes = {"sessions": 20, "clips": 20, "epochs": 30, "rounds": 400, "llm_rounds": 30}
-    options = argparse.Namespace(**vars(given), **sizes, device=device, save=None)
+    more = {"device": device, "save": None, "seed": 0, "fractions": (0.5, 0.1, 0.4), "views": 1}
+    options = argparse.Namespace(**vars(given), **sizes, **more)
     for step in (description_truth.encoders, description_truth.writers):
         began = time.perf_counter()
         step(options)

@@ -14,7 +14,7 @@ def describe(
         int, typer.Option("--frames", metavar="N", min=1, help="Key frames of each.")
     ] = 8,
     least: Annotated[
-        float, typer.Option("--least", min=0, max=1, help="Probability to say a sport from.")
+        float, typer.Option("--least", min=0, max=1, help="How likely a fact must be to be said.")
     ] = 0.8,
     models_dir: Annotated[
         Path, typer.Option("--models", metavar="DIR", help="Where classifiers are.")
@@ -52,6 +52,7 @@ def describe(
         save_key_frames,
         small_frames,
     )
+    from workbench.describe.sure import Sureness
     from workbench.saving import save_json, to_json
     from workbench.shots.players.pose import pose_finder
 
@@ -64,7 +65,7 @@ def describe(
     for folder, group in as_clips(clips).items():
         called = call_sports(group, folder, models_dir, out / "clipset")
         described = describe_clips(
-            group, folder, called, least=least, k=frames, pose=pose, engine=engine
+            group, folder, called, sure=Sureness(least), k=frames, pose=pose, engine=engine
         )
         for clip, one in zip(group, described, strict=True):
             console.print(f"{one.clip_id}: {one.text}")

@@ -1,7 +1,8 @@
 """Descriptions of clips: what a classifier and the motion tell of each, written by a writer.
 
-The unit is one clip. A sport is said only from a probability on that was chosen on other clips, the
-decisive moment and the side only of footage like that which their finders have learned from.
+The unit is one clip. A fact is said only where it is likely enough, as was chosen on other clips
+(`sure`); the decisive moment and the side only of footage like that which their finders have
+learned from.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,7 @@ from workbench.describe.facts import ClipFacts, found_facts
 from workbench.describe.keyframes import choose_frames, local_motion
 from workbench.describe.moment import shipped_finder
 from workbench.describe.posture import AFTER_S, BEFORE_S, find_side_features, shipped_sides
+from workbench.describe.sure import Sureness
 from workbench.describe.writers import WRITERS, Writer
 from workbench.engines.each import every
 from workbench.engines.engine import Engine
@@ -62,7 +64,7 @@ def describe_clips(
     footage_dir: Path,
     predictions: Predictions | None,
     *,
-    least: float = 0.5,
+    sure: Sureness | None = None,
     k: int = 8,
     writer: Writer = WRITERS["rules"],
     pose: PoseFinder | None = None,
@@ -75,7 +77,7 @@ def describe_clips(
         clips: In the order of the answer.
         footage_dir: Folder of `clips.json`.
         predictions: What a classifier says; without any, only key frames are chosen.
-        least: Probability from which on a class is said.
+        sure: How sure one must be of a fact to say it; a sport from a probability of 0.5 on.
         k: Key frames of each.
         writer: Who writes.
         pose: Who finds the performer's joints; without, or where they are guessed, no side is told.
@@ -85,29 +87,32 @@ def describe_clips(
     Raises:
         ItemsFailedError: If a clip cannot be read.
     """
-    called: dict[str, str] = {}
+    sure, called = sure or Sureness(), dict[str, tuple[str, float]]()
     if predictions is not None:
-        sure = predictions.probabilities.max(axis=1) >= least
-        rows = zip(predictions.clip_ids, predictions.predicted, sure, strict=True)
-        called = {name: sport for name, sport, is_sure in rows if is_sure}
-    work = partial(_describe, footage_dir=footage_dir, called=called, k=k, writer=writer, pose=pose)
+        most = predictions.probabilities.max(axis=1).tolist()
+        rows = zip(predictions.predicted, most, strict=True)
+        called = dict(zip(predictions.clip_ids, rows, strict=True))
+    work = partial(
+        _describe, footage_dir=footage_dir, called=called, sure=sure, k=k, writer=writer, pose=pose
+    )
     by_id = {clip.clip_id: clip for clip in clips}
     told = None if on_progress is None else lambda name, _: on_progress(by_id[name])
     return list(every(work, by_id, "clips", told, engine=engine).values())
 
 
 def _describe(
-    clip: Clip, *, footage_dir: Path, called: Mapping[str, str], k: int, writer: Writer,
-    pose: PoseFinder | None,
+    clip: Clip, *, footage_dir: Path, called: Mapping[str, tuple[str, float]], sure: Sureness,
+    k: int, writer: Writer, pose: PoseFinder | None,
 ) -> Description:  # fmt: skip
     frames = small_frames(clip, footage_dir)
     finder = shipped_finder() if clip.truth is not None else None
-    energy, sport = local_motion(frames), called.get(clip.clip_id)
-    facts = found_facts(sport, energy, len(frames) / float(clip.fps), finder)
-    looks = pose is not None and pose.name != GEOMETRIC
-    if pose is not None and looks and facts.act is not None and facts.moment_s is not None:
+    sport, probability = called.get(clip.clip_id, (None, 0.0))
+    facts = found_facts(sport, local_motion(frames), len(frames) / float(clip.fps), finder)
+    told_s, facts = facts.moment_s, sure.keep(facts, probability)
+    looks = pose is not None and pose.name != GEOMETRIC and sure.says("side", probability)
+    if pose is not None and looks and facts.act is not None and told_s is not None:
         with pose.session() as find:
-            seen = side_features(clip, footage_dir, facts.moment_s, find)
+            seen = side_features(clip, footage_dir, told_s, find)
         facts = replace(facts, side=shipped_sides().find(seen, facts.act))
     chosen = tuple(choose_frames(frames, k).tolist())
     return Description(clip.clip_id, facts, writer(facts, None), chosen)

@@ -13,7 +13,7 @@ out. Both learn from exact truth, said by the rules with varied wording, and may
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,11 +25,13 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from workbench.describe.clips import small_frames
 from workbench.describe.encoders import make_encoder
-from workbench.describe.facts import ClipFacts
+from workbench.describe.facts import ClipFacts, true_facts
 from workbench.describe.keyframes import DescribeError, local_motion
 from workbench.describe.moment import curve_features
 from workbench.describe.writers import write_by_rules
+from workbench.footage.clips import Clip
 from workbench.training.folder import BEST, identity_of, load_checkpoint
 from workbench.training.history import TrainingResult
 from workbench.training.language import load_language_model
@@ -248,6 +250,45 @@ def train_writer(
     make = partial(WriterLearner, vectors, facts, is_valid, recipe)
     identity = identity_of(recipe, clips=told.hexdigest())
     return train(make, run_dir, recipe, identity, **callbacks)
+
+
+def learn_to_write(
+    clips: Sequence[Clip],
+    footage_dir: Path,
+    valid_ids: Collection[str],
+    run_dir: Path,
+    recipe: WriterRecipe,
+    *,
+    on_clip: Callable[[Clip], None] | None = None,
+    **callbacks: Any,
+) -> TrainingResult:
+    """Train a writer on clips that have a truth.
+
+    Args:
+        clips: To learn from, and those that choose the epoch.
+        footage_dir: Folder of `clips.json`.
+        valid_ids: The latter; of sessions that no other clip is of.
+        run_dir: Where the run goes.
+        recipe: Its settings; the encoder is its.
+        on_clip: Called after each clip is encoded.
+        callbacks: Who is told of epochs; see `training.loop`.
+
+    Raises:
+        WorkbenchError: If a clip cannot be read or has no truth, or the encoder cannot be had.
+    """
+    encode, vectors = make_encoder(recipe.encoder, recipe.encoder_weights), []
+    for clip in clips:
+        vectors.append(clip_vector(small_frames(clip, footage_dir), encode))
+        if on_clip is not None:
+            on_clip(clip)
+    facts = [true_facts(clip, footage_dir) for clip in clips]
+    is_valid = np.array([clip.clip_id in valid_ids for clip in clips])
+    return train_writer(np.stack(vectors), facts, is_valid, run_dir, recipe, **callbacks)
+
+
+def trained_writers(folder: Path) -> dict[str, "LearnedWriter"]:
+    """Return the writers whose runs a folder holds, by the name of the run."""
+    return {run.parent.name: LearnedWriter(run.parent) for run in sorted(folder.glob(f"*/{BEST}"))}
 
 
 class LearnedWriter:
