@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -16,12 +17,21 @@ Drill: <b>Ten</b> kicks.
 """
 
 
+PATIENCE_S = 6
+
+
 class Liar(BaseHTTPRequestHandler):
-    """A model that says nothing true."""
+    """A model that says nothing true, or nothing at all."""
+
+    is_silent = False
 
     def do_POST(self):
         self.send_response(200)
         self.end_headers()
+        if Liar.is_silent:
+            self.wfile.flush()
+            time.sleep(2 * PATIENCE_S)
+            return
         content = json.dumps({"choices": [{"delta": {"content": LIES}}]})
         self.wfile.write(f"data: {content}\n\ndata: [DONE]\n\n".encode())
 
@@ -39,6 +49,7 @@ def page_of(tmp_path_factory):
     threading.Thread(target=liar.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{liar.server_port}/v1"
     more = ("--out", str(home / "coach"), "--server", url, "--model", "liar")
+    more += ("--patience", str(PATIENCE_S))
     with Served("coach", folder, home, *more).running() as served:
         yield served
     liar.shutdown()
@@ -64,6 +75,29 @@ def test_a_clip_is_shown_then_talked_about_and_another_coach_tells_no_lie(page_o
     assert said.replace(" *", "") == first  # the rules, marked
     assert not errors
     assert all(url.startswith((f"http://127.0.0.1:{page_of.port}/", "data:")) for url in asked)
+    page.close()
+
+
+def test_the_video_plays_on_while_a_coach_is_silent(page_of, browser, monkeypatch):
+    page = browser.new_page()
+    page.goto(page_of.url)
+    page.click("#gallery button")
+    page.wait_for_selector("#parts dt:nth-of-type(4)", timeout=300_000)
+    told = page.text_content("#parts")
+    monkeypatch.setattr(Liar, "is_silent", True)
+    started = time.monotonic()
+    page.keyboard.press("c")
+    page.wait_for_function("document.querySelector('#parts').textContent === '…'")
+    at = "document.querySelector('#video').currentTime"
+    page.wait_for_function(f"window.before = {at}, true")
+    page.wait_for_function(f"{at} !== window.before", timeout=PATIENCE_S * 1000)
+    overlay = page.eval_on_selector("#video", "v => fetch(v.src).then(one => one.status)")
+    assert overlay == 200
+    assert page.text_content("#parts") == "…"  # still silent
+    page.wait_for_selector("#marked:not([hidden])", timeout=10 * PATIENCE_S * 1000)
+    page.wait_for_selector("#parts dt:nth-of-type(4)")
+    assert time.monotonic() - started >= PATIENCE_S
+    assert page.text_content("#parts").replace(" *", "") == told
     page.close()
 
 

@@ -8,6 +8,7 @@ import torch
 from test_describe import any_facts
 
 from workbench.actions.models import build_model
+from workbench.describe.clips import small_frames
 from workbench.describe.encoders import ENCODERS, make_encoder, probe
 from workbench.describe.facts import ClipFacts
 from workbench.describe.jepa import (
@@ -21,10 +22,17 @@ from workbench.describe.jepa import (
     train_jepa,
 )
 from workbench.describe.keyframes import DescribeError
-from workbench.describe.learned import LearnedWriter, WriterRecipe, train_writer
+from workbench.describe.learned import (
+    LearnedWriter,
+    WriterRecipe,
+    learn_to_write,
+    train_writer,
+    trained_writers,
+)
 from workbench.describe.posture import SideFinder, find_side_features, fit_sides
 from workbench.errors import WorkbenchError
 from workbench.shots.players.pose import Pose
+from workbench.simulated.sessions import make_footage
 from workbench.training.folder import BEST, save_checkpoint
 
 
@@ -157,6 +165,19 @@ def test_a_small_decoder_learns_to_say_what_it_is_told(tmp_path):
     meant = [one for one, valid in zip(facts, is_valid, strict=True) if valid]
     sports = [one.sport in text for one, text in zip(meant, said, strict=True)]
     assert np.mean(sports) > 0.9, said[:3]
+
+
+def test_a_writer_learns_from_footage_and_is_found_among_runs(tmp_path):
+    clips = make_footage(tmp_path, sessions=2, clips=2, shooting_sessions=0, size_wh=(160, 96))
+    recipe = WriterRecipe(epochs=1, width=16, encoder="differences", device="cpu")
+    valid_ids, seen = {clips[-1].clip_id}, []
+    run_dir = tmp_path / "writers" / "decoder"
+    learn_to_write(clips, tmp_path, valid_ids, run_dir, recipe, on_clip=seen.append)
+    assert seen == clips
+    writers = trained_writers(tmp_path / "writers")
+    assert list(writers) == ["decoder"]
+    assert isinstance(writers["decoder"].describe(small_frames(clips[0], tmp_path)), str)
+    assert trained_writers(tmp_path / "nowhere") == {}
 
 
 def test_a_language_model_learns_through_a_projector_and_few_weights(tmp_path):
