@@ -131,7 +131,8 @@ def find_all(options: argparse.Namespace, split: str, predictions: Predictions) 
     clips, folder = film(options, "learn" if split == "valid" else "test")
     clips = [clip for clip in clips if clip.clip_id in predictions.clip_ids]
     if not path.exists():
-        pose = pose_finder("mediapipe", options.pose) if options.pose else None
+        poses = options.pose and split == "test"  # as the notebook does
+        pose = pose_finder("mediapipe", options.pose) if poses else None
         told = describe_clips(clips, folder, predictions, sure=Sureness(0.0), pose=pose)
         save_json(path, {one.clip_id: to_json(one.facts) for one in told})
     facts = {name: from_json(ClipFacts, one) for name, one in json.loads(path.read_text()).items()}
