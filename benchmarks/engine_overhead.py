@@ -1,9 +1,11 @@
 """What an engine costs beyond the work itself, and what several processes gain.
 
 Runs items that do nothing, and eight items of equal work, on each engine in turn, in one go; then
-ten thousand small items whose results are kept, and the same again with one more.
+ten thousand small items whose results are kept, and the same again with one more. A minute or two
+each, on a quiet machine:
 
-    python benchmarks/engine_overhead.py --engines here processes:1 processes:2 ray
+    python benchmarks/engine_overhead.py
+    python benchmarks/engine_overhead.py --engines processes:1 ray --many 1000
 
 On a machine where others work the clock tells little: the driver's own CPU time stands beside it,
 and the load. `ray` runs on a cluster of two workers of this machine. The seconds before the first
@@ -24,7 +26,7 @@ from local_cluster import local_cluster
 
 from workbench.engines.each import each, make_engine
 
-_EMPTY, _MANY = 500, 10_000
+_EMPTY = 500
 
 
 def nothing(value: int) -> int:
@@ -50,15 +52,16 @@ def seconds(function: object, count: int, engine: object) -> tuple[float, float]
 def main() -> None:
     """Print the figures of each engine."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--engines", nargs="+", default=["here", "processes:1", "processes:2"])
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--engines", nargs="+", default=["processes:1", "processes:2"])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--many", type=int, default=10_000)
     asked = parser.parse_args()
     with local_cluster(2) if "ray" in asked.engines else nullcontext():
-        measure(asked.engines, asked.rounds)
+        measure(asked.engines, asked.rounds, asked.many)
 
 
-def measure(engines: list[str], rounds: int) -> None:
-    """Print what each engine costs, what it gains, and how it bears ten thousand items."""
+def measure(engines: list[str], rounds: int, many_items: int) -> None:
+    """Print what each engine costs, what it gains, and how it bears very many items."""
     for name in engines:
         engine = make_engine(name)
         pairs = []  # of a map over one item and one over many, one after the other
@@ -78,12 +81,12 @@ def measure(engines: list[str], rounds: int) -> None:
     for name in engines:
         with tempfile.TemporaryDirectory() as folder:
             for said in ("made", "kept"):
-                show_many(Path(folder), said, name)
+                show_many(Path(folder), said, name, many_items)
 
 
-def show_many(folder: Path, said: str, engine: str) -> None:
-    """Run ten thousand items that are kept in a folder, where there is one more when they are."""
-    count = _MANY + (said == "kept")
+def show_many(folder: Path, said: str, engine: str, count: int) -> None:
+    """Run items that are kept in a folder, where there is one more when they are."""
+    count += said == "kept"
     before, began, first_s = psutil.Process().memory_info().rss, time.perf_counter(), 0.0
     items = ((str(number), number) for number in range(count))
     for ended in each(nothing, items, out=folder, engine=engine):

@@ -31,7 +31,7 @@ from spotting_predictor import measure_rates
 
 from workbench.actions.spotting.decide import decide
 from workbench.actions.spotting.encoders import LITE0
-from workbench.actions.spotting.greyframes import SIZE_WH, cached_grey
+from workbench.actions.spotting.greyframes import SIZE_WH, fill_cache
 from workbench.actions.spotting.matches import LabelledMatch, load_matches
 from workbench.actions.spotting.network import Spotter
 from workbench.actions.spotting.predict import load_spotter
@@ -148,18 +148,9 @@ def film(options: argparse.Namespace) -> dict[str, list[LabelledMatch]]:
     known = load_matches(root / "matches", classes)
     held = load_matches(root / "held", classes)
     videos = [match.video for match in (*known, *held)]
-    with ProcessPoolExecutor(options.workers, multiprocessing.get_context("spawn")) as pool:
-        for size_wh in (LARGE_WH, SIZE_WH):
-            for _ in pool.map(
-                cached_grey_of, videos, [cache] * len(videos), [size_wh] * len(videos)
-            ):
-                pass
+    for size_wh in (LARGE_WH, SIZE_WH):
+        fill_cache(videos, cache, size_wh, engine=f"processes:{options.workers}")
     return {"train": known[:-VALID], "valid": known[-VALID:], "held": held}
-
-
-def cached_grey_of(video: Path, cache: Path, size_wh: tuple[int, int]) -> int:
-    """As `cached_grey`, but nothing large comes back from the process."""
-    return len(cached_grey(video, cache, size_wh))
 
 
 def train_small(
