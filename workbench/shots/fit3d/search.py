@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 
 from workbench.footage.pinhole import BALL_RADIUS_M, Floats
 from workbench.shots.fit3d import columns as col
+from workbench.shots.fit3d.ballistics import FALLS
+from workbench.shots.fit3d.deflection import deflected
 from workbench.shots.fit3d.fit import Observations, legs_of, solve
 from workbench.shots.fit3d.hypotheses import (
     BANK,
     LAST_EVENT_S,
     NOTHING,
     Cases,
+    Hypothesis,
     cost_of_start,
     priors_of,
 )
@@ -120,8 +123,6 @@ def _starts(observations: Observations, bases: Floats, base_cases: Cases) -> tup
         for number, row in _events(observations, base)
     ]
     origins, numbers, rows = (np.array(column) for column in zip(*found, strict=True))
-    rows[:, col.AFTER] = np.array([item.after_mps for item in BANK])[numbers]
-    rows[:, col.LOG_DAMPING] = np.array([item.log_damping[0] for item in BANK])[numbers]
     cases = base_cases.take(origins)
     return rows, Cases(numbers, cases.camera, cases.air)
 
@@ -129,28 +130,39 @@ def _starts(observations: Observations, bases: Floats, base_cases: Cases) -> tup
 def _events(observations: Observations, base: Floats) -> Iterator[tuple[int, Floats]]:
     """For each hypothesis by number, the base with the event at depths where it may have been.
 
-    One more start has the event where the observations leave the path; if the depth there is wrong,
-    the path is bent to the right one.
+    One more start has the event where the observations leave the path, and one more, if the ball
+    may be turned away, where they say it is; if the depth there is wrong, the path is bent to the
+    right one.
     """
     times = base[col.KICK_S] + np.linspace(0.02, _FLIES_S, 150)
     path = legs_of(base[None]).at((times - base[col.KICK_S])[None])[:, 0]
-    left_at = np.array([np.interp(base[col.EVENT_S], times, row) for row in path])
+    turned = deflected(observations, base)
     for number, item in enumerate(BANK):
+        base = base.copy()
+        base[col.AFTER], base[col.LOG_DAMPING] = item.after_mps, item.log_damping[0]
         if number == NOTHING:
             yield number, _with_event(base, observations.times_s[-1] + LAST_EVENT_S)
             continue
         for depth in item.start_depths_m:
             if (path[1] <= depth).any():
                 yield number, _with_event(base, times[np.argmax(path[1] <= depth)])
-        low, high = item.depth_m
-        there = low - _REACH_M <= left_at[1] <= high + _REACH_M
-        yield number, base if there else _bent(base, left_at, item.start_depths_m[0])
+        yield number, _within(item, base, times, path)
+        if turned is not None and item.ending == FALLS and item.event is not None:
+            yield number, _within(item, turned, times, path)
 
 
 def _with_event(base: Floats, event_s: float) -> Floats:
     row = base.copy()
     row[col.EVENT_S] = event_s
     return row
+
+
+def _within(item: Hypothesis, base: Floats, times: Floats, path: Floats) -> Floats:
+    """The base, if its event is at depths where the hypothesis may be, else bent to one."""
+    low, high = item.depth_m
+    at = np.array([np.interp(base[col.EVENT_S], times, row) for row in path])
+    there = low - _REACH_M <= at[1] <= high + _REACH_M
+    return base if there else _bent(base, at, item.start_depths_m[0])
 
 
 def _bent(base: Floats, left_at: Floats, depth_m: float) -> Floats:
