@@ -71,6 +71,22 @@ def test_among_spare_balls_the_one_that_leaves_is_kicked():
     assert off.max() < 3
 
 
+def test_a_ball_that_flies_past_where_gloves_were_is_followed():
+    way = kicked()
+    gloves = np.full(way.shape, np.nan)
+    gloves[4:16] = way[[26, 27, 28, 29] * 3]  # before the kick, where the ball comes by later
+    flying = scene([way], score=0.9)
+    seen = scene([way, gloves], score=0.9)
+    is_glove = np.array([score == 0.9 for score in seen.score]) & np.isin(seen.frames, range(4, 16))
+    is_glove &= np.hypot(*(seen.xy - way[0]).T) > SIZE
+    seen = replace(seen, score=np.where(is_glove, 0.1, seen.score))
+    alone, beside = shot_of(flying), shot_of(seen)
+    np.testing.assert_array_equal(
+        *(kicked_track(one, shot_of(one), fps=FPS).frames for one in (flying, seen))
+    )
+    assert beside.nats == pytest.approx(alone.nats, abs=1.0)
+
+
 def test_the_lit_side_of_a_ball_is_no_ball_of_its_own():
     whole, lit = ball(100, 300), Detection(BALL, (101, 296, 5, 5), score=0.7, found_by="auto")
     other = ball(104, 300, score=0.6)

@@ -155,6 +155,16 @@ def test_pictures_that_repeat_at_a_beat_come_at_a_lower_rate(repeats, pictures, 
     ]
 
 
+def test_a_recorder_that_stutters_besides_does_not_hide_the_beat() -> None:
+    beat, stutters = range(4, 85, 6), (13, 19, 27, 31, 45)
+    found = read_timeline(np.arange(85) / 30, tuple(sorted({*beat, *stutters})), 30.0)
+    assert found.fps == pytest.approx(25, abs=0.1)
+    numbered = [frame for frame in range(85) if frame not in beat]
+    assert found.frames == tuple(-1 if frame in stutters else frame for frame in numbered)
+    by_chance = (3, 4, 11, 17, 26, 29, 41, 42, 58, 60, 71)
+    assert len(read_timeline(np.arange(85) / 30, by_chance, 30.0).frames) == 85
+
+
 def test_pictures_that_the_file_left_out_have_no_frame() -> None:
     times = np.array([0, 1, 2, 4, 5, 7, 8, 9]) / 30
     found = read_timeline(times, (), 26.0)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 _LEAST_REPEATS = 0.05  # of the frames; fewer tell no other rate
 _LEAST_BEAT = 0.8  # of the repeats that follow each other at the usual distance, give or take one
+_SHORTEST_BEAT, _LEAST_BEATS = 3, 5  # frames from repeat to repeat, and how many, among stutters
 _OFF_BEAT = 0.25  # of a step, that time stamps may be off an even beat
 _MOST_OFF = 0.1  # of the frames that may be farther off
 
@@ -58,8 +59,11 @@ def read_timeline(times_s: NDArray[np.float64], repeats: Sequence[int], fps: flo
         length_s = float(times_s[frames[-1]] - times_s[frames[0]])
         return Timeline(tuple(frames), (len(frames) - 1) / length_s)
     if repeats:
-        old = set(repeats)
-        return Timeline(tuple(-1 if frame in old else frame for frame in range(count)), fps)
+        on_beat, old = _beat_among(repeats, count), set(repeats)
+        frames = [frame for frame in range(count) if frame not in on_beat]
+        length_s = float(times_s[frames[-1]] - times_s[frames[0]])
+        rate = (len(frames) - 1) / length_s if on_beat else fps
+        return Timeline(tuple(-1 if frame in old else frame for frame in frames), rate)
     steps = np.diff(times_s)
     if count < 3 or not (usual := float(np.median(steps))) > 0:
         return Timeline.of_frames(count, fps)
@@ -71,6 +75,18 @@ def read_timeline(times_s: NDArray[np.float64], repeats: Sequence[int], fps: flo
     pictures = np.full(places[-1] + 1, -1)
     pictures[places] = np.arange(count)
     return Timeline(tuple(pictures.tolist()), 1 / usual)
+
+
+def _beat_among(repeats: Sequence[int], count: int) -> set[int]:
+    """The repeats between two rates, where the recorder stutters besides; none without a beat."""
+    old, best = set(repeats), set[int]()
+    for period in range(_SHORTEST_BEAT, count // _LEAST_BEATS + 1):
+        for first in range(period):
+            expected = range(first, count, period)
+            found = old.intersection(expected)
+            if len(found) > max(len(best), _LEAST_BEATS - 1, _LEAST_BEAT * len(expected)):
+                best = found
+    return best
 
 
 def _is_beat(repeats: Sequence[int]) -> bool:

@@ -4,9 +4,9 @@ The unit is one clip's sightings. Which of several balls is kicked is told by a 
 or rolled near somebody's feet, it is gone from there afterwards, and something flies off smoothly.
 Each part counts as a log likelihood ratio, in nats, against clutter, that is, against everything
 else that is taken for a ball; the story with the highest sum wins, and the second best says how
-sure that is. Where candidates are seen again and again is clutter: spare balls, spots and logos
-earn nothing. Flights are followed by dynamic programming over pairs of sightings (constant
-velocity, with room for gravity and perspective); bounces and saves cost.
+sure that is. Where candidates are seen again and again, about as surely, is clutter: spare balls,
+spots and logos earn nothing. Flights are followed by dynamic programming over pairs of sightings
+(constant velocity, with room for gravity and perspective); bounces and saves cost.
 
 Sources: Blackman (2004), "Multiple hypothesis tracking for multiple target tracking", IEEE AESM
 19(1), for the scores of tracks; Yan, Christmas, Kittler (2008), "Layered data association using
@@ -27,6 +27,9 @@ _Ints = NDArray[np.int64]
 _SEEN = 0.5  # share of the frames of its flight in which a ball is among the candidates
 _NEAR = 0.35  # sizes, within which a thing at rest is seen again
 _ALIKE = 1.0  # doublings of size between two sightings of a thing at rest, at most
+_AS_SURE = (
+    1 / 3
+)  # of the score of a ball, that clutter at its place has: a glove before it has less
 _AROUND_S = 2.0  # before and after a sighting, in which its place is looked at for clutter
 _NOISE, _NOISE_PX = 0.25, 1.2  # of a sighting, in sizes, and at least
 _GRAVITY = 44.6  # sizes per second², of a ball of 22 cm
@@ -149,7 +152,7 @@ class _Stories:
         # Heads, hands and boots are taken for balls: on bodies clutter is as dense as found there.
         on_bodies = seen.on_body.mean() / max(seen.body_share, 1e-6)
         anywhere[seen.on_body] *= np.clip(on_bodies, 1.0, _MOST_ON_BODIES)
-        before = np.pad(np.cumsum(self._there, axis=1), ((0, 0), (1, 0)))
+        before = np.pad(np.cumsum(presence(seen, _AS_SURE), axis=1), ((0, 0), (1, 0)))
         low = np.maximum(seen.frames - width, 0)
         high = np.minimum(seen.frames + width + 1, seen.frame_count)
         rows = np.arange(len(seen))
@@ -302,8 +305,11 @@ class _Stories:
         return steps, turn
 
 
-def presence(seen: Sightings) -> NDArray[np.bool_]:
-    """For each sighting, the frames that have one like it at its place (N, frames)."""
+def presence(seen: Sightings, as_sure: float = 0.0) -> NDArray[np.bool_]:
+    """For each sighting, the frames that have one like it at its place (N, frames).
+
+    Like it is what has about its size, and at least the share `as_sure` of its score.
+    """
     there = np.zeros((len(seen), seen.frame_count), bool)
     near = np.maximum(_near_px(seen), _NOISE_PX + 0.8)
     doublings = np.log2(seen.size_px)
@@ -312,6 +318,7 @@ def presence(seen: Sightings) -> NDArray[np.bool_]:
         if low < high:
             off = np.abs(seen.xy[:, None] - seen.xy[None, low:high]).max(axis=2)
             alike = np.abs(doublings[None, low:high] - doublings[:, None]) < _ALIKE
+            alike &= seen.score[None, low:high] >= as_sure * seen.score[:, None]
             there[:, frame] = ((off <= near[:, None]) & alike).any(axis=1)
     return there
 
