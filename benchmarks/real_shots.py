@@ -33,7 +33,7 @@ from workbench.labels.shotclicks import GoalClick
 from workbench.shots.analyse import analyse_shot
 from workbench.shots.analysed import ShotAnalysis
 from workbench.shots.goal.clicked import clicked_goals
-from workbench.shots.players.pose import pose_finder
+from workbench.shots.players.pose import MODELS_DIR, pose_finder
 from workbench.stats import show, wilson
 
 BEFORE_S, AFTER_S = 1.5, 2.5
@@ -76,6 +76,7 @@ def main() -> None:
     )
     parser.add_argument("footage", nargs="?", type=Path, default=shared)
     parser.add_argument("--work", type=Path, required=True, help="where takes and labels stay")
+    parser.add_argument("--pose", type=Path, default=MODELS_DIR, help="model of poses: .task")
     parser.add_argument("--only", default="", help="part of the names of the takes to look at")
     options = parser.parse_args()
     takes = [
@@ -91,7 +92,7 @@ def main() -> None:
     labels_of = {own.clip_id: own for own in labels}
     clicks = {take.clip.clip_id: take.click for take in takes if take.click}
     goals = clicked_goals(clips, options.work, clicks)
-    finder = pose_finder()
+    finder = pose_finder(model=options.pose)
     table = Table("take", "kick, off", "foot", "verdict", "because", box=None)
     kicks, feet, decided, right = [], [], [], []
     for take in takes:

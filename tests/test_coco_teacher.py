@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from workbench.detect.ballchoice import Candidate
 from workbench.detect.balljoin import choose_ball, merged
 from workbench.detect.detections import BALL, PERSON
-from workbench.detect.detectors import load_detector
+from workbench.detect.detectors import check_detector, load_detector
 from workbench.detect.teacher import Past, TeacherError
 from workbench.detect.teachers.coco import CocoTeacher
 from workbench.detect.teachers.registry import make_teacher
@@ -140,6 +140,10 @@ def test_what_is_no_detector_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "broken.pth").write_bytes(b"nothing")
     with pytest.raises(WeightsError, match="holds no RF-DETR"):
         load_detector(str(tmp_path / "broken.pth"))
+    another = {"model": {"conv1.weight": torch.zeros(8, 3, 7, 7), "fc.weight": torch.zeros(10, 8)}}
+    torch.save(another, tmp_path / "another.pth")
+    with pytest.raises(WeightsError, match=r"another\.pth holds no RF-DETR"):
+        check_detector(str(tmp_path / "another.pth"))  # before anything starts
     with pytest.raises(WeightsError, match="no weights at"):
         load_detector(str(tmp_path / "absent.onnx"))
     with pytest.raises(WeightsError, match="no detector 'yolo': give a file"):

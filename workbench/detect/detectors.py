@@ -100,16 +100,16 @@ def load_detector(
 
 
 def check_detector(name: str) -> None:
-    """Refuse what names no detector, or an ONNX file that is none; nothing is fetched.
+    """Refuse what names no detector, or a file that holds none; nothing is fetched.
 
     Raises:
-        WeightsError: If there is no such detector.
+        WeightsError: If there is no such detector, or the file is another network's.
     """
     path = Path(name).expanduser()
     if path.suffix == ".onnx":
         OnnxDetector(_there(path))
     elif path.suffix in _CHECKPOINTS:
-        _there(path)
+        _from_checkpoint(_there(path), "cpu")
     elif not path.is_dir() and name not in _names():
         raise WeightsError(
             f"no detector {name!r}",
