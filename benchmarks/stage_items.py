@@ -79,7 +79,7 @@ class Counting:
             yield Ended(task.name, result, took_s)
 
 
-def stages(made: Path, models: Path) -> dict[str, Callable[[Path, Any], None]]:
+def stages(made: Path, models: Path) -> dict[str, Callable[[Path, Any], Any]]:
     """What each stage does, by name: its products go to a folder, by way of an engine.
 
     Args:
@@ -162,10 +162,11 @@ def unlabelled(clips: Iterable[Clip]) -> list[Clip]:
 def prepare(made: Path, size: dict[str, int]) -> dict[str, list[tuple[float, int, int]]]:
     """Make what stages work on; return what the items of making it cost."""
     costs = {}
-    for name, options in (
+    kinds: tuple[tuple[str, dict[str, Any]], ...] = (
         (_SHOOTING, {"sessions": 0, "shooting_sessions": 1, "shots": size["clips"]}),
         (_ACTIONS, {"sessions": 1, "clips": size["clips"], "shooting_sessions": 0}),
-    ):
+    )
+    for name, options in kinds:
         counting = Counting()
         make_footage(made / "footage" / name, **options, engine=counting)
         costs[f"render, {name}"] = counting.rows
@@ -195,6 +196,7 @@ def main() -> None:
     """Print the table, then whether each engine makes the same bytes, and how long it takes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--engines", nargs="*", default=["processes:2"])
+    parser.add_argument("--only", nargs="*", metavar="STAGE")
     parser.add_argument("--clips", type=int, default=4)
     parser.add_argument("--matches", type=int, default=3)
     parser.add_argument("--models", type=Path, default=Path("data/models/pose"))
@@ -214,6 +216,7 @@ def main() -> None:
         acts = unlabelled(load_clips(actions))
         build_clipset(acts, actions, made / "set", origin=BUILT_IN_FOOTAGE)
         works, wall = stages(made, asked.models), {}
+        works = {name: work for name, work in works.items() if name in (asked.only or works)}
         for name, work in works.items():
             counting, out = Counting(), root / "here" / name
             out.mkdir(parents=True)
