@@ -101,6 +101,26 @@ def test_the_video_plays_on_while_a_coach_is_silent(page_of, browser, monkeypatc
     page.close()
 
 
+def test_a_clip_of_ones_own_is_analysed_and_stays_in_the_gallery(page_of, browser, tmp_path):
+    film = make_footage(
+        tmp_path, sessions=0, shooting_sessions=1, shots=1, seed=4, size_wh=(320, 180)
+    )
+    video = (tmp_path / film[0].file).rename(tmp_path / "IMG_4711.mov")
+    page = browser.new_page(viewport={"width": 1280, "height": 720})
+    failed = []
+    page.on("response", lambda one: failed.append(one.url) if one.status >= 400 else None)
+    page.goto(page_of.url)
+    page.wait_for_selector("#empty")  # what to do, and no video without a clip
+    assert not page.is_visible("#video")
+    page.wait_for_selector("#gallery button")
+    page.set_input_files("#file", video)
+    page.wait_for_selector("#parts dt:nth-of-type(4)", timeout=300_000)
+    assert page.inner_text("#gallery button[aria-current=true]") == "IMG_4711"
+    assert "corners (workbench serve" not in page.text_content("main")  # they are clicked here
+    assert not failed
+    page.close()
+
+
 @pytest.mark.parametrize(
     ("name", "kind", "content", "status"),
     [("shot.mp4", "application/octet-stream", b"no video", 422),

@@ -12,7 +12,7 @@ import re
 import threading
 import time
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from annotation_tools.serving.problem import ServingError
 from workbench.errors import WorkbenchError
 from workbench.saving import save_bytes, save_text
 
+_ELSEWHERE = " (workbench serve goals)"  # where corners are clicked; this page has it too
 MOST_WAITING = 20
 _FOLDERS = re.compile(r"(?<!\w)/(?:[^\s/:]+/)+")  # of this computer, which no page shall see
 
@@ -155,6 +156,7 @@ def _analyse(
     shot, facts = done.shot, facts_of(done.shot)
     verdict, files = shot.verdict, {"overlay.mp4": done.overlay, "shot.html": done.page}
     folder = done.page.parent
+    because = words.reason_words(verdict) + words.remedy_words(verdict)
     if verdict.path is not None:
         for name, ax in (("goal", draw_goal_mouth(shot)), ("pitch", draw_pitch_map(shot))):
             files[f"{name}.png"] = _png(ax, folder / f"{shot.clip.clip_id}_{name}.png")
@@ -166,6 +168,8 @@ def _analyse(
         still = folder / f"{shot.clip.clip_id}_frame.jpg"
         save_bytes(still, _jpeg(sample_frames(done.video, [frame])[0]))
         files["frame.jpg"] = still
+        because = because.replace(_ELSEWHERE, "")
+        facts = replace(facts, remedy=facts.remedy.replace(_ELSEWHERE, ""))
     return {
         "files": {name: str(path) for name, path in files.items()},
         "pictures": sorted(files),
@@ -173,8 +177,10 @@ def _analyse(
         "result": facts.result,
         "headline": words.headline(verdict),
         "sure": words.sure_words(verdict) if facts.sure else "",
-        "because": words.reason_words(verdict) + words.remedy_words(verdict),
-        "speed": words.speed_words(verdict.speed_kmh, verdict.speed_interval_kmh),
+        "because": because,
+        "speed": ""
+        if verdict.speed_kmh is None
+        else words.speed_words(verdict.speed_kmh, verdict.speed_interval_kmh),
         "foot": words.foot_words(shot.foot),
         "place": facts.place,
         "measures": [asdict(one) | {"standing": one.standing} for one in facts.measures],

@@ -54,7 +54,7 @@ def choose_sureness(
     found: Sequence[ClipFacts],
     probabilities: Sequence[float],
     truths: Sequence[ClipFacts],
-    share: float = 0.9,
+    share: float = 0.85,
 ) -> Sureness | None:
     """Choose from which likelihood on `share` of what is said of validation clips is true.
 

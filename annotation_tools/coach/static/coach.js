@@ -25,8 +25,10 @@ const post = async (url, body, type = "application/json", signal = undefined) =>
   throw new Error(`${said.problem}: ${said.remedy}`);
 };
 
-function row({ media_id, name }) {
-  const picture = element("img", { src: `api/media/${media_id}/image?frame=0&width=160`, alt: "", loading: "lazy" });
+function row({ media_id, name }, isOwn = false) {
+  const picture = isOwn
+    ? element("video", { src: `api/uploads/${media_id}`, muted: true, preload: "metadata" })
+    : element("img", { src: `api/media/${media_id}/image?frame=0&width=160`, alt: "", loading: "lazy" });
   const button = element("button", { title: name }, picture, element("span", {}, name.replace(/^clips\//, "").replace(/\.\w+$/, "")));
   button.dataset.id = media_id;
   button.addEventListener("click", () => choose(media_id));
@@ -98,8 +100,8 @@ function reveal(found) {
   show(file("overlay.mp4"));
   const kind = { goal: "goal", "no goal": "no" }[found.result] ?? "";
   $("#verdict").className = `panel verdict ${kind}`;
-  for (const name of ["headline", "sure", "because", "speed", "foot"]) $(`#${name}`).textContent = found[name];
-  $("#place").textContent = found.place || "not known";
+  for (const name of ["headline", "sure", "because", "foot"]) $(`#${name}`).textContent = found[name];
+  for (const name of ["speed", "place"]) $(`#${name}`).textContent = found[name] || "not known";
   $("#caveat").textContent = found.caveat && `${found.caveat[0].toUpperCase()}${found.caveat.slice(1)}.`;
   $("#caveat").hidden = !found.caveat;
   $("#measures").replaceChildren(...found.measures.map(measure));
@@ -195,7 +197,9 @@ async function bring(given) {
   stages({ state: "running", stage: STAGES[0] });
   try {
     const answer = await post(`api/upload?${new URLSearchParams({ name: given.name })}`, given, "application/octet-stream");
-    await choose((await answer.json()).media_id);
+    const { media_id } = await answer.json();
+    if (!document.querySelector(`#gallery [data-id="${media_id}"]`)) $("#gallery").prepend(row({ media_id, name: given.name }, true));
+    await choose(media_id);
   } catch (error) {
     $("#stages").hidden = true;
     trouble(error.message);
@@ -259,7 +263,7 @@ function celebrate() {
   requestAnimationFrame(draw);
 }
 
-$("#gallery").append(...gallery.map(row));
+$("#gallery").append(...gallery.map((one) => row(one)));
 for (const name of session.coaches) {
   const button = element("button", {}, name);
   button.addEventListener("click", () => ((coach = name), talk()));
