@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import av
 import numpy as np
 import pytest
 from made_once import made_once
+from pickled import Pickled
 from typer.testing import CliRunner
 
 from annotation_tools.clipper.proposals import propose
@@ -18,7 +20,7 @@ from workbench.footage.packets import read_packets
 from workbench.highlights import chunks
 from workbench.highlights.actors import CUES, _at_peak, cue_scores
 from workbench.highlights.learning import choose_settings, fit_cues
-from workbench.highlights.misses import assess, next_stage
+from workbench.highlights.misses import assess, next_stage, run_oracles
 from workbench.highlights.proposals import Proposal
 from workbench.highlights.reel import make_reel
 from workbench.highlights.stages import (
@@ -26,6 +28,7 @@ from workbench.highlights.stages import (
     CLASSES,
     MERGE,
     PROPOSALS,
+    STAGES,
     Candidate,
     Highlighter,
     Settings,
@@ -100,7 +103,7 @@ def test_a_told_stage_says_what_it_costs() -> None:
 def test_thresholds_come_from_validation() -> None:
     rows = [candidate(10.7 + 10 * n, "soccer", 0.8) for n in range(5)]
     rows += [candidate(100.0 + 5 * n, "soccer", 0.4) for n in range(40)]
-    by = Highlighter(None, None, ("soccer",), None, True, SETTINGS, "", ())
+    by = Highlighter(None, None, ("soccer",), None, True, SETTINGS, "", (), None, "none")
     chosen = choose_settings([(watched(rows), ACTS)], by)
     assert chosen.least_score is not None
     assert 0.4 < chosen.least_score["soccer"] <= 0.8
@@ -160,6 +163,20 @@ def test_what_was_killed_goes_on_to_the_same_highlights(
         resumed.candidates
     )
     assert all(one.reason for one in resumed.candidates)
+
+
+def test_other_processes_watch_as_this_one(
+    session: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunks, "CHUNK_S", 8.0)
+    by = load_highlighter(None, "none")
+    by = replace(by, settings=replace(by.settings, least_motion=4.0))
+    acts = built_in_truth(session)
+    assert acts is not None
+    here = run_oracles([(session, acts)], by, tmp_path / "here")
+    there = run_oracles([(session, acts)], by, tmp_path / "there", Pickled())
+    assert here == there
+    assert set(here) == {"", *STAGES}
 
 
 def test_a_reel_has_a_chapter_for_each_highlight(session: Path, tmp_path: Path) -> None:

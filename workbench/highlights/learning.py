@@ -41,7 +41,7 @@ from workbench.highlights.stages import (
     stored_view,
 )
 from workbench.highlights.truth import TrueAct
-from workbench.highlights.watch import Watched, retold, watch_video
+from workbench.highlights.watch import Watched, retold, watch_videos
 from workbench.saving import replacing, save_json, save_text
 from workbench.training.history import Callbacks
 from workbench.training.versions import META, meta_head
@@ -101,8 +101,9 @@ def train_highlighter(
     }
     save_json(run_dir / CONFIG, content)
     by = load_highlighter(run_dir)
-    watched = [(watch_video(path, by, work_dir / path.stem), acts) for path, acts in valid]
-    content["settings"] = asdict(choose_settings(watched, by))
+    watched = watch_videos(valid, by, work_dir, engine=engine)
+    pairs = [(one, acts) for one, (_, acts) in zip(watched, valid, strict=True)]
+    content["settings"] = asdict(choose_settings(pairs, by))
     save_json(run_dir / CONFIG, content)
     return run_dir
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from workbench.engines.engine import Engine
 from workbench.highlights.stages import (
     CHECK,
     CLASSES,
@@ -20,10 +21,9 @@ from workbench.highlights.stages import (
     STAGES,
     Candidate,
     Highlighter,
-    Oracle,
 )
 from workbench.highlights.truth import TrueAct
-from workbench.highlights.watch import Highlight, Watched, ranked, retold, watch_video
+from workbench.highlights.watch import Highlight, Watched, ranked, retold, watch_videos
 from workbench.stats import Clusters, Floats, Interval, Weights, bootstrap, pooled_share, wilson
 
 FOUND = ""
@@ -157,23 +157,27 @@ def _lost_by(act: TrueAct, candidates: Sequence[Candidate]) -> tuple[str, str]:
 
 
 def run_oracles(
-    videos: Sequence[tuple[Path, Sequence[TrueAct]]], by: Highlighter, work_dir: Path
+    videos: Sequence[tuple[Path, Sequence[TrueAct]]],
+    by: Highlighter,
+    work_dir: Path,
+    engine: Engine | str | None = None,
 ) -> dict[str, Assessment]:
-    """Watch videos once as they are ("") and once for each stage with that stage's truth."""
-    plain = [(watch_video(path, by, work_dir / path.stem), acts) for path, acts in videos]
-    found = {"": assess(plain, by.sports)}
+    """Watch videos once as they are ("") and once for each stage with that stage's truth.
+
+    `engine` is where they are watched (`make_engine`).
+    """
+    truths = [acts for _, acts in videos]
+    plain = watch_videos(videos, by, work_dir, engine=engine)
+    found = {"": assess(list(zip(plain, truths, strict=True)), by.sports)}
     for stage in STAGES:
-        told = [
-            (
-                watch_video(one.video, by, work_dir / one.video.stem,
-                            oracle=Oracle(stage, tuple(acts)))
-                if stage in (PROPOSALS, CHECK)
-                else retold(one, by.settings, stage, acts),
-                acts,
-            )
-            for one, acts in plain
-        ]  # fmt: skip
-        found[stage] = assess(told, by.sports)
+        if stage in (PROPOSALS, CHECK):
+            told = watch_videos(videos, by, work_dir, oracle=stage, engine=engine)
+        else:
+            told = [
+                retold(one, by.settings, stage, acts)
+                for one, acts in zip(plain, truths, strict=True)
+            ]
+        found[stage] = assess(list(zip(told, truths, strict=True)), by.sports)
     return found
 
 

@@ -6,6 +6,7 @@ can be run with its truth instead (`Oracle`): what is then found says what that 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,10 @@ class Settings:
 
 @dataclass(frozen=True, eq=False)
 class Highlighter:
-    """What looks at windows: eyes, kinematic weights, a classifier; each may be absent."""
+    """What looks at windows: eyes, kinematic weights, a classifier; each may be absent.
+
+    To another process it travels as the names of its files, which are loaded there once.
+    """
 
     detector: Detector | None
     classifier: Classifier | None
@@ -57,6 +61,11 @@ class Highlighter:
     settings: Settings
     identity: str
     notes: tuple[str, ...]  # what a reader should know of what ran
+    model: Path | None  # with `eye`, what `load_highlighter` was given
+    eye: str
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _there, (self.model, self.eye, self.settings)
 
 
 @dataclass(frozen=True)
@@ -135,8 +144,17 @@ def load_highlighter(model: Path | None, eye: str = "auto") -> Highlighter:
     return Highlighter(
         detector, classifier, sports,
         np.array(said["weights"]) if said else None, not said, settings,
-        f"{digest} {detector.identity if detector else NO_EYE}", tuple(notes),
+        f"{digest} {detector.identity if detector else NO_EYE}", tuple(notes), model, eye,
     )  # fmt: skip
+
+
+def _there(model: Path | None, eye: str, settings: Settings) -> Highlighter:
+    return replace(_loaded_once(model, eye), settings=settings)
+
+
+@lru_cache(maxsize=1)
+def _loaded_once(model: Path | None, eye: str) -> Highlighter:
+    return load_highlighter(model, eye)
 
 
 def candidates_of(

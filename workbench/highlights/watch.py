@@ -9,11 +9,14 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from workbench.engines.each import every
+from workbench.engines.engine import Engine
 from workbench.footage.frames import frames_at
 from workbench.footage.packets import read_packets
 from workbench.footage.video_info import content_digest
@@ -164,6 +167,38 @@ def watch_video(
         on_chunk(done, len(starts))
     highlights, candidates = merge(rows, cuts, table.duration_s)
     return Watched(video, table.duration_s, highlights, candidates, tuple(cuts), lost, by.notes)
+
+
+def watch_videos(
+    videos: Sequence[tuple[Path, Sequence[TrueAct]]],
+    by: Highlighter,
+    work_dir: Path,
+    *,
+    oracle: str = "",
+    engine: Engine | str | None = None,
+) -> list[Watched]:
+    """Find the highlights of several videos, each as `watch_video` does.
+
+    Args:
+        videos: With their truth.
+        by: Who looks.
+        work_dir: For the files of the chunks, a folder for each video.
+        oracle: A stage that is told the truth.
+        engine: Where videos are watched (`make_engine`).
+
+    Raises:
+        ItemsFailedError: If some cannot be read; the chunks of the others are kept.
+    """
+    jobs = {
+        str(path): (path, work_dir / path.stem, Oracle(oracle, tuple(acts)) if oracle else None)
+        for path, acts in videos
+    }
+    return list(every(partial(_watch, by), jobs, "videos", engine=engine).values())
+
+
+def _watch(by: Highlighter, job: tuple[Path, Path, Oracle | None]) -> Watched:
+    video, work_dir, oracle = job
+    return watch_video(video, by, work_dir, oracle=oracle)
 
 
 def retold(
