@@ -44,7 +44,12 @@ from workbench.actions.spotting.predict import (
 from workbench.actions.spotting.recipe import SpotterConfig
 from workbench.actions.spotting.scores import metric, score_spots
 from workbench.actions.spotting.timeline import offer_for_review, save_timeline
-from workbench.actions.spotting.training import match_scores, train_spotter
+from workbench.actions.spotting.training import (
+    More,
+    SpotterLearner,
+    match_scores,
+    train_spotter,
+)
 from workbench.cli import app
 from workbench.errors import DatasetError, FootageError, WorkbenchError
 from workbench.footage.writer import VideoWriter
@@ -221,6 +226,18 @@ def test_a_run_trains_spots_and_goes_on_where_it_was(matches: Path, tmp_path: Pa
              for cache, engine in ((tmp_path / "cache", "here"), (None, Pickled()))]  # fmt: skip
     assert list(whole[0]) == list(whole[1]) == [match.name for match in read]
     assert all((whole[0][name] == whole[1][name]).all() for name in whole[0])
+
+
+def test_every_spotter_takes_a_step_on_matches(matches: Path, tmp_path: Path) -> None:
+    read = load_matches(matches, BALL_MAP)
+    for name in NAMES:
+        config = SpotterConfig(spotter=name, clip_steps=4, crop_share=0.3, batch_size=2)
+        learner = SpotterLearner(config, read[:1], read[1:], tmp_path, More())
+        batch = next(iter(learner.load(1, learner.batches(1)[:1])))
+        learner.losses(learner.network, batch)["loss"].backward()  # type: ignore[no-untyped-call]
+        slopes = [own.grad for own in learner.network.parameters() if own.grad is not None]
+        assert slopes
+        assert all(slope.isfinite().all() for slope in slopes)
 
 
 @pytest.mark.parametrize(("name", "most"), [("slow_fusion", 1e-3), ("tridet", 0.02)])

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from workbench.actions.spotting.decide import Decision, decide
 from workbench.actions.spotting.greyframes import Grey, GreyFrames
-from workbench.actions.spotting.network import HIDDEN, Spotter
+from workbench.actions.spotting.network import HIDDEN, Spotter, channels_last
 from workbench.engines.each import every
 from workbench.engines.engine import Engine
 from workbench.errors import WorkbenchError
@@ -72,7 +72,7 @@ def load_network(run_dir: Path) -> tuple[Spotter, tuple[str, ...]]:
         raise WorkbenchError(
             f"{run_dir} is no spotter's run", "name a folder that `workbench spot train` wrote"
         ) from None
-    return network.eval().to(memory_format=torch.channels_last), classes
+    return channels_last(network.eval()), classes
 
 
 def load_spotter(run_dir: Path, device: str = "cpu", *more: Path) -> TrainedSpotter:

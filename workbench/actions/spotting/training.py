@@ -29,7 +29,7 @@ from workbench.actions.spotting.greyframes import (
     fill_cache,
 )
 from workbench.actions.spotting.matches import LabelledMatch, load_matches
-from workbench.actions.spotting.network import Spotter, spotting_losses
+from workbench.actions.spotting.network import Spotter, channels_last, spotting_losses
 from workbench.actions.spotting.predict import (
     DECISIONS,
     FOLDS,
@@ -104,7 +104,7 @@ class SpotterLearner:
         if config.start is not None:
             _begin_with(network, Path(config.start))
         network.encoder.requires_grad_(not config.frozen)
-        self.network: nn.Module = network.to(memory_format=torch.channels_last)
+        self.network: nn.Module = channels_last(network)
         if config.compile:
             self.network.compile()
         # What knows pictures already shall not forget them at once.
