@@ -127,7 +127,7 @@ def test_a_student_that_finds_all_is_ahead_of_a_teacher_that_misses_half(tmp_pat
     blind = [row | {"bbox": [0, 0, 1, 1]} for row in all_of_it]
     for teacher, student, said in (
         (blind, all_of_it, "beats its teacher's ball recall: +1.000"),
-        (all_of_it, blind, "does not beat its teacher's ball recall: -1.00"),
+        (all_of_it, blind, "does not beat its teacher's ball recall: −1.00"),
     ):
         found = compare(truth, (teacher, 0.5), (student, 0.5), against=LABELS)
         assert said in found.verdict("ball")
