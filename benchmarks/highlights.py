@@ -181,7 +181,7 @@ if __name__ == "__main__":
     parser.add_argument("--model", type=Path)
     parser.add_argument("--footage", type=Path)
     parser.add_argument("--eye", default="auto")
-    parser.add_argument("--train", type=int, default=4)
+    parser.add_argument("--train", type=int, default=8)
     parser.add_argument("--valid", type=int, default=2)
     parser.add_argument("--test", type=int, default=9)
     parser.add_argument("--minutes", type=float, default=10.0)
