@@ -185,7 +185,7 @@ if __name__ == "__main__":
     parser.add_argument("--valid", type=int, default=2)
     parser.add_argument("--test", type=int, default=9)
     parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--epochs", type=int, default=14)
+    parser.add_argument("--epochs", type=int, default=16)
     args = parser.parse_args()
     if args.what == "accuracy":
         accuracy(args.out, args.train, args.valid, args.test, args.minutes, args.epochs)
