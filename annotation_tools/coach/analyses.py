@@ -20,7 +20,6 @@ from annotation_tools.serving.problem import ServingError
 from workbench.errors import WorkbenchError
 from workbench.saving import save_bytes, save_text
 
-_ELSEWHERE = " (workbench serve goals)"  # where corners are clicked; this page has it too
 MOST_WAITING = 20
 _FOLDERS = re.compile(r"(?<!\w)/(?:[^\s/:]+/)+")  # of this computer, which no page shall see
 
@@ -143,6 +142,7 @@ def _analyse(
     from workbench.shots import words
     from workbench.shots.coach.facts import facts_of
     from workbench.shots.coach.strike import strike_pictures
+    from workbench.shots.evidence import WHERE_TO_CLICK
     from workbench.shots.onevideo import analyse_video
     from workbench.shots.pictures.figures import draw_goal_mouth, draw_pitch_map
 
@@ -168,8 +168,9 @@ def _analyse(
         still = folder / f"{shot.clip.clip_id}_frame.jpg"
         save_bytes(still, _jpeg(sample_frames(done.video, [frame])[0]))
         files["frame.jpg"] = still
-        because = because.replace(_ELSEWHERE, "")
-        facts = replace(facts, remedy=facts.remedy.replace(_ELSEWHERE, ""))
+        # Corners are clicked on this page, too.
+        because = because.replace(WHERE_TO_CLICK, "")
+        facts = replace(facts, remedy=facts.remedy.replace(WHERE_TO_CLICK, ""))
     return {
         "files": {name: str(path) for name, path in files.items()},
         "pictures": sorted(files),

@@ -55,25 +55,22 @@ def open_container(path: Path, device: str = "") -> InputContainer:
         # An absolute path, because FFmpeg takes 12:30:05.mp4 for a protocol; and only files, so
         # that a playlist reaches nothing. Names of tracks in odd encodings must not keep us from
         # the pictures.
-        files_only = {"protocol_whitelist": "file"}
-        plain = av.open(str(path.absolute()), metadata_errors="replace", options=files_only)
+        return av.open(
+            str(path.absolute()),
+            metadata_errors="replace",
+            options={"protocol_whitelist": "file"},
+            hwaccel=HWAccel(device) if device else None,
+        )
     except av.error.FFmpegError as error:
+        if device:
+            open_container(path).close()  # else it is the file that cannot be read
+            raise FootageError(
+                f"{DECODER} is {device!r}: this machine cannot decode on that ({error.strerror})",
+                "give cuda where there is an NVIDIA GPU with its driver, or unset it for the CPU",
+            ) from None
         raise FootageError(
             f"{path} cannot be read as a video ({error.strerror})",
             "check that it plays, and copy it again; a recording cut short may lack its index",
-        ) from None
-    if not device:
-        return plain
-    plain.close()
-    try:
-        return av.open(
-            str(path.absolute()), metadata_errors="replace", options=files_only,
-            hwaccel=HWAccel(device),
-        )  # fmt: skip
-    except av.error.FFmpegError as error:
-        raise FootageError(
-            f"{DECODER} is {device!r}: this machine cannot decode on that ({error.strerror})",
-            "give cuda where there is an NVIDIA GPU with its driver, or unset it for the CPU",
         ) from None
 
 

@@ -139,10 +139,11 @@ def missing_evidence(
 
 
 _SEE_BALL = "film nearer, in better light, or click the ball"
-_CHECK_GOAL = "check the goal's corners and its size (workbench serve goals)"
-_TELL_BALL = "click the ball in a few frames (workbench serve goals)"
-_TELL_KICK = "if somebody shoots, tell the kick (workbench serve goals)"
-_CLICK_GOAL = "if it is in the picture, click its corners (workbench serve goals)"
+WHERE_TO_CLICK = " (workbench serve goals)"  # to do what a remedy asks for
+_CHECK_GOAL = f"check the goal's corners and its size{WHERE_TO_CLICK}"
+_TELL_BALL = f"click the ball in a few frames{WHERE_TO_CLICK}"
+_TELL_KICK = f"if somebody shoots, tell the kick{WHERE_TO_CLICK}"
+_CLICK_GOAL = f"if it is in the picture, click its corners{WHERE_TO_CLICK}"
 
 
 def with_flight(verdict: ShotVerdict, track: BallTrack, kicked: Kicked | None) -> ShotVerdict:

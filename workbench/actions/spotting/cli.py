@@ -76,14 +76,14 @@ def spot(
     from rich.progress import Progress
 
     from workbench.actions.spotting.greyframes import check_rate
-    from workbench.actions.spotting.predict import load_spotter, spot_videos
+    from workbench.actions.spotting.predict import loaded_spotter, spot_videos
     from workbench.errors import DatasetError
     from workbench.training.compute import choose_device, choose_precision, torch_threads
     from workbench.training.history import last_run
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
     where = choose_device(device)
-    runs = model or [last_run(models_dir, "spotter", "workbench spot train MATCHES")]
+    runs = tuple(model or [last_run(models_dir, "spotter", "workbench spot train MATCHES")])
     if out is not None and len(videos) > 1:
         raise DatasetError(f"{out} is one file, for {len(videos)} videos", "leave out --out")
     for video in videos:
@@ -101,7 +101,7 @@ def spot(
             work_dirs, runs, str(where), precision=choose_precision(precision, where),
             flip=flip, on_done=show, engine=engine,
         )  # fmt: skip
-    spotter = load_spotter(runs[0])
+    spotter = loaded_spotter(runs, str(where))
     if spotter.built_in:
         console.print(
             "trained on built-in matches alone: of real footage it says little that is right"

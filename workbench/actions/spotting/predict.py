@@ -227,7 +227,7 @@ def spot_videos(
     if len(videos) == 1 and engine is None:
         ((video, work_dir),) = videos.items()
         told = {"on_steps": on_done, **settings}
-        return [spot_video(video, _spotter(runs, device), work_dir, **told)]
+        return [spot_video(video, loaded_spotter(runs, device), work_dir, **told)]
     jobs = {
         str(video): _Job(video, runs, work_dir, device, settings)
         for video, work_dir in videos.items()
@@ -239,11 +239,13 @@ def spot_videos(
 
 
 def _spot(job: _Job) -> Spotted:
-    return spot_video(job.video, _spotter(job.run_dirs, job.device), job.work_dir, **job.settings)
+    spotter = loaded_spotter(job.run_dirs, job.device)
+    return spot_video(job.video, spotter, job.work_dir, **job.settings)
 
 
-@lru_cache(maxsize=1)  # loaded once by each process
-def _spotter(run_dirs: tuple[Path, ...], device: str) -> TrainedSpotter:
+@lru_cache(maxsize=1)
+def loaded_spotter(run_dirs: tuple[Path, ...], device: str = "cpu") -> TrainedSpotter:
+    """The spotter of these runs; each process loads it once. Raises as `load_spotter` does."""
     return load_spotter(run_dirs[0], device, *run_dirs[1:])
 
 

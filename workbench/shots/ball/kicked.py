@@ -27,9 +27,7 @@ _Ints = NDArray[np.int64]
 _SEEN = 0.5  # share of the frames of its flight in which a ball is among the candidates
 _NEAR = 0.35  # sizes, within which a thing at rest is seen again
 _ALIKE = 1.0  # doublings of size between two sightings of a thing at rest, at most
-_AS_SURE = (
-    1 / 3
-)  # of the score of a ball, that clutter at its place has: a glove before it has less
+_AS_SURE = 1 / 3  # of a ball's score, that clutter at its place has at least; a glove has less
 _AROUND_S = 2.0  # before and after a sighting, in which its place is looked at for clutter
 _NOISE, _NOISE_PX = 0.25, 1.2  # of a sighting, in sizes, and at least
 _GRAVITY = 44.6  # sizes per second², of a ball of 22 cm
