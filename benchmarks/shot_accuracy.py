@@ -64,13 +64,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="CSV with one row per shot and method")
     parser.add_argument("--figure", type=Path, help="picture of all figures")
     parser.add_argument("--leave-one-out", action="store_true", help="one simulator at a time")
-    parser.add_argument("--world", default="usual", choices=WORLDS, help="night: none is fitted to")
+    parser.add_argument(
+        "--world", default="usual", choices=WORLDS, help="night, zoomed: none is fitted to"
+    )
+    parser.add_argument("--told", action="store_true", help="from how far it was shot is known")
     options = parser.parse_args()
     seeds = HELD_OUT_SEEDS[: options.shots]
     if options.leave_one_out:
         report_left_out(seeds, options.engine, options.out)
         return
-    rows = judge_seeds(seeds, options.engine, options.world)
+    rows = judge_seeds(seeds, options.engine, options.world, told=options.told)
     print(f"seeds {seeds.start}–{seeds.stop - 1}\n")
     for title, table in (
         ("Right verdicts", accuracy_table(rows, "placement")),

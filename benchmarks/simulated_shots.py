@@ -34,6 +34,7 @@ WORLDS = SIMULATORS | STRANGE
 EVERYWHERE = "all"  # the row of a table that holds all placements
 
 _CLOSE_KMH = 5.0
+_TOLD_OFF = 0.015  # of a distance that is told, relative
 _ON_LINE_M = 0.5
 _ACCURACY_TITLES = {
     "placement": "From where can goal or no goal be told?",
@@ -43,26 +44,30 @@ _METHOD_STYLE = {"2d": ("2D rules", ORANGE, "s"), "3d": ("3D fit", BLUE, "o")}
 
 
 def judge_seeds(
-    seeds: Sequence[int], engine: str | None = None, world: str = "usual"
+    seeds: Sequence[int], engine: str | None = None, world: str = "usual", *, told: bool = False
 ) -> pd.DataFrame:
     """Simulate a world's shots of these seeds, judge each by every method, return a row for each.
+
+    With `told`, the verdict knows from how far the shot was taken, to 1.5 %.
 
     Columns: seed, method, placement, kind, view_angle_deg, distance_m, true_goal,
     goal_probability, called, right, abstained, true_speed, speed, speed_low, speed_high,
     true_line_speed, line_speed, line_low, line_high (km/h, NaN where absent), cpu_s, reason.
     Rows come in the order of the seeds, whatever the engine.
     """
-    shots = {str(seed): (world, seed) for seed in seeds}
+    shots = {str(seed): (world, seed, told) for seed in seeds}
     found = every(_judge_seed, shots, "shots", engine=engine)
     return pd.DataFrame([row for rows in found.values() for row in rows])
 
 
-def _judge_seed(shot_of: tuple[str, int]) -> list[dict[str, Any]]:
-    world, seed = shot_of
+def _judge_seed(shot_of: tuple[str, int, bool]) -> list[dict[str, Any]]:
+    world, seed, told = shot_of
     shot, rows = WORLDS[world](seed), []
+    off = 1 + _TOLD_OFF * float(np.random.default_rng([seed, 4]).standard_normal())
+    distance_m = max(0.5, off * shot.from_m) if told else None
     for method in reversed(METHODS):
         begin = time.process_time()
-        verdict = judge_shot(ask(**shot.question()), method)
+        verdict = judge_shot(ask(**shot.question(), distance_m=distance_m), method)
         rows.append(_as_row(shot, verdict, time.process_time() - begin))
     return rows
 

@@ -279,4 +279,13 @@ def test_kick_foot_and_ball_are_corrected(labeller: Served, page: Any) -> None:
     assert said(labeller, page, "shot", "shot_5") is None  # nothing is left to be corrected
     page.keyboard.press("Control+z")
     value = said(labeller, page, "shot", "shot_5")
-    assert value == {"kick_frame": 10, "foot": None, "ball": None}
+    assert value == {"kick_frame": 10, "foot": None, "ball": None, "distance_m": None}
+
+
+def test_from_how_far_is_told_refused_and_taken_back(labeller: Served, page: Any) -> None:
+    open_clip(page, "shot", "shot_5")
+    for typed, kept in (("11", 11.0), ("120", 11.0), ("", None)):
+        page.fill("#distance", typed)
+        page.press("#distance", "Enter")
+        value = said(labeller, page, "shot", "shot_5")
+        assert (value["distance_m"] if value else None) == kept

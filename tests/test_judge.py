@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from workbench.shots.fit3d.question import ask
 from workbench.shots.judge import judge_shot
 from workbench.shots.verdict import Method, ShotError, ShotVerdict
-from workbench.simulated.shots import SimulatedShot, simulate_shot
+from workbench.simulated.shots import ZOOMED, SimulatedShot, simulate_shot
 
 FEW = settings(max_examples=4, suppress_health_check=list(HealthCheck))
 BOX = ["x0", "y0", "x1", "y1"]
@@ -209,3 +209,22 @@ def test_noise_gets_a_verdict_without_nonsense(seed: int, rows: int) -> None:
     verdict = judge(question(simulate_shot(0), track=track, kick_frame=None))
     assert 0 <= verdict.goal_probability <= 1
     assert verdict.speed_kmh is None or np.isfinite(verdict.speed_kmh)
+
+
+def test_from_how_far_a_shot_was_taken_tells_what_a_long_lens_hides() -> None:
+    shots = [simulate_shot(seed, ZOOMED) for seed in (91005, 91011, 91013)]
+    off = []
+    for shot in shots:
+        plain, told = (judge(question(shot, distance_m=far)) for far in (None, shot.from_m))
+        assert plain.speed_kmh is not None
+        assert told.speed_kmh is not None
+        off.append((abs(plain.speed_kmh - shot.speed_kmh), abs(told.speed_kmh - shot.speed_kmh)))
+        away_m = told.details["features"]["camera_distance"]
+        assert away_m == pytest.approx(shot.camera_distance_m, rel=0.25)
+    plain_off, told_off = np.mean(off, axis=0)
+    assert told_off < 0.6 * plain_off
+
+
+def test_a_distance_that_no_shot_is_taken_from_is_refused() -> None:
+    with pytest.raises(ShotError, match="distance_m is 110"):
+        ask(**question(simulate_shot(0), distance_m=110))

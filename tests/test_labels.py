@@ -34,6 +34,7 @@ CORNERS = {
     "corners_px": [[400.0, 300.0], [401.5, 210.0], [700.0, 205.0], [702.0, 301.0]],
     "goal_wh_m": [7.32, 2.44],
 }
+SHOT = {"kick_frame": None, "foot": None, "ball": None, "distance_m": None}
 RATING, VERDICT = {"stars": 4}, {"verdict": "goal", "event_frame": 12}
 
 
@@ -63,8 +64,9 @@ def rate(store, item_id="clip_1", stars=4, annotator="ann", tool="rater", **opti
         ("event", {"label": "PASS", "frame": 0}),
         ("corners", CORNERS),
         ("corners", {**CORNERS, "goal_wh_m": None}),
-        ("shot", {"kick_frame": 12, "foot": None, "ball": [[11, 8.5, 2.0], [14, None, None]]}),
-        ("shot", {"kick_frame": None, "foot": "left", "ball": None}),
+        ("shot", {**SHOT, "kick_frame": 12, "ball": [[11, 8.5, 2.0], [14, None, None]]}),
+        ("shot", {**SHOT, "foot": "left"}),
+        ("shot", {**SHOT, "distance_m": 11.0}),
     ],
 )
 def test_a_label_comes_back_as_it_was_said(match, database, kind, value):

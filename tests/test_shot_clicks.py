@@ -24,7 +24,12 @@ from workbench.labels.values import LabelError
 
 CORNERS = [[20.0, 80.0], [22.0, 30.0], [120.0, 28.0], [122.0, 82.0]]
 GOAL = {"frame": 3, "corners_px": CORNERS, "goal_wh_m": [5.0, 2.0]}
-SHOT = {"kick_frame": 7, "foot": "left", "ball": [[8, 50.5, 60.0], [9, None, None]]}
+SHOT = {
+    "kick_frame": 7,
+    "foot": "left",
+    "ball": [[8, 50.5, 60.0], [9, None, None]],
+    "distance_m": 11,
+}
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +76,7 @@ def test_the_newest_counts_whoever_said_it(store: LabelStore) -> None:
     when = bens.to_row()["created_at"]
     assert found.goals == {"shot_0": GoalClick(corners, 5, None, "ben", when)}
     assert found.shots["shot_0"].ball == ((8, (50.5, 60.0)), (9, None))
+    assert found.shots["shot_0"].distance_m == 11
     say(store, "corners", "shot_0", None, "ben")  # taken away: ann's are there still
     assert standing_clicks(store).goals["shot_0"].annotator == "ann"
 
@@ -122,6 +128,7 @@ def goal(*points: list[float]) -> dict:
         ({"goals": {"shot_0": {**GOAL, "frame": 20}}}, "shot_0: frame 20 is beyond the end"),
         ({"shots": {"shot_0": {"ball": [[20, 1, 1]]}}}, "ball in frame 20 is beyond"),
         ({"shots": {"shot_0": {"foot": "both"}}}, "foot is 'both'"),
+        ({"shots": {"shot_0": {"distance_m": 110}}}, "distance_m is 110"),
         ({"shots": {"shot_0": {}}}, "corrects nothing"),
         ({"shots": {"shot_0": 3}}, "is not a file of clicks"),
         ({"goal": {}}, "'goal' is none of goals, shots"),

@@ -97,7 +97,7 @@ def test_every_world_is_true_to_itself(name: str) -> None:
         ]
         caught += 1
         assert min(off) < 0.02 * shot.image_wh[0]
-    assert caught or name == "usual"
+    assert caught or name in ("usual", "zoomed")
 
 
 def test_worlds_differ() -> None:

@@ -1,11 +1,12 @@
-"""What people click on shots: the goal's corners, the kick, the foot and the ball; and its file.
+"""What people say of shots: the goal's corners, kick, foot, ball and distance; and its file.
 
 The unit is one clip. Where several people have clicked the same, the newest counts. The file is
 JSON; of a clip, each part may be absent:
 
     {"format": "workbench-shot-clicks/1",
      "goals": {"clip_0001": {"frame": 41, "corners_px": [[x, y], …4], "goal_wh_m": [7.32, 2.44]}},
-     "shots": {"clip_0001": {"kick_frame": 31, "foot": "right", "ball": [[34, x, y]]}}}
+     "shots": {"clip_0001": {"kick_frame": 31, "foot": "right", "ball": [[34, x, y]],
+                             "distance_m": 11}}}
 
 Values are described in `values`; `annotator` and `created_at` say who clicked and when. Knows
 nothing about what an analysis makes of them.
@@ -46,6 +47,7 @@ class ShotClick:
     kick_frame: int | None = None
     foot: Literal["left", "right"] | None = None
     ball: tuple[tuple[int, Point | None], ...] = ()  # frame and place; None: no ball there
+    distance_m: float | None = None  # from where the ball lay to the goal line
     annotator: str = ""
     created_at: str = ""
 
@@ -96,7 +98,10 @@ def click_rows(
                     kick = (
                         None if row["kick_frame"] is None else f"kick in frame {row['kick_frame']}"
                     )
-                    shown = list(filter(None, (kick, row["foot"] and f"{row['foot']} foot", ball)))
+                    foot = row["foot"] and f"{row['foot']} foot"
+                    metres = row.get("distance_m")
+                    far = None if metres is None else f"from {metres:g} m"
+                    shown = list(filter(None, (kick, foot, ball, far)))
                 found.append((item, ", ".join(shown), row["annotator"], row["created_at"][:16]))
     return sorted(found), len(others)
 
@@ -175,6 +180,7 @@ def _clicks(rows: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> ShotClicks:
             kick_frame=row["kick_frame"],
             foot=row["foot"],
             ball=tuple((frame, None if x is None else (x, y)) for frame, x, y in row["ball"] or ()),
+            distance_m=row.get("distance_m"),
             **_who(row),
         )
         for item, row in rows["shots"].items()

@@ -14,7 +14,7 @@ is kept. Frames are counted from 0 in presentation order; intervals are half-ope
 | event | `label`, `frame` |
 | comment | `text` what should be known of a clip |
 | corners | `frame`, `corners_px` (four [x, y]), `goal_wh_m` (or null: not measured) |
-| shot | `kick_frame`, `foot` left or right, `ball` [[frame, x, y], …]; each may be null |
+| shot | `kick_frame`, `foot` left or right, `ball` [[frame, x, y], …], `distance_m`, each or null |
 
 Corners are the goal's inner ones, kept in the order left bottom, left top, right top, right bottom
 as seen. A shot is what a person corrects: null is left to the analysis, and x and y are null where
@@ -54,6 +54,7 @@ LONGEST_COMMENT = 1000
 LARGEST_INTEGER = 2**63 - 1  # what every database and every PTS holds
 MOST_BALLS = 5000  # that one label of a shot places
 MOST_CLASSES = 40  # of one clip
+SHOT_M = (0.5, 90.0)  # from the goal line a ball is shot at it
 _GOAL_M = (0.3, 30.0)  # a goal's width and height lie between
 _LEAST_SIDE_PX, _LEAST_TURN = 2.0, 0.02  # of the goal's mouth; flatter ones no camera explains
 _CORNERS_REMEDY = "give its four inner corners around the mouth, from left bottom: [[x, y], …4]"
@@ -231,6 +232,13 @@ def _goal_wh_m(said: object, what: str) -> list[float]:
     return sides
 
 
+def _distance_m(said: object, what: str) -> float:
+    distance = _number(said, what)
+    if not SHOT_M[0] <= distance <= SHOT_M[1]:
+        raise LabelError(f"{what} is {distance:g}", "give metres from the goal line; a penalty: 11")
+    return distance
+
+
 def _ball(said: object, what: str) -> list[list[Any]]:
     """Places of the ball by frame, sorted."""
     remedy = "give [[frame, x, y], …], null for x and y where there is no ball"
@@ -326,5 +334,6 @@ FIELDS: dict[Kind, dict[str, Field]] = {
         "kick_frame": Field(_integer, "Int64", is_optional=True, past_end=0),
         "foot": Field(_foot, "string", is_optional=True),
         "ball": Field(_ball, "object", is_optional=True),
+        "distance_m": Field(_distance_m, "Float64", is_optional=True),
     },
 }

@@ -167,6 +167,7 @@ def judge_analysed(shot: ShotAnalysis, method: Method) -> ShotVerdict:
             image_wh=shot.size_wh,
             people=boxes_in_view(shot.people, shot.clip, shot.view),
             kick_frame=seen if told is None else told,
+            distance_m=None if shot.by_hand is None else shot.by_hand.distance_m,
         )
         return with_flight(judge_shot(question, method), shot.track, shot.kicked)
     except ShotError as error:

@@ -7,6 +7,7 @@ does not change its verdict. Shifting it within the picture does change the 3D v
 principal point is taken to be the middle of the picture.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -23,7 +24,13 @@ from workbench.shots.fit3d.hypotheses import BANK
 from workbench.shots.fit3d.posterior import Posterior
 from workbench.shots.fit3d.question import Question
 from workbench.shots.fit3d.search import fit_hypotheses
-from workbench.shots.goal.camera import CameraMode, find_cameras, on_height, seen_from_behind
+from workbench.shots.goal.camera import (
+    CameraMode,
+    RestingBall,
+    find_cameras,
+    on_height,
+    seen_from_behind,
+)
 from workbench.shots.goal.corners import is_convex, order_corners
 from workbench.shots.rules2d import judge_flat
 from workbench.shots.verdict import METHODS, Method, ShotError, ShotVerdict
@@ -34,6 +41,7 @@ _SAMPLES_NEAR, _SAMPLES_ANYWHERE = 32, 12  # pairs for each time of the kick
 _MOST_KICKS_PER_S = 30.0
 _GUESSES = 3
 _SURELY_FRONT_M = 0.5  # of a kick before the line; then the camera is not behind the goal
+_AT_REST = 3  # sightings before the kick, of a ball whose distance is told
 _SEED = 20260601  # of the samples: the same question gets the same answer
 
 _LEAST_OBSERVATIONS = 5  # of a flight; fewer fix no path
@@ -128,7 +136,8 @@ def _find_modes(
     A ball kicked in the air seems to lie behind the line too, so both sides are tried then.
     """
     width, height = (round(question.scale * side) for side in question.image_wh)
-    front = find_cameras(corners_px, question.goal_size_m, (width, height), question.people)
+    given = corners_px, question.goal_size_m, (width, height), question.people
+    front = find_cameras(*given)
     if not front:
         raise CannotFitError("no camera sees a goal of this size like this")
     near = np.argsort(np.abs(observations.times_s - (observations.kick_s or 0.0)), kind="stable")[
@@ -136,9 +145,33 @@ def _find_modes(
     ]
     camera = front[0].parameters[None]
     grass = on_height(camera, observations.uv[near], BALL_RADIUS_M, observations.center_px)
-    if np.median(grass[1]) > _SURELY_FRONT_M:
+    is_front = np.median(grass[1]) > _SURELY_FRONT_M
+    told = _resting_ball(observations)
+    # Seen from behind the goal, the ball lies as far beyond the line.
+    behind = front
+    if told is not None:
+        beyond = replace(told, distance_m=-told.distance_m)
+        behind = find_cameras(*given, resting=beyond) or front
+        front = find_cameras(*given, resting=told) or front
+    if is_front:
         return tuple(front)
-    return (*(seen_from_behind(mode) for mode in front), *front)
+    return (*(seen_from_behind(mode) for mode in behind), *front)
+
+
+def _resting_ball(observations: Observations) -> RestingBall | None:
+    """The ball before the kick, where somebody has told how far from the goal line it lay."""
+    if observations.distance_m is None or observations.kick_s is None:
+        return None
+    before = np.flatnonzero(observations.times_s <= observations.kick_s)[-_AT_REST:]
+    if not len(before):
+        return None
+    known = observations.has_diameter[before] > 0
+    size_px = (
+        float(np.exp(np.median(observations.log_diameter[before[known]])))
+        if known.any()
+        else math.nan
+    )
+    return RestingBall(np.median(observations.uv[before], axis=0), size_px, observations.distance_m)
 
 
 def _possible_kicks(observations: Observations) -> tuple[Floats, int]:

@@ -135,6 +135,9 @@ AT_NIGHT = SimulationSettings(
     world=FREE_KICKS,
 )
 
+# Long lenses, from a stand: the goal alone hardly tells how far off they are.
+ZOOMED = SimulationSettings(focal_px_at_1920=(3000.0, 9000.0), camera_m=(3.0, 12.0))
+
 
 @dataclass(frozen=True, eq=False)
 class SimulatedShot:
@@ -166,6 +169,11 @@ class SimulatedShot:
     def has_speed(self) -> bool:
         """Whether the ball was kicked; how fast a goalkeeper throws is nobody's question."""
         return self.kind != "throw_out"
+
+    @property
+    def from_m(self) -> float:
+        """How far from the plane of the goal line the ball was kicked."""
+        return abs(float(self.positions_m[max(int(self.contact_frame), 0), 1]))
 
     def question(self) -> dict[str, Any]:
         """The arguments of `ask`, which makes them the question of `judge_shot`.

@@ -18,6 +18,7 @@ from workbench.simulated.shots import (
     AT_NIGHT,
     BY_HAND,
     FROM_THE_STANDS,
+    ZOOMED,
     SimulatedShot,
     SimulationSettings,
     observe,
@@ -114,9 +115,10 @@ SIMULATORS: dict[str, Callable[[int], SimulatedShot]] = {
     "park": partial(simulate_shot, settings=BY_HAND),
     "rendered": track_rendered_shot,
 }
-# And one that none is calibrated on.
+# And some that none is calibrated on.
 STRANGE: dict[str, Callable[[int], SimulatedShot]] = {
     "night": partial(simulate_shot, settings=AT_NIGHT),
+    "zoomed": partial(simulate_shot, settings=ZOOMED),
 }
 
 

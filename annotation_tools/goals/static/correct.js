@@ -1,4 +1,4 @@
-// Correcting a shot by hand: the goal's corners and size, the kick, the foot, the ball.
+// Correcting a shot by hand: the goal's corners and size, the kick, the foot, the ball, its distance.
 //
 // Two modes of the page, "goal" and "shot", each with a panel below the video. What is said goes to
 // the label database as kinds "corners" and "shot"; which corners count in a clip, its own or those
@@ -41,6 +41,7 @@ export class Correct extends EventTarget {
     for (const input of document.querySelectorAll("#other-size input")) input.addEventListener("change", () => this.#resized());
     this.pointing.addEventListener("corners", ({ detail }) => this.#cornersMoved(detail));
     this.pointing.addEventListener("ball", ({ detail }) => this.#placeBall(detail));
+    $("#distance").addEventListener("change", () => this.#sayDistance());
     for (const one of Object.values(labels)) one.addEventListener("change", () => this.render());
   }
 
@@ -140,7 +141,7 @@ export class Correct extends EventTarget {
 
   #shot() {
     const value = this.item && this.labels.shot.current().get(this.item.item_id)?.value;
-    return value ?? { kick_frame: null, foot: null, ball: null };
+    return value ?? { kick_frame: null, foot: null, ball: null, distance_m: null };
   }
 
   #sayShot(change) {
@@ -159,6 +160,14 @@ export class Correct extends EventTarget {
 
   foot(side) {
     this.#sayShot({ foot: this.#shot().foot === side ? null : side });
+  }
+
+  // How far the ball lay from the goal line; a field that was emptied takes it back.
+  #sayDistance() {
+    const said = $("#distance").value;
+    const metres = Number(said);
+    if (said && !(metres >= 0.5 && metres <= 90)) return this.notice("a shot is 0.5 to 90 m from the goal line", true);
+    this.#sayShot({ distance_m: said ? metres : null });
   }
 
   #placeBall([x, y]) {
@@ -273,6 +282,7 @@ export class Correct extends EventTarget {
       button.classList.toggle("on", shot.foot === side);
       button.setAttribute("aria-pressed", String(shot.foot === side));
     }
+    if (document.activeElement !== $("#distance")) $("#distance").value = shot.distance_m ?? "";
     $("#no-ball").classList.toggle("on", Boolean(here) && here[1] === null);
     const placed = (shot.ball ?? []).length;
     const run = found.foot ? ` The run says ${found.foot} foot.` : "";

@@ -15,7 +15,7 @@ from workbench.footage.pinhole import BALL_RADIUS_M, GRAVITY_MPS2, Floats
 from workbench.shots.fit3d import columns as col
 from workbench.shots.fit3d.ballistics import DRAG_PER_M
 from workbench.shots.fit3d.fit import Observations, legs_of
-from workbench.shots.goal.camera import UP, CameraMode, on_height, project, rays
+from workbench.shots.goal.camera import FARTHEST_M, UP, CameraMode, on_height, project, rays
 from workbench.shots.leastsquares import Bools, Ints
 
 _ANCHOR_S = (0.17, 0.02)  # before and after the kick: observations that may give its place
@@ -95,7 +95,7 @@ def _solve_kicks(
     toward = rays(camera, observations.uv, observations.center_px)[:, 0]  # (3, N)
     place = np.stack([camera[0, :3]] * count, axis=1)
     down = np.minimum(toward[2, anchor], -1e-3)
-    reach = np.clip((height - camera[0, UP]) / down, 0.5, 90.0)
+    reach = np.clip((height - camera[0, UP]) / down, 0.5, FARTHEST_M)
     start = place + reach * toward[:, anchor]
     grass = on_height(camera, observations.uv, BALL_RADIUS_M, observations.center_px)[:, 0]
 

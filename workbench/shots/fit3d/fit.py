@@ -55,6 +55,7 @@ class Observations:
     first_frame: float = 0.0  # of the clip
     kick_s: float | None = None  # when the foot met the ball, if somebody knows
     worth: Floats | float = 1.0  # (N,) of each, 1 where its error is its own; `independent_share`
+    distance_m: float | None = None  # of the ball from the goal line before the kick, if told
     boxes: Floats | None = None  # (M, 5) seconds, x0, y0, x1, y1 of people; None if not looked for
 
     def frame(self, time_s: float) -> float:

@@ -14,7 +14,7 @@ from workbench.footage.pinhole import BALL_RADIUS_M, Floats
 from workbench.shots.fit3d import columns as col
 from workbench.shots.fit3d.ballistics import FALLS, HELD, NETTED
 from workbench.shots.fit3d.fit import ANYWHERE, INSIDE, ON_FRAME, OUTSIDE, Observations, Priors
-from workbench.shots.goal.camera import CameraMode
+from workbench.shots.goal.camera import CameraMode, told_sigma_m
 from workbench.shots.leastsquares import Batch, Bools, Ints
 from workbench.shots.verdict import EventKind
 
@@ -122,6 +122,9 @@ def priors_of(
     if observations.kick_s is not None:
         mean[:, col.KICK_S] = observations.kick_s
         sigma[:, col.KICK_S] = _KICK_SIGMA_FRAMES * (1 / observations.fps)
+    if observations.distance_m is not None:
+        mean[:, col.Y] = observations.distance_m
+        sigma[:, col.Y] = told_sigma_m(observations.distance_m)
     began = guessed_kicks_s[:, None] - np.where(air, _BEFORE_AIR_S, _BEFORE_S)[:, None]
     return Priors(
         mean=mean,

@@ -39,6 +39,7 @@ class Question:
     image_wh: tuple[int, int]  # of the clip
     fps: float
     kick_frame: float | None
+    distance_m: float | None = None  # of the ball from the goal line before the kick, if told
 
     @property
     def scale(self) -> float:
@@ -66,6 +67,7 @@ class Question:
             kick_s=None if kick is None else (kick - float(frames[0])) / self.fps,
             worth=independent_share((frames - frames[0]) / self.fps),
             boxes=boxes,
+            distance_m=self.distance_m,
         )
 
 
@@ -78,6 +80,7 @@ def ask(
     image_wh: tuple[int, int],
     people: ArrayLike | pd.DataFrame | None = None,
     kick_frame: float | None = None,
+    distance_m: float | None = None,
 ) -> Question:
     """Return the question of `judge_shot`, checked.
 
@@ -92,6 +95,8 @@ def ask(
             `y1` in pixels, perhaps `player`, and `whole` where it is known which ones are not cut
             off: who is where the ball ends is evidence too.
         kick_frame: When the foot meets the ball, if known to about two frames.
+        distance_m: How far from the goal line the ball lay, if somebody knows it (a penalty: 11).
+            With a long lens the goal alone hardly tells how far off the camera is; this does.
 
     Raises:
         ShotError: If an argument is not what it must be.
@@ -107,6 +112,8 @@ def ask(
         raise ShotError(f"goal_size_m is {goal_size_m}", "give inner width and height in metres")
     if kick_frame is not None and not np.isfinite(kick_frame):
         raise ShotError(f"kick_frame is {kick_frame}", "give a frame number, or None if not known")
+    if distance_m is not None and not 0.5 <= distance_m <= 90:
+        raise ShotError(f"distance_m is {distance_m}", "give metres from the goal line, .5 to 90")
     boxes, scale = None, _LONG_SIDE_PX / max(image_wh)
     if isinstance(people, pd.DataFrame):
         missing = [column for column in _BOX_COLUMNS if column not in people]
@@ -124,6 +131,7 @@ def ask(
         image_wh=image_wh,
         fps=float(fps),
         kick_frame=None if kick_frame is None else float(kick_frame),
+        distance_m=distance_m,
     )
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from workbench.footage.pinhole import Floats, goal_corners
+from workbench.footage.pinhole import BALL_RADIUS_M, Floats, goal_corners
 from workbench.shots.leastsquares import forward_jacobian, minimise_squares
 
 # Columns of a camera's parameter vector.
@@ -29,12 +29,17 @@ _ROLL_SIGMA = math.radians(2.0)
 _HEIGHT_M, _LOG_HEIGHT_SIGMA = 1.9, 0.40
 _DISTORTION_SIGMA = 0.015
 _BODY_M, _BODY_SIGMA_M, _HEAD_SIGMA_PX = 1.72, 0.10, 3.0
+_STEEPEST = 0.5  # of a start's distance: how high it may be, and 8 m in any case
 _START_FOCALS = (0.85, 1.0, 1.18, 2.5, 6.0)  # the last ones: a zoomed lens, one far away
+_TOLD_START_FOCALS = (4.0, 9.0, 13.0)  # besides, where a distance tells them apart
 _ON_LINE = 0.1  # of the goal's height that feet may be above its foot
 # Around the middle of the goal, for poses that IPPE misses.
 _START_TURNS = np.radians([0.0, -25.0, 25.0])
 _MODE_COST = 4.5  # modes worse than the best by more, in log likelihood, are dropped
 _NEAR_M = 0.2
+FARTHEST_M = 150.0  # from a camera high in the stands to the ball
+_SIZE_SIGMA = 0.10  # of a ball that lies still, relative
+_TOLD_SHARE, _LEAST_TOLD_M = 0.03, 0.2  # of a distance that somebody knows: how far it may be off
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,26 @@ class CameraMode:
     parameters: Floats  # (8,) position in metres, yaw, pitch, roll, log focal length in px, k1
     information: Floats  # (8, 8) inverse covariance of the parameters
     cost: float  # minus log posterior, up to a constant shared by the modes
+
+
+@dataclass(frozen=True)
+class RestingBall:
+    """A ball that lies on the grass, at a distance that somebody knows."""
+
+    uv: Floats  # (2,) pixels
+    diameter_px: float  # NaN where it is not known
+    distance_m: float  # from the goal line; negative beyond it
+
+    def off(self, cameras: Floats, center_px: Floats) -> Floats:
+        """Residuals (B, 2) of its distance from the goal line, and of its size if known."""
+        place = on_height(cameras, self.uv[None], BALL_RADIUS_M, center_px)
+        _, _, depth = project(cameras, place, center_px)
+        rows = [(place[1] - self.distance_m) / told_sigma_m(abs(self.distance_m))]
+        if np.isfinite(self.diameter_px):
+            expected = np.log(2 * BALL_RADIUS_M / np.maximum(depth, _NEAR_M))
+            expected += cameras[:, LOG_FOCAL, None]
+            rows.append((math.log(self.diameter_px) - expected) / _SIZE_SIGMA)
+        return np.concatenate(rows, axis=1)
 
 
 def rotations(cameras: Floats) -> Floats:
@@ -87,11 +112,11 @@ def rays(cameras: Floats, uv: Floats, center_px: Floats) -> Floats:
 def on_height(cameras: Floats, uv: Floats, height_m: float, center_px: Floats) -> Floats:
     """World points (3, B, N) where the rays through uv meet the level `height_m`.
 
-    Rays that do not come down within 90 m are cut off there.
+    Rays that do not come down within `FARTHEST_M` are cut off there.
     """
     toward = rays(cameras, uv, center_px)
     below = cameras[:, UP, None] - height_m
-    reach = below / np.maximum(-toward[2], np.maximum(below, 0.05) / 90.0)
+    reach = below / np.maximum(-toward[2], np.maximum(below, 0.05) / FARTHEST_M)
     return np.stack([cameras[:, axis, None] + reach * toward[axis] for axis in range(3)])
 
 
@@ -108,18 +133,21 @@ def find_cameras(
     goal_size_m: tuple[float, float],
     image_wh: tuple[int, int],
     people: Floats | None = None,
+    resting: RestingBall | None = None,
 ) -> list[CameraMode]:
     """Find the cameras that see the goal like this, as if they stood on the pitch.
 
     The goal is given by its corners (4, 2) from `corners.order_corners` and its inner size, people
-    who stand upright (n, 4) as foot x, foot y, head x, head y in pixels. Returns at most two modes,
-    the best first; none where no camera fits.
+    who stand upright (n, 4) as foot x, foot y, head x, head y in pixels. `resting` is the ball
+    before the kick, where somebody knows how far from the goal line it lies. Returns at most two
+    modes, the best first; none where no camera fits.
     """
     width, height = image_wh
     center = np.array([width / 2.0, height / 2.0])
     log_focal = math.log(_FOCAL_PER_LONG_SIDE * max(width, height))
     world = goal_corners(goal_size_m)
-    starts = _starts(ordered_px, world, center, log_focal)
+    focals = _START_FOCALS if resting is None else (*_START_FOCALS, *_TOLD_START_FOCALS)
+    starts = _starts(ordered_px, world, center, log_focal, focals)
     if not len(starts):
         return []
     crowd = np.empty((0, 4)) if people is None else _on_the_grass(people, ordered_px)
@@ -141,7 +169,11 @@ def find_cameras(
         ]
         return np.concatenate(rows, axis=1)
 
-    found, costs = minimise_squares(residuals, starts, iterations=25)
+    def with_ball(cameras: Floats) -> Floats:
+        rows = residuals(cameras)
+        return rows if resting is None else np.append(rows, resting.off(cameras, center), axis=1)
+
+    found, costs = minimise_squares(with_ball, starts, iterations=25 if resting is None else 80)
     modes: list[CameraMode] = []
     for index in np.argsort(costs):
         camera, cost = found[index], float(costs[index])
@@ -154,6 +186,11 @@ def find_cameras(
         jacobian = forward_jacobian(residuals, camera[None])[0]
         modes.append(CameraMode(camera, jacobian.T @ jacobian, cost))
     return modes[:2]
+
+
+def told_sigma_m(distance_m: float) -> float:
+    """How far a distance that somebody knows may be off: it is paced, or a mark on the pitch."""
+    return max(_TOLD_SHARE * distance_m, _LEAST_TOLD_M)
 
 
 def seen_from_behind(mode: CameraMode) -> CameraMode:
@@ -198,14 +235,16 @@ def _same(camera: Floats, mode: CameraMode) -> bool:
     return bool(step @ mode.information @ step < 4.0 or np.abs(step[:3]).max() < 0.3)
 
 
-def _starts(ordered_px: Floats, world: Floats, center: Floats, log_focal: float) -> Floats:
+def _starts(
+    ordered_px: Floats, world: Floats, center: Floats, log_focal: float, focals: tuple[float, ...]
+) -> Floats:
     """Cameras (B, 8) to start from: both poses of IPPE for some focal lengths, and turns of them.
 
     IPPE wants a plane z = 0 and right-handed axes: (X, Z, -Y).
     """
     flat = np.ascontiguousarray(np.stack([world[:, 0], world[:, 2], np.zeros(4)], axis=1))
     starts: list[Floats] = []
-    for factor in _START_FOCALS:
+    for factor in focals:
         focal = math.exp(log_focal) * factor
         inner = np.array([[focal, 0.0, center[0]], [0.0, focal, center[1]], [0.0, 0.0, 1.0]])
         for turn, shift in _plane_poses(flat, ordered_px, inner):
@@ -245,5 +284,6 @@ def _camera_from(pose: tuple[Floats, Floats], log_focal: float) -> Floats:
     level = np.array([math.sin(yaw), -math.cos(yaw), 0.0])
     steep = np.cross(forward, level)
     roll = math.atan2(-float(right @ steep), float(right @ level))
-    position = np.array([position[0], max(position[1], 0.5), np.clip(position[2], 0.5, 8.0)])
+    highest = max(8.0, _STEEPEST * float(np.hypot(*position[:2])))
+    position = np.array([position[0], max(position[1], 0.5), np.clip(position[2], 0.5, highest)])
     return np.array([*position, yaw, pitch, roll, log_focal, 0.0])
