@@ -150,7 +150,12 @@ def by_hand_words(click: ShotClick | None) -> str:
     """
     if click is None:
         return ""
-    told = {"kick": click.kick_frame is not None, "foot": click.foot, "ball": click.ball}
+    told = {
+        "kick": click.kick_frame is not None,
+        "foot": click.foot,
+        "ball": click.ball,
+        "distance": click.distance_m is not None,
+    }
     by = f" by {click.annotator}" if click.annotator else " by hand"
     return ", ".join(name for name, said in told.items() if said) + by
 
