@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from workbench.detect.ballpath import Spot, best_path, speeds, without_bystanders
-from workbench.detect.detections import BALL, GOAL, PERSON
+from workbench.detect.detections import BALL, GOAL, PERSON, Detection
 from workbench.detect.motion.balls import (
     colours_of,
     count_colours,
@@ -20,6 +20,7 @@ from workbench.detect.motion.balls import (
 from workbench.detect.motion.change import Blob, compare, substance
 from workbench.detect.motion.goalfinder import find_goal
 from workbench.detect.motion.teacher import MotionTeacher
+from workbench.detect.teacher import Past
 from workbench.footage.frames import sample_frames
 from workbench.footage.writer import VideoWriter
 
@@ -100,6 +101,12 @@ def test_people_keep_their_ids_from_window_to_window_and_goals_have_corners(clip
         )
         assert not any(one.more for one in found if one is not goal)
     assert len(people) == 1
+
+
+def test_people_whom_somebody_else_saw_and_did_not_follow_are_no_tracks(clip: Path) -> None:
+    unsure = Detection(PERSON, (10.0, 10.0, 20.0, 60.0), score=0.1)  # as a detector leaves them
+    found = list(MotionTeacher().label_window(clip, range(8), Past(((unsure,),) * 4)))
+    assert len(found) == 8
 
 
 def test_settings_tell_labels_of_other_switches_apart() -> None:

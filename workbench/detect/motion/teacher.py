@@ -162,7 +162,8 @@ def _tracker_after(past: Past) -> Tracker:
     # People are larger than their steps: half of somebody's size is reach enough.
     tracker = Tracker(reach_px=0.0, sure=0.0, first_id=first_id)
     for found in past.frames[-_RECALLED_FRAMES:]:
-        tracker.recall([one for one in found if one.class_name == PERSON])
+        people = [one for one in found if one.class_name == PERSON]
+        tracker.recall([one for one in people if one.track_id is not None])
     return tracker
 
 
