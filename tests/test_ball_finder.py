@@ -189,6 +189,18 @@ def test_beside_another_teacher_its_people_stay_and_its_ball_where_the_net_is_si
     )
 
 
+def test_all_that_either_takes_for_the_ball_is_kept_for_whoever_looks_for_the_kicked_one(
+    weights: Path, clip: Path
+) -> None:
+    teacher = BallNetTeacher(weights, beside=Others(), device="cpu")
+    teacher._finder.network = SeesWhite()
+    for frame, seen in enumerate(teacher.look_window(clip, range(FRAMES), Past())):
+        (chosen,) = [one for one in seen.found if one.class_name == BALL]
+        middles = [one.centre for one in seen.candidates]
+        assert any(np.hypot(x - 6, y - 6) < 1 for x, y in middles), frame  # the other teacher's
+        assert any(np.hypot(*np.subtract(chosen.centre, middle)) < 2.5 for middle in middles), frame
+
+
 def test_the_register_knows_it(weights: Path) -> None:
     assert make_teacher("ballnet", weights=str(weights)).name == "ballnet"
     both = make_teacher("ballnet", weights=str(weights), beside="motion")

@@ -195,6 +195,7 @@ def test_auto_does_without_a_detector_that_nobody_named(
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("RF_HOME", str(tmp_path))
+    monkeypatch.delenv("WORKBENCH_DETECTOR", raising=False)
     teacher = make_teacher("auto")
     said = teacher.about([row(clip, "fixed"), row(clip, "unsteady")])
     assert said.startswith("No detector (rf-detr-nano.pth is not on this machine")

@@ -1,6 +1,7 @@
 """Windows around kicks in long footage."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from videos import make_video
 from workbench.detect.detections import BALL, PERSON, FrameDetections
 from workbench.detect.teacher import Past, Teacher
 from workbench.footage.ingest import ingest_folder
+from workbench.footage.steady import steadiness
 from workbench.footage.video_info import probe
+from workbench.shots import kickwindows
 from workbench.shots.kickwindows import AFTER_S, BEFORE_S, around_kicks, windows_around
 
 IDLE = 80  # frames between two shots, in which people stand there without a ball
@@ -75,10 +78,14 @@ def test_without_a_ball_at_a_foot_there_is_no_proposal(
     assert around_kicks(teacher)(info, 0, info.frame_count) is None
 
 
-def test_what_a_teacher_cannot_label_is_left_to_the_clock(shot: FilmedShot, video: Path) -> None:
+def test_what_a_teacher_cannot_label_is_left_to_the_clock(
+    shot: FilmedShot, video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     teacher = Knowing(two_shots(shot))
-    teacher.needs_fixed_camera = True  # and the video's pictures change all over
+    teacher.needs_fixed_camera = True
     info = probe(video)
+    travels = replace(steadiness(video), camera="unsteady")
+    monkeypatch.setattr(kickwindows, "steadiness", lambda path, **part: travels)
     assert around_kicks(teacher)(info, 0, info.frame_count) is None
 
 

@@ -39,11 +39,14 @@ def choose_ball(finds: Finds, width_px: int) -> list[Candidate | None]:
     return choose(join_finds(finds), width_px, LINK)
 
 
-def join_finds(finds: Finds) -> list[list[Candidate]]:
-    """The candidates of all finders in each frame of a window, their scores probabilities."""
+def join_finds(finds: Finds, *, alone: bool = False) -> list[list[Candidate]]:
+    """The candidates of all finders in each frame of a window, their scores probabilities.
+
+    The ball network takes much that stands still for a ball. A ball at rest is the detector's to
+    see, unless the network is `alone`.
+    """
     finds = dict(finds)
-    if BALLNET in finds:
-        # It takes much that stands still for a ball. A ball at rest is the detector's to see.
+    if BALLNET in finds and not alone:
         finds[BALLNET] = without_statics(finds[BALLNET], _OFTEN, may_wait=False)
     frames = zip(*([[_trusted(one, name) for one in found if _is_round(one)] for found in own]
                    for name, own in finds.items()), strict=True)  # fmt: skip

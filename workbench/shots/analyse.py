@@ -9,6 +9,7 @@ truth.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from workbench.shots.analysed import (
 )
 from workbench.shots.ball.followed import kicked_track, with_rest
 from workbench.shots.ball.kicked import find_kicked
+from workbench.shots.ball.resting import with_resting
 from workbench.shots.ball.sightings import sight_balls
 from workbench.shots.ball.track import ball_track, steady_track
 from workbench.shots.evidence import missing_evidence, the_shot, with_flight
@@ -102,7 +104,11 @@ def analyse_shot(
     people = follow_people(labels, fps)
     told = _by_picture(by_hand or ShotClick(), timeline)
     ball_px = _BALL_PER_BODY * _body_px(people)
-    may_be = sight_balls(labels, view, people, fps, told=dict(told.ball), told_px=ball_px)
+    sight = partial(
+        sight_balls, view=view, people=people, fps=fps, told=dict(told.ball), told_px=ball_px
+    )
+    labels = with_resting(labels, sight(labels), video, view, timeline)
+    may_be = sight(labels)
     kicks = find_kicked(may_be, fps=fps)
     kicked = the_shot(kicks, may_be, goal, fps=fps, told_kick=told.kick_frame)
     seen = ball_track(labels, view) if kicked is None else kicked_track(may_be, kicked, fps=fps)

@@ -1,8 +1,9 @@
 """Windows around kicks in long footage: where a ball near a foot is suddenly fast.
 
-The unit is a part of a video without a cut. It is labelled stretch by stretch, so that memory does
-not grow with its length, and only boxes are kept. A kick proposes a window with what its analysis
-needs: the run-up, and the flight to its end. Knows nothing about goals and verdicts.
+The unit is a part of a video without a cut. It is looked at stretch by stretch, so that memory does
+not grow with its length, only boxes are kept, and no flight swallows the kicks after it. A kick
+proposes a window with what its analysis needs: the run-up, and the flight to its end. Knows nothing
+about goals and verdicts.
 """
 
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from workbench.detect.teacher import Past, Seen, Teacher, split_frames
 from workbench.footage.clips import Clip
 from workbench.footage.cut import clip_row
 from workbench.footage.ingest import Propose
-from workbench.footage.steady import steadiness
+from workbench.footage.steady import steadiness, steady
 from workbench.footage.steadyview import SteadyView
 from workbench.footage.video_info import VideoInfo
 from workbench.shots.ball.kicked import find_kicked
@@ -24,7 +25,7 @@ from workbench.shots.players.people import follow_people
 
 BEFORE_S, AFTER_S = 1.5, 2.5  # of a window, around the kick
 _APART_S = 1.0  # between kicks; touches of a dribble are nearer
-_STRETCH_S, _SHARED_S = 20.0, 5.0  # looked at together, and with the stretch after it
+_STRETCH_S, _SHARED_S = 4.0, 2.0  # looked at together, and with the stretch after it
 
 
 def around_kicks(teacher: Teacher) -> Propose:
@@ -35,13 +36,16 @@ def around_kicks(teacher: Teacher) -> Propose:
     """
 
     def propose(info: VideoInfo, first: int, last: int) -> list[tuple[int, int]] | None:
-        clip = _as_clip(info, first, last)
-        # A part of a video is not steadied: whoever needs no fixed camera looks at it as it is.
-        seen = clip if clip.camera == "fixed" else replace(clip, camera="unsteady")
-        own = teacher.for_clip(seen)
-        if own.needs_fixed_camera and clip.camera != "fixed":
+        found = steadiness(info.path, start=first, stop=last)
+        clip = replace(_as_clip(info, first, last), camera=found.camera)
+        own = teacher.to_search(clip)
+        if own.needs_fixed_camera and not clip.is_steadiable:
             return None
-        kicks = _kicks(info, first, last, own)
+        view = SteadyView()
+        if clip.camera == "steadied":
+            seen = steady(info.path, found.reference, start=first, stop=last)
+            view = SteadyView(found.reference, dict(seen))
+        kicks = _kicks(info, first, last, own, view)
         return windows_around(kicks, float(info.fps), first, last) if kicks else None
 
     return propose
@@ -61,46 +65,60 @@ def windows_around(kicks: list[float], fps: float, first: int, last: int) -> lis
 
 
 def _as_clip(info: VideoInfo, first: int, last: int) -> Clip:
-    """The part as a clip of its own, for a teacher to know its camera."""
+    """The part as a clip of its own."""
     name = str(info.path)
-    clip = clip_row(name, info, info.path.parent, info, (first, last), name)
-    found = steadiness(info.path, start=first, stop=last)
-    return replace(clip, camera=found.camera, camera_reason=found.reason)
+    return clip_row(name, info, info.path.parent, info, (first, last), name)
 
 
-def _kicks(info: VideoInfo, first: int, last: int, teacher: Teacher) -> list[float]:
-    """The frames of kicks, of which none is nearer to another than `_APART_S`."""
+def _kicks(
+    info: VideoInfo, first: int, last: int, teacher: Teacher, view: SteadyView
+) -> list[float]:
+    """The frames of kicks, of which none is nearer to a likelier one than `_APART_S`."""
     fps = float(info.fps)
-    found: list[float] = []
-    for begin, frames in _stretches(info, first, last, teacher):
+    told: list[tuple[float, float]] = []  # nats and frame
+    for begin, frames in _stretches(info, first, last, teacher, view):
         named = str(info.path), str(info.path), teacher.name, info.width, info.height
         labels = ClipDetections(
             *named, [one.found for one in frames], [one.candidates for one in frames]
         )
         people = follow_people(labels, fps)
-        balls = sight_balls(labels, SteadyView(), people, fps)
-        for kick in find_kicked(balls, fps=fps):  # the likeliest first
-            frame = begin + kick.kick_frame
-            if is_kick(kick) and all(abs(frame - other) >= _APART_S * fps for other in found):
-                found.append(frame)
+        balls = sight_balls(labels, _part_of(view, begin, len(frames)), people, fps)
+        kicks = filter(is_kick, find_kicked(balls, fps=fps))
+        told += [(kick.kick_nats, begin + kick.kick_frame) for kick in kicks]
+    found: list[float] = []
+    for _, frame in sorted(told, reverse=True):
+        if all(abs(frame - other) >= _APART_S * fps for other in found):
+            found.append(frame)
     return sorted(found)
 
 
+def _part_of(view: SteadyView, begin: int, count: int) -> SteadyView:
+    """The view of some frames, counted from the first of them."""
+    if view.frames is None:
+        return view
+    frames = {
+        number: view.frames[begin + number]
+        for number in range(count)
+        if begin + number in view.frames
+    }
+    return replace(view, reference=view.reference - begin, frames=frames)
+
+
 def _stretches(
-    info: VideoInfo, first: int, last: int, teacher: Teacher
+    info: VideoInfo, first: int, last: int, teacher: Teacher, view: SteadyView
 ) -> Iterator[tuple[int, list[Seen]]]:
     """Yield the first frame of each stretch and what is found in its frames, boxes alone."""
     fps = float(info.fps)
-    long, shared = round(_STRETCH_S * fps), round(_SHARED_S * fps)
-    past, held, begin = Past(), list[Seen](), first
+    long, step = round(_STRETCH_S * fps), round((_STRETCH_S - _SHARED_S) * fps)
+    past, held, begin = Past(view=None if view.frames is None else view), list[Seen](), first
     for part in split_frames(last - first, teacher.window_frames):
         window = range(first + part.start, first + part.stop)
         seen = list(teacher.look_window(info.path, window, past))
         past = past.after([one.found for one in seen])
         held += [_boxes(one) for one in seen]
-        if len(held) >= long:
-            yield begin, held
-            begin, held = begin + len(held) - shared, held[-shared:]
+        while len(held) >= long:
+            yield begin, held[:long]
+            begin, held = begin + step, held[step:]
     if held:
         yield begin, held
 

@@ -11,6 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from workbench.detect.ballchoice import Candidate, Link, choose
+from workbench.detect.balljoin import (
+    BALLNET,
+    BLOBS,
+    MOTION,
+    as_candidates,
+    as_detections,
+    join_finds,
+)
 from workbench.detect.ballnet.finder import SHORT_SIDE, BallFinder
 from workbench.detect.detections import (
     BALL,
@@ -20,11 +28,11 @@ from workbench.detect.detections import (
     Mask,
     encode_mask,
 )
-from workbench.detect.teacher import Past, Teacher
+from workbench.detect.teacher import Past, Seen, Teacher
 from workbench.footage.frames import iter_frames
 from workbench.footage.video_info import probe
 
-_METHOD = 1  # raise when the same settings would give other labels
+_METHOD = 2  # raise when the same settings would give other labels
 _SURE = 0.35  # score from which the network's ball takes the place of the other teacher's
 _REACH = 2  # frames beside a window that its first and last frame are compared with
 _BALL_ID = 2  # as the motion teacher's: there is one in play
@@ -77,13 +85,25 @@ class BallNetTeacher(Teacher):
         self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()
     ) -> Iterator[FrameDetections]:
         """Yield the ball in every frame of one window, and what the other teacher found."""
+        return (seen.found for seen in self.look_window(path, window, past, same_view))
+
+    def look_window(
+        self, path: Path, window: range, past: Past, same_view: Sequence[Path] = ()
+    ) -> Iterator[Seen]:
+        """Yield the same with all that either of the two may take for the ball."""
         info = probe(path)
         candidates = self.candidates(path, window)
         balls = choose(candidates, info.width, self._link)
-        others = self._others(path, window, past, same_view)
-        for ball, found in zip(balls, others, strict=True):
+        others = list(self._others(path, window, past, same_view))
+        finds = {
+            BALLNET: candidates,
+            MOTION: [as_candidates(one.found) for one in others],
+            BLOBS: [as_candidates(one.candidates) for one in others],
+        }
+        all_balls = as_detections(join_finds(finds, alone=True), self.name)
+        for ball, other, may_be in zip(balls, others, all_balls, strict=True):
             seen = self._detection(ball, (info.height, info.width))
-            yield _joined(seen, found)
+            yield Seen(_joined(seen, other.found), may_be)
 
     def candidates(self, path: Path, window: range) -> list[list[Candidate]]:
         """All candidates of each frame of a window, for whoever joins them with others."""
@@ -96,12 +116,12 @@ class BallNetTeacher(Teacher):
 
     def _others(
         self, path: Path, window: range, past: Past, same_view: Sequence[Path]
-    ) -> Iterator[FrameDetections]:
+    ) -> Iterator[Seen]:
         if self._beside is None:
-            return iter([()] * len(window))
+            return iter([Seen(())] * len(window))
         own = [tuple(one for one in found if one.found_by != BallNetTeacher.name)
                for found in past.frames]  # fmt: skip
-        return self._beside.label_window(path, window, replace(past, frames=tuple(own)), same_view)
+        return self._beside.look_window(path, window, replace(past, frames=tuple(own)), same_view)
 
     def _detection(self, ball: Candidate | None, shape_hw: tuple[int, int]) -> Detection | None:
         if ball is None or ball.score < self._min_score:

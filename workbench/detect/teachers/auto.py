@@ -129,6 +129,12 @@ class AutoTeacher(Teacher):
             return JoinedTeacher(self._coco, self._ballnet, self._motion)
         return JoinedTeacher(self._coco, None, None)
 
+    def to_search(self, clip: Clip) -> Teacher:
+        """Without the motion teacher, which takes as long as the others together."""
+        if self._coco is None:
+            return self.for_clip(clip)
+        return JoinedTeacher(self._coco, self._ballnet, None)
+
     def about(self, clips: Sequence[Clip]) -> str:
         """Which finders ran on how many clips, and why."""
         steady = sum(clip.is_steadiable for clip in clips)
