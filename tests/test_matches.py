@@ -13,7 +13,7 @@ from workbench.errors import FootageError
 from workbench.footage.video_info import probe
 from workbench.labels.events import BALL, Events, bins, load_class_map
 from workbench.labels.soccernet import LABELS_BALL, find_matches, read_events
-from workbench.simulated.matches.film import direct
+from workbench.simulated.matches.film import Film, direct
 from workbench.simulated.matches.making import MatchPlan, make_match, make_matches
 from workbench.simulated.matches.pitch import FPS, HALF_LENGTH_M, HALF_WIDTH_M
 from workbench.simulated.matches.story import PlayedMatch, play_match
@@ -71,6 +71,14 @@ def test_cut_aways_know_nothing_of_the_play() -> None:
     away = [direct(match, np.random.default_rng(0)).away for match in matches]
     assert (away[0] >= 0).any()
     assert away[0].tolist() == away[1].tolist()
+
+
+def test_the_ball_is_in_the_picture_where_something_is_shown(match: PlayedMatch) -> None:
+    film = Film(match, 3, (256, 144))
+    shown = [touch for touch in match.touches if film.direction.away[touch.frame] < 0]
+    assert len(shown) > 0.9 * len(match.touches)
+    for touch in shown:
+        assert "ball" in dict(film.boxes(touch.frame)), touch
 
 
 def test_the_same_seed_is_the_same_match_to_the_byte(tmp_path: Path) -> None:

@@ -351,6 +351,18 @@ def test_a_clip_is_moved_mirrored_and_lit_as_drawn(monkeypatch: pytest.MonkeyPat
     assert np.abs(clip.moves - np.eye(2, 3)).max() > 0.01
 
 
+def test_a_clip_that_does_not_move_is_mirrored_and_lit_to_the_bit() -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (3, 4, 3, 8, 16), np.uint8)
+    look = np.array([[1, 1.17, -19.3], [0, 0.81, 19.9], [1, 1.0, 0.0]], np.float32)
+    still = torch.empty(3, 0, 2, 3)
+    found = seen(torch.from_numpy(image), torch.from_numpy(look), still).numpy()
+    for clip, (mirrored, contrast, brightness), shown in zip(image, look, found, strict=True):
+        turned = clip[..., ::-1] if mirrored else clip
+        lit = turned.astype(np.float32) * contrast + brightness
+        assert (shown == lit.clip(0, 255).astype(np.uint8)).all()
+
+
 def test_a_mirrored_clip_swaps_the_sides(monkeypatch: pytest.MonkeyPatch) -> None:
     grey = np.zeros((300, 32, 48), np.uint8)
     grey[:, :, 24:] = 200  # bright on the right

@@ -200,7 +200,7 @@ def train(
         str, typer.Option("--encoder", metavar="NAME", help="slim, or lite0 for a GPU.")
     ] = "slim",
     epochs: Annotated[int, typer.Option("--epochs", metavar="N", min=1, help="At most.")] = 2,
-    steps: Annotated[int, typer.Option("--steps", metavar="N", min=1, help="Per epoch.")] = 950,
+    steps: Annotated[int, typer.Option("--steps", metavar="N", min=1, help="Per epoch.")] = 1250,
     classes: Annotated[
         str, typer.Option("--classes", metavar="NAME|FILE", help="Which classes count.")
     ] = "ball",

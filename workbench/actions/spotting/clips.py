@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -177,9 +178,23 @@ def seen(clips: Tensor, look: Tensor, moves: Tensor) -> Tensor:
             grid = F.affine_grid(moves.flatten(0, 1), list(flat.shape), align_corners=True)
             moved = F.grid_sample(flat, grid, padding_mode="reflection", align_corners=True)
             picture = moved.view(clips.shape)
+        elif clips.device.type == "cpu":
+            return _looked_up(clips, look)
         mirrored, contrast, brightness = look[:, :, None, None, None, None].unbind(1)
         picture = torch.where(mirrored > 0, picture.flip(-1), picture)
         return picture.float().mul_(contrast).add_(brightness).clamp_(0, 255).byte()
+
+
+def _looked_up(clips: Tensor, look: Tensor) -> Tensor:
+    """What `seen` makes of clips that do not move: a table of greys is thrice as fast on a CPU."""
+    mirrored, contrast, brightness = look[:, :, None].unbind(1)
+    tables = torch.arange(256.0).mul(contrast).add_(brightness).clamp_(0, 255).byte()
+    picture = torch.empty_like(clips)
+    for clip, is_mirrored, table, out in zip(clips, mirrored > 0, tables, picture, strict=True):
+        rows = clip.flip(-1) if is_mirrored else clip.contiguous()
+        flat = -1, rows.shape[-1]
+        cv2.LUT(rows.view(flat).numpy(), table.numpy(), dst=out.view(flat).numpy())
+    return picture
 
 
 def _mistaken(

@@ -65,7 +65,12 @@ class _Slim(Encoder):
         # difference is a difference of convolutions.
         weight, change = self.first.weight[:, :STACK], 3 * self.first.weight[:, STACK:]
         weight = weight + F.pad(change, (0, 0, 0, 0, 1, 0)) - F.pad(change, (0, 0, 0, 0, 0, 1))
-        grey = stacks.to(torch.float, memory_format=torch.channels_last)
+        # Greys are whole numbers up to 255, which bf16 has exactly; fp16, too.
+        device = stacks.device.type
+        kind = (
+            torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float
+        )
+        grey = stacks.to(kind).contiguous(memory_format=torch.channels_last)
         # What grey is in the middle, the normalisation that follows takes away.
         maps: Tensor = self.net(F.conv2d(grey, weight * (4 / 255), stride=2, padding=1))
         return maps

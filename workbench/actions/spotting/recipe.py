@@ -29,7 +29,7 @@ class SpotterConfig(Recipe):
     encoder: str = SLIM  # of stacks, by name; see `encoders`
     frozen: bool = False  # whether the encoder keeps the weights it begins with
     class_map: str = "ball"  # a set of classes, or a file that maps them
-    steps: int = 950  # per epoch
+    steps: int = 1250  # per epoch
     clip_steps: int = 24  # of 0.24 s each
     size_wh: tuple[int, int] = SIZE_WH  # of frames
     crop_share: float = 0.76  # of width and height of a frame that a clip shows
