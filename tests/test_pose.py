@@ -73,6 +73,13 @@ def test_mediapipe_finds_a_small_rendered_shooter_inside_the_box(model):
         assert top < middle[1] < bottom
 
 
+def test_what_mediapipe_logs_is_not_in_anybodys_report(model, capfd):
+    noise = np.random.default_rng(0).integers(0, 255, (200, 200, 3), dtype=np.uint8)
+    with pose_finder(model=model).session() as find:
+        find(noise, np.array([50.0, 20.0, 150.0, 190.0]), None)
+    assert capfd.readouterr().err == ""
+
+
 def test_without_a_model_poses_are_guessed_and_it_is_said(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shot = film_shot()

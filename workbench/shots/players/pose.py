@@ -6,6 +6,7 @@ outline and the proportions of a standing body, good enough to place the feet bu
 angles. Knows nothing about balls and kicks.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -256,22 +257,41 @@ class MediaPipeFinder:
             min_pose_presence_confidence=_LEAST_CONFIDENCE,
         )
         try:
-            landmarker = vision.PoseLandmarker.create_from_options(options)
+            with _silence():
+                landmarker = vision.PoseLandmarker.create_from_options(options)
         except (RuntimeError, ValueError, OSError) as error:
             problem = f"{self._model} is no pose model ({str(error).splitlines()[0]})"
             raise ShotError(problem, _MODEL_REMEDY) from None
 
+        is_new = True
+
         def find(image: Image, box: Floats, _: Mask | None) -> Pose | None:
+            nonlocal is_new
             for margin in _MARGINS:
                 crop, place = crop_around(image, box, margin=margin, height_px=_CROP_HEIGHT_PX)
                 picture = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=crop)
-                found = landmarker.detect(picture)
+                with _silence() if is_new else nullcontext():
+                    found = landmarker.detect(picture)
+                is_new = False
                 if found.pose_landmarks:
                     return _as_pose(found, crop.shape, place)
             return None
 
         with landmarker:
             yield find
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep what native code writes to standard error to itself: MediaPipe's log has no switch."""
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+            yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _as_pose(found: Any, shape: tuple[int, ...], place: Floats) -> Pose:
