@@ -122,13 +122,13 @@ def shots_table(shots: Iterable[ShotAnalysis]) -> pd.DataFrame:
     rows = {
         shot.clip.clip_id: {
             "verdict": headline(shot.verdict),
+            "because": reason_words(shot.verdict) + remedy_words(shot.verdict),
             "sure": sure_words(shot.verdict),
             "speed": speed_words(shot.verdict.speed_kmh, shot.verdict.speed_interval_kmh),
             "shooter": shot.shooter.player if shot.shooter is not None else "",
             "foot": foot_words(shot.foot),
             "goal": goal_words(shot.goal, briefly=True),
             "corrected": by_hand_words(shot.by_hand),
-            "because": reason_words(shot.verdict) + remedy_words(shot.verdict),
         }
         for shot in shots
     }
