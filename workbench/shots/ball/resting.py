@@ -18,6 +18,7 @@ from workbench.detect.detections import BALL, Detection
 from workbench.detect.store import ClipDetections
 from workbench.footage.frames import iter_frames
 from workbench.footage.pinhole import Floats
+from workbench.footage.planemaps import Image
 from workbench.footage.steadyview import SteadyView
 from workbench.footage.timeline import Timeline
 from workbench.shots.ball.sightings import Sightings
@@ -27,7 +28,9 @@ _NEAR, _ALIKE = 0.5, 0.6  # … within so many sizes and doublings of size of ea
 _FEWEST = 4  # … in so many pictures
 _AT_FEET = 0.3  # of a person's height: nobody kicks what is never nearer to feet
 _MOST_PLACES = 6  # that are looked at, those of most sightings
-_GONE_S = 0.5  # after the last sighting the ground is bare; before, a leg may hide the ball
+# After the last sighting: from when on the ground is bare (before, a leg may hide the ball), and
+# until when it is looked at.
+_GONE_S, _UNTIL_S = 0.5, 5.0
 _FEWEST_BARE = 5  # pictures of the ground
 _HALF = 0.7  # of the ball's size, that is looked at around its middle
 _LEAST_CONTRAST = 36.0  # between ball and ground, summed over red, green and blue
@@ -96,27 +99,28 @@ def _places(seen: Sightings) -> list[_Place]:
 
 def _looks(
     places: Sequence[_Place], video: Path, view: SteadyView, timeline: Timeline
-) -> list[dict[int, Floats]]:
+) -> list[dict[int, Image]]:
     """What is at each place, picture by picture from its first sighting on: (S, S, 3) each."""
     picture_of = {frame: one for one, frame in enumerate(timeline.frames) if frame >= 0}
     start = min(int(place.frames[0]) for place in places)
-    first = timeline.frame(start)
-    cuts: list[dict[int, Floats]] = [{} for _ in places]
-    for frame in iter_frames(video, start=first, stop=max(picture_of) + 1):
+    until = [place.frames[-1] + round(_UNTIL_S * timeline.fps) for place in places]
+    first, last = timeline.frame(start), timeline.frame(max(until))
+    cuts: list[dict[int, Image]] = [{} for _ in places]
+    for frame in iter_frames(video, start=first, stop=last + 1):
         one = picture_of.get(frame.index)
         if one is None:
             continue
-        for place, looks in zip(places, cuts, strict=True):
+        for place, end, looks in zip(places, until, cuts, strict=True):
             at = view.to_frame(one, place.xy)[0]
-            if one < place.frames[0] or not np.isfinite(at).all():
+            if not place.frames[0] <= one <= end or not np.isfinite(at).all():
                 continue
             side = 2 * max(2, round(_HALF * place.size_px)) + 1
             middle = float(at[0]) - 0.5, float(at[1]) - 0.5
-            looks[one] = cv2.getRectSubPix(frame.image, (side, side), middle).astype(np.float64)
+            looks[one] = np.asarray(cv2.getRectSubPix(frame.image, (side, side), middle), np.uint8)
     return cuts
 
 
-def _shown(place: _Place, looks: dict[int, Floats], fps: float) -> list[int]:
+def _shown(place: _Place, looks: dict[int, Image], fps: float) -> list[int]:
     """The pictures in which the ball is there, though nobody has seen it."""
     bare = [one for one in looks if one > place.frames[-1] + _GONE_S * fps]
     lain = [one for one in place.frames.tolist() if one in looks]
