@@ -107,8 +107,10 @@ def analyse_shot(
     sight = partial(
         sight_balls, view=view, people=people, fps=fps, told=dict(told.ball), told_px=ball_px
     )
-    labels = with_resting(labels, sight(labels), video, view, timeline)
     may_be = sight(labels)
+    with_rests = with_resting(labels, may_be, video, view, timeline)
+    if with_rests is not labels:
+        may_be = sight(with_rests)
     kicks = find_kicked(may_be, fps=fps)
     kicked = the_shot(kicks, may_be, goal, fps=fps, told_kick=told.kick_frame)
     seen = ball_track(labels, view) if kicked is None else kicked_track(may_be, kicked, fps=fps)

@@ -17,6 +17,7 @@ from workbench.footage.cut import clip_row
 from workbench.footage.ingest import Propose
 from workbench.footage.steady import steadiness, steady
 from workbench.footage.steadyview import SteadyView
+from workbench.footage.timeline import Timeline
 from workbench.footage.video_info import VideoInfo
 from workbench.shots.ball.kicked import find_kicked
 from workbench.shots.ball.sightings import sight_balls
@@ -82,7 +83,8 @@ def _kicks(
             *named, [one.found for one in frames], [one.candidates for one in frames]
         )
         people = follow_people(labels, fps)
-        balls = sight_balls(labels, _part_of(view, begin, len(frames)), people, fps)
+        part = Timeline(tuple(range(begin, begin + len(frames))), fps)
+        balls = sight_balls(labels, view.on(part), people, fps)
         kicks = filter(is_kick, find_kicked(balls, fps=fps))
         told += [(kick.kick_nats, begin + kick.kick_frame) for kick in kicks]
     found: list[float] = []
@@ -90,18 +92,6 @@ def _kicks(
         if all(abs(frame - other) >= _APART_S * fps for other in found):
             found.append(frame)
     return sorted(found)
-
-
-def _part_of(view: SteadyView, begin: int, count: int) -> SteadyView:
-    """The view of some frames, counted from the first of them."""
-    if view.frames is None:
-        return view
-    frames = {
-        number: view.frames[begin + number]
-        for number in range(count)
-        if begin + number in view.frames
-    }
-    return replace(view, reference=view.reference - begin, frames=frames)
 
 
 def _stretches(

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from workbench.footage.pinhole import FULL_GOAL_M, Floats
+from workbench.labels.values import SHOT_M
 from workbench.shots.ball.track import BallTrack
 from workbench.shots.fit3d.fit import Observations, independent_share
 from workbench.shots.verdict import ShotError
@@ -112,7 +113,7 @@ def ask(
         raise ShotError(f"goal_size_m is {goal_size_m}", "give inner width and height in metres")
     if kick_frame is not None and not np.isfinite(kick_frame):
         raise ShotError(f"kick_frame is {kick_frame}", "give a frame number, or None if not known")
-    if distance_m is not None and not 0.5 <= distance_m <= 90:
+    if distance_m is not None and not SHOT_M[0] <= distance_m <= SHOT_M[1]:
         raise ShotError(f"distance_m is {distance_m}", "give metres from the goal line, .5 to 90")
     boxes, scale = None, _LONG_SIDE_PX / max(image_wh)
     if isinstance(people, pd.DataFrame):
