@@ -1,8 +1,10 @@
 """The ball network's parts: answers and targets agree, crops, pasted balls, training, weights."""
 
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -29,7 +31,12 @@ from workbench.detect.ballnet.network import (
     stack,
     target_of,
 )
-from workbench.detect.ballnet.ownvideos import Clicked, load_clicks, with_lines
+from workbench.detect.ballnet.ownvideos import (
+    Clicked,
+    clicked_windows,
+    load_clicks,
+    with_lines,
+)
 from workbench.detect.ballnet.pasting import pasted_crop, shifts_of
 from workbench.detect.ballnet.stored import (
     SHIPPED,
@@ -40,6 +47,7 @@ from workbench.detect.ballnet.stored import (
 )
 from workbench.detect.ballnet.training import BallConfig, Tally, train_ballnet
 from workbench.errors import DatasetError
+from workbench.footage.writer import VideoWriter
 from workbench.training.weights import WeightsError
 
 Boxes = np.ndarray
@@ -241,8 +249,14 @@ def test_calibrated_scores_mean_what_they_say() -> None:
     )
 
 
+def still_video(path: Path, frames: int = 41) -> None:
+    with VideoWriter(path, (64, 64), Fraction(30), crf=30) as writer:
+        for _ in range(frames):
+            writer.write(np.full((64, 64, 3), 90, np.uint8))
+
+
 def test_clicks_are_read_and_lines_drawn_between_them(tmp_path: Path) -> None:
-    (tmp_path / "own.mp4").write_bytes(b"")
+    still_video(tmp_path / "own.mp4")
     file = tmp_path / "clicks.csv"
     file.write_text(
         "video,frame,x,y,size\nown.mp4,0,10,20,8\nown.mp4,9,19,20,8\nown.mp4,40,,,\n",
@@ -261,10 +275,27 @@ def test_clicks_are_read_and_lines_drawn_between_them(tmp_path: Path) -> None:
         ("video,frame,x,y\n", "no column size"),
         ("video,frame,x,y,size\nown.mp4,one,1,1,1\n", "line 2"),
         ("video,frame,x,y,size\ngone.mp4,1,1,1,1\n", "not there"),
+        ("video,frame,x,y,size\nown.mp4,41,1,1,1\n", "no frame 41.*it has 41"),
     ],
 )
 def test_broken_clicks_are_named(tmp_path: Path, text: str, problem: str) -> None:
-    (tmp_path / "own.mp4").write_bytes(b"")
+    still_video(tmp_path / "own.mp4")
     (tmp_path / "clicks.csv").write_text(text, encoding="utf-8")
     with pytest.raises(DatasetError, match=problem):
         load_clicks(tmp_path / "clicks.csv")
+
+
+def test_between_two_clicks_the_ball_counts_only_where_it_looks_like_itself(tmp_path: Path) -> None:
+    path, ground = tmp_path / "juggled.mp4", np.full((200, 200, 3), 90, np.uint8)
+    ground += np.random.default_rng(0).integers(0, 60, ground.shape).astype(np.uint8)
+    with VideoWriter(path, (200, 200), Fraction(30), crf=15) as writer:
+        for frame in range(25):
+            image = ground.copy()
+            away = 0 if frame <= 12 else round(60 * np.sin((frame - 12) / 12 * np.pi))
+            cv2.circle(image, (100, 150 - away), 8, (250, 250, 250), -1)
+            writer.write(image)
+    clicked = [Clicked(path, frame, ((100.5, 150.5, 17.0),)) for frame in (0, 12, 24)]
+    seen = {window.frame: balls for window, balls in clicked_windows(path, clicked)}
+    assert {0, 3, 6, 9, 12, 24} <= set(seen)  # at rest, and the clicked ones
+    assert not {15, 18, 21} & set(seen)  # in the air, though both clicks are at one place
+    assert seen[3].tolist() == [[92, 142, 109, 159]]

@@ -87,8 +87,9 @@ def test_weights_and_card_come_out_and_a_second_call_finds_all_of_it_done(
     assert facts["trained_on"]["sessions"] == 7
     assert facts["trained_on"]["backgrounds"] == ["park.mp4"]
     assert facts["trained_on"]["clicked_frames"] == {"park.mp4": 3}
-    assert facts["trained_on"]["crops"]["clicked"] == 6
+    assert facts["trained_on"]["crops"]["clicked"] == 12
     assert facts["valid"]["shots"]["balls"] == FRAMES
+    assert (work / "crops/clicked_hard").is_dir()
     card = (work / "ball.md").read_text(encoding="utf-8")
     assert "3 of park.mp4" in card
     assert card.startswith("# ")

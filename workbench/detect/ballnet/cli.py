@@ -40,9 +40,21 @@ def train_ball(
     device: Annotated[
         str, typer.Option("--device", metavar="auto|cpu|cuda", help="Where to compute.")
     ] = "auto",
+    batch: Annotated[
+        int, typer.Option("--batch", metavar="N", min=2, help="Crops of a step.")
+    ] = 16,
+    workers: Annotated[
+        int, typer.Option("--workers", metavar="N", min=0, help="Processes that prepare batches.")
+    ] = 0,
     threads: Annotated[
         int, typer.Option("--threads", metavar="N", min=1, help="CPU threads of torch.")
     ] = 1,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            "--engine", metavar="ENGINE", help="Where sessions are rendered: here, processes:N."
+        ),
+    ] = None,
 ) -> None:
     """Train the ball network on rendered footage and on videos of your own.
 
@@ -50,7 +62,11 @@ def train_ball(
     DIR/ball.npz and DIR/ball.md. What is done already is kept: run it again to go on. Use it with
     the teacher "ballnet" and its option weights. Exit code 2 if an input cannot be used.
 
-    Example: workbench detect train-ball --backgrounds my_videos --clicks balls.csv
+    **Examples**
+
+    - `workbench detect train-ball --backgrounds my_videos --clicks balls.csv`
+    - `workbench detect train-ball --device cuda --batch 128 --workers 15 --engine processes:16`: on
+      a GPU, which waits for its crops
     """
     from rich.console import Console
 
@@ -59,13 +75,16 @@ def train_ball(
     from workbench.training.bar import training_bar
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    config = BallConfig(epochs=epochs, device=device, threads=threads)
+    config = BallConfig(
+        epochs=epochs, batch_size=batch, device=device, threads=threads, workers=workers
+    )
     with training_bar(console, "material", score="valid_ap", score_name="AP") as bar:
         made = train_ball(
             out,
             Sources(sessions, backgrounds, clicks),
             config,
             bar.on_part,
+            engine=engine,
             on_step=bar.on_step,
             on_epoch=bar.on_epoch,
         )

@@ -7,7 +7,7 @@ clips of held-out sessions: a candidate is right if its middle lies within a bal
 three pixels) of a true one's, however well its box fits.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import groupby
@@ -22,11 +22,19 @@ from workbench.detect.ballchoice import Candidate, Link, chain, choose, without_
 from workbench.detect.ballnet.crops import Scene, make_crops
 from workbench.detect.ballnet.finder import BallFinder, fused
 from workbench.detect.ballnet.material import Progress, is_valid, make_material, rendered
-from workbench.detect.ballnet.mining import mined_clip, mined_video
+from workbench.detect.ballnet.mining import mined_clicks, mined_clip, mined_video
 from workbench.detect.ballnet.network import BallNet, Boxes
 from workbench.detect.ballnet.ownvideos import Clicked, clicked_crops, load_clicks, videos_in
 from workbench.detect.ballnet.stored import Calibration, card_of, fit, logistic, save_weights
-from workbench.detect.ballnet.training import HARD, BallConfig, Tally, crops_in, train_ballnet
+from workbench.detect.ballnet.training import (
+    CLICKED_HARD,
+    HARD,
+    BallConfig,
+    Tally,
+    crops_in,
+    train_ballnet,
+)
+from workbench.engines.each import every
 from workbench.footage.frames import iter_frames
 from workbench.footage.video_info import content_digest
 from workbench.saving import save_text
@@ -48,15 +56,16 @@ class Seen:
     balls: Sequence[Boxes]
 
 
-def look_at_valid(finder: BallFinder, footage: Path, sessions: int) -> Iterator[Seen]:
-    """Yield the clips of all validation sessions."""
-    for number in filter(is_valid, range(sessions)):
-        for group, folder, clips in rendered(footage, number):
-            for clip in clips:
-                assert clip.truth is not None
-                frames = (frame.image for frame in iter_frames(folder / clip.file))
-                balls = Scene.load(folder / clip.truth).balls
-                yield Seen(group, clip.width, list(finder.look(frames)), balls)
+def look_at_valid(weights: Path, footage: Path, number: int) -> list[Seen]:
+    """All that weights find in the clips of a validation session, on one thread."""
+    finder, seen = BallFinder(weights, least_score=0.0, device="cpu"), []
+    for group, folder, clips in rendered(footage, number):
+        for clip in clips:
+            assert clip.truth is not None
+            frames = (frame.image for frame in iter_frames(folder / clip.file))
+            balls = Scene.load(folder / clip.truth).balls
+            seen.append(Seen(group, clip.width, list(finder.look(frames)), balls))
+    return seen
 
 
 def is_right(one: Candidate, balls: Boxes) -> bool:
@@ -153,24 +162,30 @@ def train_ball(
     sources: Sources,
     config: BallConfig | None = None,
     on_progress: Progress = lambda what, done, of: None,
+    *,
+    engine: str | None = None,
     **callbacks: Unpack[Callbacks],
 ) -> TrainingResult:
     """Make weights in a folder of work.
 
+    `engine` says where sessions and videos are worked on (`engines.each.make_engine`); the training
+    itself takes the device of the settings.
+
     Raises:
         DatasetError: If there is no video among the backgrounds, or the clicks are broken.
-        WorkbenchError: If there is no such device.
+        WorkbenchError: If there is no such device or engine.
     """
     config = config or BallConfig()
     choose_device(config.device)  # mistakes are told before hours of work
     clicked = load_clicks(sources.clicks) if sources.clicks else []
-    crops = make_material(work, sources.sessions, sources.backgrounds, on_progress)
+    crops = make_material(work, sources.sessions, sources.backgrounds, on_progress, engine=engine)
     cut_clicks(crops, clicked)
     epochs = max(1, round(_FIRST_SHARE * config.epochs))
-    shares = {name: share for name, share in config.shares.items() if name != HARD}
+    mined = (HARD, CLICKED_HARD)
+    shares = {name: share for name, share in config.shares.items() if name not in mined}
     first = replace(config, epochs=epochs, shares=shares)
     train_ballnet(crops, work / "round1", first, **callbacks)
-    mine(work, sources, on_progress)
+    mine(work, sources, on_progress, engine=engine)
     second = replace(
         config,
         epochs=max(1, config.epochs - epochs),
@@ -179,44 +194,81 @@ def train_ball(
         seed=config.seed + 1,
     )
     result = train_ballnet(crops, work / "round2", second, **callbacks)
-    finish(work, work / "round2", sources)
+    finish(work, work / "round2", sources, engine=engine)
     return result
 
 
-def cut_clicks(crops: Path, every: Sequence[Clicked]) -> None:
+def cut_clicks(crops: Path, clicked: Sequence[Clicked]) -> None:
     """Cut crops of clicked balls, a file for each video."""
-    for video, frames in groupby(every, key=lambda one: one.video):
-        clicked = list(frames)
-        name = f"{video.stem}_{content_digest(video)[:8]}"
-        rng = np.random.default_rng(list(name.encode()))
+    for video, frames in by_video(clicked).items():
+        rng = np.random.default_rng(list(_name_of(video).encode()))
         make_crops(
-            crops / "clicked" / f"{name}.npy",
-            partial(clicked_crops, video, clicked, rng),
+            crops / "clicked" / f"{_name_of(video)}.npy",
+            partial(clicked_crops, video, frames, rng),
         )
 
 
-def mine(work: Path, sources: Sources, on_progress: Progress = lambda what, done, of: None) -> None:
+def mine(
+    work: Path,
+    sources: Sources,
+    on_progress: Progress = lambda what, done, of: None,
+    *,
+    engine: str | None = None,
+) -> None:
     """Look for hard examples with the network of the first round."""
-    network = fused(trained(work / "round1"))
     hard = work / "crops" / HARD
-    numbers = [n for n in range(0, sources.sessions, _MINED_EVERY) if not is_valid(n)]
-    for done, number in enumerate(numbers, start=1):
-        for group, footage, clips in rendered(work / "footage", number):
-            for clip in clips:
-                rng = np.random.default_rng([number, *clip.clip_id.encode()])
-                make_crops(
-                    hard / f"{group}_{number:03d}_{clip.clip_id}.npy",
-                    partial(mined_clip, network, clip, footage, _FRAMES, rng),
-                )
-        on_progress("hard examples", done, len(numbers))
+    jobs: dict[str, Callable[[nn.Module], object]] = {}
+    for number in range(0, sources.sessions, _MINED_EVERY):
+        if not is_valid(number):
+            jobs[f"session {number}"] = partial(_mine_session, work / "footage", hard, number)
     for video in videos_in(sources.backgrounds) if sources.backgrounds else []:
-        name = f"pasted_{video.stem}_{content_digest(video)[:8]}"
-        rng = np.random.default_rng(list(name.encode()))
-        make_crops(
-            hard / f"{name}.npy",
-            partial(mined_video, network, video, _WINDOWS, rng),
-            unknown=True,
-        )
+        jobs[f"{video}, unlabelled"] = partial(_mine_video, hard, video)
+    for video, clicked in by_video(load_clicks(sources.clicks) if sources.clicks else []).items():
+        jobs[f"{video}, clicked"] = partial(_mine_clicks, work / "crops", video, clicked)
+    every(
+        partial(_mined, work / "round1"),
+        jobs,
+        "sessions and videos",
+        lambda _, done: on_progress("hard examples", done, len(jobs)),
+        engine=engine,
+    )
+
+
+def _mined(run_dir: Path, job: Callable[[nn.Module], object]) -> None:
+    job(fused(trained(run_dir)))
+
+
+def _mine_session(footage: Path, hard: Path, number: int, network: nn.Module) -> None:
+    for group, folder, clips in rendered(footage, number):
+        for clip in clips:
+            rng = np.random.default_rng([number, *clip.clip_id.encode()])
+            make_crops(
+                hard / f"{group}_{number:03d}_{clip.clip_id}.npy",
+                partial(mined_clip, network, clip, folder, _FRAMES, rng),
+            )
+
+
+def _mine_video(hard: Path, video: Path, network: nn.Module) -> None:
+    name = f"pasted_{_name_of(video)}"
+    rng = np.random.default_rng(list(name.encode()))
+    make_crops(
+        hard / f"{name}.npy", partial(mined_video, network, video, _WINDOWS, rng), unknown=True
+    )
+
+
+def _mine_clicks(crops: Path, video: Path, clicked: list[Clicked], network: nn.Module) -> None:
+    path = crops / CLICKED_HARD / f"{_name_of(video)}.npy"
+    rng = np.random.default_rng(list(path.name.encode()))
+    make_crops(path, partial(mined_clicks, network, video, clicked, rng))
+
+
+def _name_of(video: Path) -> str:
+    return f"{video.stem}_{content_digest(video)[:8]}"
+
+
+def by_video(clicked: Sequence[Clicked]) -> dict[Path, list[Clicked]]:
+    """The clicked frames of each video."""
+    return {video: list(frames) for video, frames in groupby(clicked, key=lambda one: one.video)}
 
 
 def trained(run_dir: Path) -> nn.Module:
@@ -226,7 +278,9 @@ def trained(run_dir: Path) -> nn.Module:
     return network.eval().to(memory_format=torch.channels_last)
 
 
-def finish(work: Path, run_dir: Path, sources: Sources) -> dict[str, Any]:
+def finish(
+    work: Path, run_dir: Path, sources: Sources, *, engine: str | None = None
+) -> dict[str, Any]:
     """Calibrate a run's best network on the validation clips; write weights and card."""
     network = trained(run_dir)
     assert isinstance(network, BallNet)
@@ -234,8 +288,13 @@ def finish(work: Path, run_dir: Path, sources: Sources) -> dict[str, Any]:
     facts: dict[str, Any] = {"trained_on": _trained_on(work, sources)}
     facts["epochs"] = [load_checkpoint(folder / BEST)["epoch"] for folder in _rounds(run_dir)]
     save_weights(path, network, facts)
-    finder = BallFinder(path, least_score=0.0)
-    raw = list(look_at_valid(finder, work / "footage", sources.sessions))
+    found = every(
+        partial(look_at_valid, path, work / "footage"),
+        {f"session {number}": number for number in filter(is_valid, range(sources.sessions))},
+        "validation sessions",
+        engine=engine,
+    )
+    raw = [clip for clips in found.values() for clip in clips]
     calibration = calibrate(raw)
     seen = [rescored(clip, calibration) for clip in raw]
     link = fit_link(seen)
@@ -259,8 +318,5 @@ def _trained_on(work: Path, sources: Sources) -> dict[str, Any]:
         "sessions": sum(not is_valid(number) for number in range(sources.sessions)),
         "crops": {name: len(crops_in(work / "crops" / name)) for name in sorted(groups)},
         "backgrounds": [video.name for video in videos],
-        "clicked_frames": {
-            video: len(list(frames))
-            for video, frames in groupby(clicked, key=lambda one: one.video.name)
-        },
+        "clicked_frames": {video.name: len(frames) for video, frames in by_video(clicked).items()},
     }

@@ -2,7 +2,7 @@
 
 `footage/` holds rendered sessions, from cameras 5.5 to 40 m away and hand-held; `crops/` a folder
 for each group. What is there already is kept, so an interrupted making goes on. One session in ten
-is for validation. The number of a session decides all that is in it.
+is for validation. The number of a session decides all that is in it, so any engine makes the same.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,12 +14,13 @@ import numpy as np
 from workbench.detect.ballnet.crops import crops_of_clip, make_crops
 from workbench.detect.ballnet.ownvideos import pasted_crops, videos_in
 from workbench.detect.ballnet.training import VALID
+from workbench.engines.each import every
 from workbench.footage.clips import Clip
 from workbench.footage.video_info import content_digest
 from workbench.simulated.sessions import make_footage
 
 # Where the camera stands, in metres from the spot, session after session; None: 5.5 to 9.
-CAMERAS_M = (None, 10, 20, None, 30, 14, None, 40, 10, 20, 30, None)
+CAMERAS_M = (None, 10, 20, 40, 30, 14, None, 40, 10, 20, 30, 40)
 _VALID_EVERY, _VALID_PLACE = 10, 7
 _ACTIONS_EVERY, _ACTIONS_PLACE = 3, 2  # with these comes a hand-held session
 _SHOT_SEED, _ACTION_SEED = 70_000, 71_000
@@ -35,6 +36,8 @@ def make_material(
     sessions: int,
     backgrounds: Path | None = None,
     on_progress: Progress = lambda what, done, of: None,
+    *,
+    engine: str | None = None,
 ) -> Path:
     """Render sessions and cut crops; returns the folder of the crops.
 
@@ -43,25 +46,44 @@ def make_material(
         sessions: Shooting sessions, each filmed from two places; a third come with hand-held ones.
         backgrounds: Videos of one's own into which balls are pasted.
         on_progress: Told what is done and of how much.
+        engine: Where sessions and videos are worked on (`engines.each.make_engine`).
 
     Raises:
         DatasetError: If there is no video among the backgrounds.
+        ItemsFailedError: If some cannot be made; the others are.
     """
     videos = videos_in(backgrounds) if backgrounds else []
-    for number in range(sessions):
-        for group, footage, clips in rendered(folder / "footage", number):
-            _cut(folder / "crops", group, number, footage, clips)
-        on_progress("sessions", number + 1, sessions)
-    for done, video in enumerate(videos, start=1):
-        name = f"{video.stem}_{content_digest(video)[:8]}"
-        rng = np.random.default_rng([_SHOT_SEED, *name.encode()])
-        make_crops(
-            folder / "crops" / "pasted" / f"{name}.npy",
-            partial(pasted_crops, video, _WINDOWS, _PER_WINDOW, rng),
-            unknown=True,
-        )
-        on_progress("own videos", done, len(videos))
+    numbers = {f"session {number}": number for number in range(sessions)}
+    every(
+        partial(_make_session, folder),
+        numbers,
+        "sessions",
+        lambda _, done: on_progress("sessions", done, sessions),
+        engine=engine,
+    )
+    every(
+        partial(_paste_into, folder),
+        {str(video): video for video in videos},
+        "own videos",
+        lambda _, done: on_progress("own videos", done, len(videos)),
+        engine=engine,
+    )
     return folder / "crops"
+
+
+def _make_session(folder: Path, number: int) -> None:
+    for group, footage, clips in rendered(folder / "footage", number):
+        _cut(folder / "crops", group, number, footage, clips)
+
+
+def _paste_into(folder: Path, video: Path) -> None:
+    name = f"{video.stem}_{content_digest(video)[:8]}"
+    rng = np.random.default_rng([_SHOT_SEED, *name.encode()])
+    make_crops(
+        folder / "crops" / "pasted" / f"{name}.npy",
+        partial(pasted_crops, video, _WINDOWS, _PER_WINDOW, rng),
+        unknown=True,
+    )
 
 
 def rendered(footage: Path, number: int) -> list[tuple[str, Path, list[Clip]]]:

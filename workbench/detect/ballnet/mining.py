@@ -1,8 +1,9 @@
 """Hard examples: crops around what a network takes for a ball and is none.
 
-In rendered clips the truth says so. In a video that nobody has labelled the surest answer of each
-frame is left alone, since it may be the ball; so are its neighbours. Half of these crops get a ball
-pasted in, for a crop without one teaches little about places.
+In rendered clips the truth says so, in clicked frames the clicks. In a video that nobody has
+labelled the surest answer of each frame is left alone, since it may be the ball; so are its
+neighbours. Half of these crops get a ball pasted in, for a crop without one teaches little about
+places.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,10 +14,16 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from workbench.detect.ballnet.crops import SIDE, Crop, Film, Image, Scene, grey_of, stack_frames
+from workbench.detect.ballnet.crops import SIDE, Crop, Film, Image, Scene, stack_frames
 from workbench.detect.ballnet.finder import answers
 from workbench.detect.ballnet.network import OFFSETS, Boxes
-from workbench.detect.ballnet.ownvideos import Window, windows_of
+from workbench.detect.ballnet.ownvideos import (
+    Clicked,
+    Window,
+    clicked_windows,
+    crop_about,
+    windows_of,
+)
 from workbench.detect.ballnet.pasting import as_filmed, paste, shifts_of
 from workbench.footage.clips import Clip
 
@@ -54,12 +61,22 @@ def mined_video(
     """Probably false answers in an unlabelled video."""
     crops: list[Crop] = []
     for window in windows_of(path, windows):
-        images = window.images
-        if min(images[2].shape[:2]) >= SIDE:
-            greys = [grey_of(image) for place, image in enumerate(images) if place != 2]
-            found = list(_tempting(network, stack_frames(images[2], greys)))
+        if min(window.images[2].shape[:2]) >= SIDE:
+            found = list(_tempting(network, window.stacked()))
             far = (at for at in found[1:] if np.linalg.norm(at - found[0]) >= _FAR)
             crops += [_with_balls(window, at, rng) for at in _spread(far)]
+    return crops
+
+
+def mined_clicks(
+    network: nn.Module, path: Path, clicked: list[Clicked], rng: np.random.Generator
+) -> list[Crop]:
+    """False answers in the clicked frames of a video, with the balls that were clicked."""
+    crops: list[Crop] = []
+    for window, balls in clicked_windows(path, clicked):
+        stacked = window.stacked()
+        for at in _spread(at for at in _tempting(network, stacked) if not _is_on(at, balls)):
+            crops.append(crop_about(stacked, at + rng.uniform(-_AWAY, _AWAY, 2), balls))
     return crops
 
 

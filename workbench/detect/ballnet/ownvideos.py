@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from workbench.detect.ballnet.crops import SIDE, Crop, Image, grey_of, inside, moved, stack_frames
 from workbench.detect.ballnet.network import Boxes
@@ -45,6 +47,11 @@ class Window:
 
     frame: int  # the middle one
     images: tuple[Image, ...]  # (H, W, 3) each
+
+    def stacked(self) -> Image:
+        """What the network sees of it, (H, W, 7)."""
+        greys = [grey_of(image) for place, image in enumerate(self.images) if place != 2]
+        return stack_frames(self.images[2], greys)
 
 
 def windows_of(path: Path, count: int) -> Iterator[Window]:
@@ -93,9 +100,10 @@ def pasted_crops(path: Path, windows: int, per_window: int, rng: np.random.Gener
 
 COLUMNS = ("video", "frame", "x", "y", "size")
 _LONGEST_LINE_S = 1.0
+_ALIKE = 0.7  # correlation of a ball between two clicks with the one that was clicked
 _EVERY = 3  # frames between two examples of a line
 _AWAY = 60.0
-_PER_FRAME = 2  # crops at each size, each with another cut
+_AT_A_BALL, _ANYWHERE = 3, 1  # crops of a frame at each size
 
 
 @dataclass(frozen=True)
@@ -111,7 +119,7 @@ def load_clicks(path: Path) -> list[Clicked]:
     """Read a file of clicks.
 
     Raises:
-        DatasetError: If a column, number or video is missing.
+        DatasetError: If a column, number, video or frame is missing.
     """
     frames: dict[tuple[Path, int], list[tuple[float, float, float]]] = {}
     try:
@@ -133,6 +141,12 @@ def load_clicks(path: Path) -> list[Clicked]:
     for video in {video for video, _ in frames}:
         if not video.is_file():
             raise DatasetError(f"{path} names {video}, which is not there", "correct its path")
+        count = probe(video).frame_count
+        for frame in (frame for named, frame in frames if named == video):
+            if not 0 <= frame < count:
+                raise DatasetError(
+                    f"{path}: {video} has no frame {frame}", f"it has {count}, counted from 0"
+                )
     return [Clicked(video, frame, tuple(balls)) for (video, frame), balls in sorted(frames.items())]
 
 
@@ -148,25 +162,57 @@ def with_lines(clicked: list[Clicked], fps: float) -> Iterator[Clicked]:
                 yield Clicked(before.video, frame, (tuple(ball.tolist()),))
 
 
-def clicked_crops(video: Path, clicked: list[Clicked], rng: np.random.Generator) -> list[Crop]:
-    """Crops of one video's clicked frames, at each of its sizes.
+def clicked_windows(video: Path, clicked: list[Clicked]) -> Iterator[tuple[Window, Boxes]]:
+    """Yield the windows of a video's clicked frames at each of its sizes, and the balls in them.
 
-    Lines are followed only where the ball moves less than its size between two clicks: a thrown
-    ball flies in a curve.
+    Frames between two clicks count where the ball moves less than its size between the two and
+    looks as it did when it was clicked: a thrown ball flies in a curve, a juggled one comes back.
     """
     info = probe(video)
-    crops: list[Crop] = []
-    slow = [one for one in with_lines(clicked, float(info.fps or 30)) if _is_near(one, clicked)]
-    for one in slow:
-        if not 0 <= one.frame < info.frame_count:
-            raise DatasetError(
-                f"{video} has no frame {one.frame}", f"it has {info.frame_count} frames"
-            )
+    looks: dict[tuple[int, int, int], Image] = {}  # of a frame at a size: the only ball of it
+    for one in with_lines(clicked, float(info.fps or 30)):
+        is_clicked = one in clicked
+        if not is_clicked and not _is_near(one, clicked):
+            continue
         around = [min(max(one.frame + off, 0), info.frame_count - 1) for off in range(-2, 3)]
         for size_wh in sizes_of(info.width, info.height):
             read = sample_readable(video, around, size_wh)
-            if len(read.images) == 5 and min(size_wh) >= SIDE:
-                crops += _cut(list(read.images), one, size_wh[0] / info.width, rng)
+            if len(read.images) < 5 or min(size_wh) < SIDE:
+                continue
+            window = Window(one.frame, tuple(read.images))
+            boxes: Boxes = np.array(
+                [[x - d / 2, y - d / 2, x + d / 2, y + d / 2] for x, y, d in one.balls], np.float32
+            ).reshape(-1, 4) * np.float32(size_wh[0] / info.width)
+            if is_clicked and len(boxes) == 1:
+                looks[one.frame, *size_wh] = _look(window, boxes[0])
+            nearest = min(clicked, key=lambda other: abs(other.frame - one.frame)).frame
+            if is_clicked or _is_alike(looks[nearest, *size_wh], _look(window, boxes[0])):
+                yield window, boxes
+
+
+def _look(window: Window, box: NDArray[np.float32]) -> Image:
+    """The ball's place in a window, with as much again around it."""
+    x0, y0, x1, y1 = box
+    side = max(7, round(2 * float(x1 - x0)))
+    middle = float((x0 + x1) / 2) - 0.5, float((y0 + y1) / 2) - 0.5
+    return np.asarray(cv2.getRectSubPix(window.images[2], (side, side), middle), np.uint8)
+
+
+def _is_alike(clicked: Image, now: Image) -> bool:
+    same = cv2.resize(now, clicked.shape[1::-1])
+    return float(cv2.matchTemplate(clicked, same, cv2.TM_CCOEFF_NORMED).max()) >= _ALIKE
+
+
+def clicked_crops(video: Path, clicked: list[Clicked], rng: np.random.Generator) -> list[Crop]:
+    """Crops of one video's clicked frames: about a ball, and anywhere."""
+    crops: list[Crop] = []
+    for window, balls in clicked_windows(video, clicked):
+        stacked = window.stacked()
+        middles = [rng.uniform([0, 0], stacked.shape[1::-1]) for _ in range(_ANYWHERE)]
+        for _ in range(_AT_A_BALL if len(balls) else 0):
+            box = balls[rng.integers(len(balls))]
+            middles.append((box[:2] + box[2:]) / 2 + rng.uniform(-_AWAY, _AWAY, 2))
+        crops += [crop_about(stacked, middle, balls) for middle in middles]
     return crops
 
 
@@ -179,27 +225,12 @@ def _is_near(one: Clicked, clicked: list[Clicked]) -> bool:
     return any(np.hypot(x - at_x, y - at_y) <= size for at_x, at_y, _ in nearest.balls)
 
 
-def _cut(
-    images: list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]],
-    one: Clicked,
-    scale: float,
-    rng: np.random.Generator,
-) -> list[Crop]:
-    height, width = images[2].shape[:2]
-    greys = [grey_of(image) for place, image in enumerate(images) if place != 2]
-    stacked, crops = stack_frames(images[2], greys), []
-    boxes: Boxes = np.array(
-        [[x - d / 2, y - d / 2, x + d / 2, y + d / 2] for x, y, d in one.balls], np.float32
-    ).reshape(-1, 4) * np.float32(scale)
-    for _ in range(_PER_FRAME):
-        middle = rng.uniform([0, 0], [width, height])
-        if len(boxes):
-            box = boxes[rng.integers(len(boxes))]
-            middle = (box[:2] + box[2:]) / 2 + rng.uniform(-_AWAY, _AWAY, 2)
-        x, y = (
-            int(np.clip(at - SIDE / 2, 0, side - SIDE))
-            for at, side in zip(middle, (width, height), strict=True)
-        )
-        own = inside(moved(boxes, -x, -y), SIDE)
-        crops.append(Crop(stacked[y : y + SIDE, x : x + SIDE].copy(), own))
-    return crops
+def crop_about(stacked: Image, middle: NDArray[np.float64], balls: Boxes) -> Crop:
+    """The crop of a stacked picture about a point, moved inwards where it would leave it."""
+    height, width = stacked.shape[:2]
+    x, y = (
+        int(np.clip(at - SIDE / 2, 0, side - SIDE))
+        for at, side in zip(middle, (width, height), strict=True)
+    )
+    own = inside(moved(balls, -x, -y), SIDE)
+    return Crop(stacked[y : y + SIDE, x : x + SIDE].copy(), own)

@@ -35,7 +35,7 @@ from workbench.training.loop import train
 from workbench.training.recipe import Recipe
 from workbench.training.weights import weights_identity
 
-VALID, HARD = "valid", "hard"
+VALID, HARD, CLICKED_HARD = "valid", "hard", "clicked_hard"
 LEAST_IOU = 0.5
 _LEAST_LOGIT = -4.0  # of the answers that are judged
 _JUDGED = 32  # crops at a time
@@ -45,7 +45,10 @@ Place = tuple[CropFile, int]
 
 
 def _shares() -> dict[str, float]:
-    return {"shots": 0.42, "actions": 0.15, "pasted": 0.21, HARD: 0.17, "clicked": 0.05}
+    return {
+        "shots": 0.38, "actions": 0.12, "pasted": 0.16, HARD: 0.16,
+        "clicked": 0.11, CLICKED_HARD: 0.07,
+    }  # fmt: skip
 
 
 @dataclass(frozen=True)
