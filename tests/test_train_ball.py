@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from workbench.cli import app
@@ -97,6 +98,24 @@ def test_weights_and_card_come_out_and_a_second_call_finds_all_of_it_done(
     assert train_ball(work, sources, TINY).history == result.history
 
 
+def test_training_goes_on_from_weights_and_the_card_tells_both(
+    sources: Sources, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    train_ball(first, replace(sources, clicks=None, backgrounds=None), TINY)
+    result = train_ball(second, replace(sources, start=first / "ball.npz"), TINY)
+    assert not (second / "round1").exists()
+    assert len(result.history) == TINY.epochs
+    before, after = load_weights(first / "ball.npz"), load_weights(second / "ball.npz")
+    assert after.facts["start"]["trained_on"] == before.facts["trained_on"]
+    assert any(
+        not torch.equal(one, other)
+        for one, other in zip(before.network.parameters(), after.network.parameters(), strict=True)
+    )
+    card = (second / "ball.md").read_text(encoding="utf-8")
+    assert card.index("**Learned from** 7") < card.index("**Went on with** 7")
+
+
 @pytest.mark.parametrize(
     ("option", "problem"),
     [
@@ -104,6 +123,7 @@ def test_weights_and_card_come_out_and_a_second_call_finds_all_of_it_done(
         (["--clicks", "gone.csv"], "cannot be read"),
         (["--sessions", "3"], "3 is not in the range"),
         (["--device", "abacus"], "abacus"),
+        (["--start", "gone.npz"], "gone.npz"),
     ],
 )
 def test_mistakes_are_one_line_and_exit_with_two(

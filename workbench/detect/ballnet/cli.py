@@ -34,6 +34,14 @@ def train_ball(
         Path | None,
         typer.Option("--clicks", metavar="FILE", help="Clicked balls: video,frame,x,y,size."),
     ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--start",
+            metavar="FILE",
+            help="Weights to go on from, such as `shipped`: a fourth of the rate, one round.",
+        ),
+    ] = None,
     epochs: Annotated[
         int, typer.Option("--epochs", metavar="N", min=2, help="Of 250 steps each.")
     ] = 20,
@@ -65,6 +73,8 @@ def train_ball(
     **Examples**
 
     - `workbench detect train-ball --backgrounds my_videos --clicks balls.csv`
+    - `workbench detect train-ball --start shipped --clicks balls.csv --sessions 30 --epochs 6`: the
+      weights of the package on footage like yours
     - `workbench detect train-ball --device cuda --batch 128 --workers 15 --engine processes:16`: on
       a GPU, which waits for its crops
     """
@@ -81,7 +91,7 @@ def train_ball(
     with training_bar(console, "material", score="valid_ap", score_name="AP") as bar:
         made = train_ball(
             out,
-            Sources(sessions, backgrounds, clicks),
+            Sources(sessions, backgrounds, clicks, _weights(start)),
             config,
             bar.on_part,
             engine=engine,
@@ -93,3 +103,9 @@ def train_ball(
     )
     for path in (out / "ball.npz", out / "ball.md"):
         console.print(f"  {path}")
+
+
+def _weights(name: str | None) -> Path | None:
+    from workbench.detect.ballnet.stored import SHIPPED
+
+    return SHIPPED if name == "shipped" else Path(name) if name else None

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
-import torch
 from torch import nn
 
 from workbench.detect.ballchoice import Candidate, Link, chain, choose, without_statics
@@ -23,15 +22,23 @@ from workbench.detect.ballnet.crops import Scene, make_crops
 from workbench.detect.ballnet.finder import BallFinder, fused
 from workbench.detect.ballnet.material import Progress, is_valid, make_material, rendered
 from workbench.detect.ballnet.mining import mined_clicks, mined_clip, mined_video
-from workbench.detect.ballnet.network import BallNet, Boxes
+from workbench.detect.ballnet.network import Boxes
 from workbench.detect.ballnet.ownvideos import Clicked, clicked_crops, load_clicks, videos_in
-from workbench.detect.ballnet.stored import Calibration, card_of, fit, logistic, save_weights
+from workbench.detect.ballnet.stored import (
+    Calibration,
+    card_of,
+    fit,
+    load_weights,
+    logistic,
+    save_weights,
+)
 from workbench.detect.ballnet.training import (
     CLICKED_HARD,
     HARD,
     BallConfig,
     Tally,
     crops_in,
+    network_of,
     train_ballnet,
 )
 from workbench.engines.each import every
@@ -144,6 +151,7 @@ def figures(seen: Sequence[Seen], link: Link) -> dict[str, dict[str, float]]:
 WEIGHTS = "ball.npz"
 _FIRST_SHARE = 0.4  # of all epochs, before hard examples are looked for
 _SECOND_RATE = 0.75  # of the first round's learning rate
+_GOING_ON_RATE = 0.25  # of the learning rate, where there are weights to go on from
 _FRAMES, _WINDOWS = 6, 30  # of a clip, of a video, that are searched for hard examples
 _MINED_EVERY = 2  # rendered sessions of which one is searched
 
@@ -155,6 +163,7 @@ class Sources:
     sessions: int = 100  # rendered
     backgrounds: Path | None = None  # a folder of own videos
     clicks: Path | None = None  # a file of clicked balls
+    start: Path | None = None  # weights to go on from; None: random ones
 
 
 def train_ball(
@@ -173,29 +182,40 @@ def train_ball(
 
     Raises:
         DatasetError: If there is no video among the backgrounds, or the clicks are broken.
+        WeightsError: If the weights to go on from are another network's.
         WorkbenchError: If there is no such device or engine.
     """
     config = config or BallConfig()
     choose_device(config.device)  # mistakes are told before hours of work
+    start = start_of(work, sources)
+    if sources.start:
+        network_of(start)
     clicked = load_clicks(sources.clicks) if sources.clicks else []
     crops = make_material(work, sources.sessions, sources.backgrounds, on_progress, engine=engine)
     cut_clicks(crops, clicked)
-    epochs = max(1, round(_FIRST_SHARE * config.epochs))
-    mined = (HARD, CLICKED_HARD)
-    shares = {name: share for name, share in config.shares.items() if name not in mined}
-    first = replace(config, epochs=epochs, shares=shares)
-    train_ballnet(crops, work / "round1", first, **callbacks)
+    epochs, rate = 0, _GOING_ON_RATE
+    if not sources.start:
+        epochs, rate = max(1, round(_FIRST_SHARE * config.epochs)), _SECOND_RATE
+        mined = (HARD, CLICKED_HARD)
+        shares = {name: share for name, share in config.shares.items() if name not in mined}
+        first = replace(config, epochs=epochs, shares=shares)
+        train_ballnet(crops, work / "round1", first, **callbacks)
     mine(work, sources, on_progress, engine=engine)
     second = replace(
         config,
         epochs=max(1, config.epochs - epochs),
-        learning_rate=_SECOND_RATE * config.learning_rate,
-        start=str(work / "round1" / BEST),
+        learning_rate=rate * config.learning_rate,
+        start=str(start),
         seed=config.seed + 1,
     )
     result = train_ballnet(crops, work / "round2", second, **callbacks)
     finish(work, work / "round2", sources, engine=engine)
     return result
+
+
+def start_of(work: Path, sources: Sources) -> Path:
+    """What finds the hard examples, and is trained on with them."""
+    return sources.start or work / "round1" / BEST
 
 
 def cut_clicks(crops: Path, clicked: Sequence[Clicked]) -> None:
@@ -226,7 +246,7 @@ def mine(
     for video, clicked in by_video(load_clicks(sources.clicks) if sources.clicks else []).items():
         jobs[f"{video}, clicked"] = partial(_mine_clicks, work / "crops", video, clicked)
     every(
-        partial(_mined, work / "round1"),
+        partial(_mined, start_of(work, sources)),
         jobs,
         "sessions and videos",
         lambda _, done: on_progress("hard examples", done, len(jobs)),
@@ -234,8 +254,8 @@ def mine(
     )
 
 
-def _mined(run_dir: Path, job: Callable[[nn.Module], object]) -> None:
-    job(fused(trained(run_dir)))
+def _mined(start: Path, job: Callable[[nn.Module], object]) -> None:
+    job(fused(network_of(start)))
 
 
 def _mine_session(footage: Path, hard: Path, number: int, network: nn.Module) -> None:
@@ -271,21 +291,16 @@ def by_video(clicked: Sequence[Clicked]) -> dict[Path, list[Clicked]]:
     return {video: list(frames) for video, frames in groupby(clicked, key=lambda one: one.video)}
 
 
-def trained(run_dir: Path) -> nn.Module:
-    """The best network of a run, ready to run."""
-    network = BallNet()
-    network.load_state_dict(load_checkpoint(run_dir / BEST)["network"])
-    return network.eval().to(memory_format=torch.channels_last)
-
-
 def finish(
     work: Path, run_dir: Path, sources: Sources, *, engine: str | None = None
 ) -> dict[str, Any]:
     """Calibrate a run's best network on the validation clips; write weights and card."""
-    network = trained(run_dir)
-    assert isinstance(network, BallNet)
+    network = network_of(run_dir / BEST)
     path = work / WEIGHTS
     facts: dict[str, Any] = {"trained_on": _trained_on(work, sources)}
+    if sources.start:
+        before = load_weights(sources.start).facts
+        facts["start"] = {name: before.get(name) for name in ("trained_on", "epochs", "start")}
     facts["epochs"] = [load_checkpoint(folder / BEST)["epoch"] for folder in _rounds(run_dir)]
     save_weights(path, network, facts)
     found = every(

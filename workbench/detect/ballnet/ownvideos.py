@@ -8,7 +8,8 @@ clicked, except that a row without x says: no ball here.
 """
 
 import csv
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -18,13 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.detect.ballnet.crops import SIDE, Crop, Image, grey_of, inside, moved, stack_frames
+from workbench.detect.ballnet.finder import shrunk
 from workbench.detect.ballnet.network import Boxes
 from workbench.detect.ballnet.pasting import pasted_crop
 from workbench.errors import DatasetError
-from workbench.footage.frames import sample_readable, uniform_indices
+from workbench.footage.frames import iter_frames, uniform_indices
 from workbench.footage.video_info import probe
 
 SHORT_SIDES = (360, 540)  # pixels; a video is never enlarged
+_JUMP = 60  # frames between two windows from which it is faster to jump than to decode on
 _MOST_CHANGE = 35.0  # grey levels between the first and the last frame: more is a cut
 _SUFFIXES = {".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v"}
 
@@ -46,6 +49,7 @@ class Window:
     """Five frames of a video at one of its sizes."""
 
     frame: int  # the middle one
+    scale: float  # of the size, against the video's
     images: tuple[Image, ...]  # (H, W, 3) each
 
     def stacked(self) -> Image:
@@ -56,31 +60,62 @@ class Window:
 
 def windows_of(path: Path, count: int) -> Iterator[Window]:
     """Yield windows spread over a video, at each of its sizes; none across a cut."""
-    info = probe(path)
-    if info.frame_count < 5:
+    frames = probe(path).frame_count
+    if frames < 5:
         return
-    middles = np.clip(uniform_indices(info.frame_count, count), 2, info.frame_count - 3)
-    for middle in np.unique(middles).tolist():
-        for size_wh in sizes_of(info.width, info.height):
-            asked = range(middle - 2, middle + 3)
-            images = sample_readable(path, list(asked), size_wh).images
-            if len(images) == 5 and not _is_cut(images):
-                yield Window(middle, tuple(images))
+    middles = np.clip(uniform_indices(frames, count), 2, frames - 3)
+    for window in windows_at(path, np.unique(middles).tolist()):
+        if not _is_cut(window.images):
+            yield window
 
 
-def sizes_of(width: int, height: int) -> list[tuple[int, int]]:
-    """Width and height for each short side, even, or the video's own where that is smaller.
+def windows_at(path: Path, middles: Sequence[int]) -> Iterator[Window]:
+    """Yield the windows about some frames, in order, at each size of a video.
+
+    At its ends a frame is repeated; a window with a frame that cannot be decoded is left out.
+    Frames near each other are decoded in one go.
+    """
+    info = probe(path)
+    last, scales = info.frame_count - 1, scales_of(info.width, info.height)
+    for part in _stretches(sorted(middles)):
+        held: dict[int, list[Image]] = {}
+        wanted, first = deque(part), max(0, part[0] - 2)
+        stop = min(last, part[-1] + 2) + 1
+        for frame in iter_frames(path, start=first, stop=stop, skip_lost=True):
+            held[frame.index] = [shrunk(frame.image, scale) for scale in scales]
+            while wanted and frame.index >= min(last, wanted[0] + 2):
+                middle = wanted.popleft()
+                around = [min(max(middle + off, 0), last) for off in range(-2, 3)]
+                if all(one in held for one in around):
+                    for place, scale in enumerate(scales):
+                        yield Window(middle, scale, tuple(held[one][place] for one in around))
+            oldest = (wanted[0] if wanted else stop) - 2
+            held = {one: images for one, images in held.items() if one >= oldest}
+
+
+def _stretches(frames: Sequence[int]) -> Iterator[list[int]]:
+    """Frames in groups that are worth a jump of their own."""
+    part = list(frames[:1])
+    for frame in frames[1:]:
+        if frame - part[-1] > _JUMP:
+            yield part
+            part = []
+        part.append(frame)
+    if part:
+        yield part
+
+
+def scales_of(width: int, height: int) -> list[float]:
+    """How much a video is shrunk for each short side that is looked at; it is never enlarged.
 
     Example:
-        >>> sizes_of(1280, 720)
-        [(640, 360), (960, 540)]
+        >>> scales_of(1280, 720), scales_of(426, 240)
+        ([0.5, 0.75], [1.0])
     """
-    short = min(width, height)
-    scales = sorted({min(1.0, side / short) for side in SHORT_SIDES})
-    return [(2 * round(width * scale / 2), 2 * round(height * scale / 2)) for scale in scales]
+    return sorted({min(1.0, side / min(width, height)) for side in SHORT_SIDES})
 
 
-def _is_cut(images: Image) -> bool:
+def _is_cut(images: Sequence[Image]) -> bool:
     first, last = images[0].astype(int), images[-1].astype(int)
     return bool(np.abs(first - last).mean() > _MOST_CHANGE)
 
@@ -168,26 +203,32 @@ def clicked_windows(video: Path, clicked: list[Clicked]) -> Iterator[tuple[Windo
     Frames between two clicks count where the ball moves less than its size between the two and
     looks as it did when it was clicked: a thrown ball flies in a curve, a juggled one comes back.
     """
-    info = probe(video)
-    looks: dict[tuple[int, int, int], Image] = {}  # of a frame at a size: the only ball of it
-    for one in with_lines(clicked, float(info.fps or 30)):
-        is_clicked = one in clicked
-        if not is_clicked and not _is_near(one, clicked):
+    own = {one.frame: one.balls for one in clicked}
+    balls = {
+        one.frame: one.balls
+        for one in with_lines(clicked, float(probe(video).fps or 30))
+        if one.frame in own or _is_near(one, clicked)
+    }
+    looks: dict[tuple[int, float], Image] = {}  # of a clicked frame at a size: its only ball
+    waiting: list[tuple[Window, Boxes]] = []  # until the click after it is seen
+    for window in windows_at(video, list(balls)):
+        if min(window.images[2].shape[:2]) < SIDE:
             continue
-        around = [min(max(one.frame + off, 0), info.frame_count - 1) for off in range(-2, 3)]
-        for size_wh in sizes_of(info.width, info.height):
-            read = sample_readable(video, around, size_wh)
-            if len(read.images) < 5 or min(size_wh) < SIDE:
-                continue
-            window = Window(one.frame, tuple(read.images))
-            boxes: Boxes = np.array(
-                [[x - d / 2, y - d / 2, x + d / 2, y + d / 2] for x, y, d in one.balls], np.float32
-            ).reshape(-1, 4) * np.float32(size_wh[0] / info.width)
-            if is_clicked and len(boxes) == 1:
-                looks[one.frame, *size_wh] = _look(window, boxes[0])
-            nearest = min(clicked, key=lambda other: abs(other.frame - one.frame)).frame
-            if is_clicked or _is_alike(looks[nearest, *size_wh], _look(window, boxes[0])):
-                yield window, boxes
+        boxes: Boxes = np.array(
+            [[x - d / 2, y - d / 2, x + d / 2, y + d / 2] for x, y, d in balls[window.frame]],
+            np.float32,
+        ).reshape(-1, 4) * np.float32(window.scale)
+        if window.frame not in own:
+            waiting.append((window, boxes))
+            continue
+        yield window, boxes
+        if len(boxes) == 1:
+            looks[window.frame, window.scale] = _look(window, boxes[0])
+        for between, there in (one for one in waiting if one[0].scale == window.scale):
+            nearest = min(own, key=lambda frame: abs(frame - between.frame))
+            if _is_alike(looks[nearest, window.scale], _look(between, there[0])):
+                yield between, there
+        waiting = [one for one in waiting if one[0].scale != window.scale]
 
 
 def _look(window: Window, box: NDArray[np.float32]) -> Image:

@@ -7,7 +7,7 @@ than a large one), fitted on clips that nothing was learned from.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -103,10 +103,10 @@ _CARD = """\
 # The ball network's weights
 
 Finds balls in a frame from its colours and from the grey of the two frames before and after.
-{megabytes:.2f} MB of weights; made by `workbench detect train-ball`, {epochs} epochs.
+{megabytes:.2f} MB of weights; made by `workbench detect train-ball`.
 
-- **Learned from** {sessions} rendered sessions and their crops ({crops}); balls pasted into
-  {backgrounds}; clicked frames: {clicked}. Do not test on these.
+{learned}
+- Do not test on these videos.
 - **Scores** are the share of such candidates that lie on a ball, calibrated on rendered clips of
   held-out sessions: on other footage they are too high.
 
@@ -120,20 +120,27 @@ Rendered clips of held-out sessions (a box is right from IoU .5; n = true balls)
 
 def card_of(facts: Mapping[str, Any], size_bytes: int) -> str:
     """The card of weights with these facts."""
-    trained_on = facts["trained_on"]
-    crops = ", ".join(f"{count} {name}" for name, count in trained_on["crops"].items())
-    clicked = ", ".join(f"{n} of {video}" for video, n in trained_on["clicked_frames"].items())
     rows = [
         f"| {name} | {told['balls']:.0f} | {told['recall at precision .8']:.2f} | "
         f"{told['best f1']:.2f}, {told['score of best f1']:.2f} |"
         for name, told in facts["valid"].items()
     ]
     return _CARD.format(
-        megabytes=size_bytes / 1e6,
-        epochs=" + ".join(map(str, facts["epochs"])),
-        sessions=trained_on["sessions"],
-        crops=crops,
-        backgrounds=", ".join(trained_on["backgrounds"]) or "nothing",
-        clicked=clicked or "none",
-        rows="\n".join(rows),
+        megabytes=size_bytes / 1e6, learned="\n".join(_learned(facts)), rows="\n".join(rows)
+    )
+
+
+def _learned(facts: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each training, the first one first."""
+    if before := facts.get("start"):
+        yield from _learned(before)
+    trained_on = facts["trained_on"]
+    crops = ", ".join(f"{count} {name}" for name, count in trained_on["crops"].items())
+    clicked = ", ".join(f"{n} of {video}" for video, n in trained_on["clicked_frames"].items())
+    said = "Went on with" if before else "Learned from"
+    yield (
+        f"- **{said}** {trained_on['sessions']} rendered sessions and their crops ({crops}), "
+        f"{' + '.join(map(str, facts['epochs']))} epochs;\n"
+        f"  balls pasted into {', '.join(trained_on['backgrounds']) or 'nothing'};\n"
+        f"  clicked frames: {clicked or 'none'}."
     )

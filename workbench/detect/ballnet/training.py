@@ -28,6 +28,7 @@ from workbench.detect.ballnet.network import (
     peaks,
     target_of,
 )
+from workbench.detect.ballnet.stored import load_weights
 from workbench.errors import DatasetError
 from workbench.training.folder import identity_of, load_checkpoint
 from workbench.training.history import Callbacks, TrainingResult
@@ -62,7 +63,7 @@ class BallConfig(Recipe):
     ema: float = 0.998
     steps: int = 250  # per epoch
     shares: Mapping[str, float] = field(default_factory=_shares)  # of groups; absent ones: none
-    start: str | None = None  # a checkpoint to go on from
+    start: str | None = None  # a checkpoint or weights to go on from
 
 
 class BallLearner:
@@ -78,7 +79,7 @@ class BallLearner:
             raise DatasetError(f"{folder} has no crops to learn from", "make them again")
         self.network: nn.Module = BallNet().to(memory_format=torch.channels_last)
         if config.start:
-            self.network.load_state_dict(load_checkpoint(Path(config.start))["network"])
+            self.network.load_state_dict(network_of(Path(config.start)).state_dict())
 
     def batches(self, epoch: int) -> list[list[int]]:
         """Return places in the epoch; what is drawn there, the seed decides."""
@@ -111,6 +112,19 @@ class BallLearner:
     def describe(self) -> dict[str, Any]:
         """Return nothing more: the network has one shape."""
         return {}
+
+
+def network_of(path: Path) -> BallNet:
+    """The network of a run's checkpoint or of weights, ready to run.
+
+    Raises:
+        WeightsError: If the weights are not there or are another network's.
+    """
+    if path.suffix == ".npz":
+        return load_weights(path).network
+    network = BallNet()
+    network.load_state_dict(load_checkpoint(path)["network"])
+    return network.eval().to(memory_format=torch.channels_last)
 
 
 def crops_in(folder: Path) -> list[Place]:
