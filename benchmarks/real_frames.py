@@ -30,7 +30,8 @@ from typing import Any
 import numpy as np
 
 from workbench.detect.ballchoice import Candidate
-from workbench.detect.balljoin import choose_ball
+from workbench.detect.balljoin import BALLNET, choose_ball
+from workbench.detect.ballnet.stored import BESIDE as WEIGHTS_BESIDE
 from workbench.detect.ballnet.teacher import BallNetTeacher
 from workbench.detect.detections import BALL, PERSON
 from workbench.detect.motion.teacher import MotionTeacher
@@ -43,9 +44,10 @@ from workbench.stats import show, wilson
 TRUTH = Path(__file__).with_suffix(".json")
 REACH = 30  # frames around a drawn one, from which a path of the ball is seen
 PERSON_SCORE, BALL_SCORE = 0.3, 0.3  # from which a label counts, as in notebook 20
+BESIDE = "beside"  # the ball network with the weights for use beside a detector
 COMBINATIONS = (
-    ("coco",), ("motion",), ("ballnet",), ("coco", "motion"), ("coco", "ballnet"),
-    ("coco", "ballnet", "motion"),
+    ("coco",), ("motion",), (BALLNET,), (BESIDE,), ("coco", "motion"), ("coco", BESIDE),
+    ("coco", BESIDE, "motion"),
 )  # fmt: skip
 Box = Sequence[float]
 Found = list[list[Any]]  # class, left, top, width, height, score
@@ -80,7 +82,8 @@ def main() -> None:
     folder = given.folder or Path(tempfile.mkdtemp())
     looks: Mapping[str, Callable[[Path, range], Iterable[Found]]] = {
         "coco": coco_look(CocoTeacher(detector)),
-        "ballnet": ballnet_look(BallNetTeacher()),
+        BALLNET: ballnet_look(BallNetTeacher()),
+        BESIDE: ballnet_look(BallNetTeacher(weights=str(WEIGHTS_BESIDE))),
         "motion": motion_look(MotionTeacher()),
     }
     finds, cost = look_at_all(rows, shared / "footage", looks, folder)
@@ -192,7 +195,9 @@ def join(
         for first, last in pairwise([0, *ends, len(frames)]):
             part = frames[first:last]
             window = {
-                name: [balls_of(finds[name].get((file, frame), [])) for frame in part]
+                BALLNET if name == BESIDE else name: [
+                    balls_of(finds[name].get((file, frame), [])) for frame in part
+                ]
                 for name in names
             }
             for frame, ball in zip(part, choose_ball(window, widths[file]), strict=True):

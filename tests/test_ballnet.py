@@ -39,6 +39,7 @@ from workbench.detect.ballnet.ownvideos import (
 )
 from workbench.detect.ballnet.pasting import pasted_crop, shifts_of
 from workbench.detect.ballnet.stored import (
+    BESIDE,
     SHIPPED,
     Calibration,
     fit,
@@ -215,11 +216,14 @@ def test_files_that_are_no_weights_are_named(tmp_path: Path) -> None:
         load_weights(tmp_path / "wide.npz")
 
 
-def test_the_shipped_weights_are_small_and_have_a_card() -> None:
-    assert SHIPPED.stat().st_size < 8_000_000
-    facts = load_weights().facts
+@pytest.mark.parametrize("path", [SHIPPED, BESIDE])
+def test_the_shipped_weights_are_small_and_have_a_card(path: Path) -> None:
+    assert path.stat().st_size < 4_000_000
+    facts = load_weights(path).facts
     assert {"calibration", "link", "trained_on"} <= facts.keys()
-    assert SHIPPED.with_suffix(".md").read_text(encoding="utf-8").startswith("# ")
+    card = path.with_suffix(".md").read_text(encoding="utf-8")
+    assert card.startswith("# ")
+    assert all(video in card for video in facts["trained_on"]["backgrounds"])
 
 
 def test_average_precision_counts_each_ball_once() -> None:

@@ -14,7 +14,9 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from workbench.detect.ballchoice import Candidate
-from workbench.detect.balljoin import choose_ball, merged
+from workbench.detect.balljoin import choose_ball, join_finds, merged
+from workbench.detect.ballnet.stored import BESIDE
+from workbench.detect.ballnet.teacher import BallNetTeacher
 from workbench.detect.detections import BALL, PERSON
 from workbench.detect.detectors import check_detector, load_detector
 from workbench.detect.teacher import Past, TeacherError
@@ -183,6 +185,9 @@ def test_auto_takes_every_finder_where_the_picture_is_steady(tmp_path: Path, cli
     assert "the detector net; in the 1 of 2 clips" in teacher.about(
         [row(clip, "fixed"), row(clip, "unsteady")]
     )
+    beside = fixed.settings["ballnet"]["weights"]
+    assert beside == BallNetTeacher(weights=str(BESIDE)).settings["weights"]
+    assert beside != BallNetTeacher().settings["weights"]
     for own in (fixed, moving):
         frames = list(own.label(clip))
         assert [[one.class_name for one in found] for found in frames] == [[PERSON, BALL]] * 7
@@ -201,7 +206,9 @@ def test_auto_does_without_a_detector_that_nobody_named(
     assert said.startswith("No detector (rf-detr-nano.pth is not on this machine")
     assert said.endswith("labelled 1 of 2 clips, those with a steady picture.")
     assert not teacher.can_label(row(clip, "unsteady"))
-    assert teacher.for_clip(row(clip, "fixed")).name == "ballnet with motion"
+    alone = teacher.for_clip(row(clip, "fixed"))
+    assert alone.name == "ballnet with motion"
+    assert alone.settings["weights"] == BallNetTeacher().settings["weights"]
     monkeypatch.setenv("WORKBENCH_DETECTOR", str(tmp_path / "gone.onnx"))
     with pytest.raises(WeightsError, match="no weights at"):
         make_teacher("auto")
@@ -217,6 +224,13 @@ def test_what_several_finders_see_is_one_thing_and_surer() -> None:
     assert list(one.xywh) == [11, 10, 6, 6]
     assert one.score == pytest.approx(0.8)
     assert other == seen[2]
+
+
+def test_the_network_is_believed_more_where_it_is_alone() -> None:
+    found = {"ballnet": [[Candidate((10.0, 10.0, 8.0, 8.0), 0.5)]]}
+    (beside,), (alone,) = join_finds(found)[0], join_finds(found, alone=True)[0]
+    assert beside.score == pytest.approx(1 / (1 + np.exp(2.0)))
+    assert alone.score == pytest.approx(1 / (1 + np.exp(1.0)))
 
 
 def test_the_network_is_not_believed_where_something_stands_still() -> None:

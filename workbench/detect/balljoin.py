@@ -20,10 +20,11 @@ COCO, BALLNET, MOTION, BLOBS = "coco", "ballnet", "motion", "blobs"  # finders
 # gains nothing. Its blobs are all that moves and may be a ball: set by hand, not fitted.
 RELIABILITY = {
     COCO: Link(-0.7, 1.1),
-    BALLNET: Link(-2.0, 0.9),
+    BALLNET: Link(-2.0, 0.9),  # of the weights for use beside a detector
     MOTION: Link(-3.0, 0.75),
     BLOBS: Link(-3.0, 0.75),
 }
+ALONE = Link(-1.0, 0.7)  # the ball network's where it is used without a detector
 LINK = Link(bias=1.5, slope=1.4, chain=0.0)  # what a chosen candidate's score means, on the same
 
 _LONGEST = 2.2  # sides of a ball, blurred by its motion
@@ -45,11 +46,16 @@ def join_finds(finds: Finds, *, alone: bool = False) -> list[list[Candidate]]:
     The ball network takes much that stands still for a ball. A ball at rest is the detector's to
     see, unless the network is `alone`.
     """
-    finds = dict(finds)
-    if BALLNET in finds and not alone:
+    finds, trust = dict(finds), dict(RELIABILITY)
+    if alone:
+        trust[BALLNET] = ALONE
+    elif BALLNET in finds:
         finds[BALLNET] = without_statics(finds[BALLNET], _OFTEN, may_wait=False)
-    frames = zip(*([[_trusted(one, name) for one in found if _is_round(one)] for found in own]
-                   for name, own in finds.items()), strict=True)  # fmt: skip
+    trusted = (
+        [[_trusted(one, trust[name]) for one in found if _is_round(one)] for found in own]
+        for name, own in finds.items()
+    )
+    frames = zip(*trusted, strict=True)
     return [merged([*chain.from_iterable(found)]) for found in frames]
 
 
@@ -94,5 +100,5 @@ def _is_round(one: Candidate) -> bool:
     return max(one.xywh[2:]) <= _LONGEST * min(one.xywh[2:])
 
 
-def _trusted(one: Candidate, finder: str) -> Candidate:
-    return replace(one, score=RELIABILITY[finder].score(one.score, on_chain=False))
+def _trusted(one: Candidate, trust: Link) -> Candidate:
+    return replace(one, score=trust.score(one.score, on_chain=False))

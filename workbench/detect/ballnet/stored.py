@@ -1,9 +1,10 @@
 """The ball network's weights as a file, what its logits mean, and a card in Markdown.
 
-A file holds float16 arrays and what is known of them, no code. One, `weights/ball.npz`, is part of
-the package; its card lies beside it. Users' own come from `workbench detect train-ball`. A score is
-a logistic curve over the logit and the logarithm of the ball's size (a small speck must be surer
-than a large one), fitted on clips that nothing was learned from.
+A file holds float16 arrays and what is known of them, no code. Two are part of the package:
+`weights/ball.npz`, and `weights/beside.npz` for use beside a detector; their cards lie there. A
+user's own come from `workbench detect train-ball`. A score is a logistic curve over the logit and
+the logarithm of the ball's size (a small speck must be surer than a large one), fitted on clips
+that nothing was learned from.
 """
 
 import math
@@ -63,6 +64,7 @@ def logistic(seen: Any, right: Sequence[bool]) -> list[float]:
 
 
 SHIPPED = Path(__file__).parent / "weights" / "ball.npz"
+BESIDE = SHIPPED.with_name("beside.npz")  # for use beside a detector; their card says why
 FORMAT = "workbench-ballnet/1"
 _COUNTERS = "num_batches_tracked"  # of batch normalisation: they say nothing
 

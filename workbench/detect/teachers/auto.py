@@ -23,6 +23,7 @@ from workbench.detect.balljoin import (
     choose_ball,
     join_finds,
 )
+from workbench.detect.ballnet.stored import BESIDE
 from workbench.detect.ballnet.teacher import BallNetTeacher
 from workbench.detect.detections import BALL, GOAL, PERSON, Detection, FrameDetections
 from workbench.detect.detectors import named_detector
@@ -110,7 +111,8 @@ class AutoTeacher(Teacher):
         coco: Mapping[str, Any] | None = None,
         motion: Mapping[str, Any] | None = None,
     ) -> None:
-        self._motion, self._ballnet = MotionTeacher(**(motion or {})), BallNetTeacher()
+        self._motion = MotionTeacher(**(motion or {}))
+        self._ballnet = BallNetTeacher(weights=str(BESIDE))
         self._coco, self._missing = None, ""
         try:
             self._coco = CocoTeacher(detector or named_detector(), **(coco or {}))
