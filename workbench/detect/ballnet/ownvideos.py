@@ -226,7 +226,8 @@ def clicked_windows(video: Path, clicked: list[Clicked]) -> Iterator[tuple[Windo
             looks[window.frame, window.scale] = _look(window, boxes[0])
         for between, there in (one for one in waiting if one[0].scale == window.scale):
             nearest = min(own, key=lambda frame: abs(frame - between.frame))
-            if _is_alike(looks[nearest, window.scale], _look(between, there[0])):
+            look = looks.get((nearest, window.scale))  # none where the click cannot be decoded
+            if look is not None and _is_alike(look, _look(between, there[0])):
                 yield between, there
         waiting = [one for one in waiting if one[0].scale != window.scale]
 
