@@ -141,7 +141,8 @@ def _learned(facts: Mapping[str, Any]) -> Iterator[str]:
     clicked = ", ".join(f"{n} of {video}" for video, n in trained_on["clicked_frames"].items())
     said = "Went on with" if before else "Learned from"
     yield (
-        f"- **{said}** {trained_on['sessions']} rendered sessions and their crops ({crops}), "
+        f"- **{said}** {trained_on['sessions']} rendered sessions and "
+        f"{crops or 'no crops that were counted'}, "
         f"{' + '.join(map(str, facts['epochs']))} epochs;\n"
         f"  balls pasted into {', '.join(trained_on['backgrounds']) or 'nothing'};\n"
         f"  clicked frames: {clicked or 'none'}."
