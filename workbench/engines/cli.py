@@ -9,6 +9,6 @@ EngineOption = Annotated[
     typer.Option(
         "--engine",
         metavar="ENGINE",
-        help="Where several videos are looked at: here, processes:N, ray, ray://HOST:PORT.",
+        help="Where several videos are worked on: here, processes:N, ray, ray://HOST:PORT.",
     ),
 ]

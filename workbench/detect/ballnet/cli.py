@@ -6,6 +6,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from workbench.engines.cli import EngineOption
+
 DEFAULT = "video"
 
 
@@ -57,12 +59,7 @@ def train_ball(
     threads: Annotated[
         int, typer.Option("--threads", metavar="N", min=1, help="CPU threads of torch.")
     ] = 1,
-    engine: Annotated[
-        str | None,
-        typer.Option(
-            "--engine", metavar="ENGINE", help="Where sessions are rendered: here, processes:N."
-        ),
-    ] = None,
+    engine: EngineOption = None,
 ) -> None:
     """Train the ball network on rendered footage and on videos of your own.
 

@@ -23,7 +23,13 @@ from workbench.detect.ballnet.finder import BallFinder, fused
 from workbench.detect.ballnet.material import Progress, is_valid, make_material, rendered
 from workbench.detect.ballnet.mining import mined_clicks, mined_clip, mined_video
 from workbench.detect.ballnet.network import Boxes
-from workbench.detect.ballnet.ownvideos import Clicked, clicked_crops, load_clicks, videos_in
+from workbench.detect.ballnet.ownvideos import (
+    Clicked,
+    clicked_crops,
+    load_clicks,
+    name_of,
+    videos_in,
+)
 from workbench.detect.ballnet.stored import (
     Calibration,
     card_of,
@@ -43,7 +49,6 @@ from workbench.detect.ballnet.training import (
 )
 from workbench.engines.each import every
 from workbench.footage.frames import iter_frames
-from workbench.footage.video_info import content_digest
 from workbench.saving import save_text
 from workbench.training.compute import choose_device
 from workbench.training.folder import BEST, load_checkpoint
@@ -221,9 +226,9 @@ def start_of(work: Path, sources: Sources) -> Path:
 def cut_clicks(crops: Path, clicked: Sequence[Clicked]) -> None:
     """Cut crops of clicked balls, a file for each video."""
     for video, frames in by_video(clicked).items():
-        rng = np.random.default_rng(list(_name_of(video).encode()))
+        rng = np.random.default_rng(list(name_of(video).encode()))
         make_crops(
-            crops / "clicked" / f"{_name_of(video)}.npy",
+            crops / "clicked" / f"{name_of(video)}.npy",
             partial(clicked_crops, video, frames, rng),
         )
 
@@ -269,7 +274,7 @@ def _mine_session(footage: Path, hard: Path, number: int, network: nn.Module) ->
 
 
 def _mine_video(hard: Path, video: Path, network: nn.Module) -> None:
-    name = f"pasted_{_name_of(video)}"
+    name = f"pasted_{name_of(video)}"
     rng = np.random.default_rng(list(name.encode()))
     make_crops(
         hard / f"{name}.npy", partial(mined_video, network, video, _WINDOWS, rng), unknown=True
@@ -277,13 +282,9 @@ def _mine_video(hard: Path, video: Path, network: nn.Module) -> None:
 
 
 def _mine_clicks(crops: Path, video: Path, clicked: list[Clicked], network: nn.Module) -> None:
-    path = crops / CLICKED_HARD / f"{_name_of(video)}.npy"
+    path = crops / CLICKED_HARD / f"{name_of(video)}.npy"
     rng = np.random.default_rng(list(path.name.encode()))
     make_crops(path, partial(mined_clicks, network, video, clicked, rng))
-
-
-def _name_of(video: Path) -> str:
-    return f"{video.stem}_{content_digest(video)[:8]}"
 
 
 def by_video(clicked: Sequence[Clicked]) -> dict[Path, list[Clicked]]:

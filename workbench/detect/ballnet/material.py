@@ -12,11 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from workbench.detect.ballnet.crops import crops_of_clip, make_crops
-from workbench.detect.ballnet.ownvideos import pasted_crops, videos_in
+from workbench.detect.ballnet.ownvideos import name_of, pasted_crops, videos_in
 from workbench.detect.ballnet.training import VALID
 from workbench.engines.each import every
 from workbench.footage.clips import Clip
-from workbench.footage.video_info import content_digest
 from workbench.simulated.sessions import make_footage
 
 # Where the camera stands, in metres from the spot, session after session; None: 5.5 to 9.
@@ -77,7 +76,7 @@ def _make_session(folder: Path, number: int) -> None:
 
 
 def _paste_into(folder: Path, video: Path) -> None:
-    name = f"{video.stem}_{content_digest(video)[:8]}"
+    name = name_of(video)
     rng = np.random.default_rng([_SHOT_SEED, *name.encode()])
     make_crops(
         folder / "crops" / "pasted" / f"{name}.npy",

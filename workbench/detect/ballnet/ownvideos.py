@@ -24,7 +24,7 @@ from workbench.detect.ballnet.network import Boxes
 from workbench.detect.ballnet.pasting import pasted_crop
 from workbench.errors import DatasetError
 from workbench.footage.frames import iter_frames, uniform_indices
-from workbench.footage.video_info import probe
+from workbench.footage.video_info import content_digest, probe
 
 SHORT_SIDES = (360, 540)  # pixels; a video is never enlarged
 _JUMP = 60  # frames between two windows from which it is faster to jump than to decode on
@@ -42,6 +42,11 @@ def videos_in(folder: Path) -> list[Path]:
     if not found:
         raise DatasetError(f"no video in {folder}", "give a folder with videos of your own")
     return found
+
+
+def name_of(video: Path) -> str:
+    """What files made of a video are called: two videos of one name stay apart."""
+    return f"{video.stem}_{content_digest(video)[:8]}"
 
 
 @dataclass(frozen=True)
@@ -173,15 +178,16 @@ def load_clicks(path: Path) -> list[Clicked]:
                     raise DatasetError(f"{path}, line {line}: {error}", "give numbers") from None
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path} cannot be read ({error})", "give a CSV file") from None
-    for video in {video for video, _ in frames}:
-        if not video.is_file():
-            raise DatasetError(f"{path} names {video}, which is not there", "correct its path")
-        count = probe(video).frame_count
-        for frame in (frame for named, frame in frames if named == video):
-            if not 0 <= frame < count:
-                raise DatasetError(
-                    f"{path}: {video} has no frame {frame}", f"it has {count}, counted from 0"
-                )
+    counts: dict[Path, int] = {}
+    for video, frame in frames:
+        if video not in counts:
+            if not video.is_file():
+                raise DatasetError(f"{path} names {video}, which is not there", "correct its path")
+            counts[video] = probe(video).frame_count
+        if not 0 <= frame < counts[video]:
+            raise DatasetError(
+                f"{path}: {video} has no frame {frame}", f"it has {counts[video]}, counted from 0"
+            )
     return [Clicked(video, frame, tuple(balls)) for (video, frame), balls in sorted(frames.items())]
 
 
