@@ -1,5 +1,7 @@
 """Pictures under a known camera: where registration puts the goal and the ground."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from moving_views import STEADIABLE, film_views
@@ -72,6 +74,39 @@ def test_from_a_camera_that_travels_no_wrong_frame_is_taken():
     assert errors_px(found, views[0]).max(initial=0) <= 2.5
     reasons = [one.reason for _, one in found if one.reason]
     assert any(reason.endswith("the camera travels") for reason in reasons)
+
+
+def behind_people(views, *, to_px=None):
+    """The same with a box of people over the goal, or down to a row of the picture."""
+    hidden = []
+    for view in views:
+        low, high = view.goal_px.min(axis=0), view.goal_px.max(axis=0)
+        margin = 0.35 * (high - low)
+        bottom = high[1] + margin[1] if to_px is None else to_px
+        box = [*(low - margin), high[0] + margin[0], bottom]
+        hidden.append(replace(view, people=np.vstack([view.people, box])))
+    return hidden
+
+
+@pytest.mark.parametrize("move", ["pan", "zoom", "shake"])
+def test_a_hidden_goal_is_where_the_ground_before_it_and_the_stand_behind_it_agree(move):
+    views = behind_people(film(move, covered=0.15))
+    found = register(views)
+    assert share_steady(found) >= 0.75
+    assert errors_px(found, views[0]).max() <= 1.0
+
+
+def test_a_hidden_goal_is_not_guessed_where_the_camera_travels():
+    views = behind_people(film("travel", covered=0.15))
+    found = register(views)
+    assert share_steady(found) < 0.5
+    assert errors_px(found, views[0]).max(initial=0) <= 2.5
+
+
+def test_a_hidden_goal_is_not_guessed_where_the_ground_is_hidden_too():
+    found = register(behind_people(film("pan", covered=0.15), to_px=WH[1]))
+    assert share_steady(found) == 0
+    assert any("hidden" in one.reason for _, one in found)
 
 
 def test_the_ground_has_a_map_of_its_own():

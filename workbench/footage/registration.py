@@ -12,7 +12,7 @@ Points are in full-size pixels, the middle of the first pixel at (0.5, 0.5).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -38,7 +38,7 @@ from workbench.footage.planemaps import (
     spread_points,
 )
 
-METHOD = 2  # raise when the same pictures would give other maps
+METHOD = 3  # raise when the same pictures would give other maps
 MOST_ERROR_PX = 2.0  # of a map that is given out, where the picture's short side is 720 or less
 SHORT_SIDE_PX = 720  # larger pictures are reduced to it
 _PREDICTING_PX = 320  # long side of the pictures that predict
@@ -55,6 +55,9 @@ _FLOOR_PX = 0.3  # no map is believed to be better
 _NEAR_POINTS, _FEWEST_NEAR = 15, 6  # points around a place
 _NEAR_PERCENTILE = 65  # of how far off they are; some of them may stand at another distance
 _NEAR_SHARE = 0.12  # of the picture's width: what is around a place
+_MOSTLY_PERCENTILE = 90  # of how far off points of one distance are
+_FEWEST_NEARER = 30  # points of the ground
+_ONE_PLANE_PX = 0.6  # no farther off, ground and goal move alike: the camera stays in its place
 _LOOK_EVERY = 5  # lost frames: finding the view afresh takes as long as five registrations
 _EDGE = cv2.BORDER_REPLICATE
 _CHECKERBOARDS = ((8, 6), (5, 4))  # cells that part the points into halves
@@ -260,18 +263,27 @@ class Registrar:
         inside = is_free(there, self._everywhere)
         if not inside.any():
             return _refused("nothing of the goal is in the picture: it turned away")
-        halves = self._disagreement(fit, self._places[inside])
         around = self._around(fit, self._places[inside])
         frame = np.full(inside.sum(), np.nan)
         if self._frame is not None:
             frame = self._frame.off_px(grey, free, fit.to_frame)[self._seen][inside]
         unseen = np.isnan(around) & np.isnan(frame)
-        if self._has_goal and unseen.mean() >= 0.5:
-            return _refused("too little around the goal is found again: it is hidden")
-        # Where the goal itself is not seen, what stands behind it says less.
+        is_hidden = self._has_goal and unseen.mean() >= 0.5
+        if is_hidden:
+            fit = self._of_one_plane(fit)
+            there = move_points(fit.to_frame, self._places)
+        nearer = self._nearer(fit)
+        halves = self._disagreement(fit, self._places[inside])
+        # Where the goal itself is not seen, what stands behind it says less, unless the ground in
+        # front agrees with it: the goal is between them.
         blind = 3 if self._frame and self._frame.sides and np.isnan(frame).all() else 2
         doubt = np.where(unseen, 2, np.where(np.isnan(frame) & self._has_goal, blind, 1))
-        worst = np.nanmax(np.vstack([halves * doubt, around * doubt, frame]), axis=0)
+        beside = np.minimum(around * doubt, np.hypot(around, nearer))
+        if is_hidden:
+            if not np.isfinite(nearer):
+                return _refused("too little around the goal is found again: it is hidden")
+            beside[unseen] = nearer
+        worst = np.nanmax(np.vstack([halves * doubt, beside, frame]), axis=0)
         counts = 100 if self._has_goal else 50 if self._stays(fit) else 75  # of the places
         error = float(np.percentile(worst, counts, method="higher"))
         error_px = self._full_px * float(np.hypot(_FLOOR_PX, error))
@@ -288,6 +300,16 @@ class Registrar:
                 reason = f"uncertain by {error_px:.1f} px: too little that stands still is seen"
             to_frame, ground_to_frame = None, None
         return Registration(to_frame, ground_to_frame, error_px, ground_error_px, moved_px, reason)
+
+    def _of_one_plane(self, fit: _Fit) -> _Fit:
+        """The fit to all points, if the ground moves as what stands does; else the same."""
+        everything = fit_map(fit.start, fit.there, self._wh)
+        if everything is None:
+            return fit
+        off = np.linalg.norm(move_points(everything, fit.start) - fit.there, axis=1)
+        both = replace(fit, to_frame=everything, holds=off < INLIER_PX)
+        standing = _mostly_off(everything, fit.start[fit.upright], fit.there[fit.upright])
+        return both if max(standing, self._nearer(both)) < _ONE_PLANE_PX else fit
 
     def _disagreement(self, fit: _Fit, places: Floats) -> Floats:
         """Half the distance (P,) between where two halves of the points put each place."""
@@ -314,13 +336,29 @@ class Registrar:
                 found[number] = np.percentile(np.linalg.norm(off[near], axis=1), _NEAR_PERCENTILE)
         return found
 
+    def _nearer(self, fit: _Fit) -> float:
+        """How far off the map the ground in front of the goal is; inf where too little is seen.
+
+        A camera that changes its place moves what is nearer by more, so the goal is off by less.
+        """
+        if self._foot is None:
+            return np.inf
+        start, there = self._on_ground(fit)
+        if len(start) < _FEWEST_NEARER:
+            return np.inf
+        return _mostly_off(fit.to_frame, start, there)
+
+    def _on_ground(self, fit: _Fit) -> tuple[Floats, Floats]:
+        """Points below the goal's foot, in the reference and in the frame."""
+        assert self._foot is not None
+        below = line_distance(self._foot, fit.start) > 0.02 * self._wh[1]
+        return fit.start[below], fit.there[below]
+
     def _ground(self, fit: _Fit) -> tuple[Floats, float]:
         """The ground's map in working pixels, and its error in full-size ones."""
         if self._foot is None:
             return fit.to_frame, 0.0
-        below = line_distance(self._foot, fit.start)
-        on_ground = below > 0.02 * self._wh[1]
-        start, there = fit.start[on_ground], fit.there[on_ground]
+        start, there = self._on_ground(fit)
         ground = fit_ground(fit.to_frame, self._foot, start, there)
         places = _grid(self._wh, (3, 4))
         places = places[line_distance(self._foot, places) > 0]
@@ -341,16 +379,26 @@ def working_wh(full_wh: tuple[int, int]) -> tuple[int, int]:
 
 
 def _fitting_share(fit: _Fit) -> float:
-    """Share of the upright points around which the map is right.
+    """Share of the upright points around which the map is right."""
+    off = _off_together(fit.to_frame, fit.start[fit.upright], fit.there[fit.upright])
+    return float((off < INLIER_PX).mean())
 
-    Around, since single points of a noisy picture are off anyhow; what stands at another distance
-    is off together with its neighbours.
+
+def _mostly_off(to_frame: Floats, start: Floats, there: Floats) -> float:
+    """How far off a map nearly all points are, each with its neighbours."""
+    return float(np.percentile(_off_together(to_frame, start, there), _MOSTLY_PERCENTILE))
+
+
+def _off_together(to_frame: Floats, start: Floats, there: Floats) -> Floats:
+    """How far off a map each point and its neighbours are (N,).
+
+    Single points of a noisy picture are off anyhow; what stands at another distance is off
+    together with its neighbours.
     """
-    start = fit.start[fit.upright]
-    off = fit.there[fit.upright] - move_points(fit.to_frame, start)
+    off = there - move_points(to_frame, start)
     near = cKDTree(start).query(start, min(_NEIGHBOURS, len(start)))[1]
     around = np.median(off[near.reshape(len(start), -1)], axis=1)
-    return float((np.linalg.norm(around, axis=1) < INLIER_PX).mean())
+    return np.asarray(np.linalg.norm(around, axis=1))
 
 
 def _refused(reason: str) -> Registration:
