@@ -246,6 +246,23 @@ def test_only_strong_evidence_is_a_goal(
     assert (find_goal(picture) is not None) == is_goal
 
 
+@pytest.mark.parametrize("bar", [True, False])
+def test_a_bar_before_a_bright_sky_is_seen_as_a_line_and_not_taken_for_granted(bar: bool) -> None:
+    rng = np.random.default_rng(0)
+    picture = np.full((360, 640, 3), (40, 70, 40), np.uint8)
+    picture[:130, 212:390] = 215  # between two trees
+    for x in (200, 400):
+        cv2.line(picture, (x, 100), (x, 200), (240, 240, 240), 4)
+    if bar:
+        cv2.line(picture, (200, 101), (400, 101), (240, 240, 240), 4)
+    noisy = np.clip(picture + rng.normal(0, 1, picture.shape), 0, 255).astype(np.uint8)
+    found = find_goal(noisy)
+    assert (found is not None) == bar
+    if found is not None:
+        true = [(200, 200), (200, 100), (400, 100), (400, 200)]
+        assert np.abs(found.corners - true).max() < 4
+
+
 def test_a_bar_that_is_white_in_parts_is_no_goal() -> None:
     picture = np.full((360, 640, 3), (70, 120, 60), np.uint8)
     for start, end in (

@@ -1,11 +1,12 @@
 """The goal in the picture of an empty pitch: two white posts and the bar between their tops.
 
-Works on one image. One post may be hidden but for a stub below the bar, behind somebody who stands
-there all the time: it is then taken to be as long as the other. Where more posts stand between the
-two, it is a fence or a row of windows; where white closes the frame below, and does not go on
-beside it as a goal line does, it is a board. Only strong evidence counts, because a goal that is
-not there is worse than one that somebody has to click: a goal seen edge-on, far away, or not white
-is not found. Knows nothing about video.
+Works on one image. A bar before a bright sky need only be a line brighter than what is over and
+under it, if both posts are white all along. One post may be hidden but for a stub below the bar,
+behind somebody who stands there all the time: it is then taken to be as long as the other. Where
+more posts stand between the two, it is a fence or a row of windows; where white closes the frame
+below, and does not go on beside it as a goal line does, it is a board. Only strong evidence counts,
+because a goal that is not there is worse than one that somebody has to click: a goal seen edge-on,
+far away, or not white is not found. Knows nothing about video.
 """
 
 import math
@@ -28,6 +29,10 @@ Stroke = tuple[Corners, Corners]  # top and bottom of something upright and whit
 _LEAST_POST, _LEAST_STUB = 0.08, 0.025  # of the image's height
 _SHAPES = 0.8, 3.6  # width by height in the picture, from aslant to a full-size goal from above
 _LEAST_BAR, _LEAST_SIDE, _LEAST_HIDDEN = 0.9, 0.9, 0.5  # white shares: bar, post, a hidden post
+# A bar before a bright sky is hardly brighter: grey levels above what is over and under it, in the
+# mean more than a little beside it, and a share of its length where it is so at all.
+_RIDGE, _RIDGE_HERE, _LEAST_RIDGE = 8.0, 4, 0.8
+_BESIDE_BAR = 6  # pixels over it
 _CLOSED, _LINE_REACH, _LINE_GOES_ON = 0.6, 0.3, 0.5  # of a lower edge, and of a goal line beside it
 _LEAST_LIKE = 0.55  # the shorter post of the longer; below, it is the stub of a hidden one
 _MOST_SLOPE = 0.25  # of the bar in the picture: from the side and from above it is not level
@@ -51,11 +56,11 @@ class Goal:
 def find_goal(image: Image) -> Goal | None:
     """Find the goal in an RGB image (H, W, 3), or None."""
     height, width = image.shape[:2]
-    white = _thin_white(image)
+    white, ridges = _thin_white(image), _ridges(image)
     best: tuple[float, Corners] | None = None
     for a, b in combinations(_strokes(white), 2):
         left, right = sorted((a, b), key=lambda stroke: stroke[0][0])
-        score, corners = _judge(left, right, white)
+        score, corners = _judge(left, right, white, ridges)
         if best is None or score > best[0]:
             best = score, corners
     if best is None or best[0] < _LEAST_SCORE:
@@ -73,6 +78,14 @@ def _thin_white(image: Image) -> NDArray[np.uint8]:
     stands_out = cv2.morphologyEx(light, cv2.MORPH_TOPHAT, kernel)
     colourless = image.max(axis=2).astype(int) - light < 45
     return np.asarray((stands_out > 45) & colourless & (light > 120), np.uint8)
+
+
+def _ridges(image: Image) -> NDArray[np.uint8]:
+    """How much brighter each pixel is than what is over and under it."""
+    size = max(9, 2 * round(image.shape[0] / 80) + 1)
+    light = image.min(axis=2)
+    stands_out = cv2.morphologyEx(light, cv2.MORPH_TOPHAT, np.ones((size, 1), np.uint8))
+    return np.asarray(stands_out * (light > 120), np.uint8)
 
 
 def _strokes(white: NDArray[np.uint8]) -> list[Stroke]:
@@ -94,7 +107,9 @@ def _strokes(white: NDArray[np.uint8]) -> list[Stroke]:
     return sorted(strokes, key=lambda stroke: stroke[0][1] - stroke[1][1])[:12]
 
 
-def _judge(left: Stroke, right: Stroke, white: NDArray[np.uint8]) -> tuple[float, Corners]:
+def _judge(
+    left: Stroke, right: Stroke, white: NDArray[np.uint8], ridges: NDArray[np.uint8]
+) -> tuple[float, Corners]:
     """How much two strokes and what lies between their tops look like a goal, and its corners."""
     height, width = white.shape
     sides = sorted((_coverage(*left, white), _coverage(*right, white)))
@@ -109,14 +124,29 @@ def _judge(left: Stroke, right: Stroke, white: NDArray[np.uint8]) -> tuple[float
     is_level = abs(right[0][1] - left[0][1]) <= _MOST_SLOPE * span
     if not is_shaped or not is_level or max(_lean(left), _lean(right)) > _MOST_LEAN:
         return 0.0, corners
-    bar = _coverage(left[0], right[0], white)
-    if bar < _LEAST_BAR or sides[0] < _LEAST_HIDDEN or sides[1] < _LEAST_SIDE:
+    bar, least_bar = _coverage(left[0], right[0], white), _LEAST_BAR
+    if bar < _LEAST_BAR and sides[0] >= _LEAST_SIDE and trust == 1:
+        bar, least_bar = _ridge(left[0], right[0], ridges), _LEAST_RIDGE
+    if bar < least_bar or sides[0] < _LEAST_HIDDEN or sides[1] < _LEAST_SIDE:
         return 0.0, corners
     if _is_barred(corners, white) or _is_board(corners, white):
         return 0.0, corners
     # Bar and posts must be there; of two such frames the smaller may be a mesh of the goal's net.
     size = math.sqrt(span * longer / (height * width))
     return trust * (min(bar, sides[0]) + 0.3 * min(size, 0.5)), corners
+
+
+def _ridge(a: Corners, b: Corners, ridges: NDArray[np.uint8]) -> float:
+    """Share of points along a bar that are brighter than what is over and under it.
+
+    0 where it is no more so than a little over it: clouds, a crowd.
+    """
+    wide = np.asarray(cv2.dilate(ridges, np.ones((5, 1), np.uint8)), np.uint8)
+    over = np.array([0.0, _BESIDE_BAR])
+    here, beside = _along(a, b, wide), _along(a - over, b - over, wide)
+    if not len(here) or here.mean() < _RIDGE + (beside.mean() if len(beside) else 0):
+        return 0.0
+    return float((here >= _RIDGE_HERE).mean())
 
 
 def _length(stroke: Stroke) -> float:
@@ -155,10 +185,15 @@ def _as_long(stroke: Stroke, length_px: float) -> Stroke:
 
 def _coverage(a: Corners, b: Corners, white: NDArray[np.uint8]) -> float:
     """Share of points along a stroke, in the picture, that have white within two pixels of it."""
-    height, width = white.shape
     steps = max(8, int(np.linalg.norm(b - a)))
-    points = a + (b - a) * np.linspace(0, 1, steps)[:, None]
-    wide = cv2.dilate(white, np.ones((5, 5), np.uint8))
+    wide = np.asarray(cv2.dilate(white, np.ones((5, 5), np.uint8)), np.uint8)
+    return float(_along(a, b, wide).sum() / steps)
+
+
+def _along(a: Corners, b: Corners, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The values of pixels along a stroke, those in the picture."""
+    height, width = image.shape
+    points = a + (b - a) * np.linspace(0, 1, max(8, int(np.linalg.norm(b - a))))[:, None]
     columns, rows = points.round().astype(int).T
     inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
-    return float(wide[rows[inside], columns[inside]].sum() / steps)
+    return np.asarray(image[rows[inside], columns[inside]], np.uint8)

@@ -36,7 +36,7 @@ from workbench.footage.frames import iter_frames, sample_frames
 from workbench.footage.steadyview import SteadyView
 from workbench.footage.video_info import probe
 
-_METHOD = 5  # raise when the same settings would give other labels: old ones are then made anew
+_METHOD = 6  # raise when the same settings would give other labels: old ones are then made anew
 _MOST_COMPANIONS = 6  # clips of the same view that help the background
 _GOAL_ID, _BALL_ID = 1, 2  # there is one of each; people are counted on from there
 _RECALLED_FRAMES = 30  # of the window before, for a tracker to know who moves where
