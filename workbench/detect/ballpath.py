@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 MAX_GAP = 30  # frames that the ball may be unseen: behind somebody, in front of a white post
 LEAST_LIKENESS = 0.4  # below, a blob costs more than it earns and is not looked at
@@ -150,22 +151,37 @@ def without_bystanders(
     size = np.array([spot.size for spot in nodes])
     likeness = np.array([spot.likeness for spot in nodes])
     near = np.maximum(2.0, size / 2)
-    asked, seen = np.zeros(len(nodes)), np.zeros(len(nodes))
-    for frame in flight:
-        ball = frames[frame][chain[frame]]
-        elsewhere = np.hypot(*(place - (ball.x, ball.y)).T) >= 2 * near + size
-        others = np.array([(spot.x, spot.y, spot.size, spot.likeness) for spot in frames[frame]])
-        distance = np.hypot(*np.moveaxis(place[:, None] - others[:, :2], 2, 0))
-        alike = others[:, 3] >= _AS_LIKELY * likeness[:, None]
-        alike &= np.abs(np.log2(others[:, 2] / size[:, None])) <= _AS_LARGE
-        asked += elsewhere
-        seen += elsewhere & (alike & (distance <= near[:, None])).any(axis=1)
+    balls = [frames[frame][chain[frame]] for frame in flight]
+    away = place[:, None] - np.array([(ball.x, ball.y) for ball in balls])
+    elsewhere = np.hypot(*np.moveaxis(away, 2, 0)) >= (2 * near + size)[:, None]  # (N, flight)
+    asked = elsewhere.sum(axis=1)
+    when = np.array([frame for frame, spots in enumerate(frames) for _ in spots])
+    flown = np.flatnonzero(np.isin(when, flight))
+    node, other = _pairs(place, flown, near)
+    alike = likeness[other] >= _AS_LIKELY * likeness[node]
+    alike &= np.abs(np.log2(size[other] / size[node])) <= _AS_LARGE
+    moment = np.searchsorted(flight, when[other])
+    counts = alike & elsewhere[node, moment]
+    once = np.unique(np.stack([node, moment])[:, counts], axis=1)
+    seen = np.bincount(once[0], minlength=len(nodes))
     stays = (asked >= _LEAST_FLIGHT) & (seen > _STAYS * asked)
     verdicts = iter(stays.tolist())
     return [
         [replace(spot, likeness=0.0) if next(verdicts) else spot for spot in spots]
         for spots in frames
     ]
+
+
+def _pairs(
+    place: NDArray[np.float64], others: NDArray[np.int64], near: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Every node with each of the others that lies as near to it: two lists of places."""
+    # A little more than near, and then exactly: the tree compares squares.
+    around = cKDTree(place[others]).query_ball_point(place, near * (1 + 1e-9))
+    node = np.repeat(np.arange(len(place)), [len(found) for found in around])
+    other = others[np.fromiter((one for found in around for one in found), np.int64, len(node))]
+    close = np.hypot(*(place[node] - place[other]).T) <= near[node]
+    return node[close], other[close]
 
 
 def _trace(previous: NDArray[np.int64], node: int) -> list[int]:

@@ -6,6 +6,7 @@ first, the second look takes whatever has changed and has these colours: in fron
 legs, in the net. Which candidate is the ball is decided by `ballpath`.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 
 import cv2
@@ -38,11 +39,12 @@ def find_balls(change: Change, people: Sequence[Blob]) -> list[Blob]:
     for wide in blobs(rest, change):
         seen = to_half_height(wide, change)
         rows, columns = seen.mask.shape
-        area, side = int(seen.mask.sum()), max(rows, columns)
+        area, side = np.count_nonzero(seen.mask), max(rows, columns)
         small = 3 <= area <= 0.002 * height * width and side <= 0.09 * height
         if small and side <= 3.5 * min(rows, columns):
             blob = _filled(seen) if side >= _PATTERNED_PX else seen
-            solid = blob.mask.mean() > 0.45 and area > _LEAST_SOLID * blob.mask.sum()
+            filled = np.count_nonzero(blob.mask)
+            solid = filled > 0.45 * blob.mask.size and area > _LEAST_SOLID * filled
             if solid and not is_shadow(blob, change):
                 found.append(blob)
     return found
@@ -57,9 +59,9 @@ def as_spot(blob: Blob, ball_px: float = USUAL_PX, look: float | None = None) ->
         look: How much it has the ball's colours, 0 to 1, where these are known.
     """
     height, width = blob.mask.shape
-    roundness = min(height, width) / max(height, width)
-    size = float(np.sqrt(blob.mask.sum()))
-    compact = roundness * min(1.0, float(blob.mask.mean()) / 0.785)  # a disc fills π/4 of its box
+    roundness, area = min(height, width) / max(height, width), np.count_nonzero(blob.mask)
+    size = math.sqrt(area)
+    compact = roundness * min(1.0, area / blob.mask.size / 0.785)  # a disc fills π/4 of its box
     if look is not None:
         likeness = 0.2 * blob.score + 0.2 * compact + 0.6 * look
     else:
@@ -119,7 +121,8 @@ def look_again(change: Change, look: Look) -> list[Blob]:
     return [
         blob
         for blob in regions(evidence > _LIKELY, evidence)
-        if blob.mask.sum() <= 0.003 * height * width and max(blob.mask.shape) <= 0.1 * height
+        if max(blob.mask.shape) <= 0.1 * height
+        and np.count_nonzero(blob.mask) <= 0.003 * height * width
     ]
 
 

@@ -85,13 +85,14 @@ def compare(image: Image, background: Image, min_contrast: int) -> Change:
 def regions(mask: NDArray[np.bool_ | np.uint8], strength: NDArray[Any]) -> Iterator[Blob]:
     """Connected regions of a mask (H, W), of 3 pixels and more; scored by their mean `strength`."""
     binary = mask.astype(np.uint8)
-    count, labels, boxes, _ = cv2.connectedComponentsWithStats(binary, connectivity=8)
-    for number in range(1, count):
-        x, y, width, height, area = (int(value) for value in boxes[number])
-        if area >= 3:
-            box = slice(y, y + height), slice(x, x + width)
-            own = labels[box] == number
-            yield Blob(x, y, own, float(strength[box][own].mean()))
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats(binary, connectivity=8)
+    inside = np.flatnonzero(binary)
+    weights = strength.ravel()[inside]
+    totals = np.bincount(labels.ravel()[inside], weights, minlength=len(boxes))
+    for number in np.flatnonzero(boxes[1:, cv2.CC_STAT_AREA] >= 3) + 1:
+        x, y, width, height, area = boxes[number].tolist()
+        own = labels[y : y + height, x : x + width] == number
+        yield Blob(x, y, own, float(totals[number]) / area)
 
 
 def blobs(mask: NDArray[np.bool_ | np.uint8], change: Change) -> Iterator[Blob]:
