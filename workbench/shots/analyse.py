@@ -132,7 +132,7 @@ def analyse_shot(
         wanted = range(max(0, near - _POSE_REACH), min(last, near + _POSE_REACH + 1))
         frames = {timeline.frames[one]: one for one in wanted if timeline.frames[one] >= 0}
         pose = find_poses(video, people, shooter.player, frames, pose_finder)
-        foot = find_foot(_steady_pose(pose, view), track, shooter.contact_frame)
+        foot = find_foot(_steady_pose(pose, view), track, shooter.contact_frame, goal.foot_px)
         foot = _told_foot(told) or foot
         technique = measure_technique(pose, foot, shooter.contact_frame, fps)
     shot = ShotAnalysis(

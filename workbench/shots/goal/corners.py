@@ -42,6 +42,11 @@ class GoalView:
     method: str  # mask, edges, clicks; none
     reason: str  # what the corners rest on, or why there are none; one sentence
 
+    @property
+    def foot_px(self) -> Floats | None:
+        """The middle of the goal line (2,), between the posts."""
+        return None if self.corners_px is None else self.corners_px[[0, 3]].mean(axis=0)
+
 
 def order_corners(corners_px: NDArray[np.float64]) -> Floats:
     """Return four corners in the order left bottom, left top, right top, right bottom.
