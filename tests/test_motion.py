@@ -263,6 +263,18 @@ def test_a_bar_before_a_bright_sky_is_seen_as_a_line_and_not_taken_for_granted(b
         assert np.abs(found.corners - true).max() < 4
 
 
+def test_a_post_whose_top_is_lost_before_a_bright_wall_goes_up_to_the_bar() -> None:
+    picture = np.full((360, 640, 3), (70, 120, 60), np.uint8)
+    cv2.line(picture, (200, 100), (400, 100), (240, 240, 240), 4)
+    cv2.line(picture, (400, 100), (400, 200), (240, 240, 240), 4)
+    cv2.line(picture, (200, 114), (200, 196), (240, 240, 240), 4)
+    found = find_goal(picture)
+    assert found is not None
+    assert np.abs(found.corners[1] - (200, 100)).max() < 4
+    picture[90:150, 190:210] = (70, 120, 60)  # more is missing than a fifth
+    assert find_goal(picture) is None
+
+
 def test_a_bar_that_is_white_in_parts_is_no_goal() -> None:
     picture = np.full((360, 640, 3), (70, 120, 60), np.uint8)
     for start, end in (

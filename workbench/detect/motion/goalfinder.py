@@ -1,17 +1,19 @@
 """The goal in the picture of an empty pitch: two white posts and the bar between their tops.
 
-Works on one image. A bar before a bright sky need only be a line brighter than what is over and
-under it, if both posts are white all along. One post may be hidden but for a stub below the bar,
-behind somebody who stands there all the time: it is then taken to be as long as the other. Where
-more posts stand between the two, it is a fence or a row of windows; where white closes the frame
-below, and does not go on beside it as a goal line does, it is a board. Only strong evidence counts,
-because a goal that is not there is worse than one that somebody has to click: a goal seen edge-on,
-far away, or not white is not found. Knows nothing about video.
+Works on one image. A post may go on upwards unseen, by a fifth at most, to where the bar is. A bar
+before a bright sky need only be a line brighter than what is over and under it, if both posts are
+white all along. One post may be hidden but for a stub below the bar, behind somebody who stands
+there all the time: it is then taken to be as long as the other. Where more posts stand between the
+two, it is a fence or a row of windows; where white closes the frame below, and does not go on
+beside it as a goal line does, it is a board. Only strong evidence counts, because a goal that is
+not there is worse than one that somebody has to click: a goal seen edge-on, far away, or not white
+is not found. Knows nothing about video.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 
 import cv2
 import numpy as np
@@ -33,6 +35,7 @@ _LEAST_BAR, _LEAST_SIDE, _LEAST_HIDDEN = 0.9, 0.9, 0.5  # white shares: bar, pos
 # mean more than a little beside it, and a share of its length where it is so at all.
 _RIDGE, _RIDGE_HERE, _LEAST_RIDGE = 8.0, 4, 0.8
 _BESIDE_BAR = 6  # pixels over it
+_RAISES = 0.0, 0.04, 0.08, 0.12, 0.16, 0.2  # of a post's length, before a bright wall
 _CLOSED, _LINE_REACH, _LINE_GOES_ON = 0.6, 0.3, 0.5  # of a lower edge, and of a goal line beside it
 _LEAST_LIKE = 0.55  # the shorter post of the longer; below, it is the stub of a hidden one
 _MOST_SLOPE = 0.25  # of the bar in the picture: from the side and from above it is not level
@@ -53,14 +56,29 @@ class Goal:
     mask: Mask  # (H, W) the mouth
 
 
+@dataclass(frozen=True)
+class _Structures:
+    """What is thin and bright in a picture, (H, W) each."""
+
+    white: NDArray[np.uint8]  # posts, bars, lines
+    wide: NDArray[np.uint8]  # the same and two pixels around
+    ridges: NDArray[np.uint8]  # how much brighter than what is over and under it, two rows around
+
+    @classmethod
+    def of(cls, image: Image) -> "_Structures":
+        """Look for them."""
+        white = _thin_white(image)
+        return cls(white, _grown(white, (5, 5)), _grown(_ridges(image), (5, 1)))
+
+
 def find_goal(image: Image) -> Goal | None:
     """Find the goal in an RGB image (H, W, 3), or None."""
     height, width = image.shape[:2]
-    white, ridges = _thin_white(image), _ridges(image)
+    seen = _Structures.of(image)
     best: tuple[float, Corners] | None = None
-    for a, b in combinations(_strokes(white), 2):
+    for a, b in combinations(_strokes(seen.white), 2):
         left, right = sorted((a, b), key=lambda stroke: stroke[0][0])
-        score, corners = _judge(left, right, white, ridges)
+        score, corners = _judge(left, right, seen)
         if best is None or score > best[0]:
             best = score, corners
     if best is None or best[0] < _LEAST_SCORE:
@@ -107,12 +125,10 @@ def _strokes(white: NDArray[np.uint8]) -> list[Stroke]:
     return sorted(strokes, key=lambda stroke: stroke[0][1] - stroke[1][1])[:12]
 
 
-def _judge(
-    left: Stroke, right: Stroke, white: NDArray[np.uint8], ridges: NDArray[np.uint8]
-) -> tuple[float, Corners]:
+def _judge(left: Stroke, right: Stroke, seen: _Structures) -> tuple[float, Corners]:
     """How much two strokes and what lies between their tops look like a goal, and its corners."""
-    height, width = white.shape
-    sides = sorted((_coverage(*left, white), _coverage(*right, white)))
+    height, width = seen.white.shape
+    sides = sorted((_coverage(*left, seen.wide), _coverage(*right, seen.wide)))
     longer, shorter = sorted((_length(left), _length(right)), reverse=True)
     trust = 1.0
     if shorter < _LEAST_LIKE * longer:
@@ -124,16 +140,35 @@ def _judge(
     is_level = abs(right[0][1] - left[0][1]) <= _MOST_SLOPE * span
     if not is_shaped or not is_level or max(_lean(left), _lean(right)) > _MOST_LEAN:
         return 0.0, corners
-    bar, least_bar = _coverage(left[0], right[0], white), _LEAST_BAR
+    bar, least_bar = _coverage(left[0], right[0], seen.wide), _LEAST_BAR
     if bar < _LEAST_BAR and sides[0] >= _LEAST_SIDE and trust == 1:
-        bar, least_bar = _ridge(left[0], right[0], ridges), _LEAST_RIDGE
+        left, right = max(
+            _raised(left, right),
+            key=lambda pair: [
+                _coverage(pair[0][0], pair[1][0], of) for of in (seen.wide, seen.white)
+            ],
+        )
+        bar = _coverage(left[0], right[0], seen.wide)
+        corners = np.array([left[1], left[0], right[0], right[1]], float)
+    if bar < _LEAST_BAR and sides[0] >= _LEAST_SIDE and trust == 1:
+        bar, least_bar = _ridge(left[0], right[0], seen.ridges), _LEAST_RIDGE
     if bar < least_bar or sides[0] < _LEAST_HIDDEN or sides[1] < _LEAST_SIDE:
         return 0.0, corners
-    if _is_barred(corners, white) or _is_board(corners, white):
+    if _is_barred(corners, seen.white) or _is_board(corners, seen.wide):
         return 0.0, corners
     # Bar and posts must be there; of two such frames the smaller may be a mesh of the goal's net.
     size = math.sqrt(span * longer / (height * width))
     return trust * (min(bar, sides[0]) + 0.3 * min(size, 0.5)), corners
+
+
+def _raised(left: Stroke, right: Stroke) -> Iterator[tuple[Stroke, Stroke]]:
+    """Posts that go on upwards a little: their tops may not stand out from what is behind them."""
+    for shares in product(_RAISES, repeat=2):
+        a, b = (
+            (top - share * (bottom - top), bottom)
+            for share, (top, bottom) in zip(shares, (left, right), strict=True)
+        )
+        yield a, b
 
 
 def _ridge(a: Corners, b: Corners, ridges: NDArray[np.uint8]) -> float:
@@ -141,9 +176,8 @@ def _ridge(a: Corners, b: Corners, ridges: NDArray[np.uint8]) -> float:
 
     0 where it is no more so than a little over it: clouds, a crowd.
     """
-    wide = np.asarray(cv2.dilate(ridges, np.ones((5, 1), np.uint8)), np.uint8)
     over = np.array([0.0, _BESIDE_BAR])
-    here, beside = _along(a, b, wide), _along(a - over, b - over, wide)
+    here, beside = _along(a, b, ridges), _along(a - over, b - over, ridges)
     if not len(here) or here.mean() < _RIDGE + (beside.mean() if len(beside) else 0):
         return 0.0
     return float((here >= _RIDGE_HERE).mean())
@@ -164,13 +198,13 @@ def _is_barred(corners: Corners, white: NDArray[np.uint8]) -> bool:
     return barred > _MOST_BARRED or float(inner.mean()) > _MOST_WHITE
 
 
-def _is_board(corners: Corners, white: NDArray[np.uint8]) -> bool:
+def _is_board(corners: Corners, wide: NDArray[np.uint8]) -> bool:
     """Whether white closes the frame below and ends at its corners: a goal line goes on."""
     left, right = corners[0], corners[3]
-    if _coverage(left, right, white) < _CLOSED:
+    if _coverage(left, right, wide) < _CLOSED:
         return False
     beside = _LINE_REACH * (right - left)
-    goes_on = max(_coverage(left - beside, left, white), _coverage(right, right + beside, white))
+    goes_on = max(_coverage(left - beside, left, wide), _coverage(right, right + beside, wide))
     return goes_on < _LINE_GOES_ON
 
 
@@ -183,11 +217,14 @@ def _as_long(stroke: Stroke, length_px: float) -> Stroke:
     return top, top + (bottom - top) * length_px / max(_length(stroke), 1.0)
 
 
-def _coverage(a: Corners, b: Corners, white: NDArray[np.uint8]) -> float:
+def _coverage(a: Corners, b: Corners, wide: NDArray[np.uint8]) -> float:
     """Share of points along a stroke, in the picture, that have white within two pixels of it."""
     steps = max(8, int(np.linalg.norm(b - a)))
-    wide = np.asarray(cv2.dilate(white, np.ones((5, 5), np.uint8)), np.uint8)
     return float(_along(a, b, wide).sum() / steps)
+
+
+def _grown(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    return np.asarray(cv2.dilate(image, np.ones(size, np.uint8)), np.uint8)
 
 
 def _along(a: Corners, b: Corners, image: NDArray[np.uint8]) -> NDArray[np.uint8]:

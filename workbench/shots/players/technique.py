@@ -36,8 +36,8 @@ Flag = Literal["good", "low", "high", "not measured"]
 
 _AT_CONTACT = 1.5  # frames around the contact that a pose may be off
 _MOST_HIDDEN = 2 * _AT_CONTACT + 1  # frames from the last ball before the contact to the next
-# In the log odds, of nearness, of the way travelled (fitted on 48 rendered shots) and of the side on
-# which the body is (on 137 others; real shooters lean farther than rendered ones).
+# In the log odds: of nearness and of the way travelled, fitted on 48 rendered shots, and of the
+# body's side, fitted on 137 others; real shooters lean farther than rendered ones.
 _NEAR_WEIGHT, _SWING_WEIGHT, _STANCE_WEIGHT = 2.0, 6.0, 10.0
 _AROUND_CONTACT = 2.5  # frames in which the body's side is looked at
 _MOST_STANCE = 0.4  # body heights beside the ball; farther off says no more
