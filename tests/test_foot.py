@@ -52,6 +52,25 @@ def test_the_body_is_beside_the_ball_whatever_the_legs_are_called(side):
     assert f"the body is {other} of the ball" in foot.reason.lower()
 
 
+def test_where_the_ball_is_unseen_at_the_contact_the_body_tells_the_foot_alone():
+    track = make_track(np.full((40, 2), [200.0, 300.0]))
+    gap = track.take((track.frames < 16) | (track.frames > 24))
+    poses = leaning("left", away_px=45.0, swapped=())
+    assert find_foot(poses, gap, CONTACT).side is None
+    assert "unseen" in find_foot(poses, gap, CONTACT).reason
+    foot = find_foot(poses, gap, CONTACT, np.array([200.0, 100.0]))
+    assert (foot.side, foot.swing, foot.nearness) == ("left", 0.0, 0.0)
+
+
+def test_poses_far_from_the_ball_say_nothing():
+    poses = leaning("left", away_px=45.0, swapped=())
+    for frame in (18, 19, 20):  # of the five around the contact
+        broken = {name: (x - 500.0, y) for name, (x, y) in poses.poses[frame].joints.items()}
+        poses.poses[frame] = Pose(broken)
+    track = make_track(np.full((40, 2), [200.0, 300.0]))
+    assert find_foot(poses, track, CONTACT, np.array([200.0, 100.0])).stance < 0
+
+
 @given(
     side=st.sampled_from(["left", "right"]),
     turn=st.floats(0, 2 * np.pi),

@@ -1,5 +1,7 @@
 """Technique at contact: angles as built into a figure, flags against ranges, honest gaps."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -86,6 +88,7 @@ def test_the_other_foot_swaps_the_knees():
         (kick_poses("right", method="geometric"), RIGHT),
         (figure(), Foot(None, 0.0, "")),
         (PoseTrack("mediapipe"), RIGHT),
+        (figure(), replace(RIGHT, contact_seen=False)),
     ],
 )
 def test_what_cannot_be_measured_is_not_made_up(pose, foot):

@@ -40,10 +40,12 @@ _MOST_HIDDEN = 2 * _AT_CONTACT + 1  # frames from the last ball before the conta
 # body's side, fitted on 137 others; real shooters lean farther than rendered ones.
 _NEAR_WEIGHT, _SWING_WEIGHT, _STANCE_WEIGHT = 2.0, 6.0, 10.0
 _AROUND_CONTACT = 2.5  # frames in which the body's side is looked at
-_MOST_STANCE = 0.4  # body heights beside the ball; farther off says no more
+_MOST_STANCE = 0.4  # body heights beside the ball; farther off says no more …
+_FARTHEST_STANCE = 1.0  # … and this far off the pose is wrong
 _LEAST_SURE = 0.75  # of a side that is told; on real shots lower ones were as often wrong
 _LEAST_GROWTH = 1.05  # of the ball after the kick, from which it comes towards the camera
 _DRIVE_S = 0.15  # before contact, in which the thigh swings forward
+_CONTACT_UNSEEN = "The ball is unseen around the contact, which may be frames off."
 _IN_SPACE = "Between joints in space, inferred from one picture."
 TRUE_JOINTS = "true joints"  # of rendered footage
 # Measured less true, 5th and 95th percentile, by who finds the joints, on 40 rendered shots (lite
@@ -71,6 +73,7 @@ class Foot:
     nearness: float = 0.0  # −1 (left ankle at the ball) … 1 (right ankle at the ball)
     swing: float = 0.0  # −1 (only the left ankle moves) … 1 (only the right ankle moves)
     stance: float = 0.0  # body heights that the body is left of the ball, seen along the shot
+    contact_seen: bool = True  # else the contact may be frames off, and no angle is measured at it
 
 
 def find_foot(
@@ -90,21 +93,24 @@ def find_foot(
         what = "ball" if ball is None else "pose"
         return Foot(None, 0.0, f"No {what} is seen at the contact.")
     before, after = track.frames <= contact_frame, track.frames > contact_frame
-    if after.any() and track.frames[after][0] - track.frames[before][-1] > _MOST_HIDDEN:
-        return Foot(None, 0.5, "The ball is unseen around the contact, which may be frames off.")
-    # Only the two frames nearest to the contact: later the ball has left both feet.
-    at_contact = sorted(at_contact, key=lambda frame: abs(frame - contact_frame))[:2]
-    nearness = float(np.mean([_nearness(pose, frame, ball) for frame in at_contact]))
-    swing = _swing(pose, frames)
-    if pose.method == GEOMETRIC and _grows(track, contact_frame):
-        nearness, swing = -nearness, -swing
+    hidden = bool(after.any()) and track.frames[after][0] - track.frames[before][-1] > _MOST_HIDDEN
+    nearness = swing = 0.0
+    if not hidden:  # else the contact may be frames off
+        # Only the two frames nearest to the contact: later the ball has left both feet.
+        at_contact = sorted(at_contact, key=lambda frame: abs(frame - contact_frame))[:2]
+        nearness = float(np.mean([_nearness(pose, frame, ball) for frame in at_contact]))
+        swing = _swing(pose, frames)
+        if pose.method == GEOMETRIC and _grows(track, contact_frame):
+            nearness, swing = -nearness, -swing
     stance = 0.0 if aim_px is None else _stance(pose, contact_frame, ball, aim_px)
     log_odds = _NEAR_WEIGHT * nearness + _SWING_WEIGHT * swing + _STANCE_WEIGHT * stance
     side: Side = "right" if log_odds > 0 else "left"
     confidence = 1 / (1 + math.exp(-abs(log_odds)))
-    found = nearness, swing, stance
+    found = nearness, swing, stance, not hidden
     if confidence < _LEAST_SURE:
         reason = f"The feet cannot be told apart ({confidence:.0%} for the {side} one)."
+        if hidden:
+            reason = _CONTACT_UNSEEN
         return Foot(None, confidence, reason, *found)
     for_it = [
         words
@@ -146,15 +152,15 @@ def _stance(pose: PoseTrack, contact_frame: float, ball: Floats, aim_px: Floats)
     if tall <= 0 or not along.any():
         return 0.0
     along = along / np.hypot(*along)
-    near = [f for f in pose.poses if abs(f - contact_frame) <= _AROUND_CONTACT]
     beside = []
-    for frame in near:
-        joints = pose.poses[frame].joints
-        middle = (joints["l_hip"][0] + joints["r_hip"][0]) / 2
-        below = max(joints["l_ankle"][1], joints["r_ankle"][1])
-        x, y = np.array([middle, below]) - ball
-        beside.append(float(along[1] * x - along[0] * y) / tall)
-    return float(np.clip(np.median(beside), -_MOST_STANCE, _MOST_STANCE)) if near else 0.0
+    for frame, one in pose.poses.items():
+        if abs(frame - contact_frame) <= _AROUND_CONTACT:
+            middle = (one.joints["l_hip"][0] + one.joints["r_hip"][0]) / 2
+            below = max(one.joints["l_ankle"][1], one.joints["r_ankle"][1])
+            x, y = np.array([middle, below]) - ball
+            off = float(along[1] * x - along[0] * y) / tall
+            beside += [off] if abs(off) <= _FARTHEST_STANCE else []
+    return float(np.clip(np.median(beside), -_MOST_STANCE, _MOST_STANCE)) if beside else 0.0
 
 
 def _swing(pose: PoseTrack, frames: list[int]) -> float:
@@ -214,6 +220,8 @@ def measure_technique(
     if near is None or abs(near - contact_frame) > _AT_CONTACT or foot.side is None:
         return tuple(replace(one, note="No pose is seen at the contact.") for one in _UNMEASURED)
     kicking, standing = ("l", "r") if foot.side == "left" else ("r", "l")
+    if not foot.contact_seen:
+        return tuple(replace(one, note=_CONTACT_UNSEEN) for one in _UNMEASURED)
     how = _IN_SPACE
     joints: dict[int, Joints] = {f: one.world_m for f, one in pose.poses.items() if one.world_m}
     if len(joints) < len(pose.poses):
