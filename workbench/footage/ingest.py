@@ -286,7 +286,8 @@ def _windows(
         if proposed is not None:
             windows += [(number + place, window) for place, window in enumerate(proposed)]
             number += len(proposed)
-            why_none[first] = "nothing happens here that was looked for: cut it by hand (clipper)"
+            why = "nothing that was looked for is seen here: cut by hand what was missed (clipper)"
+            why_none[first] = why
             continue
         why_none[first] = "shorter than half a window: lower window_s"
         times_s = (info.pts[first:last] - info.pts[first]) * float(info.time_base)
