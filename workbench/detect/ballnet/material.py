@@ -25,7 +25,7 @@ _ACTIONS_EVERY, _ACTIONS_PLACE = 3, 2  # with these comes a hand-held session
 _SHOT_SEED, _ACTION_SEED = 70_000, 71_000
 _PER_CLIP = {"shots": 24, "actions": 12}  # crops with a ball
 _PER_VALID_CLIP = 8
-_WINDOWS, _PER_WINDOW = 60, 4  # of an own video, and crops of each
+_WINDOWS, _PER_WINDOW = 30, 3  # of an own video, and crops of each
 
 Progress = Callable[[str, int, int], None]  # what, done, of
 

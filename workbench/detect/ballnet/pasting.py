@@ -1,10 +1,9 @@
 """Balls pasted into five frames of a real video that nobody has labelled.
 
 A pasted ball flies, rolls, is kicked, or rides along with the background (as a ball at rest does
-when the camera moves); it is shaded and patterned in 3D, from above or, as by a low sun or a lamp,
-from the side, smeared over the shutter's time, partly hidden, and throws a shadow. Some squares are
-darker than they were filmed. Then the picture gets noise and a codec's blocks. The ball's box is
-known; the real balls of the video are not. Knows nothing about files or networks.
+when the camera moves); it is shaded and patterned in 3D, smeared over the shutter's time, partly
+hidden, and throws a shadow. Then the picture gets noise and a codec's blocks. Its box is known; the
+real balls of the video are not. Knows nothing about files or networks.
 """
 
 from collections.abc import Sequence
@@ -27,8 +26,6 @@ _RADII = (1.3, 12.0)  # pixels, drawn evenly on a log scale
 _MOST_SHIFT = 60.0  # pixels that the background may move and still be followed
 _MOST_STEPS = 14  # stamps of a smear
 _SEEN = 0.12  # cover from which a pixel belongs to the ball
-_DARK, _DARKER = 0.3, (0.25, 0.8)  # share of the squares that are made darker, and by how much
-_LONGEST_SHADOW = 8.0  # radii
 
 
 @dataclass(frozen=True)
@@ -84,14 +81,14 @@ def draw_look(rng: np.random.Generator, brightness: float) -> Look:
     else:
         base = rng.uniform(40, 240, 3)
     dark = rng.random() < 0.6
-    around, up = rng.uniform(0, 2 * pi), rng.uniform(0.05, 1.2)
+    around, up = rng.uniform(0, 2 * pi), rng.uniform(0.2, 1.2)
     axis = rng.normal(size=3)
     return Look(
         base=base,
         patch=np.full(3, rng.uniform(10, 70)) if dark else rng.uniform(20, 230, 3),
         patch_cos=rng.uniform(0.89, 0.98) if rng.random() < 0.6 else 2.0,
         light=np.array([cos(around) * cos(up), -abs(sin(around)) * cos(up), sin(up)]),
-        ambient=rng.uniform(0.2, 0.95),
+        ambient=rng.uniform(0.5, 0.95),
         gain=brightness * rng.uniform(0.9, 1.35),
         pose=_turned(rng.normal(0, 2, 3)),
         axis=axis / np.linalg.norm(axis),
@@ -112,7 +109,7 @@ class Path:
     growth: float  # of the radius, pixels per frame
     shutter: float  # share of a frame's time
     hidden: tuple[float, float] | None  # angle and distance of the edge that hides what is beyond
-    shadow: Floats | None  # (2,) from the foot of the ball to the end of its shadow, in radii
+    shadow: bool
     blur: float
 
     def at(self, time: float) -> Floats:
@@ -124,7 +121,7 @@ class Path:
         return np.asarray(place + ride)
 
 
-def draw_path(rng: np.random.Generator, shifts: Floats, light: Floats) -> Path:
+def draw_path(rng: np.random.Generator, shifts: Floats) -> Path:
     """Draw a motion: a third lies still on the background, the others move over it."""
     radius = float(np.exp(rng.uniform(*np.log(_RADII))))
     still = rng.random() < 0.33
@@ -141,16 +138,9 @@ def draw_path(rng: np.random.Generator, shifts: Floats, light: Floats) -> Path:
         growth=rng.normal(0, 0.01) * radius,
         shutter=rng.uniform(0.1, 0.9),
         hidden=(rng.uniform(0, 2 * pi), rng.uniform(-0.2, 0.9)) if rng.random() < 0.25 else None,
-        shadow=_draw_shadow(rng, light) if rides and rng.random() < 0.6 else None,
+        shadow=bool(rides and rng.random() < 0.6),
         blur=rng.uniform(0.25, 0.9),
     )
-
-
-def _draw_shadow(rng: np.random.Generator, light: Floats) -> Floats:
-    """Where a shadow ends: the longer, the lower the light."""
-    across = -light[0] / max(0.1, -light[1]) * rng.uniform(0.5, 1.5)
-    across = np.clip(across, -_LONGEST_SHADOW, _LONGEST_SHADOW)
-    return np.array([across, rng.uniform(-0.1, 0.2) * abs(across)])
 
 
 @dataclass
@@ -187,8 +177,7 @@ def paste(
     brightness = float(np.clip(np.percentile(window[_NOW], 90) / 235, 0.35, 1.05))
     boxes = []
     for _ in range(balls):
-        look = draw_look(rng, brightness)
-        path = draw_path(rng, shifts, look.light)
+        look, path = draw_look(rng, brightness), draw_path(rng, shifts)
         layers = [_layer(look, path, time) for time in _TIMES]
         cover, steps = layers[_NOW].cover, layers[_NOW].steps
         y, x = (cover > min(_SEEN, 0.45 / steps)).nonzero()
@@ -219,14 +208,12 @@ def _layer(look: Look, path: Path, time: float) -> _Layer:
 
 
 def _laid_over(picture: Picture, layer: _Layer, path: Path, time: float) -> Picture:
-    if path.shadow is not None:
-        radius, foot = path.radius, path.at(time) + np.array([0, 0.95 * path.radius])
+    if path.shadow:
+        radius, (x, y) = path.radius, path.at(time)
         shadow = np.zeros((SIDE, SIDE), np.float32)
-        x, y = foot.astype(int).tolist()
+        below = int(x + 0.5 * radius), int(y + 0.95 * radius)
         axes = max(1, int(1.3 * radius)), max(1, int(0.5 * radius))
-        cv2.ellipse(shadow, (x, y), axes, 0, 0, 360, (1,), -1)
-        x1, y1 = (foot + path.shadow * radius).astype(int).tolist()
-        cv2.line(shadow, (x, y), (x1, y1), (1,), 2 * axes[1])
+        cv2.ellipse(shadow, below, axes, 0, 0, 360, (1,), -1)
         shadow = np.asarray(cv2.GaussianBlur(shadow, (0, 0), max(0.6, 0.25 * radius)), np.float32)
         picture = picture * (1 - 0.4 * shadow[..., None])
     colour, cover = (cv2.GaussianBlur(of, (0, 0), path.blur) for of in (layer.colour, layer.cover))
@@ -248,7 +235,7 @@ def shifts_of(window: Sequence[Image]) -> Floats:
 
 def as_filmed(pictures: Sequence[Picture], rng: np.random.Generator) -> Image:
     """Add noise and a codec's blocks; the seven channels of the middle frame."""
-    noise, quality = rng.uniform(0, 4), int(rng.uniform(45, 95))
+    noise, quality = rng.uniform(0, 3), int(rng.uniform(45, 95))
     filmed = []
     for picture in pictures:
         if noise > 0.5:
@@ -264,9 +251,6 @@ def as_filmed(pictures: Sequence[Picture], rng: np.random.Generator) -> Image:
 
 def pasted_crop(window: Sequence[Image], rng: np.random.Generator) -> Crop:
     """A crop of five frames of a square with no ball pasted in, or up to three."""
-    balls, shifts = int(rng.choice(4, p=[0.3, 0.4, 0.2, 0.1])), shifts_of(window)
-    if rng.random() < _DARK:
-        gain = rng.uniform(*_DARKER)
-        window = [(image * gain).astype(np.uint8) for image in window]
-    pictures, boxes = paste(window, shifts, balls, rng)
+    balls = int(rng.choice(4, p=[0.3, 0.4, 0.2, 0.1]))
+    pictures, boxes = paste(window, shifts_of(window), balls, rng)
     return Crop(as_filmed(pictures, rng), boxes, unknown=True)

@@ -47,7 +47,7 @@ Place = tuple[CropFile, int]
 
 def _shares() -> dict[str, float]:
     return {
-        "shots": 0.30, "actions": 0.10, "pasted": 0.26, HARD: 0.16,
+        "shots": 0.38, "actions": 0.12, "pasted": 0.16, HARD: 0.16,
         "clicked": 0.11, CLICKED_HARD: 0.07,
     }  # fmt: skip
 
