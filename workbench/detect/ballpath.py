@@ -161,9 +161,9 @@ def without_bystanders(
     alike = likeness[other] >= _AS_LIKELY * likeness[node]
     alike &= np.abs(np.log2(size[other] / size[node])) <= _AS_LARGE
     moment = np.searchsorted(flight, when[other])
-    counts = alike & elsewhere[node, moment]
-    once = np.unique(np.stack([node, moment])[:, counts], axis=1)
-    seen = np.bincount(once[0], minlength=len(nodes))
+    there = np.zeros_like(elsewhere)
+    there[node[alike], moment[alike]] = True
+    seen = (there & elsewhere).sum(axis=1)
     stays = (asked >= _LEAST_FLIGHT) & (seen > _STAYS * asked)
     verdicts = iter(stays.tolist())
     return [

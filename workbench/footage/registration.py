@@ -273,6 +273,8 @@ class Registrar:
             fit = self._of_one_plane(fit)
             there = move_points(fit.to_frame, self._places)
         nearer = self._nearer(fit)
+        if is_hidden and not np.isfinite(nearer):
+            return _refused("too little around the goal is found again: it is hidden")
         halves = self._disagreement(fit, self._places[inside])
         # Where the goal itself is not seen, what stands behind it says less, unless the ground in
         # front agrees with it: the goal is between them.
@@ -280,9 +282,7 @@ class Registrar:
         doubt = np.where(unseen, 2, np.where(np.isnan(frame) & self._has_goal, blind, 1))
         beside = np.minimum(around * doubt, np.hypot(around, nearer))
         if is_hidden:
-            if not np.isfinite(nearer):
-                return _refused("too little around the goal is found again: it is hidden")
-            beside[unseen] = nearer
+            beside[unseen] = around[unseen] = nearer
         worst = np.nanmax(np.vstack([halves * doubt, beside, frame]), axis=0)
         counts = 100 if self._has_goal else 50 if self._stays(fit) else 75  # of the places
         error = float(np.percentile(worst, counts, method="higher"))

@@ -134,7 +134,7 @@ def _judge(left: Stroke, right: Stroke, seen: _Structures) -> tuple[float, Corne
     if shorter < _LEAST_LIKE * longer:
         left, right = _as_long(left, longer), _as_long(right, longer)
         trust = _STUB_TRUST
-    corners = np.array([left[1], left[0], right[0], right[1]], float)
+    corners = _corners_of(left, right)
     span = float(np.linalg.norm(right[0] - left[0]))
     is_shaped = longer >= _LEAST_POST * height and _SHAPES[0] < span / longer < _SHAPES[1]
     is_level = abs(right[0][1] - left[0][1]) <= _MOST_SLOPE * span
@@ -142,16 +142,10 @@ def _judge(left: Stroke, right: Stroke, seen: _Structures) -> tuple[float, Corne
         return 0.0, corners
     bar, least_bar = _coverage(left[0], right[0], seen.wide), _LEAST_BAR
     if bar < _LEAST_BAR and sides[0] >= _LEAST_SIDE and trust == 1:
-        left, right = max(
-            _raised(left, right),
-            key=lambda pair: [
-                _coverage(pair[0][0], pair[1][0], of) for of in (seen.wide, seen.white)
-            ],
-        )
-        bar = _coverage(left[0], right[0], seen.wide)
-        corners = np.array([left[1], left[0], right[0], right[1]], float)
-    if bar < _LEAST_BAR and sides[0] >= _LEAST_SIDE and trust == 1:
-        bar, least_bar = _ridge(left[0], right[0], seen.ridges), _LEAST_RIDGE
+        left, right = max(_raised(left, right), key=lambda pair: _bar_of(pair[0], pair[1], seen))
+        corners, bar = _corners_of(left, right), _coverage(left[0], right[0], seen.wide)
+        if bar < _LEAST_BAR:
+            bar, least_bar = _ridge(left[0], right[0], seen.ridges), _LEAST_RIDGE
     if bar < least_bar or sides[0] < _LEAST_HIDDEN or sides[1] < _LEAST_SIDE:
         return 0.0, corners
     if _is_barred(corners, seen.white) or _is_board(corners, seen.wide):
@@ -169,6 +163,15 @@ def _raised(left: Stroke, right: Stroke) -> Iterator[tuple[Stroke, Stroke]]:
             for share, (top, bottom) in zip(shares, (left, right), strict=True)
         )
         yield a, b
+
+
+def _corners_of(left: Stroke, right: Stroke) -> Corners:
+    return np.array([left[1], left[0], right[0], right[1]], float)
+
+
+def _bar_of(left: Stroke, right: Stroke, seen: _Structures) -> tuple[float, float]:
+    """How white it is between two tops, roughly, and in which of equal places most exactly."""
+    return _coverage(left[0], right[0], seen.wide), _coverage(left[0], right[0], seen.white)
 
 
 def _ridge(a: Corners, b: Corners, ridges: NDArray[np.uint8]) -> float:

@@ -117,11 +117,13 @@ def find_foot(
         for words, value in (("moves farther", swing), ("is nearer to the ball", nearness))
         if value * log_odds > 0
     ]
-    reasons = [f"the {side} ankle {' and '.join(for_it)}"] if for_it else []
+    reasons = []
     if stance * log_odds > 0:
         beside = "left" if side == "right" else "right"
-        reasons.insert(0, f"the body is {beside} of the ball, seen along the shot")
-    said = "; ".join(reasons) or f"the {side} ankle is as near as the other"
+        reasons.append(f"the body is {beside} of the ball, seen along the shot")
+    if for_it:
+        reasons.append(f"the {side} ankle {' and '.join(for_it)}")
+    said = "; ".join(reasons)
     return Foot(side, confidence, f"{said[0].upper()}{said[1:]}.", *found)
 
 
@@ -143,24 +145,19 @@ def _stance(pose: PoseTrack, contact_frame: float, ball: Floats, aim_px: Floats)
     The sign is right from wherever the ground is seen from above, since three points on it keep
     their order: ball, aim, and the place under the hips at the height of the lower foot.
     """
-    heights = [
-        max(one.joints[ankle][1] for ankle in ("l_ankle", "r_ankle")) - one.joints["head"][1]
-        for one in pose.poses.values()
-    ]
-    tall = float(np.median(heights))
+    frames = sorted(pose.poses)
+    joints = [pose.poses[frame].joints for frame in frames]
+    below = _ankles(pose, frames)[..., 1].max(axis=1)
+    tall = float(np.median(below - [one["head"][1] for one in joints]))
     along = np.asarray(aim_px, float) - ball
     if tall <= 0 or not along.any():
         return 0.0
     along = along / np.hypot(*along)
-    beside = []
-    for frame, one in pose.poses.items():
-        if abs(frame - contact_frame) <= _AROUND_CONTACT:
-            middle = (one.joints["l_hip"][0] + one.joints["r_hip"][0]) / 2
-            below = max(one.joints["l_ankle"][1], one.joints["r_ankle"][1])
-            x, y = np.array([middle, below]) - ball
-            off = float(along[1] * x - along[0] * y) / tall
-            beside += [off] if abs(off) <= _FARTHEST_STANCE else []
-    return float(np.clip(np.median(beside), -_MOST_STANCE, _MOST_STANCE)) if beside else 0.0
+    middle = np.array([(one["l_hip"][0] + one["r_hip"][0]) / 2 for one in joints])
+    left = (along[1] * (middle - ball[0]) - along[0] * (below - ball[1])) / tall
+    near = np.abs(np.array(frames) - contact_frame) <= _AROUND_CONTACT
+    kept = left[near & (np.abs(left) <= _FARTHEST_STANCE)]
+    return float(np.clip(np.median(kept), -_MOST_STANCE, _MOST_STANCE)) if len(kept) else 0.0
 
 
 def _swing(pose: PoseTrack, frames: list[int]) -> float:
